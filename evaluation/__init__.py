@@ -1,0 +1,1 @@
+"""Numbers from arrays: what an edit is worth. No Prefect, no flows."""

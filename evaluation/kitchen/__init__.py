@@ -1,0 +1,1 @@
+"""The drawn kitchen: a world in which an edit can be judged exactly. Scenes -> pictures -> readings -> verdicts."""

@@ -1,0 +1,121 @@
+"""What decides an editor and an edit: the configs of training and sampling, checked when made.
+
+The defaults are the paper's stated numbers (section 4.3); what it leaves open follows InstructPix2Pix and is said so.
+Where and how fast it runs (device, workers, micro-batch) is not here: it must not change a result.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+Freeze = Literal["attn2", "attn", "transformer", "none"]
+ActionForm = Literal["sigmoid", "softplus"]
+ActionReduction = Literal["sample", "batch"]
+Precision = Literal["fp32", "bf16"]
+LearningRateSchedule = Literal["constant", "cosine"]
+SchedulerName = Literal["euler_ancestral", "ddim", "pipeline"]
+
+
+def _check_choice(name: str, value: object, choices: object) -> None:
+    if value not in get_args(choices):
+        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(get_args(choices))}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveConfig:
+    """L = L_static + lambda_action L_action + lambda_reg L_reg   (paper Eq. 7)."""
+
+    lambda_action: float = 5e-3
+    """Weight of the contrastive loss. The paper prints "50^-4", read as 50e-4."""
+    lambda_reg: float = 0.3
+    """Weight of the pull towards the frozen start. The paper prints "30^-2", read as 30e-2."""
+    action_form: ActionForm = "sigmoid"
+    """sigmoid(e_c - e_c') is the paper's Eq. 5 (1 - p); softplus is -log p."""
+    action_temperature: float = 1.0
+    """Multiplies e_c - e_c'. With errors averaged over elements 1 leaves the sigmoid near 0.5."""
+    action_reduction: ActionReduction = "sample"
+    """One sigmoid a sample, then their mean; or one sigmoid of the batch's mean errors."""
+    freeze: Freeze = "attn2"
+    """Which attention weights stay at the start's values: the paper freezes cross-attention (attn2)."""
+
+    def __post_init__(self) -> None:
+        _check_choice("freeze", self.freeze, Freeze)
+        _check_choice("action_form", self.action_form, ActionForm)
+        _check_choice("action_reduction", self.action_reduction, ActionReduction)
+        for name in ("lambda_action", "lambda_reg"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; a loss weight is 0 or more.")
+        if self.action_temperature <= 0:
+            raise ValueError(f"action_temperature is {self.action_temperature}; it must be above 0.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One fine-tuning run."""
+
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    """The losses and what is frozen."""
+    size_px: int = 256
+    """Side of the square training pictures."""
+    batch_size: int = 64
+    """Examples a step, over all processes and micro-batches."""
+    num_steps: int = 10_000
+    """Optimiser steps."""
+    learning_rate: float = 1e-4
+    """AdamW's learning rate."""
+    lr_schedule: LearningRateSchedule = "constant"
+    """constant as InstructPix2Pix, or cosine down to 0 at the last step."""
+    num_warmup_steps: int = 0
+    """Steps of linear warm-up."""
+    adam_beta1: float = 0.9
+    """AdamW's first decay (torch's default, as InstructPix2Pix)."""
+    adam_beta2: float = 0.999
+    """AdamW's second decay."""
+    weight_decay: float = 1e-2
+    """AdamW's weight decay."""
+    max_grad_norm: float | None = None
+    """Clip the gradient's norm to this; None as InstructPix2Pix."""
+    ema_decay: float = 0.9999
+    """Upper bound of the average's decay min(ema_decay, (1 + n) / (10 + n))."""
+    conditioning_dropout: float = 0.05
+    """p: text alone, both, and picture alone are dropped with probability p each."""
+    flip_probability: float = 0.5
+    """Chance to mirror both pictures, never when the instruction says left or right."""
+    precision: Precision = "bf16"
+    """Autocast type of the networks; weights and errors stay fp32. fp32 on CPU presets."""
+    seed: int = 0
+    """Decides batch order, noise, timesteps, dropout, flips and negatives."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints."""
+
+    def __post_init__(self) -> None:
+        _check_choice("precision", self.precision, Precision)
+        _check_choice("lr_schedule", self.lr_schedule, LearningRateSchedule)
+        for name in ("size_px", "batch_size", "num_steps", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if not 0 <= self.conditioning_dropout <= 1 / 3:
+            raise ValueError(f"conditioning_dropout is {self.conditioning_dropout}; it lies in [0, 1/3].")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingConfig:
+    """How an editor edits."""
+
+    size_px: int = 512
+    """Side of the square pictures that are edited."""
+    num_steps: int = 100
+    """Denoising steps."""
+    image_guidance: float = 1.0
+    """s_i of Eq. 8. At 1 the unconditional pass has weight 0 and is left out."""
+    text_guidance: float = 7.5
+    """s_c of Eq. 8."""
+    scheduler: SchedulerName = "euler_ancestral"
+    """Sampler; `pipeline` takes the one saved with the editor."""
+    precision: Precision = "bf16"
+    """Autocast type of the U-Net."""
+
+    def __post_init__(self) -> None:
+        _check_choice("scheduler", self.scheduler, SchedulerName)
+        _check_choice("precision", self.precision, Precision)
+        if self.num_steps < 1 or self.size_px < 1:
+            raise ValueError(f"num_steps {self.num_steps} and size_px {self.size_px} must be at least 1.")

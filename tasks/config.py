@@ -1,0 +1,159 @@
+"""What decides each stage's result, in the order of the stages: the whole recipe on one page.
+
+Light on purpose (no torch, no Prefect): `editaction status`, `--plan` and `--help` read it and answer at once.
+Where and how fast a stage runs (RunOptions) is not part of any config and so of no key.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from modeling.config import SamplingConfig, TrainConfig
+
+Reader = Literal["epic", "mpii", "table"]
+EpicSubset = Literal["extension", "epic55", "all"]
+ImageFormat = Literal["png", "jpeg"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KitchenConfig:
+    """A drawn world to act out: stage `kitchen`."""
+
+    style: Literal["mpii", "epic"] = "mpii"
+    """mpii: fixed camera, MPII .mat annotations. epic: head camera, EPIC-100 CSV."""
+    num_videos: int = 160
+    """Videos to act out and encode."""
+    seed: int = 0
+    """Decides every scene and action."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentsConfig:
+    """Annotation rows -> segments."""
+
+    reader: Reader
+    """Which annotation format."""
+    epic_subset: EpicSubset = "extension"
+    """EPIC-100 rows to use; the paper's HC is the extension."""
+    mpii_frame_origin: Literal[0, 1] = 1
+    """Number of a video's first frame in MPII's startFrame (public readers disagree)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FramesConfig:
+    """Segments + videos -> first and last frame of each."""
+
+    size_px: int = 512
+    """Side of the square pictures kept (squashed, LANCZOS)."""
+    image_format: ImageFormat = "jpeg"
+    """jpeg: quality 95, 4:4:4; png: lossless, for small pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitsConfig:
+    """Frame pairs -> train and test sets, all disjoint."""
+
+    num_test: int = 500
+    """Random test pairs (the paper's test500)."""
+    num_long_distance: int = 0
+    """Test pairs of long-distance actions (the paper's test100 for HC)."""
+    num_validation: int = 0
+    """Held-out pairs carved from training, for choosing settings."""
+    test_without_overlap: bool = False
+    """Draw test pairs only among segments that overlap no other segment of their video."""
+    seed: int = 0
+    """Key of the hash that draws the split."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardsConfig:
+    """Split pairs -> WebDataset tars."""
+
+    examples_per_shard: int = 1_000
+    """Examples in one tar."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierConfig:
+    """The action classifier: a TimeSformer on 8 frames of each training segment."""
+
+    start: str | None = None
+    """Folder or hub id of pretrained weights; None trains a small one from nothing (the kitchen's)."""
+    size_px: int = 48
+    """Side of the frames it sees (224 for the published checkpoints)."""
+    num_epochs: int = 15
+    """Passes over the training segments."""
+    max_segments: int | None = None
+    """Train on at most this many segments, drawn by the seed."""
+    learning_rate: float = 5e-3
+    """SGD's rate for published checkpoints; AdamW's for the small one."""
+    batch_size: int = 64
+    """Clips a step."""
+    channel_order: Literal["rgb", "bgr"] = "rgb"
+    """bgr for weights pretrained on Something-Something-V2 by the reference code."""
+    seed: int = 0
+    """Decides weights, order and frame sampling."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditsConfig:
+    """Editors x test pictures x seeds -> edited pictures."""
+
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """How to sample."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """One edit of each test picture per seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoresConfig:
+    """Edits -> FID, action accuracy and, in the kitchen, what the oracle sees."""
+
+    fid_features: Literal["fixed-random", "inception"] = "fixed-random"
+    """fixed-random: a fixed-seed convolutional stand-in; inception: the network in `fid_weights`."""
+    fid_weights: str | None = None
+    """safetensors file of the FID Inception."""
+    num_bootstrap: int = 1_000
+    """Resamples behind each interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportConfig:
+    """Scores and provenance -> one HTML page."""
+
+    title: str = "EditAction"
+    """Heading of the report."""
+    notes: tuple[str, ...] = ()
+    """Plain sentences shown beside the configuration, such as why a preset departs from the paper."""
+    num_grid_rows: int = 12
+    """Test pictures shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """The main job: every stage's config and the start, as a preset gives it."""
+
+    preset: str
+    """Name of the preset; labels the artifacts."""
+    kitchen: KitchenConfig | None
+    """The drawn world to act out, or None when videos and annotations come from outside."""
+    start: str
+    """Folder or hub id of the InstructPix2Pix pipeline that training starts from."""
+    segments: SegmentsConfig
+    frames: FramesConfig
+    splits: SplitsConfig
+    shards: ShardsConfig
+    classifier: ClassifierConfig
+    editor: TrainConfig
+    edits: EditsConfig
+    scores: ScoresConfig
+    report: ReportConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Where and how fast stages run; never part of a key."""
+
+    workers: int = 0
+    """Processes for decoding and drawing; 0 means one per core."""
+    device: str = "auto"
+    """Torch device; auto takes a GPU when there is one."""

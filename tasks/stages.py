@@ -1,0 +1,88 @@
+"""The stages of the main job: their order, versions, inputs and source files. Data, not code: imports no stage."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What keys and status need to know of a stage without importing it."""
+
+    name: str
+    """Name, task file and first folder of its artifacts."""
+    version: int
+    """Raised when the code's result changes; part of every key."""
+    inputs: tuple[str, ...]
+    """Stages (or outside things) it reads."""
+    sources: tuple[str, ...]
+    """Files and folders, from the repository's root, whose change is reported as `code changed`."""
+
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage(
+            name="kitchen",
+            version=1,
+            inputs=(),
+            sources=("tasks/kitchen.py", "evaluation/kitchen"),
+        ),
+        Stage(
+            name="segments",
+            version=1,
+            inputs=("annotations",),
+            sources=("tasks/segments.py", "tasks/epic.py", "tasks/mpii.py", "tasks/table.py", "tasks/instructions.py"),
+        ),
+        Stage(name="videos", version=1, inputs=("segments", "folder"), sources=("tasks/videos.py",)),
+        Stage(
+            name="frames",
+            version=1,
+            inputs=("segments", "videos"),
+            sources=("tasks/frames.py", "tasks/video.py", "modeling/data/images.py"),
+        ),
+        Stage(name="splits", version=1, inputs=("frames",), sources=("tasks/splits.py",)),
+        Stage(
+            name="shards",
+            version=1,
+            inputs=("frames", "splits"),
+            sources=("tasks/shards.py", "modeling/data/example.py"),
+        ),
+        Stage(
+            name="classifier",
+            version=1,
+            inputs=("videos", "shards"),
+            sources=("tasks/classifier.py", "evaluation/action_accuracy.py", "tasks/video.py"),
+        ),
+        Stage(
+            name="editor",
+            version=1,
+            inputs=("shards", "start"),
+            sources=(
+                "tasks/editor.py",
+                "modeling/train.py",
+                "modeling/losses.py",
+                "modeling/negatives.py",
+                "modeling/checkpoint.py",
+                "modeling/data",
+            ),
+        ),
+        Stage(
+            name="edits",
+            version=1,
+            inputs=("editor", "shards"),
+            sources=("tasks/edits.py", "modeling/editor.py", "modeling/sampling.py"),
+        ),
+        Stage(
+            name="scores",
+            version=1,
+            inputs=("shards", "edits", "classifier"),
+            sources=("tasks/scores.py", "evaluation/fid.py", "evaluation/action_accuracy.py", "evaluation/kitchen"),
+        ),
+        Stage(
+            name="report",
+            version=1,
+            inputs=("scores", "edits"),
+            sources=("tasks/report.py", "evaluation/report.py", "evaluation/templates"),
+        ),
+    )
+}
+"""In the order in which the main job runs them."""
