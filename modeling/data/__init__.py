@@ -1,0 +1,1 @@
+"""Training examples: pictures, the record of one example, and shards of them."""
