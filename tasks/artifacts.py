@@ -6,20 +6,15 @@ so that a stage that was cut off, or some of whose items failed, does only what 
 """
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
-import shutil
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modeling.atomic import sync_folder, write_bytes, write_json
+from modeling.atomic import write_bytes, write_json
 from tasks.config import RunOptions
 from tasks.stages import STAGES
 
@@ -42,7 +37,11 @@ def sha256_of(path: Path) -> str:
 
 def digest_of(value: Any) -> str:
     """Return the hex SHA-256 of a JSON-like value (dataclasses included), independent of key order."""
-    plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+    plain = (
+        dataclasses.asdict(value)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type)
+        else value
+    )
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -140,25 +139,30 @@ def artifact_folder(workspace: Path, stage: str, label: str, key: str) -> Path:
     return workspace / stage / f"{label}-{key[:8]}"
 
 
-def find_artifact(workspace: Path, stage: str, label: str, key: str) -> Artifact | None:
-    """Return the finished artifact of this key, whole or damaged, or None."""
-    folder = artifact_folder(workspace, stage, label, key)
-    if not (folder / MANIFEST).is_file():
-        return None
-    artifact = Artifact.read(folder)
-    return artifact if artifact.manifest["key"] == key else None
+def find_artifact(workspace: Path, stage: str, key: str) -> Artifact | None:
+    """Return the finished artifact of this key under any label, whole or damaged, or None."""
+    for folder in sorted((workspace / stage).glob(f"*-{key[:8]}")):
+        if (folder / MANIFEST).is_file():
+            artifact = Artifact.read(folder)
+            if artifact.manifest["key"] == key:
+                return artifact
+    return None
 
 
 def artifacts_of(workspace: Path, stage: str) -> list[Artifact]:
     """Return a stage's finished artifacts, oldest first by their finishing time."""
-    folders = [path.parent for path in (workspace / stage).glob(f"*/{MANIFEST}") if path.parent.suffix != ".partial"]
+    folders = [
+        path.parent for path in (workspace / stage).glob(f"*/{MANIFEST}") if path.parent.suffix != ".partial"
+    ]
     return sorted(map(Artifact.read, folders), key=lambda artifact: artifact.manifest["finished_at"])
 
 
 class Work:
     """A stage at work: where it writes, which of its items are done, what it counted."""
 
-    def __init__(self, *, stage: str, path: Path, label: str, options: RunOptions, on_progress: Progress | None):
+    def __init__(
+        self, *, stage: str, path: Path, label: str, options: RunOptions, on_progress: Progress | None
+    ):
         self.stage = stage
         self.path = path
         """The `.partial` folder to write files into."""
@@ -169,11 +173,22 @@ class Work:
         self.facts: dict[str, Any] = {}
         """Anything else worth keeping in the manifest (warnings, figures); JSON."""
         self.scratch: set[str] = set()
-        """Files (relative names) that are kept but are no content: logs, checkpoints."""
+        """Files and folders (relative names) that are kept but are no content: logs, checkpoints."""
+        self.num_items_run = 0
+        """Items finished in this run, as against found done."""
         self._on_progress = on_progress
         self._items: dict[str, Path] = {}
         self._reusable: dict[tuple[str, str], Path] = {}
         (path / ITEMS).mkdir(parents=True, exist_ok=True)
+
+    @property
+    def num_items(self) -> int:
+        """Items asked for so far."""
+        return len(self._items)
+
+    def is_scratch(self, name: str) -> bool:
+        """Tell whether a file is kept without being content."""
+        return any(name == each or name.startswith(f"{each}/") for each in self.scratch)
 
     def progress(self, done: int, total: int) -> None:
         """Tell whoever watches that `done` of `total` items are finished."""
@@ -209,7 +224,9 @@ class Work:
     def _is_good(self, path: Path, key: str) -> bool:
         item = json.loads(path.read_text(encoding="utf-8"))
         sizes = {name: path.parent.parent / name for name in item["files"]}
-        whole = all(file.is_file() and file.stat().st_size == item["files"][name] for name, file in sizes.items())
+        whole = all(
+            file.is_file() and file.stat().st_size == item["files"][name] for name, file in sizes.items()
+        )
         failed = any(row["status"] == "failed" for row in item["rejected"])
         return item["key"] == key and whole and not failed
 
@@ -226,6 +243,7 @@ class Work:
 
         `files` are names relative to `path`, already written in full.
         """
+        self.num_items_run += 1
         sizes = {name: (self.path / name).stat().st_size for name in sorted(files)}
         content = {"item": item, "key": key, "kept": list(kept), "rejected": list(rejected), "files": sizes}
         write_json(self.path / ITEMS / f"{digest_of(item)[:24]}.json", content)

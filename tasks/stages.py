@@ -30,7 +30,13 @@ STAGES: dict[str, Stage] = {
             name="segments",
             version=1,
             inputs=("annotations",),
-            sources=("tasks/segments.py", "tasks/epic.py", "tasks/mpii.py", "tasks/table.py", "tasks/instructions.py"),
+            sources=(
+                "tasks/segments.py",
+                "tasks/epic.py",
+                "tasks/mpii.py",
+                "tasks/table.py",
+                "tasks/instructions.py",
+            ),
         ),
         Stage(name="videos", version=1, inputs=("segments", "folder"), sources=("tasks/videos.py",)),
         Stage(
@@ -75,7 +81,12 @@ STAGES: dict[str, Stage] = {
             name="scores",
             version=1,
             inputs=("shards", "edits", "classifier"),
-            sources=("tasks/scores.py", "evaluation/fid.py", "evaluation/action_accuracy.py", "evaluation/kitchen"),
+            sources=(
+                "tasks/scores.py",
+                "evaluation/fid.py",
+                "evaluation/action_accuracy.py",
+                "evaluation/kitchen",
+            ),
         ),
         Stage(
             name="report",

@@ -1,0 +1,81 @@
+"""Child processes that end with their parent, however it ends: pools of workers and long-running programs."""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+
+
+def num_workers(requested: int) -> int:
+    """Return how many processes to use: `requested`, or one per core that this process may use."""
+    return requested or len(os.sched_getaffinity(0))
+
+
+def die_with_parent(signal_number: int = signal.SIGKILL) -> None:
+    """Ask Linux to send this process `signal_number` when its parent dies, kill -9 included; elsewhere do nothing."""
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(_PR_SET_PDEATHSIG, signal_number)
+    except (OSError, AttributeError):
+        return
+
+
+def _start_worker() -> None:
+    """Set up a pool's worker: Ctrl-C is the parent's to handle, and a dead parent ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent()
+
+
+@contextmanager
+def process_pool(requested: int) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool of fresh processes (nothing forked from a threaded parent); any exception kills them at once."""
+    pool = ProcessPoolExecutor(
+        max_workers=num_workers(requested),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+    )
+    try:
+        yield pool
+        pool.shutdown()
+    except BaseException:
+        for process in list((pool._processes or {}).values()):
+            process.kill()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+
+
+def spawn(arguments: Sequence[str], **options: Any) -> "subprocess.Popen[str]":
+    """Start a program in a session of its own, so that Ctrl-C reaches it only through us; it gets SIGTERM if we die."""
+    return subprocess.Popen(
+        arguments,
+        start_new_session=True,
+        preexec_fn=lambda: die_with_parent(signal.SIGTERM),
+        text=True,
+        **options,
+    )
+
+
+def end(process: "subprocess.Popen[str]", *, within_s: float) -> int:
+    """End a spawned program and all it started: SIGTERM, then after `within_s` seconds SIGKILL. Returns its status."""
+    if process.poll() is None:
+        _signal_group(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=within_s)
+        except subprocess.TimeoutExpired:
+            pass
+    _signal_group(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
+def _signal_group(group: int, signal_number: int) -> None:
+    try:
+        os.killpg(group, signal_number)
+    except ProcessLookupError:
+        pass
