@@ -37,11 +37,7 @@ def sha256_of(path: Path) -> str:
 
 def digest_of(value: Any) -> str:
     """Return the hex SHA-256 of a JSON-like value (dataclasses included), independent of key order."""
-    plain = (
-        dataclasses.asdict(value)
-        if dataclasses.is_dataclass(value) and not isinstance(value, type)
-        else value
-    )
+    plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -117,9 +113,10 @@ def damaged_files(artifact: Artifact, *, full: bool = False) -> list[str]:
         path = artifact.path / name
         if not path.is_file() or path.stat().st_size != recorded["size"]:
             damaged.append(name)
-        elif full or path.stat().st_mtime_ns != recorded["mtime_ns"]:
-            if sha256_of(path) != recorded["sha256"]:
-                damaged.append(name)
+            continue
+        suspect = full or path.stat().st_mtime_ns != recorded["mtime_ns"]
+        if suspect and sha256_of(path) != recorded["sha256"]:
+            damaged.append(name)
     return damaged
 
 
@@ -151,18 +148,14 @@ def find_artifact(workspace: Path, stage: str, key: str) -> Artifact | None:
 
 def artifacts_of(workspace: Path, stage: str) -> list[Artifact]:
     """Return a stage's finished artifacts, oldest first by their finishing time."""
-    folders = [
-        path.parent for path in (workspace / stage).glob(f"*/{MANIFEST}") if path.parent.suffix != ".partial"
-    ]
+    folders = [path.parent for path in (workspace / stage).glob(f"*/{MANIFEST}") if path.parent.suffix != ".partial"]
     return sorted(map(Artifact.read, folders), key=lambda artifact: artifact.manifest["finished_at"])
 
 
 class Work:
     """A stage at work: where it writes, which of its items are done, what it counted."""
 
-    def __init__(
-        self, *, stage: str, path: Path, label: str, options: RunOptions, on_progress: Progress | None
-    ):
+    def __init__(self, *, stage: str, path: Path, label: str, options: RunOptions, on_progress: Progress | None):
         self.stage = stage
         self.path = path
         """The `.partial` folder to write files into."""
@@ -224,9 +217,7 @@ class Work:
     def _is_good(self, path: Path, key: str) -> bool:
         item = json.loads(path.read_text(encoding="utf-8"))
         sizes = {name: path.parent.parent / name for name in item["files"]}
-        whole = all(
-            file.is_file() and file.stat().st_size == item["files"][name] for name, file in sizes.items()
-        )
+        whole = all(file.is_file() and file.stat().st_size == item["files"][name] for name, file in sizes.items())
         failed = any(row["status"] == "failed" for row in item["rejected"])
         return item["key"] == key and whole and not failed
 

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -51,9 +50,7 @@ Build = Callable[..., None]
 
 watching: contextvars.ContextVar[Progress | None] = contextvars.ContextVar("watching", default=None)
 """Who is told of progress in this context; the command line shows bars."""
-running_options: contextvars.ContextVar[RunOptions] = contextvars.ContextVar(
-    "running_options", default=RunOptions()
-)
+running_options: contextvars.ContextVar[RunOptions | None] = contextvars.ContextVar("running_options", default=None)
 """Where and how fast stages run in this context."""
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -96,9 +93,7 @@ def _locked(partial: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StageFailed(
-                f"{partial.parent.name}: another run is building {partial}. Wait for it."
-            ) from None
+            raise StageFailed(f"{partial.parent.name}: another run is building {partial}. Wait for it.") from None
         yield
 
 
@@ -126,7 +121,11 @@ def _build(
     started = time.monotonic()
     partial.mkdir(parents=True, exist_ok=True)
     work = Work(
-        stage=stage, path=partial, label=label, options=running_options.get(), on_progress=watching.get()
+        stage=stage,
+        path=partial,
+        label=label,
+        options=running_options.get() or RunOptions(),
+        on_progress=watching.get(),
     )
     write_json(partial / "building.json", {"key": key, "label": label, "stage": stage})
     for older in artifacts_of(workspace, stage)[-1:]:
@@ -216,9 +215,7 @@ def _commit() -> str | None:
         head = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True
         ).stdout.strip()
-        changed = subprocess.run(
-            ["git", "diff", "--quiet", "HEAD"], cwd=REPOSITORY, capture_output=True
-        ).returncode
+        changed = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=REPOSITORY, capture_output=True).returncode
     except (OSError, subprocess.CalledProcessError):
         return None
     return head + ("+changes" if changed else "")

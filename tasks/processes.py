@@ -7,7 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -66,16 +66,12 @@ def end(process: "subprocess.Popen[str]", *, within_s: float) -> int:
     """End a spawned program and all it started: SIGTERM, then after `within_s` seconds SIGKILL. Returns its status."""
     if process.poll() is None:
         _signal_group(process.pid, signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=within_s)
-        except subprocess.TimeoutExpired:
-            pass
     _signal_group(process.pid, signal.SIGKILL)
     return process.wait()
 
 
 def _signal_group(group: int, signal_number: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(group, signal_number)
-    except ProcessLookupError:
-        pass

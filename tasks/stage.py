@@ -28,9 +28,7 @@ class StageTask:
         self.build = build
         self.name = build.__name__
         update_wrapper(self, build)
-        self._task = task(name=self.name, task_run_name=self.name + ":{label}", cache_policy=NO_CACHE)(
-            self._shown
-        )
+        self._task = task(name=self.name, task_run_name=self.name + ":{label}", cache_policy=NO_CACHE)(self._shown)
 
     def run(
         self,
@@ -52,7 +50,7 @@ class StageTask:
     def __call__(self, workspace: Path, label: str, config: Any, **inputs: Path | Outside) -> Path:
         """Find or build the artifact as a Prefect task; return its folder."""
         # A direct call gives the path when built and the State when cached: unwrapped here and nowhere else.
-        result = self._task(workspace, label, config, inputs)
+        result: Any = self._task(workspace, label, config, inputs)
         return Path(result.result() if isinstance(result, State) else result)
 
     def _shown(self, workspace: Path, label: str, config: Any, inputs: dict[str, Path | Outside]) -> Any:
