@@ -70,7 +70,11 @@ def _encode(image: Picture, name: str, **options: int) -> bytes:
 
 
 def decode_image(
-    content: bytes, *, name: str = "picture", formats: tuple[str, ...] = SHARD_FORMATS, max_pixels: int = MAX_PIXELS
+    content: bytes,
+    *,
+    name: str = "picture",
+    formats: tuple[str, ...] = SHARD_FORMATS,
+    max_pixels: int = MAX_PIXELS,
 ) -> Picture:
     """Decode the bytes of a picture to uint8 RGB [H, W, 3], upright and, where transparent, on white.
 
@@ -83,7 +87,8 @@ def decode_image(
                 return np.asarray(_as_rgb(ImageOps.exif_transpose(picture))).copy()
     except _DECODER_ERRORS as error:
         raise ValueError(
-            f"{name}: not a readable picture ({error or type(error).__name__}). Use an intact {' or '.join(formats)} file."
+            f"{name}: not a readable picture ({error or type(error).__name__}). "
+            f"Use an intact {' or '.join(formats)} file."
         ) from error
     raise ValueError(f"{name}: {num_pixels} pixels are more than the {max_pixels} allowed. Make the picture smaller.")
 

@@ -1,0 +1,158 @@
+"""Shards -> examples by number, and which examples each training step takes.
+
+Tar headers are read once; after that any example is three reads at known places. So the position of a training run is
+its step alone: `batch_indices` says which examples a step takes, and a resumed run replays nothing.
+"""
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modeling.data.example import Example, decode, decode_metadata, split_name
+
+_BLOCK = 512
+"""Bytes in a block of a tar; two zero blocks end it."""
+_NOT_A_FILE = ("pipe:", "file:", "http:", "https:", "s3:", "gs:", "hf:")
+
+
+@dataclass(frozen=True)
+class _Member:
+    name: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class _Place:
+    shard: Path
+    members: tuple[_Member, ...]
+
+
+class Examples:
+    """The examples in a folder of tars (all below it, sorted by name), or in tars named one by one.
+
+    Holds no open file, so that it can be shared with worker processes.
+    """
+
+    def __init__(self, shards: Path | str | Sequence[Path | str]):
+        self.shards = find_shards(shards)
+        self._places = [place for shard in self.shards for place in _scan(shard)]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> Example:
+        """Read example `index`; ValueError, which names the shard, for one that cannot be decoded."""
+        place = self._places[index]
+        try:
+            return decode(_read(place, place.members))
+        except ValueError as error:
+            raise ValueError(f"{place.shard}: {error}") from error
+
+    def __iter__(self) -> Iterator[Example]:
+        return (self[index] for index in range(len(self)))
+
+    def metadata(self, index: int) -> dict[str, Any]:
+        """Read everything but the pictures of example `index`."""
+        place = self._places[index]
+        members = [member for member in place.members if member.name.endswith(".json")]
+        try:
+            ((name, content),) = _read(place, members).items()
+            return decode_metadata(content, name=name)
+        except ValueError as error:
+            raise ValueError(f"{place.shard}: {error}") from error
+
+    @cached_property
+    def instructions(self) -> list[str]:
+        """The instruction of every example, in order; read once, pictures left alone."""
+        return [str(self.metadata(index)["instruction"]) for index in range(len(self))]
+
+
+def find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:
+    """Return the tars in a folder, or check a tar or a list of tars.
+
+    URLs are refused: where WebDataset is given `pipe:...` it runs a shell command.
+    """
+    several = [shards] if isinstance(shards, str | Path) else list(shards)
+    for each in several:
+        if str(each).startswith(_NOT_A_FILE):
+            raise ValueError(f"Shard {each} is a URL. Give a local folder of tars, or their paths.")
+    found: list[Path] = []
+    for path in map(Path, several):
+        if not path.exists():
+            raise ValueError(f"{path}: there is no such shard or folder of shards.")
+        found += sorted(path.rglob("*.tar")) if path.is_dir() else [path]
+    if not found:
+        raise ValueError(f"{', '.join(map(str, several))}: no .tar files there.")
+    return found
+
+
+def _scan(shard: Path) -> list[_Place]:
+    """Read a tar's headers; ValueError, which names the tar, when it is cut off or holds what no example has."""
+    groups: dict[str, list[_Member]] = {}
+    end = 0
+    try:
+        with tarfile.open(shard, "r:") as tar:
+            for header in tar:
+                if not header.isreg():
+                    raise ValueError(f"member {header.name!r} is no plain file")
+                key, _ = split_name(header.name)
+                groups.setdefault(key, []).append(_Member(header.name, header.offset_data, header.size))
+                end = header.offset_data + -(-header.size // _BLOCK) * _BLOCK
+        for key, members in groups.items():
+            if sorted(member.name.split(".")[1] for member in members) != ["edited", "json", "source"]:
+                raise ValueError(f"key {key} has {', '.join(member.name for member in members)}")
+    except tarfile.TarError as error:
+        raise ValueError(f"{shard}: truncated or no tar ({error}). Build this shard again.") from error
+    except ValueError as error:
+        raise ValueError(f"{shard}: {error}. Only shards of examples can be read.") from error
+    if shard.stat().st_size < end + 2 * _BLOCK:
+        raise ValueError(f"{shard}: truncated (the end mark of a tar is missing). Build this shard again.")
+    return [_Place(shard, tuple(members)) for members in groups.values()]
+
+
+def _read(place: _Place, members: Sequence[_Member]) -> dict[str, bytes]:
+    with place.shard.open("rb") as file:
+        contents = {member.name: os.pread(file.fileno(), member.size, member.offset) for member in members}
+    for member in members:
+        if len(contents[member.name]) != member.size:
+            raise ValueError(f"truncated in {member.name}. Build this shard again.")
+    return contents
+
+
+def batch_indices(num_examples: int, batch_size: int, seed: int, step: int) -> NDArray[np.int64]:
+    """Return the examples of training step `step` (from 0): int64 [batch_size] in [0, num_examples).
+
+    Every epoch is a permutation of all examples, keyed by (seed, epoch); epochs follow one another without a gap, so a
+    batch may straddle two. A pure function whose cost does not grow with `step`.
+    """
+    if num_examples < 1 or batch_size < 1 or step < 0:
+        raise ValueError(f"No batch of {batch_size} from {num_examples} examples at step {step}.")
+    positions = np.arange(batch_size, dtype=np.int64) + step * batch_size
+    epochs = positions // num_examples
+    orders = [_epoch_order(num_examples, seed, int(epoch)) for epoch in np.unique(epochs)]
+    chosen: NDArray[np.int64] = np.stack(orders)[epochs - epochs[0], positions % num_examples]
+    return chosen
+
+
+@lru_cache(maxsize=4)
+def _epoch_order(num_examples: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    # Sorting hashes rather than `Generator.permutation`, whose stream may change with the version of numpy.
+    words = np.frombuffer(hashlib.sha256(f"{seed}/{epoch}".encode()).digest()[:16], dtype="<u8")
+    hashes = _mix(_mix(np.arange(num_examples, dtype=np.uint64) + words[0]) ^ words[1])
+    return np.argsort(hashes, kind="stable").astype(np.int64)
+
+
+def _mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64's output function (Steele et al. 2014): a bijection of 64-bit words, wrapping around."""
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))
