@@ -175,5 +175,7 @@ def random_scene(rng: np.random.Generator, *, min_things: int, max_things: int, 
         alike = [name for name in names if (name[0] == kind) != (name[1] == colour) and name not in chosen]
         chosen[1] = alike[rng.integers(len(alike))]
     spots = [free[index] for index in rng.choice(len(free), num_things, replace=False)]
-    things = tuple(Thing(kind=kind, colour=colour, place=spot) for (kind, colour), spot in zip(chosen, spots, strict=True))
+    things = tuple(
+        Thing(kind=kind, colour=colour, place=spot) for (kind, colour), spot in zip(chosen, spots, strict=True)
+    )
     return Scene(things=things, open_doors=open_doors, switched_on=switched_on)
