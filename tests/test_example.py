@@ -16,7 +16,6 @@ from modeling.data.images import encode_jpeg, encode_png
 from modeling.data.loader import Examples
 from tests.drawn_examples import example
 
-
 words = st.text(max_size=20)
 keys = st.from_regex(r"[\w-]{1,30}", fullmatch=True)
 

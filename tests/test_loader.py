@@ -54,7 +54,7 @@ def test_urls_are_refused_and_no_shell_runs(url, tmp_path, monkeypatch):
 
 
 def test_an_empty_or_missing_folder_is_named(tmp_path):
-    with pytest.raises(ValueError, match="no .tar files"):
+    with pytest.raises(ValueError, match=r"no \.tar files"):
         Examples(tmp_path)
     with pytest.raises(ValueError, match="none"):
         Examples(tmp_path / "none")
