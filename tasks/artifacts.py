@@ -25,8 +25,8 @@ ITEMS = "items"
 """Folder of the items' done-records inside an artifact; not part of its content digest."""
 
 Record = dict[str, Any]
-Progress = Callable[[str, int, int], None]
-"""Called as (stage, done, total)."""
+Progress = Callable[[int, int], None]
+"""Called as (done, total)."""
 
 
 def sha256_of(path: Path) -> str:
@@ -186,7 +186,7 @@ class Work:
     def progress(self, done: int, total: int) -> None:
         """Tell whoever watches that `done` of `total` items are finished."""
         if self._on_progress is not None:
-            self._on_progress(self.stage, done, total)
+            self._on_progress(done, total)
 
     def offer_for_reuse(self, artifact_path: Path) -> None:
         """Let items of an older artifact of this stage stand in for equal ones (same id, same item key)."""

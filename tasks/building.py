@@ -16,8 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial as partial_call
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from modeling.atomic import sync_file, sync_folder, write_json
 from tasks.artifacts import (
@@ -28,7 +29,6 @@ from tasks.artifacts import (
     Artifact,
     Input,
     Outside,
-    Progress,
     Work,
     artifact_folder,
     artifacts_of,
@@ -48,8 +48,21 @@ PACKAGES = ("torch", "diffusers", "transformers", "av", "prefect", "numpy", "pil
 Build = Callable[..., None]
 """A stage's plain function: (work, config, **inputs)."""
 
-watching: contextvars.ContextVar[Progress | None] = contextvars.ContextVar("watching", default=None)
-"""Who is told of progress in this context; the command line shows bars."""
+
+class Watcher(Protocol):
+    """Who is told what the stages do; the command line shows bars."""
+
+    def started(self, stage: str, label: str) -> None:
+        """A stage is being built."""
+
+    def progressed(self, stage: str, label: str, done: int, total: int) -> None:
+        """`done` of its `total` items are finished."""
+
+    def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
+        """It is there: built now, or found."""
+
+
+watching: contextvars.ContextVar[Watcher | None] = contextvars.ContextVar("watching", default=None)
 running_options: contextvars.ContextVar[RunOptions | None] = contextvars.ContextVar("running_options", default=None)
 """Where and how fast stages run in this context."""
 
@@ -64,6 +77,15 @@ def find_or_build(
     build: Build, stage: str, workspace: Path, label: str, config: Any, inputs: Mapping[str, Input]
 ) -> tuple[Artifact, bool]:
     """Return the stage's artifact and whether it was there already."""
+    artifact, cached = _find_or_build(build, stage, workspace, label, config, inputs)
+    if (watcher := watching.get()) is not None:
+        watcher.finished(stage, label, artifact, cached)
+    return artifact, cached
+
+
+def _find_or_build(
+    build: Build, stage: str, workspace: Path, label: str, config: Any, inputs: Mapping[str, Input]
+) -> tuple[Artifact, bool]:
     key = stage_key(stage, config, inputs)
     found = find_artifact(workspace, stage, key)
     if found is not None and not damaged_files(found) and not found.num_failed:
@@ -120,13 +142,12 @@ def _build(
 ) -> Artifact:
     started = time.monotonic()
     partial.mkdir(parents=True, exist_ok=True)
-    work = Work(
-        stage=stage,
-        path=partial,
-        label=label,
-        options=running_options.get() or RunOptions(),
-        on_progress=watching.get(),
-    )
+    watcher = watching.get()
+    if watcher is not None:
+        watcher.started(stage, label)
+    options = running_options.get() or RunOptions()
+    on_progress = partial_call(watcher.progressed, stage, label) if watcher is not None else None
+    work = Work(stage=stage, path=partial, label=label, options=options, on_progress=on_progress)
     write_json(partial / "building.json", {"key": key, "label": label, "stage": stage})
     for older in artifacts_of(workspace, stage)[-1:]:
         if older.manifest["version"] == STAGES[stage].version and not damaged_files(older):

@@ -39,6 +39,11 @@ class SegmentsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VideosConfig:
+    """Segments + a folder -> the video files that are needed. Nothing to decide yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class FramesConfig:
     """Segments + videos -> first and last frame of each."""
 
@@ -58,6 +63,8 @@ class SplitsConfig:
     """Test pairs of long-distance actions (the paper's test100 for HC)."""
     num_validation: int = 0
     """Held-out pairs carved from training, for choosing settings."""
+    max_test_share: float = 1.0
+    """Each test set takes at most this share of all pairs; below it num_test is exact or an error."""
     test_without_overlap: bool = False
     """Draw test pairs only among segments that overlap no other segment of their video."""
     seed: int = 0
@@ -139,6 +146,7 @@ class RunConfig:
     start: str
     """Folder or hub id of the InstructPix2Pix pipeline that training starts from."""
     segments: SegmentsConfig
+    videos: VideosConfig = field(default_factory=VideosConfig)
     frames: FramesConfig
     splits: SplitsConfig
     shards: ShardsConfig

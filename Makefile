@@ -1,0 +1,30 @@
+# The two commands: `make demo` and `make test`. Everything is installed into .venv with pip alone.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-fast check install clean
+
+demo: install
+	$(BIN)/editaction demo
+
+test: install
+	$(BIN)/python -m pytest --durations=15
+
+test-fast: install
+	$(BIN)/python -m pytest -m "not slow"
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: .venv/installed
+
+# The constraints are the versions that the tests ran with.
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,12 @@
+"""Annotations + videos -> segments -> frame pairs -> splits -> shards."""
+
+from prefect import flow
+
+from flows.job import Request
+from flows.running import run_stages
+
+
+@flow(name="build_dataset")
+def build_dataset(request: Request, allow_failed: bool = False) -> str:
+    """Build the training and test shards; return their folder."""
+    return run_stages(request, last="shards", allow_failed=allow_failed)

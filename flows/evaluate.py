@@ -1,0 +1,12 @@
+"""Editors + test shards -> edits -> scores -> report; what they need is made first where it is missing."""
+
+from prefect import flow
+
+from flows.job import Request
+from flows.running import run_stages
+
+
+@flow(name="evaluate")
+def evaluate(request: Request, allow_failed: bool = False) -> str:
+    """Edit the test pictures, score the edits and write the report; return its folder."""
+    return run_stages(request, last="report", allow_failed=allow_failed)

@@ -1,0 +1,12 @@
+"""Shards + start -> the fine-tuned editor; the shards are built first where they are missing."""
+
+from prefect import flow
+
+from flows.job import Request
+from flows.running import run_stages
+
+
+@flow(name="fine_tune")
+def fine_tune(request: Request, allow_failed: bool = False) -> str:
+    """Fine-tune the start on the training shards; return the editor's folder."""
+    return run_stages(request, last="editor", allow_failed=allow_failed)

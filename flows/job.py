@@ -1,0 +1,127 @@
+"""What a person asks for -> a Job: preset, own settings, and where annotations, videos and results lie."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flows.presets import preset, with_settings, with_start
+from tasks.artifacts import Outside, digest_of, sha256_of
+from tasks.config import RunConfig, RunOptions
+from tasks.stages import STAGES
+
+UNTIL = tuple(name for name in STAGES if name not in ("kitchen", "videos", "classifier"))
+"""Stages that a run can be asked to end with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a person, a deployment or a schedule asks for; plain values, so that a flow takes it as JSON."""
+
+    preset: str = "demo"
+    """Name of the recipe."""
+    workspace: str = "workspace"
+    """Folder of the artifacts."""
+    annotations: str | None = None
+    """Annotation file, when the preset does not draw its own kitchen."""
+    videos: str | None = None
+    """Folder of the videos, likewise."""
+    start: str | None = None
+    """Folder or hub id to train from instead of the preset's."""
+    until: str = "report"
+    """Last stage to run."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Dotted settings that differ from the preset, such as {"editor.num_steps": 100}."""
+    workers: int = 0
+    """Processes for decoding and drawing; 0 means one per core."""
+    device: str = "auto"
+    """Torch device."""
+
+    @property
+    def options(self) -> RunOptions:
+        """Where and how fast to run."""
+        return RunOptions(workers=self.workers, device=self.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One main job."""
+
+    config: RunConfig
+    """Every stage's config."""
+    workspace: Path
+    """Folder of the artifacts."""
+    annotations: Path | None = None
+    """Annotation file; None when the kitchen writes one."""
+    videos: Path | None = None
+    """Folder of the videos; None when the kitchen makes them, or when no stage that reads them is asked for."""
+    until: str = "report"
+    """Last stage to run."""
+
+    def __post_init__(self) -> None:
+        if self.until not in UNTIL:
+            raise ValueError(f"There is no stage {self.until!r} to end with; choose one of {', '.join(UNTIL)}.")
+        if self.config.kitchen is not None:
+            if self.annotations or self.videos:
+                raise ValueError(
+                    f"Preset {self.config.preset!r} draws its own videos; leave annotations and videos out."
+                )
+            return
+        if self.annotations is None:
+            raise ValueError(f"Preset {self.config.preset!r} needs the annotation file: --annotations FILE.")
+        if not self.annotations.is_file():
+            raise ValueError(f"There is no annotation file {self.annotations}.")
+        if self.until != "segments" and self.videos is None:
+            raise ValueError(f"Preset {self.config.preset!r} needs the folder of the videos: --videos DIR.")
+        if self.videos is not None and not self.videos.is_dir():
+            raise ValueError(f"There is no folder of videos {self.videos}.")
+
+
+def make_job(request: Request) -> Job:
+    """Return the job that is asked for; ValueError says which part of the request cannot be."""
+    config = preset(request.preset)
+    if request.start is not None:
+        config = with_start(config, request.start)
+    return Job(
+        config=with_settings(config, request.settings),
+        workspace=Path(request.workspace),
+        annotations=Path(request.annotations) if request.annotations else None,
+        videos=Path(request.videos) if request.videos else None,
+        until=request.until,
+    )
+
+
+def outside_file(path: Path) -> Outside:
+    """Return a file as a stage's input."""
+    return Outside(location=str(path), digest=sha256_of(path))
+
+
+def outside_start(start: str) -> Outside:
+    """Return the start as a stage's input: a pipeline folder by its files' content, a hub id by its name."""
+    folder = Path(start)
+    if (folder / "model_index.json").is_file():
+        digests = {
+            path.relative_to(folder).as_posix(): sha256_of(path)
+            for path in sorted(folder.rglob("*"))
+            if path.suffix in (".safetensors", ".json", ".txt")
+        }
+        return Outside(location=start, digest=digest_of(digests))
+    if folder.exists() or start.startswith((".", "/")) or start.count("/") != 1:
+        raise ValueError(
+            f"{start!r} is neither a pipeline folder (with model_index.json) nor a hub id such as owner/name."
+        )
+    return Outside(location=start, digest=digest_of({"hub": start}))
+
+
+def parse_settings(pairs: list[str]) -> dict[str, Any]:
+    """Parse `key=value` texts, values as JSON where they are JSON: ["editor.num_steps=100"] -> {..: 100}."""
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise ValueError(f"{pair!r} is not KEY=VALUE, such as editor.num_steps=100.")
+        try:
+            settings[name] = json.loads(text)
+        except json.JSONDecodeError:
+            settings[name] = text
+    return settings

@@ -1,0 +1,118 @@
+"""The main job, stage by stage, as in the paper's figure: the one place where stages are wired together.
+
+The wiring is written against `make`, so that the same lines run the stages (as Prefect tasks, or plainly) and plan
+them: `make(stage, label, config, **inputs)` gives the artifact's folder, or None when it is only planned.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tasks.video_files import folder_digest
+
+from flows.job import Job, outside_file, outside_start
+from tasks.artifacts import Artifact, Outside
+
+ANNOTATIONS_OF_STYLE = {"mpii": "annotations.mat", "epic": "annotations.csv"}
+
+Place = Path | Outside | None
+"""An input of a stage: an artifact's folder, something from outside, or not known yet (in a plan)."""
+
+
+class Make(Protocol):
+    """Runs or plans one stage."""
+
+    def __call__(self, stage: str, label: str, config: object, **inputs: Place) -> Path | None: ...
+
+
+class Reached(Exception):
+    """The last stage that was asked for is done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """What build_dataset gives."""
+
+    kitchen: Path | None
+    """The acted-out kitchen with its goals, for the oracle."""
+    segments: Path | None
+    videos: Path | None
+    frames: Path | None
+    splits: Path | None
+    shards: Path | None
+
+
+def ending_with(until: str, make: Make) -> Make:
+    """Return `make` that raises Reached after the stage `until`."""
+
+    def made(stage: str, label: str, config: object, **inputs: Place) -> Path | None:
+        path = make(stage, label, config, **inputs)
+        if stage == until:
+            raise Reached
+        return path
+
+    return made
+
+
+def dataset(job: Job, make: Make) -> Dataset:
+    """Annotations + videos -> segments -> frame pairs -> splits -> shards."""
+    config, label = job.config, job.config.preset
+    kitchen = make("kitchen", label, config.kitchen) if config.kitchen is not None else None
+    segments = make("segments", label, config.segments, annotations=_annotations(job, kitchen))
+    videos = make("videos", label, config.videos, segments=segments, folder=_folder(job, kitchen, segments))
+    frames = make("frames", label, config.frames, segments=segments, videos=videos)
+    splits = make("splits", label, config.splits, frames=frames)
+    shards = make("shards", label, config.shards, frames=frames, splits=splits)
+    return Dataset(kitchen=kitchen, segments=segments, videos=videos, frames=frames, splits=splits, shards=shards)
+
+
+def editor(job: Job, made: Dataset, make: Make) -> Path | None:
+    """Shards + start -> the fine-tuned editor."""
+    return make(
+        "editor", job.config.preset, job.config.editor, shards=made.shards, start=outside_start(job.config.start)
+    )
+
+
+def evaluation(job: Job, made: Dataset, editor_path: Path | None, make: Make) -> Path | None:
+    """Editors + test shards -> edits -> scores -> report; the untouched start stands beside the editor."""
+    config, label = job.config, job.config.preset
+    start = outside_start(config.start)
+    edits = {
+        "edits_editaction": make("edits", f"{label}-editaction", config.edits, editor=editor_path, shards=made.shards),
+    }
+    edits["edits_start"] = make("edits", f"{label}-start", config.edits, editor=start, shards=made.shards)
+    classifier = make("classifier", label, config.classifier, videos=made.videos, shards=made.shards)
+    goals = {"kitchen": made.kitchen} if made.kitchen is not None else {}
+    scores = make("scores", label, config.scores, shards=made.shards, classifier=classifier, **edits, **goals)
+    return make(
+        "report",
+        label,
+        config.report,
+        scores=scores,
+        editor=editor_path,
+        segments=made.segments,
+        videos=made.videos,
+        frames=made.frames,
+        splits=made.splits,
+        shards=made.shards,
+        classifier=classifier,
+        **edits,
+        **goals,
+    )
+
+
+def _annotations(job: Job, kitchen: Path | None) -> Outside | None:
+    if job.annotations is not None:
+        return outside_file(job.annotations)
+    if kitchen is None or job.config.kitchen is None:
+        return None
+    return outside_file(kitchen / ANNOTATIONS_OF_STYLE[job.config.kitchen.style])
+
+
+def _folder(job: Job, kitchen: Path | None, segments: Path | None) -> Outside | None:
+    """The folder of videos, by the fingerprints of those that the segments need."""
+    folder = kitchen / "videos" if kitchen is not None else job.videos
+    if segments is None or folder is None:
+        return None
+    video_ids = sorted({record["video_id"] for record in Artifact.read(segments).records()})
+    return Outside(location=str(folder), digest=folder_digest(folder, video_ids))

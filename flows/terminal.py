@@ -1,0 +1,115 @@
+"""What a person at a terminal sees and sends: progress of the stages, and Ctrl-C or SIGTERM that end a command soon."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from tasks.artifacts import Artifact
+
+GRACE_S = 7.0
+"""After a signal the command has this long to end by itself; then it is ended."""
+LINE_EVERY_S = 5.0
+"""Without a terminal, a stage prints its progress this often."""
+
+
+class StageBars:
+    """Shows the stages of a run: bars on a terminal, plain lines elsewhere."""
+
+    def __init__(self, console: Console):
+        self.console = console
+        self.num_built = 0
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._ids: dict[tuple[str, str], TaskID] = {}
+        self._printed: dict[tuple[str, str], float] = {}
+
+    def __enter__(self) -> "StageBars":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def started(self, stage: str, label: str) -> None:
+        """Open the stage's bar."""
+        self._ids[stage, label] = self._bars.add_task(f"{stage:<10} {label}", total=None)
+        self._printed[stage, label] = time.monotonic()
+        if not self.console.is_terminal:
+            self.console.print(f"{stage:<10} {label}: started", highlight=False)
+
+    def progressed(self, stage: str, label: str, done: int, total: int) -> None:
+        """Move the stage's bar."""
+        self._bars.update(self._ids[stage, label], completed=done, total=total)
+        if not self.console.is_terminal and time.monotonic() - self._printed[stage, label] > LINE_EVERY_S:
+            self._printed[stage, label] = time.monotonic()
+            self.console.print(f"{stage:<10} {label}: {done} of {total}", highlight=False)
+
+    def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
+        """Close the stage's bar with what came of it, once a run."""
+        if (bar := self._ids.pop((stage, label), None)) is not None:
+            self._bars.remove_task(bar)
+        if cached:
+            return
+        self.num_built += 1
+        counts = artifact.manifest["counts"]
+        filtered, failed = sum(counts["filtered"].values()), sum(counts["failed"].values())
+        rest = "".join(f", {number} {word}" for number, word in ((filtered, "filtered"), (failed, "failed")) if number)
+        seconds = artifact.manifest["seconds"]
+        self.console.print(
+            f"[green]✓[/] {stage:<10} {label}: {counts['kept']} kept{rest}  [dim]{seconds:.1f} s[/]", highlight=False
+        )
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM was received; `signal_number` says which."""
+
+    def __init__(self, signal_number: int):
+        self.signal_number = signal_number
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """End the command within GRACE_S of SIGINT or SIGTERM, whatever the main thread is doing; one line says so.
+
+    A watching thread learns of the signal from the interpreter's wake-up socket, so that a long native call in the
+    main thread, or a handler that a library sets, cannot hold the command back. The main thread gets Interrupted;
+    child processes are ended on the way out, and by the kernel if the way out is cut short.
+    """
+    receiving, sending = socket.socketpair()
+    sending.setblocking(False)
+    signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
+
+    def interrupt(signal_number: int, _: object) -> None:
+        raise Interrupted(signal_number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    threading.Thread(target=_watch, args=(receiving,), daemon=True).start()
+    yield
+
+
+def _watch(receiving: socket.socket) -> None:
+    while received := receiving.recv(1):
+        number = received[0]
+        if number in (signal.SIGINT, signal.SIGTERM):
+            word = "interrupted" if number == signal.SIGINT else "terminated"
+            sys.stderr.write(f"editaction: {word}; what is finished is kept, the same command goes on from here.\n")
+            sys.stderr.flush()
+            time.sleep(GRACE_S)
+            os._exit(128 + number)
