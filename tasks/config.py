@@ -87,6 +87,17 @@ class ClassifierConfig:
     """Folder or hub id of pretrained weights; None trains a small one from nothing (the kitchen's)."""
     size_px: int = 48
     """Side of the frames it sees (224 for the published checkpoints)."""
+    patch_px: int = 16
+    """Side of a patch of the small one (16 of 48 px: a cell of the kitchen)."""
+    width: int = 96
+    """Width of a token of the small one; a multiple of 32."""
+    num_layers: int = 2
+    """Blocks of the small one."""
+    pair_clip_share: float = 0.0
+    """Share of training clips that are the input four times and the edited picture four times, as edits are judged.
+
+    The paper's classifier sees films only (0); the small one is trained on both, so that ground truth scores well.
+    """
     num_epochs: int = 15
     """Passes over the training segments."""
     max_segments: int | None = None

@@ -1,0 +1,100 @@
+"""A name and a size -> a TimeSformer: a small one from nothing, or a published checkpoint with a new head.
+
+Source: Bertasius et al. 2021, arXiv:2102.05095, and its code (github.com/facebookresearch/TimeSformer): divided
+attention over space and time, eight frames.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import TimesformerConfig, TimesformerForVideoClassification
+
+from evaluation.action_accuracy import NUM_FRAMES
+
+MAX_DROP_PATH = 0.1
+"""Chance that a published checkpoint's last layer is skipped in training; it rises linearly from 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallShape:
+    """Size of a TimeSformer that is trained from nothing."""
+
+    size_px: int
+    """Side of its frames."""
+    patch_px: int
+    """Side of a patch; divides size_px."""
+    width: int
+    """Width of a token; a multiple of 32, the width of a head."""
+    num_layers: int
+    """Number of blocks."""
+
+    def __post_init__(self) -> None:
+        if self.size_px % self.patch_px or self.width % 32:
+            raise ValueError(
+                f"A TimeSformer of {self.size_px} px frames, {self.patch_px} px patches and width {self.width}: "
+                "patches must tile the frame, and the width must be a multiple of 32."
+            )
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: skips a residual branch for whole samples in training, with a generator of its own."""
+
+    def __init__(self, probability: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.probability = probability
+        self.generator = generator
+
+    def forward(self, branch: Tensor) -> Tensor:
+        """[B, ...] -> the same, samples zeroed with `probability` and the others scaled up; unchanged in eval."""
+        if not self.training or self.probability == 0:
+            return branch
+        kept = torch.rand(len(branch), generator=self.generator) >= self.probability
+        scale = kept.to(branch) / (1 - self.probability)
+        return branch * scale.view(-1, *[1] * (branch.ndim - 1))
+
+
+def small_timesformer(shape: SmallShape, num_labels: int, seed: int) -> TimesformerForVideoClassification:
+    """Return a small TimeSformer with weights drawn from `seed`."""
+    config = TimesformerConfig(
+        image_size=shape.size_px,
+        patch_size=shape.patch_px,
+        num_frames=NUM_FRAMES,
+        hidden_size=shape.width,
+        num_hidden_layers=shape.num_layers,
+        num_attention_heads=shape.width // 32,
+        intermediate_size=2 * shape.width,
+    )
+    config.num_labels = num_labels
+    model = TimesformerForVideoClassification(config)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.ndim == 1:
+                parameter.fill_(1.0 if "layernorm" in name and name.endswith("weight") else 0.0)
+            elif ("embeddings" in name and "projection" not in name) or name.startswith("classifier"):
+                parameter.normal_(0, 0.02, generator=generator)
+            else:
+                num_in = parameter[0].numel()
+                parameter.normal_(0, num_in**-0.5, generator=generator)
+    return model
+
+
+def published_timesformer(start: str, num_labels: int, seed: int) -> TimesformerForVideoClassification:
+    """Load a published checkpoint (folder or hub id, such as facebook/timesformer-base-finetuned-ssv2), new head.
+
+    Skipped layers are put in by hand: the config's drop_path_rate refuses 0.1.
+    """
+    model = TimesformerForVideoClassification.from_pretrained(
+        start, num_labels=num_labels, ignore_mismatched_sizes=True, use_safetensors=True
+    )
+    generator = torch.Generator().manual_seed(seed)
+    head = model.classifier
+    assert isinstance(head, nn.Linear)
+    nn.init.normal_(head.weight, 0, 0.02, generator=generator)
+    nn.init.zeros_(head.bias)
+    layers = model.timesformer.encoder.layer
+    for layer, probability in zip(layers, np.linspace(0, MAX_DROP_PATH, len(layers)), strict=True):
+        layer.drop_path = DropPath(float(probability), generator)
+    return model
