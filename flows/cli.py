@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.job import UNTIL, Request, make_job, parse_settings
-from flows.presets import PRESETS
+from flows.presets import PRESETS, with_settings
 
 ITEMS_FAILED = 3
 
@@ -267,6 +268,73 @@ def kitchen(out: str, style: str, num_videos: int, seed: int, workers: int) -> N
     made = write_kitchen(
         Path(out), style=style, num_videos=num_videos, seed=seed, workers=workers, on_progress=_counting
     )
+    console.print(f"{out}: {json.dumps(made)}", soft_wrap=True)
+
+
+@cli.command()
+@click.option("--editor", required=True, help="Pipeline folder, folder of an editor artifact, or hub id.")
+@click.option(
+    "--image", required=True, help="A picture, a folder of pictures, or a CSV: image, instruction[, seed, out]."
+)
+@click.option("--instruction", help="What to do; for a CSV the column's values come first.")
+@click.option("--out", required=True, help="The PNG file to write, or a folder.")
+@click.option("--seed", "seeds", multiple=True, type=int, default=[0], show_default=True, help="May be given again.")
+@click.option("--image-guidance", type=float, help="s_i of Eq. 8.")
+@click.option("--text-guidance", type=float, help="s_c of Eq. 8.")
+@click.option("--steps", type=click.IntRange(min=1), help="Denoising steps.")
+@click.option("--scheduler", help="euler_ancestral, ddim, or the editor's own: pipeline.")
+@click.option("--size", "size_px", type=click.IntRange(min=8), help="Side in pixels that is edited at.")
+@click.option("--keep-aspect", is_flag=True, help="Stretch edits back to their pictures' shape.")
+@click.option("--overwrite", is_flag=True, help="Write over files that are there.")
+@click.option("--device", default="auto", show_default=True)
+def edit(editor: str, image: str, instruction: str | None, out: str, seeds: tuple[int, ...], **options: Any) -> None:
+    """Carry out an instruction in a picture, in all pictures of a folder, or in the rows of a CSV."""
+    from flows.presets import sampling_for
+    from modeling.edit_files import edit_files
+
+    names = {
+        "image_guidance": "image_guidance",
+        "text_guidance": "text_guidance",
+        "steps": "num_steps",
+        "scheduler": "scheduler",
+    }
+    changes = {field: options.pop(name) for name, field in names.items()}
+    sampling = with_settings(
+        sampling_for(editor), {name: value for name, value in changes.items() if value is not None}
+    )
+    outcomes = edit_files(
+        editor=editor,
+        image=image,
+        instruction=instruction,
+        out=out,
+        seeds=seeds,
+        sampling=sampling,
+        on_progress=_counting,
+        **options,
+    )
+    counts = Counter(outcome.status for outcome in outcomes)
+    console.print(
+        f"{out}: " + ", ".join(f"{number} {status}" for status, number in sorted(counts.items())), soft_wrap=True
+    )
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            console.print(f"{outcome.request.image}: {outcome.message}", soft_wrap=True)
+    if counts["failed"]:
+        sys.exit(ITEMS_FAILED)
+
+
+@cli.command(name="starting-editor")
+@click.option("--out", required=True, help="Folder to write to; a build that was cut off goes on there.")
+@click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--steps", type=click.IntRange(min=1), help="Training steps; by default those of the one that is shipped."
+)
+@click.option("--threads", default=0, help="CPU threads; 0: all.")
+def starting_editor(out: str, seed: int, steps: int | None, threads: int) -> None:
+    """Train the kitchen's starting editor: it knows things and static edits, but no action."""
+    from tasks.starting_editor import build_starting_editor
+
+    made = build_starting_editor(Path(out), seed=seed, steps=steps, threads=threads, on_progress=_counting)
     console.print(f"{out}: {json.dumps(made)}", soft_wrap=True)
 
 

@@ -159,6 +159,14 @@ def with_start(config: RunConfig, start: str) -> RunConfig:
     )
 
 
+def sampling_for(editor: str) -> SamplingConfig:
+    """Return how to sample from an editor: the paper's way, or the demo's for a small one."""
+    side = picture_side(Path(editor)) or picture_side(Path(editor) / "pipeline")
+    if side is None or side >= 256:
+        return SamplingConfig()
+    return replace(demo().edits.sampling, size_px=side)
+
+
 def picture_side(start: Path) -> int | None:
     """Return the side in pixels of the pictures that the pipeline folder `start` was made for; None for a hub id."""
     unet, autoencoder = start / "unet" / "config.json", start / "vae" / "config.json"
