@@ -1,0 +1,122 @@
+"""The draws of a step -> what goes through the network: noisy latents, conditions, c and c', in micro-batches.
+
+Shape suffixes: b samples of a micro-batch, B of the global batch, C latent channels, H W latent rows and columns,
+L tokens, D text width.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from modeling.config import TrainConfig
+from modeling.diffusion import NoiseSchedule
+from modeling.draws import StepDraws, draw_step, may_flip
+from modeling.editor import Editor
+from modeling.latents import LatentSource
+from modeling.negatives import Negatives, NegativeSampler
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalBatch:
+    """Everything about one step but the pictures themselves."""
+
+    step: int
+    """From 0."""
+    draws: StepDraws
+    """What chance decided."""
+    negatives: Negatives
+    """c' of each example."""
+    has_contrast: NDArray[np.bool_]
+    """[B] which samples count in L_action: those that kept their text and have a c'."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MicroBatch:
+    """The inputs of one forward pass, on the device."""
+
+    noisy: Tensor
+    """x_t [b, C, H, W]."""
+    goal: Tensor
+    """What shall be predicted [b, C, H, W]."""
+    condition: Tensor
+    """The source picture's latent, or zeros [b, C, H, W]."""
+    timesteps: Tensor
+    """int64 [b]."""
+    text: Tensor
+    """c, or the empty text [b, L, D]."""
+    other_text: Tensor | None
+    """c' [b, L, D]; None where L_action has no weight."""
+    has_contrast: Tensor
+    """bool [b]: as in GlobalBatch."""
+
+
+class Batches:
+    """Makes the batches of a run."""
+
+    def __init__(
+        self,
+        editor: Editor,
+        config: TrainConfig,
+        latents: LatentSource,
+        texts: Tensor,
+        sampler: NegativeSampler,
+        *,
+        micro_batch: int,
+    ):
+        """Take the data. texts: [num unique instructions + 1, L, D] in the order of `sampler.unique`, then the empty."""
+        self.micro_batch = micro_batch
+        self._config = config
+        self._device = editor.device
+        self._schedule = NoiseSchedule(editor.scheduler.config, self._device)
+        self._latent_shape = editor.latent_shape(config.size_px)
+        self._latents = latents
+        self._texts = texts
+        self._sampler = sampler
+        self._flippable = np.array([may_flip(text) for text in sampler.unique])[sampler.number_of_example]
+
+    def draw(self, step: int) -> GlobalBatch:
+        """Return the global batch of step `step`."""
+        draws = draw_step(
+            self._config,
+            step,
+            flippable=self._flippable,
+            latent_shape=self._latent_shape,
+            num_timesteps=self._schedule.num_timesteps,
+        )
+        negatives = self._sampler.draw(draws.examples, seed=self._config.seed, step=step)
+        has_contrast = (negatives.instructions >= 0) & ~draws.text_dropped
+        return GlobalBatch(step=step, draws=draws, negatives=negatives, has_contrast=has_contrast)
+
+    def parts(self, batch: GlobalBatch) -> Iterator[MicroBatch]:
+        """Cut the global batch into micro-batches on the device."""
+        draws, others = batch.draws, batch.negatives.instructions
+        no_text = len(self._texts) - 1
+        own = np.where(draws.text_dropped, no_text, self._sampler.number_of_example[draws.examples])
+        for first in range(0, len(own), self.micro_batch):
+            rows = slice(first, first + self.micro_batch)
+            latents = self._latents.take(draws.examples[rows], draws.flips[rows])
+            noise, timesteps = self._place(draws.noise[rows]), self._place(draws.timesteps[rows])
+            clean = latents.target
+            if latents.spread is not None:
+                clean = clean + latents.spread * self._place(draws.encoder_noise[rows])
+            kept = self._place(torch.from_numpy(~draws.image_dropped[rows]))
+            other = np.where(others[rows] < 0, no_text, others[rows])
+            yield MicroBatch(
+                noisy=self._schedule.add_noise(clean, noise, timesteps),
+                goal=self._schedule.target(clean, noise, timesteps),
+                condition=latents.condition * kept[:, None, None, None],
+                timesteps=timesteps,
+                text=self._text(own[rows]),
+                other_text=self._text(other) if self._config.objective.lambda_action else None,
+                has_contrast=self._place(torch.from_numpy(batch.has_contrast[rows])),
+            )
+
+    def _place(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self._device, non_blocking=True)
+
+    def _text(self, numbers: NDArray[np.int64]) -> Tensor:
+        return self._place(self._texts[torch.from_numpy(numbers).to(self._texts.device)])

@@ -1,0 +1,82 @@
+"""All that a training run's future depends on <-> `step-00000500/{tensors.safetensors, state.json}`.
+
+A checkpoint is there whole or not at all; older ones go only after a newer one is safe.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from modeling.atomic import atomic_folder
+
+TENSORS, STATE = "tensors.safetensors", "state.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """The state of a run after `num_steps_done` steps."""
+
+    run: str
+    """Digest of the config, the start and the examples: a checkpoint of another run is not resumed."""
+    num_steps_done: int
+    """Optimiser steps done; the next step's number."""
+    tensors: Mapping[str, Tensor]
+    """Weights, averages and moments by name."""
+    state: Mapping[str, Any]
+    """Counters; JSON."""
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the whole checkpoints in `folder`, oldest first."""
+    return sorted(path.parent for path in folder.glob(f"step-*/{STATE}"))
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep_last: int) -> Path:
+    """Write a checkpoint atomically and then remove all but the last `keep_last`.
+
+    OSError with a clear message when it cannot be written (a full disk, say); the older ones are then still there.
+    """
+    path = folder / f"step-{checkpoint.num_steps_done:08d}"
+    if (path / STATE).is_file():  # written just before, by this run or the one that it goes on from
+        return path
+    state = {"run": checkpoint.run, "num_steps_done": checkpoint.num_steps_done, **checkpoint.state}
+    try:
+        with atomic_folder(path) as temporary:
+            save_file({name: each.detach().cpu() for name, each in checkpoint.tensors.items()}, temporary / TENSORS)
+            (temporary / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+    except (OSError, SafetensorError) as error:
+        last = checkpoints(folder)
+        kept = f"the last good one is {last[-1]}" if last else "there is no earlier one"
+        raise OSError(
+            f"{path}: the checkpoint could not be written ({error}); {kept}. Make room and start the same command "
+            "again: it goes on from there."
+        ) from error
+    for old in checkpoints(folder)[:-keep_last]:
+        shutil.rmtree(old)
+    return path
+
+
+def load_checkpoint(folder: Path, run: str) -> Checkpoint | None:
+    """Return the newest checkpoint, or None where there is none; ValueError when it belongs to another run."""
+    found = checkpoints(folder)
+    if not found:
+        return None
+    state = json.loads((found[-1] / STATE).read_text(encoding="utf-8"))
+    if state.pop("run") != run:
+        raise ValueError(
+            f"{found[-1]} belongs to a run with another config, start or data. Choose another output folder, or remove "
+            f"{folder} to train anew."
+        )
+    return Checkpoint(
+        run=run,
+        num_steps_done=state.pop("num_steps_done"),
+        tensors=load_file(found[-1] / TENSORS),
+        state=state,
+    )

@@ -1,0 +1,107 @@
+"""Noise -> edited latent, step by step, under image and text guidance (paper Eq. 8)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler, EulerAncestralDiscreteScheduler, UNet2DConditionModel
+from diffusers.utils.torch_utils import randn_tensor
+from torch import Tensor
+
+from modeling.config import SamplingConfig, SchedulerName
+from modeling.diffusion import predict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What a batch of edits is conditioned on."""
+
+    picture: Tensor
+    """Unscaled modes of the source pictures: fp32 [B, C, H, W]."""
+    text: Tensor
+    """Embedded instructions: [B, L, D]."""
+    no_text: Tensor
+    """The embedded empty text: [1, L, D]."""
+
+    def __len__(self) -> int:
+        return len(self.picture)
+
+
+def guide(none: Tensor | None, picture: Tensor, full: Tensor, *, image_guidance: float, text_guidance: float) -> Tensor:
+    """Combine the predictions under (nothing), (picture) and (picture, instruction); all [B, C, H, W].
+
+    e_none + s_i (e_picture - e_none) + s_c (e_full - e_picture)          paper Eq. 8, arXiv:2211.09800 Eq. 3
+
+    At s_i = 1 e_none has weight 0 and may be None.
+    """
+    if none is None:
+        return picture + text_guidance * (full - picture)
+    return none + text_guidance * (full - picture) + image_guidance * (picture - none)
+
+
+def make_scheduler(name: SchedulerName, saved: Any) -> Any:
+    """Return a fresh scheduler by name, with the noising that `saved`, the editor's own scheduler, says.
+
+    euler_ancestral from the hub's InstructPix2Pix is the very sampler that its authors use.
+    """
+    if name == "euler_ancestral":
+        return EulerAncestralDiscreteScheduler.from_config(saved.config)
+    if name == "ddim" and not isinstance(saved, DDIMScheduler):
+        # DDIM's own defaults clip the latent to [-1, 1] and end at alpha 1; Stable Diffusion is meant without either.
+        return DDIMScheduler.from_config(saved.config, clip_sample=False, set_alpha_to_one=False)
+    return type(saved).from_config(saved.config)
+
+
+def passes(conditions: Conditions, config: SamplingConfig) -> tuple[Conditions, Callable[[Tensor], Tensor]]:
+    """Return the stacked conditions of one network call and what makes one prediction of its output.
+
+    One pass where both scales are 1, two where s_i is 1, else three; the others have weight 0 and are left out.
+    """
+    image_guidance, text_guidance = config.image_guidance, config.text_guidance
+    no_text = conditions.no_text.expand_as(conditions.text)
+    scales = {"image_guidance": image_guidance, "text_guidance": text_guidance}
+    if image_guidance == 1 and text_guidance == 1:
+        return conditions, lambda output: output
+    pictures, texts = [conditions.picture] * 2, [conditions.text, no_text]
+    if image_guidance == 1:
+        stacked = Conditions(picture=torch.cat(pictures), text=torch.cat(texts), no_text=conditions.no_text)
+        return stacked, lambda output: guide(None, *reversed(output.chunk(2)), **scales)
+    pictures.append(torch.zeros_like(conditions.picture))
+    stacked = Conditions(picture=torch.cat(pictures), text=torch.cat([*texts, no_text]), no_text=conditions.no_text)
+    return stacked, lambda output: guide(*reversed(output.chunk(3)), **scales)
+
+
+@torch.inference_mode()
+def sample(
+    unet: UNet2DConditionModel,
+    scheduler: Any,
+    conditions: Conditions,
+    generators: Sequence[torch.Generator],
+    config: SamplingConfig,
+) -> Tensor:
+    """Return the edited latents fp32 [B, C, H, W], still multiplied by the autoencoder's scaling factor.
+
+    One CPU generator a picture gives its initial noise and that of its steps, so that a picture does not depend on
+    which others share its batch, nor on the device.
+    """
+    device = conditions.picture.device
+    scheduler.set_timesteps(config.num_steps, device=device)
+    latents = randn_tensor(conditions.picture.shape, list(generators), device, torch.float32)
+    latents = latents * scheduler.init_noise_sigma
+    stacked, combine = passes(conditions, config)
+    num_passes = len(stacked) // len(conditions)
+    options = _step_options(scheduler, generators)
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+        for timestep in scheduler.timesteps:
+            noisy = scheduler.scale_model_input(latents, timestep)
+            noisy = torch.cat([noisy] * num_passes)
+            prediction = combine(predict(unet, noisy, stacked.picture, timestep, stacked.text).float())
+            latents = scheduler.step(prediction, timestep, latents, return_dict=False, **options)[0]
+    return latents
+
+
+def _step_options(scheduler: Any, generators: Sequence[torch.Generator]) -> Mapping[str, Any]:
+    """Return the generators for schedulers whose steps add noise."""
+    takes_generator = "generator" in scheduler.step.__code__.co_varnames
+    return {"generator": list(generators)} if takes_generator else {}

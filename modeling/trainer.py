@@ -1,0 +1,216 @@
+"""One training step and all that it changes: weights, their average, AdamW's moments.
+
+draws of the step -> latents, noise, texts -> e_c, e_c', drift -> L -> gradients -> weights -> their average
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from modeling.batches import Batches, GlobalBatch, MicroBatch
+from modeling.config import TrainConfig
+from modeling.diffusion import predict
+from modeling.editor import Editor
+from modeling.ema import MovingAverage
+from modeling.freezing import freeze, frozen_copy
+from modeling.losses import Errors, Shares, objective_shares, squared_error
+from modeling.negatives import describe_negatives
+
+GRADIENT_NORMS_EVERY = 100
+"""Steps between looks at the gradient norm of each loss by itself (three more backward passes)."""
+
+
+class Trainer:
+    """The state of a run; `step` moves it on."""
+
+    def __init__(self, editor: Editor, config: TrainConfig):
+        self.config = config
+        self.device = editor.device
+        self.unet = editor.unet.train()
+        self._dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
+        self._trainable = freeze(self.unet, config.objective.freeze)
+        self._weights = list(self._trainable.values())
+        self._frozen = frozen_copy(self.unet, self._dtype) if config.objective.lambda_reg else None
+        self._average = MovingAverage(self._weights, config.ema_decay)
+        self._optimizer = torch.optim.AdamW(
+            self._weights,
+            lr=config.learning_rate,
+            betas=(config.adam_beta1, config.adam_beta2),
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self.num_skipped = 0
+        """Steps whose loss or gradient was not finite; they changed nothing."""
+        self.num_skipped_in_a_row = 0
+
+    # ---- one step --------------------------------------------------------------------------------------------------
+
+    def step(self, batches: Batches, step: int) -> dict[str, Any]:
+        """Do step `step` (from 0) and return what to log: floats and ints that depend on (config, start, data) alone."""
+        batch = batches.draw(step)
+        sums = self._accumulate_gradients(batches, batch)
+        norm = nn.utils.get_total_norm([each.grad for each in self._weights if each.grad is not None])
+        if self.config.max_grad_norm is not None:
+            nn.utils.clip_grads_with_norm_(self._weights, self.config.max_grad_norm, norm)
+        # One transfer for all figures: each by itself would wait for the device.
+        figures = torch.stack([*sums.values(), norm]).tolist()
+        entry: dict[str, Any] = dict(zip([*sums, "gradient_norm"], figures, strict=True))
+        self._move(step, finite=math.isfinite(entry["loss"]) and math.isfinite(entry["gradient_norm"]))
+        return entry | {
+            "learning_rate": learning_rate(self.config, step),
+            "skipped": self.num_skipped,
+            **describe_negatives(batch.negatives),
+        }
+
+    def _accumulate_gradients(self, batches: Batches, batch: GlobalBatch) -> dict[str, Tensor]:
+        """Leave the global batch's gradient in the weights and return the sums to log."""
+        config, objective = self.config, self.config.objective
+        num_contrasts = int(batch.has_contrast.sum())
+        in_parts = batches.micro_batch < config.batch_size
+        mean_difference = None
+        if objective.lambda_action and objective.action_reduction == "batch" and in_parts:
+            mean_difference = self._mean_difference(batches, batch)
+        sums: dict[str, Tensor] = {}
+        for number, part in enumerate(batches.parts(batch)):
+            errors = self.errors(part)
+            shares = objective_shares(
+                errors,
+                part.has_contrast,
+                objective,
+                batch_size=config.batch_size,
+                num_contrasts=num_contrasts,
+                mean_difference=mean_difference,
+            )
+            total = shares.total(objective)
+            new = {"loss": total, "static": shares.static, "action": shares.action, "reg": shares.reg}
+            new = {name: each.detach() for name, each in new.items()} | _contrast_figures(errors, part, num_contrasts)
+            if number == 0 and (batch.step % GRADIENT_NORMS_EVERY == 0 or batch.step == config.num_steps - 1):
+                new |= self._gradient_norms(shares)
+            sums = {name: sums[name] + each if name in sums else each for name, each in new.items()}
+            total.backward()
+        return sums
+
+    def _move(self, step: int, *, finite: bool) -> None:
+        """Let the gradient move weights and average, or, when it is not finite, leave both alone."""
+        if finite:
+            self.num_skipped_in_a_row = 0
+            for group in self._optimizer.param_groups:
+                group["lr"] = learning_rate(self.config, step)
+            self._optimizer.step()
+            self._average.update()
+        else:
+            self.num_skipped += 1
+            self.num_skipped_in_a_row += 1
+        self._optimizer.zero_grad(set_to_none=True)
+
+    # ---- forward ---------------------------------------------------------------------------------------------------
+
+    def errors(self, batch: MicroBatch) -> Errors:
+        """Return the per-sample errors; c and c' go through the network as one doubled batch."""
+        num = len(batch.noisy)
+        inputs = [batch.noisy, batch.condition, batch.timesteps, batch.text]
+        if batch.other_text is not None:
+            inputs = [torch.cat([each, each]) for each in inputs[:3]] + [torch.cat([batch.text, batch.other_text])]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._dtype == torch.bfloat16):
+            predictions = predict(self.unet, *inputs)
+            if self._frozen is not None:
+                with torch.no_grad():
+                    start = predict(self._frozen, batch.noisy, batch.condition, batch.timesteps, batch.text)
+        negative = None
+        if batch.other_text is not None:
+            negative = squared_error(predictions[num:], batch.goal)
+        return Errors(
+            static=squared_error(predictions[:num], batch.goal),
+            negative=negative,
+            drift=None if self._frozen is None else squared_error(predictions[:num], start),
+        )
+
+    # ---- what is only looked at ------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _mean_difference(self, batches: Batches, batch: GlobalBatch) -> Tensor:
+        """Return the global batch's mean of e_c - e_c', in a pass of its own: its sigmoid's slope is needed first."""
+        total = torch.zeros((), device=self.device)
+        for part in batches.parts(batch):
+            errors = self.errors(part)
+            assert errors.negative is not None
+            total += (errors.static - errors.negative)[part.has_contrast].sum()
+        return total / max(1, int(batch.has_contrast.sum()))
+
+    def _gradient_norms(self, shares: Shares) -> dict[str, Tensor]:
+        """Return the norm of each loss's own gradient (unweighted, first micro-batch), for those in use."""
+        norms = {}
+        for name in ("static", "action", "reg"):
+            share = getattr(shares, name)
+            if share.requires_grad:
+                gradients = torch.autograd.grad(share, self._weights, retain_graph=True, allow_unused=True)
+                present = [each for each in gradients if each is not None]
+                norms[f"{name}_gradient_norm"] = nn.utils.get_total_norm(present)
+        return norms
+
+    # ---- state -----------------------------------------------------------------------------------------------------
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all tensors that the future depends on, by name; frozen weights are the start's."""
+        named = {}
+        for name, weight, average in zip(self._trainable, self._weights, self._average.average, strict=True):
+            named |= {f"weight/{name}": weight.detach(), f"average/{name}": average}
+            moments = self._optimizer.state.get(weight, {})
+            named |= {f"{key}/{name}": moments[key] for key in ("exp_avg", "exp_avg_sq") if moments}
+        return named
+
+    def state(self) -> dict[str, int]:
+        """Return all counters that the future depends on."""
+        return {
+            "num_updates": self._average.num_updates,
+            "num_skipped": self.num_skipped,
+            "num_skipped_in_a_row": self.num_skipped_in_a_row,
+        }
+
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, int]) -> None:
+        """Set what `tensors` and `state` gave."""
+        self._average.num_updates = state["num_updates"]
+        self.num_skipped = state["num_skipped"]
+        self.num_skipped_in_a_row = state["num_skipped_in_a_row"]
+        self._optimizer.state.clear()
+        for name, weight, average in zip(self._trainable, self._weights, self._average.average, strict=True):
+            weight.copy_(tensors[f"weight/{name}"])
+            average.copy_(tensors[f"average/{name}"])
+            if state["num_updates"]:
+                moments = {key: tensors[f"{key}/{name}"].to(weight.device) for key in ("exp_avg", "exp_avg_sq")}
+                count = torch.tensor(float(state["num_updates"]), device=weight.device)
+                self._optimizer.state[weight] = {"step": count, **moments}
+
+    @torch.no_grad()
+    def swap_average(self) -> None:
+        """Exchange the weights and their average."""
+        for weight, average in zip(self._weights, self._average.average, strict=True):
+            raw = weight.clone()
+            weight.copy_(average)
+            average.copy_(raw)
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """Return the learning rate of step `step` (from 0): linear warm-up, then constant or a cosine to 0 at the end."""
+    if step < config.num_warmup_steps:
+        return config.learning_rate * (step + 1) / config.num_warmup_steps
+    if config.lr_schedule == "constant":
+        return config.learning_rate
+    done = (step - config.num_warmup_steps) / max(1, config.num_steps - config.num_warmup_steps)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _contrast_figures(errors: Errors, batch: MicroBatch, num_contrasts: int) -> dict[str, Tensor]:
+    """Return the shares of mean |e_c - e_c'|, mean sigmoid(e_c - e_c') and P(e_c < e_c')."""
+    if errors.negative is None or not num_contrasts:
+        return {}
+    differences = (errors.static - errors.negative).detach()[batch.has_contrast]
+    return {
+        "difference": differences.abs().sum() / num_contrasts,
+        "sigmoid": differences.sigmoid().sum() / num_contrasts,
+        "told_apart": (differences < 0).sum() / num_contrasts,
+    }
