@@ -172,10 +172,12 @@ def _manifest(
         name = path.relative_to(work.path).as_posix()
         if not path.is_file() or name in (MANIFEST, "building.json") or name.startswith(f"{ITEMS}/"):
             continue
+        if work.is_scratch(name):  # a checkpoint that somebody removes to make room is no damage
+            continue
         sync_file(path)
         status = path.stat()
         files[name] = {"size": status.st_size, "sha256": sha256_of(path), "mtime_ns": status.st_mtime_ns}
-    content = {name: file["sha256"] for name, file in files.items() if not work.is_scratch(name)}
+    content = {name: file["sha256"] for name, file in files.items()}
     return {
         "stage": stage,
         "label": label,

@@ -153,6 +153,8 @@ def test_scratch_files_are_kept_but_do_not_change_the_digest(tmp_path: Path) -> 
     second, _ = build(Logging("2 s"), tmp_path / "b")
     assert first.digest == second.digest
     assert (second.path / "logs" / "time.txt").read_text() == "2 s"
+    (second.path / "logs" / "time.txt").unlink()
+    assert damaged_files(second, full=True) == []
 
 
 def test_two_runs_at_one_artifact_at_once_are_refused(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def test_any_example_is_read_in_any_order_and_across_processes(shards):
     assert len(examples) == 5
     assert [originals[n] for n in (4, 0, 3, 3)] == [examples[n] for n in (4, 0, 3, 3)]
     assert examples.instructions == ["take 0", "take 1", "take 2", "take 3", "take 4"]
+    assert examples.segment_ids == [each.segment_id for each in originals]
     assert examples.metadata(4)["segment_id"] == "v-4"
     with pytest.raises(IndexError):
         examples[5]

@@ -7,11 +7,12 @@ is acted upon is often at the edge), and metrics compare like with like.
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 if TYPE_CHECKING:  # torch takes seconds to import, and the processes that cut frames need none of it
     from torch import Tensor
@@ -25,6 +26,7 @@ SHARD_FORMATS = ("PNG", "JPEG")
 """What a shard may hold."""
 FILE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 """What a person may hand in."""
+_NOTE = "editaction"
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
@@ -35,6 +37,13 @@ def squash(image: Picture, size_px: int) -> Picture:
     if image.shape[:2] == (size_px, size_px):
         return image.copy()
     return np.asarray(Image.fromarray(image).resize((size_px, size_px), Image.Resampling.LANCZOS)).copy()
+
+
+def restore_aspect(square: Picture, like: Picture) -> Picture:
+    """Stretch a squashed picture back to the aspect ratio of `like`; its shorter side stays as it is."""
+    side, (height, width) = len(square), like.shape[:2]
+    shape = (round(side * max(1, width / height)), round(side * max(1, height / width)))
+    return np.asarray(Image.fromarray(square).resize(shape, Image.Resampling.LANCZOS)).copy()
 
 
 def to_tensor(images: Picture) -> "Tensor":
@@ -53,9 +62,21 @@ def to_uint8(images: "Tensor") -> Picture:
     return np.ascontiguousarray(levels_NCHW.permute(0, 2, 3, 1).numpy().astype(np.uint8))
 
 
-def encode_png(image: Picture) -> bytes:
-    """Return `image` as PNG: lossless, the same bytes for the same pixels."""
-    return _encode(image, "PNG", compress_level=6)
+def encode_png(image: Picture, note: str = "") -> bytes:
+    """Return `image` as PNG: lossless, the same bytes for the same pixels and `note`, a text kept inside."""
+    texts = PngInfo()
+    if note:
+        texts.add_itxt(_NOTE, note)
+    return _encode(image, "PNG", compress_level=6, pnginfo=texts)
+
+
+def read_note(path: Path) -> str:
+    """Return the note in a PNG file that `encode_png` made; "" when there is none or it is no PNG."""
+    try:
+        with Image.open(path, formats=("PNG",)) as picture:
+            return str(picture.info.get(_NOTE, ""))
+    except _DECODER_ERRORS:
+        return ""
 
 
 def encode_jpeg(image: Picture) -> bytes:
@@ -63,7 +84,7 @@ def encode_jpeg(image: Picture) -> bytes:
     return _encode(image, "JPEG", quality=95, subsampling=0)
 
 
-def _encode(image: Picture, name: str, **options: int) -> bytes:
+def _encode(image: Picture, name: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, name, **options)
     return buffer.getvalue()

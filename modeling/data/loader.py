@@ -70,6 +70,11 @@ class Examples:
         except ValueError as error:
             raise ValueError(f"{place.shard}: {error}") from error
 
+    @property
+    def segment_ids(self) -> list[str]:
+        """The key of every example, in order, as the tars name them; nothing is read."""
+        return [split_name(place.members[0].name)[0] for place in self._places]
+
     @cached_property
     def instructions(self) -> list[str]:
         """The instruction of every example, in order; read once, pictures left alone."""

@@ -1,0 +1,115 @@
+"""training shards + a start -> the fine-tuned editor, by `python -m modeling.train` in a process of its own.
+
+Training resumes from its checkpoints after any kill; the last one stays beside the result, so that a damaged result
+can be written again without training again.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from modeling.atomic import write_json
+from modeling.config import TrainConfig
+from tasks.artifacts import Artifact, Outside, Work
+from tasks.building import REPOSITORY, StageFailed
+from tasks.stage import end, spawn, stage
+
+CONFIG, FACTS, LOG, CHECKPOINTS = "train.json", "facts.json", "training.log", "checkpoints"
+STOP_WITHIN_S = 6.0
+"""Seconds that training gets to save and end after SIGTERM."""
+_SHOWN_LINES = 8
+
+
+def training_command(work: Work, config: TrainConfig, shards: Artifact, start: Outside) -> list[str]:
+    """Write the files that training reads, and return its command line."""
+    write_json(work.path / CONFIG, asdict(config))
+    facts = {"data": f"shards {shards.digest}", "start": f"{start_name(start)} {start.digest}"}
+    write_json(work.path / FACTS, facts)
+    arguments = {
+        "--config": work.path / CONFIG,
+        "--facts": work.path / FACTS,
+        "--shards": shards.path / "train",
+        "--start": start.path.resolve() if start.path.exists() else start.location,
+        "--out": work.path,
+        "--device": work.options.device,
+        "--keep-checkpoints": 1,
+    }
+    return [sys.executable, "-m", "modeling.train", *(str(each) for pair in arguments.items() for each in pair)]
+
+
+def start_name(start: Outside) -> str:
+    """Return a hub id, or the name of a folder without where it lies: the card must not depend on the machine."""
+    return start.path.name if start.path.exists() else start.location
+
+
+@contextmanager
+def running_training(command: list[str], log_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Run training with its stderr in a log; whatever ends the block ends training too, saved where it can be."""
+    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    with log_path.open("w", encoding="utf-8") as log:
+        training = spawn(command, stdout=subprocess.PIPE, stderr=log, env=environment)
+        try:
+            yield training
+        finally:
+            end(training, within_s=STOP_WITHIN_S)
+            if training.stdout is not None:
+                training.stdout.close()
+
+
+def follow(work: Work, training: "subprocess.Popen[str]", num_steps: int) -> dict[str, Any]:
+    """Pass progress on until training ends; return its last line about a step."""
+    latest: dict[str, Any] = {}
+    assert training.stdout is not None
+    for line in training.stdout:
+        told = parse_progress(line)
+        if told.get("phase") == "train":
+            latest = told
+            work.progress(int(told["step"]), num_steps)
+    return latest
+
+
+def parse_progress(line: str) -> dict[str, Any]:
+    """Return a progress line's content; {} for a line that some library printed."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def last_lines(path: Path, count: int = _SHOWN_LINES) -> str:
+    """Return the last lines of a log."""
+    with path.open(encoding="utf-8", errors="replace") as log:
+        return "".join(deque(log, maxlen=count)).strip()
+
+
+@stage
+def editor(work: Work, config: TrainConfig, *, shards: Artifact, start: Outside) -> None:
+    """Fine-tune the start on the training shards."""
+    work.scratch |= {LOG, CHECKPOINTS}
+    if not (shards.path / "train").is_dir():
+        raise ValueError(f"{shards.path} has no training split. Let splits leave pairs for training.")
+    work.progress(0, config.num_steps)
+    with running_training(training_command(work, config, shards, start), work.path / LOG) as training:
+        latest = follow(work, training, config.num_steps)
+        status = training.wait()
+    if status != 0:
+        raise StageFailed(
+            f"editor: training ended with status {status}. {last_lines(work.path / LOG)}\n"
+            f"Its log is {work.path / LOG}; the same command goes on from its last checkpoint."
+        )
+    for unfinished in (work.path / CHECKPOINTS).glob(".*"):
+        shutil.rmtree(unfinished)
+    work.facts |= {name: latest[name] for name in ("loss", "samples_per_s") if name in latest}
+    num_examples = sum(row["split"] == "train" for row in shards.records())
+    work.funnel = {"examples": num_examples}
+    work.write_rows([{"editor": work.label, "num_examples": num_examples, "num_steps": config.num_steps}])
