@@ -1,0 +1,29 @@
+"""What tests share: where real clips and annotations lie, and one Prefect server for those that need one."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real clips and annotations, which are not part of the project."""
+    folder = Path(os.environ.get("EDITACTION_REAL_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real clips and annotations at {folder}; EDITACTION_REAL_DATA names their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API's URL of a Prefect server that lives as long as the tests."""
+    from flows.server import prefect_server, set_environment
+
+    home = tmp_path_factory.mktemp("prefect")
+    set_environment(home)
+    with prefect_server(home) as url:
+        yield url
