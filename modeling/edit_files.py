@@ -107,7 +107,7 @@ def editor_folder(editor: str | Path) -> str:
 
 def native_size_px(editor: Editor) -> int:
     """Return the side of the pictures that an editor's U-Net was made for."""
-    return int(editor.unet.config["sample_size"]) * editor.pixels_per_latent
+    return int(editor.unet.config.sample_size) * editor.pixels_per_latent
 
 
 def plan_requests(image: Path, instruction: str | None, out: Path, seeds: Sequence[int]) -> list[EditRequest]:

@@ -4,17 +4,19 @@ Training resumes from its checkpoints after any kill; the last one stays beside 
 can be written again without training again.
 """
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from modeling.atomic import write_json
 from modeling.config import TrainConfig
@@ -25,6 +27,8 @@ from tasks.stage import end, spawn, stage
 CONFIG, FACTS, LOG, CHECKPOINTS = "train.json", "facts.json", "training.log", "checkpoints"
 STOP_WITHIN_S = 6.0
 """Seconds that training gets to save and end after SIGTERM."""
+EARLIER_ENDS_WITHIN_S = 120.0
+"""Seconds to wait for the training of a stage that was killed before this one."""
 _SHOWN_LINES = 8
 
 
@@ -55,7 +59,10 @@ def running_training(command: list[str], log_path: Path) -> Iterator["subprocess
     """Run training with its stderr in a log; whatever ends the block ends training too, saved where it can be."""
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    with log_path.open("w", encoding="utf-8") as log:
+    with log_path.open("a", encoding="utf-8") as log:
+        wait_for_earlier_training(log, log_path)
+        log.truncate(0)
+        # Training inherits the lock with the log, and so keeps it until it has ended even if we are killed.
         training = spawn(command, stdout=subprocess.PIPE, stderr=log, env=environment)
         try:
             yield training
@@ -63,6 +70,18 @@ def running_training(command: list[str], log_path: Path) -> Iterator["subprocess
             end(training, within_s=STOP_WITHIN_S)
             if training.stdout is not None:
                 training.stdout.close()
+
+
+def wait_for_earlier_training(log: IO[str], log_path: Path) -> None:
+    """Lock the log; wait for the training of a stage that was killed, which may still be saving its checkpoint."""
+    give_up_at = time.monotonic() + EARLIER_ENDS_WITHIN_S
+    while True:
+        try:
+            return fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up_at:
+                raise StageFailed(f"editor: another training still holds {log_path}. End it, then try again.") from None
+            time.sleep(0.1)
 
 
 def follow(work: Work, training: "subprocess.Popen[str]", num_steps: int) -> dict[str, Any]:

@@ -1,0 +1,150 @@
+"""Training as a stage: a process of its own that is watched, ended with us, and taken up again."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from modeling.config import TrainConfig
+from tasks.artifacts import Outside
+from tasks.building import StageFailed
+from tasks.config import RunOptions, ShardsConfig, SplitsConfig
+from tasks.editor import editor, parse_progress
+from tasks.shards import shards
+from tasks.splits import splits
+from tests.drawn_frames import draw_frames
+from tests.tiny_pipeline import SIZE_PX, tiny_pipeline
+from tests.watchers import watched
+
+CONFIG = TrainConfig(size_px=SIZE_PX, batch_size=2, num_steps=4, precision="fp32", checkpoint_every=2)
+OPTIONS = RunOptions(device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("somewhere") / "tiny-start"
+    tiny_pipeline().save_pretrained(folder)
+    return Outside(location=str(folder), digest="tiny")
+
+
+@pytest.fixture(scope="module")
+def sharded(tmp_path_factory):
+    workspace = tmp_path_factory.mktemp("shards")
+    frames = draw_frames(workspace, num_pairs=10)
+    split = splits.run(workspace, "t", SplitsConfig(num_test=2), frames=frames.path)
+    return shards.run(workspace, "t", ShardsConfig(), frames=frames.path, splits=split.path)
+
+
+def train(workspace, start, sharded, config=CONFIG):
+    return editor.run(workspace, "tiny", config, options=OPTIONS, shards=sharded.path, start=start)
+
+
+def content_of(artifact):
+    return {name: file["sha256"] for name, file in artifact.manifest["files"].items()}
+
+
+def test_a_trained_editor_is_there_with_its_log_and_card_and_no_trace_of_the_machine(tmp_path, start, sharded):
+    with watched() as log:
+        artifact = train(tmp_path, start, sharded)
+    assert {"pipeline/model_index.json", "metrics.jsonl", "README.md", "train.json"} <= content_of(artifact).keys()
+    assert any(name.startswith("raw_unet/") for name in content_of(artifact))
+    assert len((artifact.path / "metrics.jsonl").read_text().splitlines()) == CONFIG.num_steps
+    assert list(artifact.records()) == [{"editor": "tiny", "num_examples": 8, "num_steps": 4}]
+    assert (log.seen[0], log.seen[-1]) == (("editor", 0, 4), ("editor", 4, 4))
+    card = (artifact.path / "README.md").read_text()
+    assert sharded.digest in card
+    assert "tiny-start" in card
+    for path in artifact.path.rglob("*"):
+        if path.suffix in (".json", ".jsonl", ".md") and path.name != "manifest.json":
+            assert str(tmp_path) not in path.read_text()
+            assert Path(start.location).parent.name not in path.read_text()
+
+
+def test_an_unusable_start_ends_in_trainings_own_words(tmp_path, start, sharded):
+    with pytest.raises(StageFailed, match=r"editor: training ended with status 1.*no pipeline could be loaded"):
+        train(tmp_path, replace(start, location=str(tmp_path / "none")), sharded)
+
+
+def test_lines_that_are_no_progress_are_passed_over():
+    assert parse_progress('{"phase": "train", "step": 3}\n') == {"phase": "train", "step": 3}
+    assert [parse_progress(line) for line in ("Loading ...\n", "7\n", "\n", '{"phase": \n')] == [{}] * 4
+
+
+RUN_STAGE = """
+    import sys
+    from tests.test_editor_stage import CONFIG, train
+    from dataclasses import replace
+    from pathlib import Path
+    from tasks.artifacts import Artifact, Outside
+    workspace, start, sharded, num_steps = sys.argv[1:]
+    config = replace(CONFIG, num_steps=int(num_steps))
+    train(Path(workspace), Outside(location=start, digest="tiny"), Artifact.read(Path(sharded)), config)
+"""
+MANY_STEPS = 60
+
+
+def start_stage(workspace, start, sharded):
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(RUN_STAGE), str(workspace), start.location, str(sharded.path)]
+        + [str(MANY_STEPS)],
+        start_new_session=True,
+    )
+
+
+def wait_for(condition, within_s=120):
+    give_up_at = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.02)
+
+
+def trainings(workspace):
+    """Return the ids of the running training processes that write below `workspace`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes().decode().split("\0")
+            except OSError:
+                continue
+            if "modeling.train" in command and any(str(workspace) in each for each in command):
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
+def test_a_stage_that_is_ended_leaves_no_training_and_is_taken_up_to_the_same_end(
+    signal_number, tmp_path, start, sharded
+):
+    undisturbed = train(tmp_path / "a", start, sharded, replace(CONFIG, num_steps=MANY_STEPS))
+    stage = start_stage(tmp_path / "b", start, sharded)
+    wait_for(lambda: list((tmp_path / "b").glob("editor/*/checkpoints/step-*/state.json")))
+    os.kill(stage.pid, signal_number)
+    ended_at = time.monotonic()
+    stage.wait()
+    wait_for(lambda: not trainings(tmp_path / "b"), within_s=10)
+    assert time.monotonic() - ended_at < 8
+    with watched() as log:
+        resumed = train(tmp_path / "b", start, sharded, replace(CONFIG, num_steps=MANY_STEPS))
+    assert log.seen[1][1] > 1, "training began anew"
+    assert content_of(undisturbed) == content_of(resumed)
+
+
+@pytest.mark.slow
+def test_a_training_that_dies_is_reported_and_a_damaged_result_is_written_again(tmp_path, start, sharded):
+    whole = train(tmp_path, start, sharded)
+    (whole.path / "metrics.jsonl").write_text("altered")
+    with pytest.raises(StageFailed, match="metrics.jsonl"):
+        train(tmp_path, start, sharded)
