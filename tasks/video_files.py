@@ -1,0 +1,105 @@
+"""Which file is which video: a folder as people keep it + video ids -> files and their fingerprints.
+
+Knows the official layouts (EPIC-KITCHENS by participant, MPII and tables flat) and no decoder. A video id comes from
+an annotation file that anybody may have written, so it is looked up among names that the folder lists and never
+joined to a path.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from tasks.artifacts import Artifact, Record, digest_of
+
+EXTENSIONS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".3gp", ".mpg", ".mpeg", ".ts", ".mts", ".flv", ".wmv")
+"""In the order of preference when a folder holds the same video twice."""
+MIB = 1 << 20
+
+
+def layout_folders(video_id: str) -> list[str]:
+    """Return where a video may lie, relative to the videos' folder, nearest first.
+
+    >>> layout_folders("P01_102")[:3]
+    ['', 'videos', 'P01/videos']
+    """
+    epic = re.match(r"(P\d\d+)_", video_id)
+    if epic is None:
+        return ["", "videos"]
+    extension = [f"{epic[1]}/videos", f"EPIC-KITCHENS/{epic[1]}/videos"]
+    epic55 = [f"{top}{split}/{epic[1]}" for top in ("", "videos/") for split in ("train", "test")]
+    return ["", "videos", *extension, *epic55]
+
+
+class VideoFolder:
+    """A folder of videos, listed once."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._listed = cache(self._list)
+
+    def _list(self, subfolder: str) -> dict[str, str]:
+        """Map the names in a subfolder, and the names without a usual extension, to file names."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(self.path / subfolder) if entry.is_file())
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        by_stem: dict[str, str] = {}
+        for name in sorted(names, key=_preference):
+            stem, extension = os.path.splitext(name)
+            if extension.lower() in EXTENSIONS:
+                by_stem.setdefault(stem, name)
+        return by_stem | {name: name for name in names}
+
+    def find(self, video_id: str) -> str | None:
+        """Return the file of a video, relative to the folder, or None."""
+        for subfolder in layout_folders(video_id):
+            name = self._listed(subfolder).get(video_id)
+            if name is not None:
+                return f"{subfolder}/{name}".lstrip("/")
+        return None
+
+
+def _preference(name: str) -> int:
+    extension = os.path.splitext(name)[1].lower()
+    return EXTENSIONS.index(extension) if extension in EXTENSIONS else len(EXTENSIONS)
+
+
+def fingerprint(path: Path) -> str:
+    """Return the hex SHA-256 over a file's size and its first and last MiB: enough to tell videos of GBs apart."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(f"{size}\n".encode())
+    with path.open("rb") as file:
+        digest.update(file.read(MIB))
+        file.seek(max(size - MIB, 0))
+        digest.update(file.read(MIB))
+    return digest.hexdigest()
+
+
+def describe_video(folder: VideoFolder, video_id: str) -> Record:
+    """Return the record of a video (video_id, file, size, fingerprint), or its rejection when it is missing."""
+    file = folder.find(video_id)
+    if file is None:
+        message = f"no file named {video_id} with or without a usual extension in the videos' folder"
+        return {"video_id": video_id, "status": "failed", "reason": "video_missing", "message": message}
+    path = folder.path / file
+    return {"video_id": video_id, "file": file, "size": path.stat().st_size, "fingerprint": fingerprint(path)}
+
+
+def folder_digest(folder: Path, video_ids: Iterable[str]) -> str:
+    """Return the digest of what the folder holds of these videos.
+
+    The location is part of it: the list of videos is made anew (seconds) when the folder has moved, as its manifest
+    is where later stages learn the location, while its content and with it every later key stay the same.
+    """
+    listed = VideoFolder(folder)
+    found = [describe_video(listed, video_id) for video_id in sorted(set(video_ids))]
+    return digest_of({"location": str(folder.absolute()), "videos": found})
+
+
+def video_paths(videos: Artifact) -> dict[str, Path]:
+    """Map the video ids of a finished `videos` artifact to their files."""
+    folder = Path(videos.manifest["inputs"]["folder"]["outside"])
+    return {record["video_id"]: folder / record["file"] for record in videos.records()}
