@@ -17,7 +17,8 @@ from PIL import Image
 from torch import Tensor
 from transformers import TimesformerForVideoClassification
 
-Picture = NDArray[np.uint8]
+from modeling.data.images import Picture
+
 Clip = NDArray[np.uint8]
 """uint8 RGB [8, H, W, 3]."""
 ChannelOrder = Literal["rgb", "bgr"]
@@ -102,3 +103,9 @@ def matches(predicted: NDArray[np.int64], predicted_for_truth: NDArray[np.int64]
     if not len(predicted) == len(predicted_for_truth) == len(labels):
         raise ValueError(f"{len(predicted)} edits, {len(predicted_for_truth)} ground truths and {len(labels)} labels.")
     return Matches(match_gt=predicted == predicted_for_truth, label=predicted == labels)
+
+
+def label_indices(verbs: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the index of each verb among the labels, UNKNOWN for one that is not there."""
+    index = {label: number for number, label in enumerate(labels)}
+    return np.array([index.get(verb, UNKNOWN) for verb in verbs], dtype=np.int64)

@@ -51,8 +51,10 @@ class TrainRecipe:
 class ClipSource(Protocol):
     """Training clips, drawn anew each time they are asked for."""
 
-    labels: Sequence[int]
-    """The action of each clip."""
+    @property
+    def labels(self) -> Sequence[int]:
+        """The action of each clip."""
+        ...
 
     def clip(self, index: int, rng: np.random.Generator) -> Clip:
         """Return one drawing of clip `index`, uint8 RGB [8, H, W, 3]."""

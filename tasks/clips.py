@@ -1,0 +1,191 @@
+"""Video + segments -> the frames a classifier is shown: squashed, uint8 RGB, one pair of files a video.
+
+A segment is cut in eight equal parts; of each part the frames at three moments are kept, so that training can draw
+one of them anew each time and testing can take the middle one. Equal frames are kept once.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.action_accuracy import NUM_FRAMES, Clip, frame_positions, squash
+from modeling.atomic import atomic_file
+from tasks.artifacts import Artifact, Record, Work, digest_of
+from tasks.config import ClassifierConfig
+from tasks.processes import process_pool
+from tasks.video import Moment, read_moments
+from tasks.video_errors import VideoError
+from tasks.video_files import video_paths
+
+CHOICES = (1 / 6, 1 / 2, 5 / 6)
+"""Moments kept of each part, as shares of its length."""
+MIDDLE = CHOICES.index(1 / 2)
+"""The one that testing takes."""
+CLIPS = "clips"
+"""Folder of the cut clips; removed when the classifier is done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoSegments:
+    """What to cut out of one video; pickled to a worker process."""
+
+    video: Path
+    """The video file."""
+    spans_s: tuple[tuple[float, float], ...]
+    """Start and stop of each segment, seconds from the first presented frame."""
+    size_px: int
+    """Side of the frames kept."""
+    target: Path
+    """Stem of the two files to write."""
+
+
+@dataclass(frozen=True)
+class StoredClips:
+    """The frames of one video's segments."""
+
+    frames: NDArray[np.uint8]
+    """[num_frames, H, W, 3], mapped from the file."""
+    index: NDArray[np.int64]
+    """Which frame: [num_segments, 8 parts, 3 moments]."""
+
+    def clip(self, segment: int, choices: Sequence[int]) -> Clip:
+        """Return a segment's clip with the chosen moment of each part."""
+        return np.asarray(self.frames[self.index[segment, np.arange(NUM_FRAMES), list(choices)]])
+
+
+def moments_of(start_s: float, stop_s: float) -> list[float]:
+    """Return the 24 moments of a segment in ascending order, three for each of the eight parts."""
+    by_choice = [frame_positions([choice] * NUM_FRAMES) for choice in CHOICES]
+    positions = [each[part] for part in range(NUM_FRAMES) for each in by_choice]
+    return [start_s + (stop_s - start_s) * position for position in positions]
+
+
+def cut_clips(task: VideoSegments) -> list[str | None]:
+    """Write a video's frames and their index; return for each segment None, or why it could not be read."""
+    moments = [Moment(time_s=time) for span in task.spans_s for time in moments_of(*span)]
+    try:
+        outcomes = read_moments(task.video, moments, lambda frame: squash(frame, task.size_px)).outcomes
+    except VideoError as error:
+        return [str(error)] * len(task.spans_s)
+    per_segment = len(CHOICES) * NUM_FRAMES
+    frames: dict[int, NDArray[np.uint8]] = {}
+    errors: list[str | None] = []
+    shown = np.zeros((len(task.spans_s), per_segment), dtype=np.int64)
+    for number in range(len(task.spans_s)):
+        part = outcomes[number * per_segment : (number + 1) * per_segment]
+        good = [outcome for outcome in part if not isinstance(outcome, VideoError)]
+        errors.append(next((str(outcome) for outcome in part if isinstance(outcome, VideoError)), None))
+        if errors[-1] is None:
+            frames |= {outcome.index: outcome.kept for outcome in good}
+            shown[number] = [outcome.index for outcome in good]
+    _save_clips(task, frames, shown)
+    return errors
+
+
+def _save_clips(task: VideoSegments, frames: dict[int, NDArray[np.uint8]], shown: NDArray[np.int64]) -> None:
+    """Write the frames in presentation order and, in place of their numbers in the video, those in the file."""
+    numbers = np.array(sorted(frames), dtype=np.int64)
+    stacked = np.stack([frames[number] for number in sorted(frames)]) if frames else np.zeros((0, 1, 1, 3), np.uint8)
+    index = np.searchsorted(numbers, shown).reshape(len(task.spans_s), NUM_FRAMES, len(CHOICES))
+    _save(frames_file(task.target), stacked)
+    _save(index_file(task.target), index)
+
+
+def _save(path: Path, array: NDArray[np.generic]) -> None:
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def frames_file(target: Path) -> Path:
+    """Return where the frames of a video lie."""
+    return target.with_name(f"{target.name}.frames.npy")
+
+
+def index_file(target: Path) -> Path:
+    """Return where the index of a video lies."""
+    return target.with_name(f"{target.name}.index.npy")
+
+
+def load_clips(target: Path) -> StoredClips:
+    """Open what `cut_clips` wrote; frames are read when asked for."""
+    frames = np.load(frames_file(target), mmap_mode="r", allow_pickle=False)
+    return StoredClips(frames, np.load(index_file(target), allow_pickle=False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """One segment with its clip."""
+
+    row: Record
+    """Its record in the shards."""
+    stored: StoredClips
+    """The clips of its video."""
+    number: int
+    """Which of them is its own."""
+
+    def middle_clip(self) -> Clip:
+        """Return the clip of the middle frame of each part."""
+        return self.stored.clip(self.number, [MIDDLE] * NUM_FRAMES)
+
+
+def cut_all(work: Work, rows: Sequence[Record], videos: Artifact, config: ClassifierConfig) -> dict[str, Segment]:
+    """Cut the clips of all rows, video by video; return them by segment id. Unreadable ones are left out."""
+    by_video: dict[str, list[Record]] = defaultdict(list)
+    for row in rows:
+        by_video[row["video_id"]].append(row)
+    paths = video_paths(videos)
+    fingerprints = {row["video_id"]: row["fingerprint"] for row in videos.records()}
+    (work.path / CLIPS).mkdir(exist_ok=True)
+    waiting: dict[str, tuple[VideoSegments, str]] = {}
+    for video_id, segments in sorted(by_video.items()):
+        cut = VideoSegments(
+            video=paths[video_id],
+            spans_s=tuple((row["start_s"], row["stop_s"]) for row in segments),
+            size_px=config.size_px,
+            target=_target(work, video_id),
+        )
+        key = digest_of([fingerprints[video_id], cut.spans_s, cut.size_px, CHOICES])
+        if not work.item_done(video_id, key):
+            waiting[video_id] = cut, key
+    with process_pool(work.options.workers) as pool:
+        results = pool.map(cut_clips, [cut for cut, _ in waiting.values()])
+        for done, ((video_id, (_, key)), errors) in enumerate(zip(waiting.items(), results, strict=True)):
+            _finish_video(work, video_id, key, by_video[video_id], errors)
+            work.progress(len(by_video) - len(waiting) + done + 1, len(by_video) + config.num_epochs)
+    return _open_clips(work, by_video)
+
+
+def _target(work: Work, video_id: str) -> Path:
+    return work.path / CLIPS / digest_of(video_id)[:24]
+
+
+def _finish_video(work: Work, video_id: str, key: str, rows: list[Record], errors: list[str | None]) -> None:
+    kept = [{"segment_id": row["segment_id"], "number": number} for number, row in enumerate(rows)]
+    target = _target(work, video_id)
+    work.finish_item(
+        video_id,
+        key,
+        kept=[row for row, error in zip(kept, errors, strict=True) if error is None],
+        # Filtered, not failed: a second attempt would meet the same damage.
+        rejected=[
+            {"segment_id": row["segment_id"], "status": "filtered", "reason": "clip_unreadable", "message": error}
+            for row, error in zip(rows, errors, strict=True)
+            if error is not None
+        ],
+        files=[file.relative_to(work.path).as_posix() for file in (frames_file(target), index_file(target))],
+    )
+
+
+def _open_clips(work: Work, by_video: dict[str, list[Record]]) -> dict[str, Segment]:
+    numbers = {row["segment_id"]: row["number"] for row in work.collect()[0]}
+    opened = {}
+    for video_id, rows in sorted(by_video.items()):
+        stored = load_clips(_target(work, video_id))
+        for row in rows:
+            if row["segment_id"] in numbers:
+                opened[row["segment_id"]] = Segment(row=row, stored=stored, number=numbers[row["segment_id"]])
+    return opened

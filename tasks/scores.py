@@ -1,0 +1,179 @@
+"""edits + test shards + classifier (+ kitchen) -> `scores.json`: FID, action accuracy, what the oracle sees.
+
+Every number has its N, its seeds and its interval; the copy of the input and the ground truth stand beside the
+editors. All editors are scored on the same pairs: one that any editor lacks is left out and listed as failed.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from transformers import TimesformerForVideoClassification
+
+from evaluation.fid import feature_network
+from evaluation.scoring import Candidate, Resampling, SplitPairs, half_split_fid, score_row, verb_rows
+from evaluation.split_scorer import Judge, SplitScorer
+from evaluation.timesformer_training import fixed_threads
+from modeling.atomic import write_json
+from modeling.data.images import Picture, read_image
+from modeling.data.loader import Examples
+from tasks.artifacts import Artifact, Record, Work, read_records
+from tasks.classifier import NOT_TESTED, NUM_THREADS
+from tasks.config import ScoresConfig
+from tasks.stage import stage
+
+EDITS = "edits_"
+"""Beginning of the names of the inputs that are edits; what follows is the editor's label."""
+GOAL_TOLERANCE_S = 0.03
+"""How far a segment's start may lie from its goal's: less than one frame at 25 per second."""
+EDITOR_NAMES = {"start": "starting editor, untouched", "editaction": "EditAction", "fine_tuned": "EditAction"}
+"""How labels are printed; others with spaces for underscores."""
+COPY, TRUTH = "copy of the input", "ground truth"
+Key = tuple[str, int, str]
+"""Editor's label, seed, segment_id."""
+
+
+def editor_name(label: str) -> str:
+    """Return how an editor is printed."""
+    return EDITOR_NAMES.get(label, label.replace("_", " "))
+
+
+def join_goals(rows: Sequence[Record], goals: Sequence[Record]) -> dict[str, Record]:
+    """Return the goal of each segment: the nearest of its video that starts within GOAL_TOLERANCE_S."""
+    by_video: dict[str, list[Record]] = defaultdict(list)
+    for goal in goals:
+        by_video[goal["video_id"]].append(goal)
+    joined = {}
+    for row in rows:
+        near = sorted(by_video[row["video_id"]], key=lambda goal: abs(goal["start_s"] - row["start_s"]))
+        if near and abs(near[0]["start_s"] - row["start_s"]) <= GOAL_TOLERANCE_S:
+            joined[row["segment_id"]] = near[0]
+    return joined
+
+
+def edited_pictures(edits: Mapping[str, Artifact]) -> dict[Key, Path]:
+    """Return the file of every edit."""
+    return {
+        (label, int(row["seed"]), row["segment_id"]): artifact.path / row["image"]
+        for label, artifact in edits.items()
+        for row in artifact.records()
+    }
+
+
+def seeds_of(files: Mapping[Key, Path], label: str) -> tuple[int, ...]:
+    """Return an editor's seeds in ascending order."""
+    return tuple(sorted({seed for each, seed, _ in files if each == label}))
+
+
+def complete_pairs(rows: Sequence[Record], files: Mapping[Key, Path], labels: Sequence[str]) -> set[str]:
+    """Return the pairs that every editor edited under all of its seeds."""
+    wanted = [(label, seed) for label in labels for seed in seeds_of(files, label)]
+    return {row["segment_id"] for row in rows if all((*each, row["segment_id"]) in files for each in wanted)}
+
+
+def load_judge(classifier: Artifact, config: ScoresConfig, goals: Mapping[str, Record]) -> Judge:
+    """Open the classifier and FID's network."""
+    return Judge(
+        model=TimesformerForVideoClassification.from_pretrained(classifier.path / "model"),
+        labels=tuple(json.loads((classifier.path / "labels.json").read_text(encoding="utf-8"))),
+        size_px=classifier.manifest["config"]["size_px"],
+        channel_order=classifier.manifest["config"]["channel_order"],
+        network=feature_network(config.fid_features, config.fid_weights),
+        goals=goals,
+    )
+
+
+def pair_records(candidate: Candidate, label: str, pairs: SplitPairs, split: str) -> Iterator[Record]:
+    """Yield one record for each seed and pair; carried_out and kept are None where the oracle does not judge."""
+    place_of = {int(pair): place for place, pair in enumerate(pairs.judged)}
+    for column, seed in enumerate(candidate.seeds):
+        for number, segment_id in enumerate(pairs.segment_ids):
+            record: Record = {"editor": label, "seed": seed, "segment_id": segment_id, "split": split}
+            record |= {"verb": pairs.verbs[number]}
+            record["match_gt"] = bool(candidate.match_gt[number, column])
+            record["label"] = bool(candidate.label[number, column])
+            for name, outcomes in (("carried_out", candidate.carried_out), ("kept", candidate.kept)):
+                judged = outcomes is not None and number in place_of
+                record[name] = bool(outcomes[place_of[number], column]) if judged and outcomes is not None else None
+            yield record
+
+
+def score_split(
+    judge_of: Judge, shards: Artifact, rows: Sequence[Record], files: Mapping[Key, Path], config: ScoresConfig
+) -> tuple[Record, list[Record]]:
+    """Score every editor and both references on the pairs of one split; return its table and the records."""
+    examples = Examples(sorted({shards.path / row["shard"] for row in rows}))
+    index_of = {segment_id: index for index, segment_id in enumerate(examples.segment_ids)}
+    split = rows[0]["split"]
+    scorer = SplitScorer(judge_of, [examples[index_of[row["segment_id"]]] for row in rows], split)
+    labels = sorted({label for label, _, _ in files}, key=lambda label: (label != "start", label))
+    candidates = [
+        scorer.candidate(COPY, {0: scorer.inputs}, is_editor=False),
+        scorer.candidate(TRUTH, {0: scorer.truths}, is_editor=False),
+    ]
+    records: list[Record] = []
+    for label in labels:
+        by_seed: dict[int, Sequence[Picture]] = {
+            seed: [read_image(files[label, seed, segment_id]) for segment_id in scorer.pairs.segment_ids]
+            for seed in seeds_of(files, label)
+        }
+        candidates.append(scorer.candidate(editor_name(label), by_seed, is_editor=True))
+        records += pair_records(candidates[-1], label, scorer.pairs, split)
+    resampling = Resampling(num_resamples=config.num_bootstrap)
+    table = {
+        "split": split,
+        "num_pairs": len(rows),
+        "num_judged": len(scorer.pairs.judged),
+        "fid_of_truth_halves": half_split_fid(scorer.pairs.truth_features),
+        "rows": [score_row(candidate, scorer.pairs, resampling) for candidate in candidates],
+        "by_verb": verb_rows(candidates, scorer.pairs),
+    }
+    return table, records
+
+
+@stage
+def scores(
+    work: Work,
+    config: ScoresConfig,
+    *,
+    shards: Artifact,
+    classifier: Artifact,
+    kitchen: Artifact | None = None,
+    **edits: Artifact,
+) -> None:
+    """Score every editor's edits (inputs `edits_<label>`) of every test split."""
+    tested = [row for row in shards.records() if row["split"] not in NOT_TESTED]
+    files = edited_pictures({name.removeprefix(EDITS): artifact for name, artifact in edits.items()})
+    complete = complete_pairs(tested, files, [name.removeprefix(EDITS) for name in edits])
+    goals = join_goals(tested, list(read_records(kitchen.path / "goals.jsonl"))) if kitchen else {}
+    by_split: dict[str, list[Record]] = defaultdict(list)
+    for row in tested:
+        if row["segment_id"] in complete:
+            by_split[row["split"]].append(row)
+    if not by_split:
+        raise ValueError("scores: no test pair was edited by every editor under every seed; see the edits' records.")
+    tables, records = [], []
+    with fixed_threads(NUM_THREADS):
+        judge_of = load_judge(classifier, config, goals)
+        for done, (_, rows) in enumerate(sorted(by_split.items())):
+            work.progress(done, len(by_split))
+            table, of_split = score_split(judge_of, shards, rows, files, config)
+            tables.append(table)
+            records += of_split
+    content = {
+        "is_drawn_kitchen": kitchen is not None,
+        "fid_features": judge_of.network.name,
+        "num_bootstrap": config.num_bootstrap,
+        "classifier": json.loads((classifier.path / "accuracy.json").read_text(encoding="utf-8")),
+        "num_actions": len(judge_of.labels),
+        "splits": tables,
+    }
+    write_json(work.path / "scores.json", content)
+    missing = [row for row in tested if row["segment_id"] not in complete]
+    work.funnel = {"test_pairs": len(tested), "edited_by_all": len(complete), "with_goal": len(goals)}
+    work.write_rows(
+        records,
+        [{"segment_id": row["segment_id"], "status": "failed", "reason": "edit_missing"} for row in missing],
+    )
+    work.progress(len(by_split), len(by_split))
