@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tasks.video_files import folder_digest
+from tasks.video_files import outside_folder
 
 from flows.job import Job, outside_file, outside_start
 from tasks.artifacts import Artifact, Outside
@@ -114,5 +114,4 @@ def _folder(job: Job, kitchen: Path | None, segments: Path | None) -> Outside | 
     folder = kitchen / "videos" if kitchen is not None else job.videos
     if segments is None or folder is None:
         return None
-    video_ids = sorted({record["video_id"] for record in Artifact.read(segments).records()})
-    return Outside(location=str(folder), digest=folder_digest(folder, video_ids))
+    return outside_folder(folder, Artifact.read(segments))

@@ -1,0 +1,1 @@
+"""Measurements that a person runs: each writes one file of benchmarks/results/, and RESULTS.md tells it."""

@@ -1,0 +1,38 @@
+"""A benchmark's result -> `benchmarks/results/NAME.json`: question, date, commit, machine, plain numbers."""
+
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def record(name: str, question: str, measures: dict[str, float], **details: object) -> Path:
+    """Write a result; `details` (sizes, settings, the named alternative) stand beside the measures."""
+    content = {
+        "question": question,
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": _commit(),
+        "machine": machine(),
+        "measures": measures,
+        **details,
+    }
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(measures, indent=1))
+    return path
+
+
+def machine() -> dict[str, object]:
+    """Describe this machine without naming it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return {"cpu": model, "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
+
+
+def _commit() -> str | None:
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=RESULTS, capture_output=True, text=True)
+    return done.stdout.strip() or None
