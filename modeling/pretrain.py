@@ -24,6 +24,9 @@ from transformers import CLIPTextModel
 
 from modeling.atomic import atomic_folder, write_json
 
+CHANGED = 0.05
+"""A latent cell has changed when one of its components (unit variance) differs by more than this."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainConfig:
@@ -43,6 +46,11 @@ class PretrainConfig:
     """The gradient's norm is clipped to this."""
     ema_decay: float = 0.999
     """Upper bound of the average's decay min(ema_decay, (1 + n) / (10 + n))."""
+    change_weight: float = 5.0
+    """Weight of the error where the picture changes, against 1 elsewhere; falls to 1 over the last half of the run.
+
+    A sentence speaks of one tenth of a picture: unweighted, the rest drowns it (DECISIONS.md has the numbers).
+    """
     conditioning_dropout: float = 0.05
     """p: text alone, both, and picture alone are dropped with probability p each, as InstructPix2Pix."""
     seed: int = 0
@@ -88,6 +96,12 @@ def learning_rate_at(step: int, config: PretrainConfig) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
+def change_weight_at(step: int, config: PretrainConfig) -> float:
+    """Return the weight of changed places at a step: constant over the first half, then linear down to 1."""
+    remaining = min(2 * (1 - step / config.num_steps), 1.0)
+    return 1 + (config.change_weight - 1) * remaining
+
+
 def static_loss(
     learner: Learner, pairs: LatentPairs, schedule: DDIMScheduler, config: PretrainConfig, step: int
 ) -> Tensor:
@@ -96,13 +110,18 @@ def static_loss(
     chosen_B = torch.randint(len(pairs.tokens_NL), (config.batch_size,), generator=generator)
     target_BCHW, source_BCHW = pairs.target_NCHW[chosen_B].float(), pairs.source_NCHW[chosen_B].float()
     noise_BCHW = torch.randn(target_BCHW.shape, generator=generator)
-    t_B = torch.randint(schedule.config["num_train_timesteps"], (config.batch_size,), generator=generator)
+    # Density proportional to t: what a sentence asks for is decided at high noise.
+    num_timesteps = schedule.config["num_train_timesteps"]
+    t_B = (torch.rand(config.batch_size, generator=generator).sqrt() * num_timesteps).long()
     u_B, p = torch.rand(config.batch_size, generator=generator), config.conditioning_dropout
     tokens_BL = torch.where((u_B < 2 * p)[:, None], pairs.null_tokens_L, pairs.tokens_NL[chosen_B])
     source_BCHW = torch.where(((u_B >= p) & (u_B < 3 * p))[:, None, None, None], 0.0, source_BCHW)
     noisy_BCHW = schedule.add_noise(target_BCHW, noise_BCHW, t_B)
     wanted_BCHW = schedule.get_velocity(target_BCHW, noise_BCHW, t_B)
-    return (learner(noisy_BCHW, t_B, source_BCHW, tokens_BL) - wanted_BCHW).square().mean()
+    changed_BCHW = (target_BCHW - pairs.source_NCHW[chosen_B].float()).abs().amax(dim=1, keepdim=True) > CHANGED
+    weight_BCHW = torch.where(changed_BCHW, change_weight_at(step, config), 1.0)
+    error_BCHW = (learner(noisy_BCHW, t_B, source_BCHW, tokens_BL) - wanted_BCHW).square()
+    return (weight_BCHW * error_BCHW).mean()
 
 
 class Pretraining:

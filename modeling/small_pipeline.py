@@ -1,10 +1,11 @@
 """Word list + sizes -> a small StableDiffusionInstructPix2PixPipeline whose parts load by plain `from_pretrained`.
 
 The same make as InstructPix2Pix: a UNet2DConditionModel that takes the noisy and the source latents together, an
-autoencoder, a CLIP text model and a CLIPTokenizer. v-prediction with zero terminal signal-to-noise ratio, because at this
-size the noise itself is predicted too badly at high noise to follow a sentence.
+autoencoder, a CLIP text model and a CLIPTokenizer. v-prediction with zero terminal signal-to-noise ratio, because at
+this size the noise itself is predicted too badly at high noise to follow a sentence.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ def build_tokenizer(words: Iterable[str], max_tokens: int) -> CLIPTokenizer:
     )
     tokenizer.train_from_iterator(sorted(set(words)), trainer)
     vocabulary: dict[str, int] = {}
-    learned = __import__("json").loads(tokenizer.to_str())["model"]
+    learned = json.loads(tokenizer.to_str())["model"]
     names = [*alphabet, *(f"{letter}</w>" for letter in alphabet)]
     names += [name for name, _ in sorted(learned["vocab"].items(), key=lambda item: item[1])]
     for name in [*names, START_TOKEN, END_TOKEN]:

@@ -91,7 +91,9 @@ def _remove(rng: np.random.Generator, old: Thing) -> str:
 
 def _described_place(scene: Scene, place: str) -> list[str]:
     """Return ways to name a place by its state, where only one place is in that state."""
-    same = [other for other in (DOORS if place in DOORS else APPLIANCES) if scene.is_active(other) == scene.is_active(place)]
+    same = [
+        other for other in (DOORS if place in DOORS else APPLIANCES) if scene.is_active(other) == scene.is_active(place)
+    ]
     if place in DOORS:
         return ["in the open one"] if same == [place] else [f"in the open {place}"]
     if place in APPLIANCES:

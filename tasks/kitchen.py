@@ -1,0 +1,208 @@
+"""A seed -> acted-out videos with annotations: the drawn kitchen as a dataset.
+
+    videos/                              H.264 with B-frames; .avi names and rate of MPII Cooking 2, or EPIC's .MP4
+    annotations.mat | annotations.csv    MPII Cooking 2 (fixed camera) or EPIC-100 (head camera)
+    goals.jsonl                          one line an action: what the oracle needs to judge an edit of it
+
+Each video is a function of (style, seed, its number), so any of them can be made alone and again.
+"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+import imageio_ffmpeg
+import numpy as np
+
+from evaluation.kitchen.acting import RATE_FPS, ActedAction, Episode, Style, draw_episode, sample_episode
+from evaluation.kitchen.actions import goal_of
+from evaluation.kitchen.world import PICTURE_PX
+from modeling.atomic import atomic_file, write_bytes
+from tasks.artifacts import Work
+from tasks.config import KitchenConfig
+from tasks.kitchen_annotations import Acted, start_s, stop_s, write_epic_csv, write_mpii_mat
+from tasks.stage import process_pool, stage
+
+MIN_ACTIONS, MAX_ACTIONS = 22, 38
+"""Actions in one video."""
+VIDEOS_OF_A_PERSON = 6
+"""Videos with the same subject or participant."""
+QUALITY_CRF = 18
+"""x264's constant rate factor: small files without visible loss."""
+ANNOTATIONS = {"mpii": "annotations.mat", "epic": "annotations.csv"}
+"""File name of each style's annotations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Video:
+    """One video to act out."""
+
+    style: Style
+    """Camera and annotation format."""
+    seed: int
+    """Seed of the kitchen."""
+    number: int
+    """Which of its videos, from 0."""
+
+    @property
+    def video_id(self) -> str:
+        """Name as the annotations give it: `s01-d01-cam-002` or `P01_101`."""
+        person, rank = divmod(self.number, VIDEOS_OF_A_PERSON)
+        if self.style == "mpii":
+            return f"s{person + 1:02d}-d{self.number + 1:02d}-cam-002"
+        return f"P{person + 1:02d}_{101 + rank}"
+
+    @property
+    def file_name(self) -> str:
+        """Name of the video file, as the real dataset's."""
+        return f"{self.video_id}.avi" if self.style == "mpii" else f"{self.video_id}.MP4"
+
+    def episode(self) -> Episode:
+        """Return what happens in it."""
+        rng = np.random.default_rng([self.seed, self.number, ("mpii", "epic").index(self.style)])
+        return sample_episode(rng, self.style, int(rng.integers(MIN_ACTIONS, MAX_ACTIONS + 1)))
+
+
+def find_ffmpeg() -> str:
+    """Return the ffmpeg program: the system's, or else the one that pip brought along."""
+    return shutil.which("ffmpeg") or str(imageio_ffmpeg.get_ffmpeg_exe())
+
+
+def encode(video: Video, path: Path) -> None:
+    """Draw the video's frames into an H.264 file; the same ffmpeg gives the same bytes."""
+    container = "avi" if video.style == "mpii" else "mp4"
+    rate = {"mpii": "147/5", "epic": "50"}[video.style]
+    with atomic_file(path) as temporary:
+        command = (
+            ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{PICTURE_PX}x{PICTURE_PX}", framerate=rate)
+            .output(
+                str(temporary),
+                format=container,
+                vcodec="libx264",
+                preset="veryfast",
+                crf=QUALITY_CRF,
+                bf=2,
+                pix_fmt="yuv420p",
+                threads=1,
+                fflags="+bitexact",
+                **{"flags:v": "+bitexact"},
+            )
+            .global_args("-loglevel", "error", "-nostats")
+            .overwrite_output()
+            .compile(cmd=find_ffmpeg())
+        )
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdin is not None
+        assert process.stderr is not None
+        try:
+            for picture, times in draw_episode(video.episode()):
+                frame = picture.tobytes()
+                for _ in range(times):
+                    process.stdin.write(frame)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass  # ffmpeg ended early and says why below
+        except BaseException:
+            process.kill()
+            raise
+        message = process.stderr.read().decode(errors="replace")
+        if process.wait() != 0:
+            raise OSError(f"ffmpeg could not write {path}: {message.strip()[-500:]}")
+
+
+def goal_record(video: Video, acted: ActedAction) -> dict[str, Any]:
+    """Return the line of goals.jsonl for one action; frames count from 0."""
+    rate_fps = RATE_FPS[video.style]
+    return {
+        "video_id": video.video_id,
+        "start_s": start_s(acted, rate_fps),
+        "stop_s": stop_s(acted, rate_fps),
+        "start_frame": acted.start_frame,
+        "stop_frame": acted.stop_frame,
+        "instruction": acted.instruction,
+        "verb": acted.action.verb,
+        "overlaps": acted.overlaps,
+        "before": acted.before.to_record(),
+        "after": acted.after.to_record(),
+        "goal": goal_of(acted.action),
+        "view_before": acted.view_before,
+        "view_after": acted.view_after,
+    }
+
+
+def write_annotations(out: Path, videos: list[Video]) -> dict[str, Any]:
+    """Write the annotation file and goals.jsonl of all videos; return counts."""
+    goals: list[dict[str, Any]] = []
+    acted: Acted = []
+    for video in videos:
+        actions = video.episode().actions
+        acted += [(video.video_id, each) for each in actions]
+        goals += [goal_record(video, each) for each in actions]
+    style = videos[0].style
+    with atomic_file(out / ANNOTATIONS[style]) as temporary:
+        (write_mpii_mat if style == "mpii" else write_epic_csv)(temporary, acted)
+    write_bytes(out / "goals.jsonl", "".join(json.dumps(goal, sort_keys=True) + "\n" for goal in goals).encode())
+    return {
+        "videos": len(videos),
+        "actions": len(goals),
+        "overlapping": sum(goal["overlaps"] for goal in goals),
+        "annotations": ANNOTATIONS[style],
+    }
+
+
+def encode_all(folder: Path, videos: list[Video], workers: int) -> Iterator[Video]:
+    """Encode videos into a folder, several at once; yield each when its file is whole."""
+    with process_pool(workers) as pool:
+        futures = {pool.submit(encode, video, folder / video.file_name): video for video in videos}
+        for future in as_completed(futures):
+            future.result()
+            yield futures[future]
+
+
+def videos_of(style: Style, num_videos: int, seed: int) -> list[Video]:
+    """List the videos of a kitchen."""
+    return [Video(style=style, seed=seed, number=number) for number in range(num_videos)]
+
+
+def write_kitchen(
+    out: Path,
+    *,
+    style: Style,
+    num_videos: int,
+    seed: int,
+    workers: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Act a kitchen out into the folder `out`: videos, annotations and goals; return counts. workers 0: one a core."""
+    videos = videos_of(style, num_videos, seed)
+    (out / "videos").mkdir(parents=True, exist_ok=True)
+    counts = write_annotations(out, videos)
+    for done, _ in enumerate(encode_all(out / "videos", videos, workers), start=1):
+        if on_progress is not None:
+            on_progress(done, num_videos)
+    return counts
+
+
+@stage
+def kitchen(work: Work, config: KitchenConfig) -> None:
+    """Act the kitchen out: one item a video."""
+    videos = videos_of(config.style, config.num_videos, config.seed)
+    (work.path / "videos").mkdir(exist_ok=True)
+    missing = [video for video in videos if not work.item_done(video.video_id, "")]
+    done = len(videos) - len(missing)
+    work.progress(done, len(videos))
+    for video in encode_all(work.path / "videos", missing, work.options.workers):
+        row = {"video_id": video.video_id, "num_actions": len(video.episode().actions)}
+        work.finish_item(video.video_id, "", kept=[row], files=[f"videos/{video.file_name}"])
+        done += 1
+        work.progress(done, len(videos))
+    counts = write_annotations(work.path, videos)
+    work.facts |= counts
+    work.funnel = {"rows": len(videos)}
+    work.write_rows(*work.collect())
