@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tasks.video_files import outside_folder
-
 from flows.job import Job, outside_file, outside_start
 from tasks.artifacts import Artifact, Outside
+from tasks.video_files import outside_folder
 
 ANNOTATIONS_OF_STYLE = {"mpii": "annotations.mat", "epic": "annotations.csv"}
 
