@@ -10,7 +10,7 @@ from typing import Protocol
 
 from flows.job import Job, outside_file, outside_start
 from tasks.artifacts import Artifact, Outside
-from tasks.video_files import outside_folder
+from tasks.video_files import folder_digest
 
 ANNOTATIONS_OF_STYLE = {"mpii": "annotations.mat", "epic": "annotations.csv"}
 
@@ -113,4 +113,5 @@ def _folder(job: Job, kitchen: Path | None, segments: Path | None) -> Outside | 
     folder = kitchen / "videos" if kitchen is not None else job.videos
     if segments is None or folder is None:
         return None
-    return outside_folder(folder, Artifact.read(segments))
+    video_ids = {record["video_id"] for record in Artifact.read(segments).records()}
+    return Outside(location=str(folder.absolute()), digest=folder_digest(folder, video_ids))

@@ -98,6 +98,5 @@ def _lines(row: dict[str, Any]) -> list[str]:
         lines.append(f"[red]missing or altered[/]: {', '.join(row['damaged'][:5])}")
     if row["code_changed"]:
         lines.append(f"code changed since this was built; `--refresh {row['stage']}` rebuilds it")
-    if "warning" in row["facts"]:
-        lines.append(f"[yellow]{row['facts']['warning']}[/]")
+    lines += [f"[yellow]{warning}[/]" for warning in row["facts"].get("warnings", [])]
     return lines

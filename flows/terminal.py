@@ -75,6 +75,9 @@ class StageBars:
             f"[green]✓[/] {stage:<10} {label}: {counts['kept']} kept{rest}  [dim]{seconds:.1f} s[/]", highlight=False
         )
 
+        for warning in artifact.manifest["facts"].get("warnings", []):
+            self.console.print(f"  [yellow]{warning}[/]", soft_wrap=True)
+
 
 class Interrupted(BaseException):
     """SIGINT or SIGTERM was received; `signal_number` says which."""
