@@ -94,8 +94,17 @@ def main() -> None:
 
 
 def drawn_kitchen_measures(scores: dict[str, Any]) -> dict[str, float]:
-    """Return what the oracle saw, from the scores file."""
-    raise NotImplementedError(scores.keys())
+    """Return what the oracle saw in the first test split, from the scores file."""
+    split = scores["splits"][0]
+    rows = {row["name"]: row for row in split["rows"]}
+    editor, copy, start = rows["EditAction"], rows["copy of the input"], rows["starting editor, untouched"]
+    return {
+        "carried_out_percent": editor["carried_out_percent"]["mean"],
+        "kept_percent": editor["kept_percent"]["mean"],
+        "copy_carried_out_percent": copy["carried_out_percent"]["mean"],
+        "starting_editor_carried_out_percent": start["carried_out_percent"]["mean"],
+        "num_scenes": split["num_judged"],
+    }
 
 
 if __name__ == "__main__":
