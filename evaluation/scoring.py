@@ -26,6 +26,8 @@ SHARE_OF_RESAMPLES_FOR_FID = 10
 class Candidate:
     """What one editor (or reference) did with the pairs of a split."""
 
+    editor: str
+    """Its label; "copy" and "truth" for the references."""
     name: str
     """As printed."""
     kind: Literal["reference", "editor"]
@@ -112,6 +114,7 @@ def _number(per_seed: Sequence[float], low: float, high: float) -> dict[str, Any
 def score_row(candidate: Candidate, pairs: SplitPairs, resampling: Resampling) -> dict[str, Any]:
     """Return one row of the split's table."""
     return {
+        "editor": candidate.editor,
         "name": candidate.name,
         "kind": candidate.kind,
         "seeds": list(candidate.seeds) if candidate.kind == "editor" else [],
@@ -131,8 +134,8 @@ def verb_rows(candidates: Sequence[Candidate], pairs: SplitPairs) -> list[dict[s
     rows = []
     for verb in sorted(set(pairs.verbs), key=lambda verb: (-int((verbs == verb).sum()), verb)):
         of_verb, of_judged = verbs == verb, judged_verbs == verb
-        by_name = {
-            candidate.name: {
+        by_editor = {
+            candidate.editor: {
                 "acc_match_gt_percent": _mean(candidate.match_gt, of_verb),
                 "acc_label_percent": _mean(candidate.label, of_verb),
                 "carried_out_percent": _mean(candidate.carried_out, of_judged),
@@ -141,7 +144,7 @@ def verb_rows(candidates: Sequence[Candidate], pairs: SplitPairs) -> list[dict[s
             for candidate in candidates
         }
         row = {"verb": verb, "num_pairs": int(of_verb.sum()), "num_judged": int(of_judged.sum())}
-        rows.append(row | {"by_name": by_name})
+        rows.append(row | {"by_editor": by_editor})
     return rows
 
 

@@ -70,7 +70,9 @@ class SplitScorer:
             with_fid_input=not split.startswith("long"),
         )
 
-    def candidate(self, name: str, by_seed: Mapping[int, Sequence[Picture]], *, is_editor: bool) -> Candidate:
+    def candidate(
+        self, editor: str, name: str, by_seed: Mapping[int, Sequence[Picture]], *, is_editor: bool = True
+    ) -> Candidate:
         """Measure an editor's (or a reference's) pictures, one list a seed."""
         right = [
             matches(self.judge.predict(self.inputs, pictures), self.truth_predictions, self.labels)
@@ -79,6 +81,7 @@ class SplitScorer:
         seen = np.stack([verdicts(self.judge, self.examples, self.pairs.judged, each) for each in by_seed.values()], 1)
         with_oracle = bool(len(self.pairs.judged))
         return Candidate(
+            editor=editor,
             name=name,
             kind="editor" if is_editor else "reference",
             seeds=tuple(by_seed),

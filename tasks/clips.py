@@ -17,7 +17,7 @@ from modeling.atomic import atomic_file
 from tasks.artifacts import Artifact, Record, Work, digest_of
 from tasks.config import ClassifierConfig
 from tasks.processes import process_pool
-from tasks.video import Moment, read_moments
+from tasks.video import Moment, Shown, read_moments
 from tasks.video_errors import VideoError
 from tasks.video_files import video_paths
 
@@ -77,7 +77,7 @@ def cut_clips(task: VideoSegments) -> list[str | None]:
     shown = np.zeros((len(task.spans_s), per_segment), dtype=np.int64)
     for number in range(len(task.spans_s)):
         part = outcomes[number * per_segment : (number + 1) * per_segment]
-        good = [outcome for outcome in part if not isinstance(outcome, VideoError)]
+        good = [outcome for outcome in part if isinstance(outcome, Shown)]
         errors.append(next((str(outcome) for outcome in part if isinstance(outcome, VideoError)), None))
         if errors[-1] is None:
             frames |= {outcome.index: outcome.kept for outcome in good}

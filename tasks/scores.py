@@ -29,7 +29,6 @@ GOAL_TOLERANCE_S = 0.03
 """How far a segment's start may lie from its goal's: less than one frame at 25 per second."""
 EDITOR_NAMES = {"start": "starting editor, untouched", "editaction": "EditAction", "fine_tuned": "EditAction"}
 """How labels are printed; others with spaces for underscores."""
-COPY, TRUTH = "copy of the input", "ground truth"
 Key = tuple[str, int, str]
 """Editor's label, seed, segment_id."""
 
@@ -84,12 +83,12 @@ def load_judge(classifier: Artifact, config: ScoresConfig, goals: Mapping[str, R
     )
 
 
-def pair_records(candidate: Candidate, label: str, pairs: SplitPairs, split: str) -> Iterator[Record]:
+def pair_records(candidate: Candidate, pairs: SplitPairs, split: str) -> Iterator[Record]:
     """Yield one record for each seed and pair; carried_out and kept are None where the oracle does not judge."""
     place_of = {int(pair): place for place, pair in enumerate(pairs.judged)}
     for column, seed in enumerate(candidate.seeds):
         for number, segment_id in enumerate(pairs.segment_ids):
-            record: Record = {"editor": label, "seed": seed, "segment_id": segment_id, "split": split}
+            record: Record = {"editor": candidate.editor, "seed": seed, "segment_id": segment_id, "split": split}
             record |= {"verb": pairs.verbs[number]}
             record["match_gt"] = bool(candidate.match_gt[number, column])
             record["label"] = bool(candidate.label[number, column])
@@ -109,8 +108,8 @@ def score_split(
     scorer = SplitScorer(judge_of, [examples[index_of[row["segment_id"]]] for row in rows], split)
     labels = sorted({label for label, _, _ in files}, key=lambda label: (label != "start", label))
     candidates = [
-        scorer.candidate(COPY, {0: scorer.inputs}, is_editor=False),
-        scorer.candidate(TRUTH, {0: scorer.truths}, is_editor=False),
+        scorer.candidate("copy", "copy of the input", {0: scorer.inputs}, is_editor=False),
+        scorer.candidate("truth", "ground truth", {0: scorer.truths}, is_editor=False),
     ]
     records: list[Record] = []
     for label in labels:
@@ -118,8 +117,8 @@ def score_split(
             seed: [read_image(files[label, seed, segment_id]) for segment_id in scorer.pairs.segment_ids]
             for seed in seeds_of(files, label)
         }
-        candidates.append(scorer.candidate(editor_name(label), by_seed, is_editor=True))
-        records += pair_records(candidates[-1], label, scorer.pairs, split)
+        candidates.append(scorer.candidate(label, editor_name(label), by_seed))
+        records += pair_records(candidates[-1], scorer.pairs, split)
     resampling = Resampling(num_resamples=config.num_bootstrap)
     table = {
         "split": split,

@@ -1,0 +1,134 @@
+"""Numbers over steps -> the coordinates of an inline SVG: smoothed curves, few ticks, nothing to download."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+WIDTH, HEIGHT = 520, 210
+"""Size of a figure in its own units."""
+LEFT, RIGHT, TOP, BOTTOM = 52, 10, 12, 26
+"""Margins in which the ticks are written."""
+MAX_POINTS = 160
+"""A curve is averaged down to this many points; a step's own loss is mostly noise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """One curve."""
+
+    name: str
+    steps: Sequence[float]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """Curves over training steps that share an axis."""
+
+    title: str
+    note: str
+    """What it shows and what to look for."""
+    series: Sequence[Series]
+    log_scale: bool = False
+    """Logarithmic values; only for positive ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """A mark on an axis."""
+
+    position: float
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """A drawn series."""
+
+    name: str
+    points: str
+    """For an SVG polyline."""
+    last: str
+    """The last value, as printed in the legend."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A drawn chart."""
+
+    title: str
+    note: str
+    curves: Sequence[Curve]
+    x_ticks: Sequence[Tick]
+    y_ticks: Sequence[Tick]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    top: int = TOP
+    bottom: int = HEIGHT - BOTTOM
+
+
+def averaged(series: Series) -> Series:
+    """Average a series over equal stretches of steps, down to MAX_POINTS."""
+    if len(series.steps) <= MAX_POINTS:
+        return series
+    parts = [np.array_split(np.asarray(each, dtype=np.float64), MAX_POINTS) for each in (series.steps, series.values)]
+    steps, values = ([float(part.mean()) for part in each] for each in parts)
+    return Series(name=series.name, steps=steps, values=values)
+
+
+def round_ticks(low: float, high: float, count: int) -> list[float]:
+    """Return about `count` round numbers (1, 2 or 5 times a power of ten apart) in [low, high]."""
+    if high <= low:
+        return [low]
+    rough = (high - low) / max(1, count)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    first = math.ceil(low / step - 1e-9)
+    return [round(index * step, 12) for index in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def draw_chart(chart: Chart) -> Figure:
+    """Lay a chart out."""
+    drawn = [averaged(series) for series in chart.series if len(series.steps)]
+    scale = math.log10 if chart.log_scale else float
+    values = [scale(value) for series in drawn for value in series.values] or [0.0, 1.0]
+    steps = [step for series in drawn for step in series.steps] or [0.0, 1.0]
+    low, high = _padded(min(values), max(values), is_log=chart.log_scale)
+    x_low, x_high = min(steps), max(max(steps), min(steps) + 1)
+
+    def x(step: float) -> float:
+        return round(LEFT + (step - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT), 1)
+
+    def y(value: float) -> float:
+        return round(HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
+
+    curves = [
+        Curve(
+            name=series.name,
+            points=" ".join(f"{x(a)},{y(scale(b))}" for a, b in zip(series.steps, series.values, strict=True)),
+            last=f"{series.values[-1]:.3g}",
+        )
+        for series in drawn
+    ]
+    return Figure(
+        title=chart.title,
+        note=chart.note,
+        curves=curves,
+        x_ticks=[Tick(position=x(step), label=f"{step:,.0f}") for step in round_ticks(x_low, x_high, 5)],
+        y_ticks=[
+            Tick(position=y(value), label=f"{10**value if chart.log_scale else value:.3g}")
+            for value in round_ticks(low, high, 4)
+        ],
+    )
+
+
+def _padded(low: float, high: float, *, is_log: bool) -> tuple[float, float]:
+    """Widen a range a little, down to 0 for plain values that come near it."""
+    if not is_log and 0 <= low <= 0.5 * high:
+        low = 0.0
+    pad = (high - low) * 0.06 or max(abs(high), 1e-6) * 0.1
+    return (low if low == 0 and not is_log else low - pad), high + pad

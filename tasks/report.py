@@ -1,0 +1,232 @@
+"""scores, edits and the manifests of everything before them -> `report.html`, one page that needs no network.
+
+Seconds and commits on the page are those of the inputs' manifests, so a page is made once for the work that it shows.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evaluation.report import FunnelStage, Provenance, Report, Setting, ShownEdit, ShownPair, render
+from evaluation.report_charts import Chart, Series
+from evaluation.report_tables import Json, headline_of, is_main, split_table, verb_table
+from modeling.atomic import write_bytes
+from modeling.config import SamplingConfig, TrainConfig
+from modeling.data.images import read_image
+from modeling.data.loader import Examples
+from tasks.artifacts import Artifact, Record, Work, read_records
+from tasks.config import ReportConfig
+from tasks.scores import EDITS, editor_name
+from tasks.splits import hash_rank
+from tasks.stage import stage
+
+FEW_PAIRS = 200
+"""With fewer training pairs an editor learns nothing useful, and the page says so."""
+FUNNEL_STAGES = ("kitchen", "segments", "videos", "frames", "splits", "shards", "classifier", "editor", "scores")
+GALLERY_NOTE = (
+    "Held-out pairs, one verb after another, drawn by a hash of their ids: nobody looked before choosing. Edits are "
+    "those of the first seed. Small pictures are shown enlarged, pixel by pixel."
+)
+LOSSES = {
+    "loss": "L, total",
+    "static": "L_static",
+    "loss_static": "L_static",
+    "action": "L_action",
+    "loss_action": "L_action",
+    "reg": "L_reg",
+    "loss_reg": "L_reg",
+}
+"""Keys of metrics.jsonl -> names of the curves."""
+
+
+def flat_settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested settings by dotted name, as text."""
+    flat: dict[str, str] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= flat_settings(value, f"{prefix}{name}.")
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            flat[f"{prefix}{name}"] = "none" if shown is None else str(shown)
+    return flat
+
+
+def settings_of(stage_name: str, config: Mapping[str, Any]) -> list[Setting]:
+    """Return a stage's settings; those of training and sampling with the paper's value where it differs."""
+    paper: dict[str, str] = {}
+    if stage_name == "editor":
+        paper = flat_settings(dataclasses.asdict(TrainConfig()))
+    elif stage_name == "edits":
+        paper = flat_settings({"sampling": dataclasses.asdict(SamplingConfig()), "seeds": [0, 1, 2]})
+    flat = flat_settings(config)
+    return [
+        Setting(name=name, value=value, paper=paper[name] if paper.get(name, value) != value else None)
+        for name, value in flat.items()
+    ]
+
+
+def funnel_of(name: str, artifact: Artifact) -> FunnelStage:
+    """Return what a stage's manifest says of its rows."""
+    counts = artifact.manifest["counts"]
+    return FunnelStage(
+        stage=name,
+        num_kept=counts["kept"],
+        filtered=counts["filtered"],
+        failed=counts["failed"],
+        steps=artifact.manifest["funnel"],
+    )
+
+
+def provenance_of(artifact: Artifact) -> Provenance:
+    """Return where an artifact comes from."""
+    manifest = artifact.manifest
+    return Provenance(
+        artifact=f"{artifact.path.parent.name}/{artifact.path.name}",
+        key=manifest["key"],
+        digest=manifest["digest"],
+        commit=manifest["commit"] or "unknown",
+        seconds=manifest["seconds"],
+    )
+
+
+def series_of(metrics: Sequence[Record], keys: Mapping[str, str]) -> list[Series]:
+    """Return the curves of those keys that the log has; steps without a value are left out."""
+    series = []
+    for key, name in keys.items():
+        points = [(row["step"], row[key]) for row in metrics if row.get(key) is not None]
+        if points:
+            series.append(Series(name=name, steps=[step for step, _ in points], values=[value for _, value in points]))
+    return series
+
+
+def charts_of(metrics: Sequence[Record]) -> list[Chart]:
+    """Return the charts of a training log: the denoising losses, the contrastive loss, the pull to the start."""
+    losses = {key: name for key, name in LOSSES.items() if any(key in row for row in metrics)}
+    denoising = {key: name for key, name in losses.items() if name in ("L, total", "L_static")}
+    action = {key: name for key, name in losses.items() if name == "L_action"}
+    pull = {key: name for key, name in losses.items() if name == "L_reg"}
+    charts = [
+        (denoising, "Total and static loss", "Means over equal stretches of steps; logarithmic.", True),
+        (action, "L_action", "One half: the instruction and another one explain the edit equally well.", False),
+        (pull, "L_reg", "Squared distance to the start's prediction: grows as the editor learns what is new.", False),
+    ]
+    drawn = []
+    for keys, title, note, log_scale in charts:
+        series = series_of(metrics, keys)
+        positive = all(value > 0 for each in series for value in each.values)
+        if any(value != 0 for each in series for value in each.values):
+            drawn.append(Chart(title=title, note=note, series=series, log_scale=log_scale and positive))
+    return drawn
+
+
+def gallery_rows(rows: Sequence[Record], num_rows: int) -> list[Record]:
+    """Choose test rows to show: one of each verb in turn, drawn by a hash of their ids."""
+    by_verb: dict[str, list[Record]] = {}
+    for row in sorted(rows, key=lambda row: (hash_rank(1, row["segment_id"]), row["segment_id"])):
+        by_verb.setdefault(row["verb"], []).append(row)
+    verbs = sorted(by_verb, key=lambda verb: (-len(by_verb[verb]), verb))
+    turns = max(map(len, by_verb.values()), default=0)
+    return [by_verb[verb][turn] for turn in range(turns) for verb in verbs if turn < len(by_verb[verb])][:num_rows]
+
+
+def gallery(
+    shards: Artifact, scores: Artifact, edits: Mapping[str, Artifact], table: Json, num_rows: int
+) -> list[ShownPair]:
+    """Return the cards: input, ground truth and every editor's first edit, with the oracle's verdicts."""
+    scored = {(row["editor"], row["segment_id"]): row for row in reversed(list(scores.records()))}
+    editors = [row["editor"] for row in table["rows"] if row["kind"] == "editor"]
+    complete = {segment_id for _, segment_id in scored}
+    tested = [row for row in shards.records() if row["split"] == table["split"] and row["segment_id"] in complete]
+    # Where the oracle judges, pairs are shown that it does.
+    judged = [row for row in tested if scored[editors[0], row["segment_id"]]["carried_out"] is not None]
+    chosen = gallery_rows(judged or tested, num_rows)
+    examples = Examples(sorted({shards.path / row["shard"] for row in chosen}))
+    index_of = {segment_id: index for index, segment_id in enumerate(examples.segment_ids)}
+    cards = []
+    for row in chosen:
+        example = examples[index_of[row["segment_id"]]]
+        pictures = [ShownEdit(name="input", picture=example.source_image)]
+        pictures.append(ShownEdit(name="ground truth", picture=example.edited_image))
+        for editor in editors:
+            record = scored[editor, row["segment_id"]]
+            picture = read_image(edits[EDITS + editor].path / str(record["seed"]) / f"{row['segment_id']}.png")
+            verdicts = {} if record["carried_out"] is None else {"done": record["carried_out"], "kept": record["kept"]}
+            pictures.append(ShownEdit(name=editor_name(editor), picture=picture, verdicts=verdicts))
+        cards.append(ShownPair(instruction=example.instruction, pictures=pictures))
+    return cards
+
+
+def warnings_of(num_train: int, content: Json) -> list[str]:
+    """Say what must be known before a number is believed."""
+    warnings = []
+    if num_train < FEW_PAIRS:
+        warnings.append(
+            f"The editor was trained on {num_train:,} pairs only. So small an editor learns nothing useful: this page "
+            "shows that every stage works, not what the method can do."
+        )
+    smallest = min(table["num_pairs"] for table in content["splits"])
+    if smallest < 50:
+        warnings.append(
+            f"The smallest test set has {smallest:,} pairs: its intervals are wide, and FID means little there."
+        )
+    return warnings
+
+
+def summary_of(content: Json, num_train: int, num_videos: int | None) -> str:
+    """Say in a few sentences what this run is."""
+    source = f"cut from {num_videos:,} videos" if num_videos else "cut from videos"
+    world = " of a drawn kitchen, whose oracle can read every picture" if content["is_drawn_kitchen"] else ""
+    return (
+        f"An InstructPix2Pix editor was fine-tuned on {num_train:,} pairs of first and last frames of labelled "
+        f"actions, {source}{world}. It then edited held-out first frames as their instructions say."
+    )
+
+
+def recipe_of(inputs: Mapping[str, Artifact], main: str, num_train: int) -> list[str]:
+    """Return what was behind the headline, in short clauses."""
+    clauses = [f"{num_train:,} training pairs"]
+    if "editor" in inputs:
+        config = inputs["editor"].manifest["config"]
+        objective = config["objective"]
+        clauses.append(f"{config['num_steps']:,} steps of {config['batch_size']} at {config['size_px']} px")
+        clauses.append(
+            f"λ1 {objective['lambda_action']:g}, λ2 {objective['lambda_reg']:g}, frozen: {objective['freeze']}"
+        )
+    sampling = inputs[EDITS + main].manifest["config"]["sampling"]
+    guidance = f"s_i {sampling['image_guidance']:g}, s_c {sampling['text_guidance']:g}"
+    return [*clauses, f"{sampling['num_steps']} denoising steps, {guidance}"]
+
+
+@stage
+def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifact, **inputs: Artifact) -> None:
+    """Write the page. Inputs: the edits (`edits_<label>`), and whichever earlier stages shall be told of."""
+    content = json.loads((scores.path / "scores.json").read_text(encoding="utf-8"))
+    edits = {name: artifact for name, artifact in inputs.items() if name.startswith(EDITS)}
+    known = {"shards": shards, "scores": scores} | {k: each for k, each in inputs.items() if k not in edits}
+    stages = {name: known[name] for name in FUNNEL_STAGES if name in known}
+    num_train = sum(row["split"] == "train" for row in shards.records())
+    main_table = next((each for each in content["splits"] if each["split"].startswith("test")), content["splits"][0])
+    main = next((row["editor"] for row in main_table["rows"] if is_main(row)), next(iter(edits)).removeprefix(EDITS))
+    num_videos = inputs["videos"].manifest["counts"]["kept"] if "videos" in inputs else None
+    metrics = list(read_records(inputs["editor"].path / "metrics.jsonl")) if "editor" in inputs else []
+    settings = {name: settings_of(name, each.manifest["config"]) for name, each in stages.items()}
+    settings["edits"] = settings_of("edits", edits[EDITS + main].manifest["config"])
+    tables = [each for table in content["splits"] for each in (split_table(content, table), verb_table(content, table))]
+    page = Report(
+        title=config.title,
+        summary=summary_of(content, num_train, num_videos),
+        warnings=warnings_of(num_train, content),
+        headline=headline_of(content, recipe_of(inputs, main, num_train)),
+        gallery=gallery(shards, scores, edits, main_table, config.num_grid_rows),
+        gallery_note=GALLERY_NOTE,
+        tables=tables,
+        charts=charts_of(metrics),
+        funnel=[funnel_of(name, each) for name, each in stages.items()],
+        settings=settings,
+        notes=config.notes,
+        provenance=[provenance_of(each) for each in [*stages.values(), *edits.values()]],
+        packages=scores.manifest["packages"],
+    )
+    write_bytes(work.path / "report.html", render(page).encode())
+    work.write_rows([{"split": table["split"], "num_pairs": table["num_pairs"]} for table in content["splits"]])
