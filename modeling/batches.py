@@ -67,7 +67,7 @@ class Batches:
         *,
         micro_batch: int,
     ):
-        """Take the data. texts: [num unique instructions + 1, L, D] in the order of `sampler.unique`, then the empty."""
+        """Take the data. texts: [num unique instructions + 1, L, D], as in `sampler.unique`, then the empty text."""
         self.micro_batch = micro_batch
         self._config = config
         self._device = editor.device

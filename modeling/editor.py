@@ -191,6 +191,7 @@ def widen_input(unet: UNet2DConditionModel, *, num_latent_channels: int) -> None
     with torch.no_grad():
         new.weight.zero_()
         new.weight[:, :num_latent_channels] = old.weight
+        assert new.bias is not None
         new.bias.copy_(old.bias)
     unet.conv_in = new
     unet.register_to_config(in_channels=2 * num_latent_channels)

@@ -1,4 +1,4 @@
-"""The objective of EditAction: per-sample errors of the predictions -> one number to minimise (paper Eqs. 2 and 5 to 7).
+"""The objective of EditAction: per-sample errors of predictions -> one number to minimise (paper Eqs. 2 and 5 to 7).
 
     e_c       error of the prediction under the instruction c                L_static = mean e_c
     e_c'      error under another action's instruction c'                    L_action = mean sigmoid(e_c - e_c')

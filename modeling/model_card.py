@@ -55,7 +55,7 @@ def model_card(
     facts: Mapping[str, Any],
     own_autoencoder: bool,
 ) -> str:
-    """Return the card. metrics: the entries of metrics.jsonl; facts: what the caller knows, such as data keys, commit."""
+    """Return the card. metrics: the entries of metrics.jsonl; facts: what the caller knows (data keys, commit)."""
     objective = config.objective
     last = metrics[-100:]
     means = {name: _mean([entry.get(name) for entry in last]) for name in ("loss", "static", "action", "reg")}

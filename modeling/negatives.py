@@ -20,10 +20,11 @@ LEVELS = ("disjoint", "content", "different", "none")
 """How c' was found, best first; "none" when all instructions are alike, and the sample has no contrast."""
 NUM_TRIES = 16
 """Draws looked at before the candidates are enumerated; the result is uniform either way."""
-FUNCTION_WORDS = (
-    "a an the this that these those some any all both each of to from in into inside on onto in out at by with without "
-    "for and or then while again up down off over under back away through it its them their is are be as"
-).split()
+FUNCTION_WORDS = """
+    a an the this that these those some any all both each of to from in into inside on onto out at by with without for
+    and or then while again up down off over under back away through it its them their is are be as
+"""
+"""Words that tell no two actions apart, between spaces."""
 _STREAM = 0x6E65676174697665  # keeps these draws apart from all others of the same seed
 
 
@@ -74,7 +75,7 @@ class NegativeSampler:
         """int64 [num_examples]: each example's instruction, as a number in `unique`."""
         self._counts = np.bincount(self.number_of_example, minlength=len(self.unique))
         tokens = [tokenize(text) for text in self.unique]
-        function_tokens = frozenset().union(*(ids for ids in map(tokenize, FUNCTION_WORDS) if len(ids) == 1))
+        function_tokens = frozenset().union(*(ids for ids in map(tokenize, FUNCTION_WORDS.split()) if len(ids) == 1))
         self._indexes = (_TokenIndex(tokens), _TokenIndex([ids - function_tokens for ids in tokens]))
         self._pools: dict[int, tuple[int, int]] = {}
 
@@ -133,7 +134,7 @@ class _TokenIndex:
     def shares(self, instructions: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return bool [B, T]: which of `others` [B, T] share a token with their row's instruction [B]."""
         common: NDArray[np.uint64] = self._tokens_of[others] & self._tokens_of[instructions][:, None]
-        return common.any(axis=-1)
+        return np.any(common, axis=-1)
 
     def sharing(self, instruction: int) -> NDArray[np.bool_]:
         """Return bool [num_instructions]: all that share a token with `instruction`."""

@@ -1,6 +1,6 @@
 """Noise -> edited latent, step by step, under image and text guidance (paper Eq. 8)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +28,8 @@ class Conditions:
         return len(self.picture)
 
 
-def guide(none: Tensor | None, picture: Tensor, full: Tensor, *, image_guidance: float, text_guidance: float) -> Tensor:
-    """Combine the predictions under (nothing), (picture) and (picture, instruction); all [B, C, H, W].
+def guide(full: Tensor, picture: Tensor, none: Tensor | None, *, image_guidance: float, text_guidance: float) -> Tensor:
+    """Combine the predictions under (picture, instruction), (picture) and (nothing); all [B, C, H, W].
 
     e_none + s_i (e_picture - e_none) + s_c (e_full - e_picture)          paper Eq. 8, arXiv:2211.09800 Eq. 3
 
@@ -53,23 +53,20 @@ def make_scheduler(name: SchedulerName, saved: Any) -> Any:
     return type(saved).from_config(saved.config)
 
 
-def passes(conditions: Conditions, config: SamplingConfig) -> tuple[Conditions, Callable[[Tensor], Tensor]]:
-    """Return the stacked conditions of one network call and what makes one prediction of its output.
+def stack_passes(conditions: Conditions, config: SamplingConfig) -> tuple[Conditions, int]:
+    """Return the conditions of one network call, stacked, and the number of passes that they hold.
 
-    One pass where both scales are 1, two where s_i is 1, else three; the others have weight 0 and are left out.
+    One pass where both scales are 1, two where s_i is 1, else three: the others have weight 0 in Eq. 8.
     """
-    image_guidance, text_guidance = config.image_guidance, config.text_guidance
+    if config.image_guidance == 1 and config.text_guidance == 1:
+        return conditions, 1
     no_text = conditions.no_text.expand_as(conditions.text)
-    scales = {"image_guidance": image_guidance, "text_guidance": text_guidance}
-    if image_guidance == 1 and text_guidance == 1:
-        return conditions, lambda output: output
     pictures, texts = [conditions.picture] * 2, [conditions.text, no_text]
-    if image_guidance == 1:
-        stacked = Conditions(picture=torch.cat(pictures), text=torch.cat(texts), no_text=conditions.no_text)
-        return stacked, lambda output: guide(None, *reversed(output.chunk(2)), **scales)
-    pictures.append(torch.zeros_like(conditions.picture))
-    stacked = Conditions(picture=torch.cat(pictures), text=torch.cat([*texts, no_text]), no_text=conditions.no_text)
-    return stacked, lambda output: guide(*reversed(output.chunk(3)), **scales)
+    if config.image_guidance != 1:
+        pictures.append(torch.zeros_like(conditions.picture))
+        texts.append(no_text)
+    stacked = Conditions(picture=torch.cat(pictures), text=torch.cat(texts), no_text=conditions.no_text)
+    return stacked, len(pictures)
 
 
 @torch.inference_mode()
@@ -89,16 +86,24 @@ def sample(
     scheduler.set_timesteps(config.num_steps, device=device)
     latents = randn_tensor(conditions.picture.shape, list(generators), device, torch.float32)
     latents = latents * scheduler.init_noise_sigma
-    stacked, combine = passes(conditions, config)
-    num_passes = len(stacked) // len(conditions)
+    stacked, num_passes = stack_passes(conditions, config)
     options = _step_options(scheduler, generators)
     with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
         for timestep in scheduler.timesteps:
             noisy = scheduler.scale_model_input(latents, timestep)
             noisy = torch.cat([noisy] * num_passes)
-            prediction = combine(predict(unet, noisy, stacked.picture, timestep, stacked.text).float())
+            output = predict(unet, noisy, stacked.picture, timestep, stacked.text).float()
+            prediction = _combine(output.chunk(num_passes), config)
             latents = scheduler.step(prediction, timestep, latents, return_dict=False, **options)[0]
     return latents
+
+
+def _combine(predictions: Sequence[Tensor], config: SamplingConfig) -> Tensor:
+    if len(predictions) == 1:
+        return predictions[0]
+    none = predictions[2] if len(predictions) == 3 else None
+    full, picture = predictions[:2]
+    return guide(full, picture, none, image_guidance=config.image_guidance, text_guidance=config.text_guidance)
 
 
 def _step_options(scheduler: Any, generators: Sequence[torch.Generator]) -> Mapping[str, Any]:

@@ -46,10 +46,8 @@ class Trainer:
         """Steps whose loss or gradient was not finite; they changed nothing."""
         self.num_skipped_in_a_row = 0
 
-    # ---- one step --------------------------------------------------------------------------------------------------
-
     def step(self, batches: Batches, step: int) -> dict[str, Any]:
-        """Do step `step` (from 0) and return what to log: floats and ints that depend on (config, start, data) alone."""
+        """Do step `step` (from 0) and return what to log; it depends on config, start and data alone."""
         batch = batches.draw(step)
         sums = self._accumulate_gradients(batches, batch)
         norm = nn.utils.get_total_norm([each.grad for each in self._weights if each.grad is not None])
@@ -106,8 +104,6 @@ class Trainer:
             self.num_skipped_in_a_row += 1
         self._optimizer.zero_grad(set_to_none=True)
 
-    # ---- forward ---------------------------------------------------------------------------------------------------
-
     def errors(self, batch: MicroBatch) -> Errors:
         """Return the per-sample errors; c and c' go through the network as one doubled batch."""
         num = len(batch.noisy)
@@ -127,8 +123,6 @@ class Trainer:
             negative=negative,
             drift=None if self._frozen is None else squared_error(predictions[:num], start),
         )
-
-    # ---- what is only looked at ------------------------------------------------------------------------------------
 
     @torch.no_grad()
     def _mean_difference(self, batches: Batches, batch: GlobalBatch) -> Tensor:
@@ -151,11 +145,9 @@ class Trainer:
                 norms[f"{name}_gradient_norm"] = nn.utils.get_total_norm(present)
         return norms
 
-    # ---- state -----------------------------------------------------------------------------------------------------
-
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors that the future depends on, by name; frozen weights are the start's."""
-        named = {}
+        named: dict[str, Tensor] = {}
         for name, weight, average in zip(self._trainable, self._weights, self._average.average, strict=True):
             named |= {f"weight/{name}": weight.detach(), f"average/{name}": average}
             moments = self._optimizer.state.get(weight, {})

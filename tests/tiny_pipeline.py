@@ -16,7 +16,23 @@ from modeling.data.example import write_shard
 from modeling.data.images import encode_png
 from tests.drawn_examples import example
 
-WORDS = "take put open close cup plate knife the a from on to cupboard table left , red".split()
+WORDS = (
+    "take",
+    "put",
+    "open",
+    "close",
+    "cup",
+    "plate",
+    "knife",
+    "the",
+    "a",
+    "from",
+    "on",
+    "cupboard",
+    "table",
+    "left",
+    ",",
+)
 INSTRUCTIONS = ("take cup", "open the cupboard", "put the plate on the table", "close cupboard", "take the left knife")
 SIZE_PX = 16
 """Side of the tiny pipeline's pictures; its latents are 8x8."""
