@@ -19,7 +19,7 @@ from modeling.data.images import Picture
 DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,mxf,m4v,mpegvideo,dv,ivf,obu,nut"
 )
-"""Containers that are opened. Playlists and lists of files, which name other files and addresses, are not among them."""
+"""Containers that are opened; not playlists and the like, which name other files and addresses."""
 MAX_UNREADABLE = 1_000
 """Unreadable stretches after which a file is given up."""
 _ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC
@@ -78,7 +78,7 @@ def demux(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet 
     """Yield the packets of a stream that have content; None stands for a stretch that the demuxer could not read."""
     for _ in range(MAX_UNREADABLE):
         try:
-            # Empty packets are the demuxer's end mark, or an AVI's repeated frame; a decoder would take them for its end.
+            # Empty packets are the demuxer's end mark, or an AVI's repeated frame: to a decoder, the end.
             yield from (packet for packet in container.demux(stream) if packet.size)
             return
         except av.error.InvalidDataError:
@@ -100,11 +100,12 @@ def decode(container: InputContainer, stream: VideoStream) -> Iterator[VideoFram
 
 def to_rgb(frame: VideoFrame) -> Picture:
     """Return a frame as uint8 RGB [H, W, 3], upright, by its own colour matrix and range."""
-    image = frame.to_ndarray(format="rgb24", interpolation=_TO_RGB, threads=1)
-    for each in frame.side_data:
-        if each.type.name == "DISPLAYMATRIX":
-            image = turn_upright(image, np.frombuffer(bytes(each), np.int32))
-    return image
+    image: Picture = frame.to_ndarray(format="rgb24", interpolation=_TO_RGB, threads=1).astype(np.uint8, copy=False)
+    try:
+        matrix = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]  # the stub has one key only
+    except KeyError:
+        return image
+    return turn_upright(image, np.frombuffer(matrix, np.int32))
 
 
 def turn_upright(image: Picture, matrix: np.ndarray) -> Picture:

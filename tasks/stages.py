@@ -32,18 +32,26 @@ STAGES: dict[str, Stage] = {
             inputs=("annotations",),
             sources=(
                 "tasks/segments.py",
+                "tasks/segment.py",
                 "tasks/epic.py",
                 "tasks/mpii.py",
                 "tasks/table.py",
                 "tasks/instructions.py",
             ),
         ),
-        Stage(name="videos", version=1, inputs=("segments", "folder"), sources=("tasks/videos.py",)),
+        Stage(name="videos", version=1, inputs=("segments", "folder"), sources=("tasks/videos.py", "tasks/video_files.py")),
         Stage(
             name="frames",
             version=1,
             inputs=("segments", "videos"),
-            sources=("tasks/frames.py", "tasks/video.py", "modeling/data/images.py"),
+            sources=(
+                "tasks/frames.py",
+                "tasks/pairs.py",
+                "tasks/video.py",
+                "tasks/packets.py",
+                "tasks/decoding.py",
+                "modeling/data/images.py",
+            ),
         ),
         Stage(name="splits", version=1, inputs=("frames",), sources=("tasks/splits.py",)),
         Stage(

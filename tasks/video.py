@@ -71,6 +71,13 @@ def read_moments(path: Path, moments: Sequence[Moment], keep: Callable[[Picture]
 
     VideoError when the file as a whole cannot be read; single moments that it does not hold have their own error.
     """
+    try:
+        return _read(path, moments, keep)
+    except av.error.FFmpegError as error:
+        raise VideoError("undecodable", f"{path.name}: {error}.") from error
+
+
+def _read(path: Path, moments: Sequence[Moment], keep: Callable[[Picture], T]) -> Reading[T]:
     with opened(path) as (container, stream):
         packets = read_packets(container, stream, ends_early(path, stream))
         is_counted = container.format.name == "avi" or all(pts is None for pts in packets.pts)
@@ -105,7 +112,9 @@ def _read_by_plan(
             num_decoded += 1
             index = missing.pop(frame.pts, None)
             if index is not None:
-                shown[index] = Shown(index=index, pts_s=float(frame.pts * packets.time_base), kept=keep(to_rgb(frame)))
+                shown[index] = Shown(
+                    index=index, pts_s=float(packets.shown[index] * packets.time_base), kept=keep(to_rgb(frame))
+                )
         if missing:
             return None
     return Reading(
@@ -144,7 +153,7 @@ def _decode_range(
 def _packets_from(
     container: InputContainer, stream: VideoStream, packets: Packets, first: int
 ) -> Iterator[tuple[int, av.Packet]]:
-    """Yield (place, packet) from the packet at place `first` on; a seek may land anywhere, so earlier ones follow it."""
+    """Yield (place, packet) from the packet at place `first` on; a seek may land anywhere before or behind."""
     target = (packets.pts[first], packets.dts[first])
     for seek_to in packets.seek_times(first):
         container.seek(seek_to, stream=stream, backward=True)

@@ -1,0 +1,158 @@
+"""EPIC-KITCHENS-100 annotations (CSV of 15 columns) -> segments. The paper's HC is the extension's training rows.
+
+Segments are found by timestamps: start_frame and stop_frame number JPEGs that were extracted at 60 and 50 frames a
+second whatever a video's own rate is, and here serve only as identity (one segment per video, start and stop frame).
+Source: https://github.com/epic-kitchens/epic-kitchens-100-annotations, Damen et al., IJCV 2022.
+"""
+
+import csv
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from tasks.config import EpicSubset
+from tasks.instructions import parse_instruction
+from tasks.segment import Annotations, Segment, has_good_times
+
+PINNED_BLOB = "a7c4d226126f60bf1a15a7524092f7c731beeea9"
+"""Git blob of EPIC_100_train.csv at commit ea8b404 of the annotations' repository."""
+PINNED_FUNNEL = {"rows": 67_217, "in_subset": 37_455, "distinct": 37_454}
+"""What the pinned file gives for the extension; 37 454 is the paper's number of pairs."""
+PAPER_NUM_ACTIONS = 260
+COLUMNS = ("participant_id", "video_id", "start_timestamp", "stop_timestamp", "start_frame", "stop_frame", "narration")
+"""Columns that are read; `verb` too where there is one."""
+
+
+def git_blob(path: Path) -> str:
+    """Return the SHA-1 by which git knows a file's content."""
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def in_subset(video_id: str, subset: EpicSubset) -> bool:
+    """Tell whether a video belongs to a subset: the extension's videos are numbered from 101.
+
+    >>> [in_subset("P01_102", "extension"), in_subset("P01_02", "extension"), in_subset("P01_02", "epic55")]
+    [True, False, True]
+    """
+    is_extension = re.fullmatch(r"P\d\d+_1\d\d", video_id) is not None
+    return subset == "all" or is_extension == (subset == "extension")
+
+
+def seconds_of(timestamp: str) -> float | None:
+    """Return the seconds of a timestamp HH:mm:ss.SS, None when it is none.
+
+    >>> seconds_of("00:01:02.50"), seconds_of("01:00:00"), seconds_of("soon"), seconds_of("-0:00:01.0")
+    (62.5, 3600.0, None, None)
+    """
+    parts = re.fullmatch(r"(\d+):([0-5]?\d):([0-5]?\d)(\.\d+)?", timestamp.strip())
+    if parts is None:
+        return None
+    whole = int(parts[1]) * 3600 + int(parts[2]) * 60 + int(parts[3])
+    # One conversion of the decimal text, so that 62.5 s is not 62 + 0.5 with a rounding in between.
+    return float(f"{whole}{parts[4] or ''}")
+
+
+def read_epic(path: Path, subset: EpicSubset) -> Annotations:
+    """Read an EPIC-100 CSV; rows are filtered (not_in_subset, duplicate_segment, no_text, no_times) or fail
+    (unsafe_video_id, bad_times). ValueError when the file is no such table.
+    """
+    annotations = Annotations(funnel=dict.fromkeys(("rows", "in_subset", "distinct", "with_text", "with_times"), 0))
+    seen: set[tuple[str, str, str]] = set()
+    for number, row in enumerate(_rows(path), start=1):
+        annotations.funnel["rows"] += 1
+        outcome = _segment(row, subset, seen, annotations.funnel)
+        if isinstance(outcome, Segment):
+            annotations.segments.append(outcome)
+            continue
+        status = "failed" if outcome in ("unsafe_video_id", "bad_times") else "filtered"
+        what = {name: row[name] for name in ("video_id", "start_frame", "stop_frame", "narration")}
+        annotations.reject(number, status, outcome, **what)
+    annotations.facts = _facts(path, subset, annotations)
+    return annotations
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows as dicts of strings; "" where a row is short."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+            rows = [{name: row.get(name) or "" for name in (*COLUMNS, "verb")} for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(
+            f"{path}: not a CSV file in UTF-8 ({error}). Give EPIC_100_train.csv or one like it."
+        ) from error
+    if missing:
+        raise ValueError(
+            f"{path}: column {missing[0]!r} is missing; EPIC-100 annotations have {', '.join(COLUMNS)}. "
+            "Use --preset table for a table of your own."
+        )
+    return rows
+
+
+def _segment(
+    row: dict[str, str], subset: EpicSubset, seen: set[tuple[str, str, str]], funnel: dict[str, int]
+) -> Segment | str:
+    """Return the segment of a row, or the reason there is none; count the steps that it passes."""
+    video_id = row["video_id"]
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", video_id) is None:
+        return "unsafe_video_id"
+    if not in_subset(video_id, subset):
+        return "not_in_subset"
+    funnel["in_subset"] += 1
+    identity = video_id, row["start_frame"].lstrip("0"), row["stop_frame"].lstrip("0")
+    if identity in seen:
+        return "duplicate_segment"
+    seen.add(identity)
+    funnel["distinct"] += 1
+    if not row["narration"].strip():
+        return "no_text"
+    funnel["with_text"] += 1
+    if not row["start_timestamp"].strip() or not row["stop_timestamp"].strip():
+        return "no_times"
+    start_s, stop_s = seconds_of(row["start_timestamp"]), seconds_of(row["stop_timestamp"])
+    frames = [row[name] for name in ("start_frame", "stop_frame")]
+    if not has_good_times(start_s, stop_s) or not all(re.fullmatch(r"\d{1,9}", frame) for frame in frames):
+        return "bad_times"
+    funnel["with_times"] += 1
+    assert start_s is not None
+    assert stop_s is not None
+    parsed = parse_instruction(row["narration"], row["verb"])
+    return Segment(
+        segment_id=f"{video_id}-{int(frames[0]):06d}-{int(frames[1]):06d}",
+        video_id=video_id,
+        start_s=start_s,
+        stop_s=stop_s,
+        instruction=row["narration"],
+        verb=parsed.verb,
+        object=parsed.object,
+        start_point=parsed.start_point,
+        end_point=parsed.end_point,
+        group=row["participant_id"] or video_id.split("_")[0],
+    )
+
+
+def _facts(path: Path, subset: EpicSubset, annotations: Annotations) -> dict[str, Any]:
+    """Say which file it is, and hold the pinned one to its counts."""
+    blob = git_blob(path)
+    is_pinned = blob == PINNED_BLOB
+    actions = {segment.instruction.split()[0].lower() for segment in annotations.segments}
+    facts: dict[str, Any] = {
+        "annotations": {"git_blob": blob, "pinned": is_pinned},
+        "num_actions": len(actions),
+        "paper_num_actions": PAPER_NUM_ACTIONS,
+        "warnings": [],
+    }
+    if not is_pinned:
+        facts["warnings"].append(
+            f"{path.name} is not the pinned EPIC_100_train.csv (its git blob is {blob[:12]}, not {PINNED_BLOB[:12]}): "
+            "it is used as it is, and its counts are not checked."
+        )
+    elif subset == "extension":
+        found = {name: annotations.funnel[name] for name in PINNED_FUNNEL}
+        assert found == PINNED_FUNNEL, f"the pinned file gave {found}, not {PINNED_FUNNEL}"
+        if len(actions) != PAPER_NUM_ACTIONS:
+            facts["warnings"].append(f"{len(actions)} actions by first word; the paper has {PAPER_NUM_ACTIONS}.")
+    return facts

@@ -1,0 +1,97 @@
+"""segments + videos -> the first and the last frame of every segment, as pictures of one size. The item is a video."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+
+from tasks.artifacts import Artifact, Work, digest_of
+from tasks.config import FramesConfig
+from tasks.pairs import VideoJob, VideoPairs, all_failed, cut_video
+from tasks.segment import Segment
+from tasks.stage import process_pool, stage
+from tasks.stages import STAGES
+from tasks.video_files import video_paths
+
+MISSING = "no file of this name in the videos' folder"
+
+
+def segments_by_video(segments: Artifact) -> dict[str, tuple[Segment, ...]]:
+    """Return the segments of each video, in the order of the file."""
+    by_video: dict[str, list[Segment]] = defaultdict(list)
+    for record in segments.records():
+        by_video[record["video_id"]].append(Segment(**record))
+    return {video_id: tuple(each) for video_id, each in by_video.items()}
+
+
+def item_key(fingerprint: str, segments: tuple[Segment, ...], config: FramesConfig) -> str:
+    """Return the key of a video's pairs: all that decides them."""
+    plain = [vars(segment) for segment in segments]
+    version = STAGES["frames"].version
+    return digest_of({"fingerprint": fingerprint, "segments": plain, "config": vars(config), "version": version})
+
+
+def cut_videos(jobs: list[VideoJob], workers: int) -> Iterator[tuple[VideoJob, VideoPairs]]:
+    """Cut videos in parallel, the largest first; yield each as it is finished.
+
+    A file that crashes the decoder takes the whole pool with it, so what is unfinished then is cut one by one.
+    """
+    waiting = sorted(jobs, key=lambda job: -job.path.stat().st_size if job.path.exists() else 0)
+    if not waiting:
+        return
+    with process_pool(min(workers, len(waiting)) if workers else 0) as pool:
+        futures = {pool.submit(cut_video, job): job for job in waiting}
+        try:
+            for future in as_completed(futures):
+                pairs = future.result()
+                waiting.remove(futures[future])
+                yield futures[future], pairs
+        except BrokenProcessPool:
+            pass
+    for job in waiting:
+        with process_pool(1) as pool:
+            try:
+                pairs = pool.submit(cut_video, job).result()
+            except BrokenProcessPool:
+                message = f"{job.path.name}: the decoder crashed on this file."
+                pairs = all_failed(job.segments, "decoder_crashed", message)
+        yield job, pairs
+
+
+@stage
+def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Artifact) -> None:
+    """Cut the frame on screen at the start and at the stop of every segment."""
+    by_video = segments_by_video(segments)
+    paths = video_paths(videos)
+    fingerprints = {record["video_id"]: record["fingerprint"] for record in videos.records()}
+    keys = {each: item_key(fingerprints.get(each, ""), by_video[each], config) for each in by_video}
+    todo = [video_id for video_id, key in keys.items() if not work.item_done(video_id, key)]
+    num_done = len(by_video) - len(todo)
+    jobs = []
+    for video_id in todo:
+        if video_id not in paths:
+            missing = all_failed(by_video[video_id], "video_missing", f"{video_id}: {MISSING}.")
+            work.finish_item(video_id, keys[video_id], rejected=missing.rejected)
+            num_done += 1
+            continue
+        job = VideoJob(
+            video_id=video_id,
+            path=paths[video_id],
+            fingerprint=fingerprints[video_id],
+            segments=by_video[video_id],
+            config=config,
+            folder=work.path,
+        )
+        jobs.append(job)
+    work.progress(num_done, len(by_video))
+    for job, pairs in cut_videos(jobs, work.options.workers):
+        key = keys[job.video_id]
+        work.finish_item(job.video_id, key, kept=pairs.kept, rejected=pairs.rejected, files=pairs.files)
+        num_done += 1
+        work.progress(num_done, len(by_video))
+    kept, rejected = work.collect()
+    with_video = sum(len(each) for video_id, each in by_video.items() if video_id in paths)
+    num_segments = sum(map(len, by_video.values()))
+    work.funnel = {"segments": num_segments, "with_video": with_video, "with_frames": len(kept)}
+    work.facts = {"pairs_read_by": dict(sorted(Counter(record["read_by"] for record in kept).items()))}
+    work.write_rows(kept, rejected)
