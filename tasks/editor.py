@@ -18,18 +18,33 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from modeling.atomic import write_json
+from modeling.atomic import write_bytes, write_json
 from modeling.config import TrainConfig
 from tasks.artifacts import Artifact, Outside, Work
 from tasks.building import REPOSITORY, StageFailed
 from tasks.stage import end, spawn, stage
 
-CONFIG, FACTS, LOG, CHECKPOINTS = "train.json", "facts.json", "training.log", "checkpoints"
+CONFIG, FACTS, METRICS = "train.json", "facts.json", "metrics.jsonl"
+LOG, CHECKPOINTS = "training.log", "checkpoints"
+"""Kept beside the result without being part of it."""
 STOP_WITHIN_S = 6.0
 """Seconds that training gets to save and end after SIGTERM."""
 EARLIER_ENDS_WITHIN_S = 120.0
 """Seconds to wait for the training of a stage that was killed before this one."""
 _SHOWN_LINES = 8
+
+
+def keep_for_repair(folder: Path) -> None:
+    """Keep a copy of the metrics beside the last checkpoint, and nothing unfinished."""
+    for unfinished in (folder / CHECKPOINTS).glob(".*"):
+        shutil.rmtree(unfinished)
+    write_bytes(folder / CHECKPOINTS / METRICS, (folder / METRICS).read_bytes())
+
+
+def repair(folder: Path) -> None:
+    """Put back the metrics that the last checkpoint goes with, where a finished run lost them."""
+    if (folder / CHECKPOINTS / METRICS).is_file() and not (folder / METRICS).is_file():
+        write_bytes(folder / METRICS, (folder / CHECKPOINTS / METRICS).read_bytes())
 
 
 def training_command(work: Work, config: TrainConfig, shards: Artifact, start: Outside) -> list[str]:
@@ -118,6 +133,7 @@ def editor(work: Work, config: TrainConfig, *, shards: Artifact, start: Outside)
     if not (shards.path / "train").is_dir():
         raise ValueError(f"{shards.path} has no training split. Let splits leave pairs for training.")
     work.progress(0, config.num_steps)
+    repair(work.path)
     with running_training(training_command(work, config, shards, start), work.path / LOG) as training:
         latest = follow(work, training, config.num_steps)
         status = training.wait()
@@ -126,8 +142,7 @@ def editor(work: Work, config: TrainConfig, *, shards: Artifact, start: Outside)
             f"editor: training ended with status {status}. {last_lines(work.path / LOG)}\n"
             f"Its log is {work.path / LOG}; the same command goes on from its last checkpoint."
         )
-    for unfinished in (work.path / CHECKPOINTS).glob(".*"):
-        shutil.rmtree(unfinished)
+    keep_for_repair(work.path)
     work.facts |= {name: latest[name] for name in ("loss", "samples_per_s") if name in latest}
     num_examples = sum(row["split"] == "train" for row in shards.records())
     work.funnel = {"examples": num_examples}
