@@ -150,7 +150,8 @@ class Pretraining:
         self.step += 1
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            averages, values = list(self.average.values()), list(self.learner.parameters())
+            averages = list(self.average.values())
+            values: list[Tensor] = [value.detach() for value in self.learner.parameters()]
             torch._foreach_lerp_(averages, values, 1 - decay)
         self.seconds += time.monotonic() - started_s
         return float(loss.detach())
@@ -161,7 +162,7 @@ class Pretraining:
             weights = {name: value.detach() for name, value in self.learner.named_parameters()}
             save_file(weights, temporary / "weights.safetensors")
             save_file(self.average, temporary / "average.safetensors")
-            moments = {}
+            moments: dict[str, Tensor] = {}
             for name, parameter in self.learner.named_parameters():
                 state = self.optimizer.state[parameter]
                 moments |= {f"{name}/{key}": value.detach() for key, value in state.items()}
@@ -191,9 +192,15 @@ def pretrain(
     folder: Path,
     on_step: Callable[[int, float], None] | None = None,
 ) -> None:
-    """Train to the config's last step, resuming from the checkpoint in `folder` where there is one."""
+    """Train to the config's last step, resuming from the checkpoint in `folder` where there is one.
+
+    `on_step` hears (step, loss) after each step, and once with loss NaN after resuming: what it did at that step may
+    have been lost.
+    """
     if (folder / "state.json").exists():
         run.load(folder)
+        if on_step is not None:
+            on_step(run.step, math.nan)
     run.learner.train()
     while run.step < run.config.num_steps:
         loss = run.advance(pairs, schedule)

@@ -91,7 +91,7 @@ def write_epic_csv(path: Path, acted: Acted) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(EPIC_COLUMNS)
-        writer.writerows(sorted(rows, key=lambda row: row[0]))
+        writer.writerows(sorted(rows))
 
 
 def mpii_row(video_id: str, acted: ActedAction) -> dict[str, str]:
