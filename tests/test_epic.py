@@ -11,6 +11,10 @@ from tasks.epic import PINNED_BLOB, git_blob, read_epic
 from tasks.segment import is_safe_video_id
 
 HEADER = [
+    *("narration_id", "participant_id", "video_id", "narration_timestamp", "start_timestamp", "stop_timestamp"),
+    *("start_frame", "stop_frame", "narration", "verb", "verb_class", "noun", "noun_class"),
+    *("all_nouns", "all_noun_classes"),
+]
     "narration_id",
     "participant_id",
     "video_id",
