@@ -15,22 +15,6 @@ HEADER = [
     *("start_frame", "stop_frame", "narration", "verb", "verb_class", "noun", "noun_class"),
     *("all_nouns", "all_noun_classes"),
 ]
-    "narration_id",
-    "participant_id",
-    "video_id",
-    "narration_timestamp",
-    "start_timestamp",
-    "stop_timestamp",
-    "start_frame",
-    "stop_frame",
-    "narration",
-    "verb",
-    "verb_class",
-    "noun",
-    "noun_class",
-    "all_nouns",
-    "all_noun_classes",
-]
 
 
 def row(video_id: str = "P01_101", **changed: str) -> dict[str, str]:
