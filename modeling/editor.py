@@ -3,6 +3,7 @@
 Loads and saves folders that `StableDiffusionInstructPix2PixPipeline.from_pretrained` loads unchanged.
 """
 
+import copy
 import importlib
 import json
 from collections.abc import Callable, Sequence
@@ -39,7 +40,9 @@ class Editor:
         self.text_encoder = pipeline.text_encoder.to(self.device).requires_grad_(False).eval()
         self.unet: UNet2DConditionModel = pipeline.unet.to(self.device).eval()
         self.scheduler = pipeline.scheduler
-        self.tokenizer = pipeline.tokenizer
+        # Tokenizing leaves its padding behind in a tokenizer, which is saved with it: the one that is saved stays unused.
+        self._unused_tokenizer = pipeline.tokenizer
+        self.tokenizer = copy.deepcopy(pipeline.tokenizer)
         self.tokenizer.model_max_length = min(
             self.tokenizer.model_max_length, self.text_encoder.config.max_position_embeddings
         )
@@ -161,7 +164,7 @@ class Editor:
         pipeline = StableDiffusionInstructPix2PixPipeline(
             vae=self.vae,
             text_encoder=self.text_encoder,
-            tokenizer=self.tokenizer,
+            tokenizer=self._unused_tokenizer,
             unet=self.unet,
             scheduler=self.scheduler,
             safety_checker=None,

@@ -177,15 +177,17 @@ def do_steps(trainer: Trainer, batches: Batches, first_step: int, saver: _Saver,
         step += 1
         saver.log.add({"step": step, **entry})
         progress(step, entry)
+        must_stop = watcher.stop_requested()  # asked once: a signal that comes later waits for the next step
         if trainer.num_skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
             restored = None if has_restored else saver.restore()
             if restored is None:
                 raise FloatingPointError(_no_finite_loss(step, saver.folder))
             watcher.say("restored", step=restored, num_steps=config.num_steps, after=step)
             has_restored, step = True, restored
-        elif step % config.checkpoint_every == 0 or step == config.num_steps or watcher.signal_number is not None:
+        elif step % config.checkpoint_every == 0 or step == config.num_steps or must_stop:
             saver.save(step)
-        watcher.check()
+        if must_stop:
+            watcher.check()
 
 
 def _no_finite_loss(step: int, folder: Path) -> str:

@@ -1,5 +1,6 @@
 """Noise -> edited latent, step by step, under image and text guidance (paper Eq. 8)."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -108,5 +109,5 @@ def _combine(predictions: Sequence[Tensor], config: SamplingConfig) -> Tensor:
 
 def _step_options(scheduler: Any, generators: Sequence[torch.Generator]) -> Mapping[str, Any]:
     """Return the generators for schedulers whose steps add noise."""
-    takes_generator = "generator" in scheduler.step.__code__.co_varnames
+    takes_generator = "generator" in inspect.signature(scheduler.step).parameters
     return {"generator": list(generators)} if takes_generator else {}

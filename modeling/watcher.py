@@ -38,9 +38,14 @@ class Watcher:
     def _note_signal(self, signal_number: int, frame: FrameType | None) -> None:
         self.signal_number = signal_number
 
+    def stop_requested(self) -> bool:
+        """Tell whether a signal has come."""
+        return self.signal_number is not None
+
     def check(self) -> None:
         """Raise Stopped if a signal has come."""
-        if self.signal_number is not None:
+        if self.stop_requested():
+            assert self.signal_number is not None
             raise Stopped(self.signal_number)
 
     def say(self, phase: str, **fields: Any) -> None:
