@@ -40,7 +40,7 @@ class Editor:
         self.text_encoder = pipeline.text_encoder.to(self.device).requires_grad_(False).eval()
         self.unet: UNet2DConditionModel = pipeline.unet.to(self.device).eval()
         self.scheduler = pipeline.scheduler
-        # Tokenizing leaves its padding behind in a tokenizer, which is saved with it: the one that is saved stays unused.
+        # Tokenizing leaves its padding behind in the tokenizer, where it would be saved: the saved one stays unused.
         self._unused_tokenizer = pipeline.tokenizer
         self.tokenizer = copy.deepcopy(pipeline.tokenizer)
         self.tokenizer.model_max_length = min(

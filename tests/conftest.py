@@ -27,6 +27,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from flows.server import prefect_server, set_environment
 
     home = tmp_path_factory.mktemp("prefect")
-    set_environment(home)
+    set_environment()
     with prefect_server(home) as url:
         yield url

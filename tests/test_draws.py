@@ -1,4 +1,4 @@
-"""The random choices of a training step: the dropout truth table, guarded flips, and a pure function of (seed, step)."""
+"""The random choices of a training step: dropout's truth table, guarded flips, a pure function of (seed, step)."""
 
 from dataclasses import replace
 
@@ -19,8 +19,16 @@ def draws(step: int, config: TrainConfig = CONFIG, flippable: bool = True):
 
 @pytest.mark.parametrize(
     ("sixteenths", "text", "image"),
-    [(0, True, False), (0.99, True, False), (1, True, True), (1.99, True, True)]
-    + [(2, False, True), (2.99, False, True), (3, False, False), (15.9, False, False)],
+    [
+        (0, True, False),
+        (0.99, True, False),
+        (1, True, True),
+        (1.99, True, True),
+        (2, False, True),
+        (2.99, False, True),
+        (3, False, False),
+        (15.9, False, False),
+    ],
 )
 def test_truth_table_of_conditioning_dropout(sixteenths: float, text: bool, image: bool) -> None:
     text_dropped, image_dropped = dropped(np.array([sixteenths / 16]), 1 / 16)

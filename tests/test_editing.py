@@ -249,6 +249,6 @@ def test_parts_of_other_libraries_are_refused(part: list[str], tmp_path: Path) -
 
 
 def test_a_start_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"empty: no pipeline could be loaded"):
-        (tmp_path / "empty").mkdir()
         Editor.load(tmp_path / "empty", "cpu")
