@@ -101,11 +101,10 @@ def _run(
 
 def _run_flow(request: Request) -> None:
     """Run the reproduce flow with progress on the terminal, on a Prefect server."""
-    from flows.server import prefect_server, set_environment
+    from flows.server import prefect_server
     from flows.terminal import StageBars
 
     home = Path(request.workspace) / ".prefect"
-    set_environment(home)
     with prefect_server(home, on_wait=lambda text: console.print(f"[dim]{text} ...[/]")):
         from flows.reproduce import reproduce
         from flows.running import ItemsFailed
@@ -346,9 +345,11 @@ def _counting(done: int, total: int) -> None:
 
 def main() -> None:
     """Run the command line: errors that a person can mend are one line, signals end it soon."""
+    from flows.server import set_environment
     from flows.terminal import Interrupted, ending_on_signals
     from tasks.building import StageFailed
 
+    set_environment()
     try:
         with ending_on_signals():
             cli(standalone_mode=False)

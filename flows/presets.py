@@ -90,13 +90,13 @@ def demo() -> RunConfig:
         kitchen=KitchenConfig(style="mpii", num_videos=160),
         start=str(STARTING_EDITOR),
         segments=SegmentsConfig(reader="mpii"),
-        frames=FramesConfig(size_px=48, image_format="png"),
+        frames=FramesConfig(size_px=96, image_format="png"),
         splits=SplitsConfig(num_test=240, test_without_overlap=True),
         shards=ShardsConfig(),
         classifier=ClassifierConfig(size_px=48, num_epochs=4, max_segments=1_500, learning_rate=1e-3),
         editor=TrainConfig(
             objective=ObjectiveConfig(lambda_action=0.1, lambda_reg=0.01, action_temperature=20.0),
-            size_px=48,
+            size_px=96,
             batch_size=16,
             num_steps=1_200,
             learning_rate=1e-3,
@@ -111,7 +111,7 @@ def demo() -> RunConfig:
         ),
         edits=EditsConfig(
             sampling=SamplingConfig(
-                size_px=48, num_steps=20, text_guidance=3.0, scheduler="pipeline", precision="fp32"
+                size_px=96, num_steps=20, text_guidance=3.0, scheduler="pipeline", precision="fp32"
             ),
             seeds=(0,),
         ),

@@ -28,15 +28,17 @@ QUIET = {
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_CLI_COLORS": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DIFFUSERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
 }
-"""No calls to the outside, no second server behind our back, no tracebacks where one line says it."""
+"""No calls to the outside, no second server behind our back, no tracebacks where one line says it, no bars but ours."""
 
 
-def set_environment(home: Path) -> None:
-    """Set what Prefect reads when it is imported. `home` holds its database; an outer PREFECT_API_URL stays."""
+def set_environment() -> None:
+    """Set what Prefect and the model libraries read when they are imported; what is set outside stays."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    os.environ.setdefault("PREFECT_HOME", str(home.resolve()))
 
 
 @contextmanager
@@ -47,6 +49,7 @@ def prefect_server(home: Path, *, on_wait: Callable[[str], None] = lambda text: 
         yield outer
         return
     home.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("PREFECT_HOME", str(home.resolve()))
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
     with (home / "server.log").open("w") as log:
