@@ -120,10 +120,12 @@ def parse_progress(line: str) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def last_lines(path: Path, count: int = _SHOWN_LINES) -> str:
-    """Return the last lines of a log."""
-    with path.open(encoding="utf-8", errors="replace") as log:
-        return "".join(deque(log, maxlen=count)).strip()
+def what_went_wrong(log_path: Path) -> str:
+    """Return training's own message in its log, or, where it had no time for one, the log's last lines."""
+    with log_path.open(encoding="utf-8", errors="replace") as log:
+        text = "".join(deque(log, maxlen=_SHOWN_LINES)).strip()
+    _, found, message = text.rpartition("modeling.train: ")
+    return message if found else text
 
 
 @stage
@@ -139,7 +141,7 @@ def editor(work: Work, config: TrainConfig, *, shards: Artifact, start: Outside)
         status = training.wait()
     if status != 0:
         raise StageFailed(
-            f"editor: training ended with status {status}. {last_lines(work.path / LOG)}\n"
+            f"editor: training ended with status {status}. {what_went_wrong(work.path / LOG)}\n"
             f"Its log is {work.path / LOG}; the same command goes on from its last checkpoint."
         )
     keep_for_repair(work.path)

@@ -73,7 +73,7 @@ def test_a_trained_editor_is_there_with_its_log_and_card_and_no_trace_of_the_mac
 
 @pytest.mark.slow
 def test_an_unusable_start_ends_in_trainings_own_words(tmp_path, start, sharded):
-    with pytest.raises(StageFailed, match=r"editor: training ended with status 1.*no pipeline could be loaded"):
+    with pytest.raises(StageFailed, match=r"^editor: training ended with status 1\. [^\n]*/none"):
         train(tmp_path, replace(start, location=str(tmp_path / "none")), sharded)
 
 
@@ -142,7 +142,7 @@ def test_a_stage_that_is_ended_leaves_no_training_and_is_taken_up_to_the_same_en
     with stage_in_a_process(tmp_path / "b", start, sharded) as stage:
         wait_for(lambda: list((tmp_path / "b").glob("editor/*/checkpoints/step-*/state.json")))
         stage.send_signal(signal_number)
-        wait_for(lambda: stage.poll() is not None and not trainings(tmp_path / "b"), within_s=10)
+        wait_for(lambda: stage.poll() is not None and not trainings(tmp_path / "b"), within_s=30)
     with watched() as log:
         resumed = train(tmp_path / "b", start, sharded, replace(CONFIG, num_steps=MANY_STEPS))
     assert log.seen[1][1] > 1, "training began anew"

@@ -110,8 +110,8 @@ def test_a_file_is_read_upright_on_white_and_scaled_from_16_bits(tmp_path):
     Image.new("RGBA", (1, 1), (255, 0, 0, 0)).save(tmp_path / "clear.png")
     assert read_image(tmp_path / "clear.png").tolist() == [[[255, 255, 255]]]
 
-    Image.fromarray(np.array([[0, 128 * 257, 65535]], dtype=np.uint16)).save(tmp_path / "deep.png")
-    assert read_image(tmp_path / "deep.png")[0, :, 0].tolist() == [0, 128, 255]
+    Image.fromarray(np.array([[0, 128 * 257, 65280, 65535]], dtype=np.uint16)).save(tmp_path / "deep.png")
+    assert read_image(tmp_path / "deep.png")[0, :, 0].tolist() == [0, 128, 254, 255]
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
