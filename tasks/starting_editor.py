@@ -34,7 +34,7 @@ from tasks.starting_editor_card import write_card
 
 NUM_PAIRS = 16_000
 """Static pairs to train on."""
-NUM_STEPS = 18_000
+NUM_STEPS = 11_000
 """Optimiser steps."""
 NUM_JUDGED = 240
 """Held-out static edits by which the oracle chooses, and acted ones that must fail."""
@@ -74,11 +74,11 @@ def encode_scenes(pipeline: StableDiffusionInstructPix2PixPipeline, scenes: Sequ
 
 
 def fit_autoencoder(
-    pipeline: StableDiffusionInstructPix2PixPipeline, rng: np.random.Generator, sizes: SmallSizes
+    pipeline: StableDiffusionInstructPix2PixPipeline, rng: np.random.Generator, sizes: SmallSizes, num_scenes: int
 ) -> float:
     """Fit the components to patches of random scenes from both views; return the share of variance left out."""
     scenes, views = [], []
-    for _ in range(NUM_AUTOENCODER_SCENES):
+    for _ in range(num_scenes):
         scenes.append(random_scene(rng, min_things=2, max_things=6, places=PLACES))
         views.append(int(rng.random() < 0.25))
     patches = patches_of(draw_pictures(scenes, sizes.picture_px, views), sizes.patch_px)
@@ -143,7 +143,7 @@ def prepare(seed: int, num_pairs: int, sizes: SmallSizes) -> Ingredients:
     rng = np.random.default_rng(100 + seed)
     edits = [sample_static_edit(rng, fixed_view()) for _ in range(num_pairs + 400)]
     pipeline = build_pipeline(WORDS, sizes, seed)
-    left_out = fit_autoencoder(pipeline, rng, sizes)
+    left_out = fit_autoencoder(pipeline, rng, sizes, min(NUM_AUTOENCODER_SCENES, num_pairs // 2))
     trained = edits[:num_pairs]
     pairs = LatentPairs(
         source_NCHW=encode_scenes(pipeline, [edit.before for edit in trained], sizes.picture_px),
@@ -153,7 +153,7 @@ def prepare(seed: int, num_pairs: int, sizes: SmallSizes) -> Ingredients:
     )
     held_out = [
         Task(before=edit.before, instruction=edit.instruction, goal=edit.goal)
-        for edit in edits[num_pairs : num_pairs + NUM_JUDGED]
+        for edit in edits[num_pairs : num_pairs + min(NUM_JUDGED, num_pairs // 8)]
     ]
     return Ingredients(pipeline=pipeline, pairs=pairs, held_out=held_out, left_out_percent=round(100 * left_out, 3))
 
@@ -231,6 +231,6 @@ def judge_saved(folder: Path, made: Ingredients, seed: int) -> dict[str, Any]:
     size_px = SmallSizes().picture_px
     return {
         "static_edits": judge_tasks(pipeline, learner, made.held_out, size_px),
-        "actions": judge_tasks(pipeline, learner, action_tasks(seed + 7, NUM_JUDGED), size_px),
-        "num_judged": NUM_JUDGED,
+        "actions": judge_tasks(pipeline, learner, action_tasks(seed + 7, len(made.held_out)), size_px),
+        "num_judged": len(made.held_out),
     }

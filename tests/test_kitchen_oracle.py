@@ -96,7 +96,12 @@ BEFORE = Scene(things=(CUP, BOWL))
         ("bowl recoloured", Scene(things=(MOVED, Thing(kind="bowl", colour="blue", place="stool"))), True, False),
         ("door opened too", Scene(things=(MOVED, BOWL), open_doors=frozenset({"fridge"})), True, False),
         ("stove on too", Scene(things=(MOVED, BOWL), switched_on=frozenset({"stove"})), True, False),
-        ("old place filled", Scene(things=(MOVED, BOWL, Thing(kind="apple", colour="red", place="table"))), True, False),
+        (
+            "old place filled",
+            Scene(things=(MOVED, BOWL, Thing(kind="apple", colour="red", place="table"))),
+            True,
+            False,
+        ),
     ],
 )
 def test_what_went_wrong_decides_which_verdict_fails(name: str, after: Scene, carried_out: bool, kept: bool) -> None:
