@@ -4,6 +4,7 @@ import ast
 import csv
 import hashlib
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def test_each_video_holds_several_short_actions_with_gaps(kitchen: tuple[str, Pa
         assert 0.3 <= goal["stop_s"] - goal["start_s"] <= 1.0 + 1 / RATE_FPS[style]
     for goals in by_video.values():
         assert MIN_ACTIONS <= len(goals) <= MAX_ACTIONS
-        for first, second in zip(goals, goals[1:], strict=False):
+        for first, second in pairwise(goals):
             both = first["overlaps"] and second["overlaps"]
             assert both or second["start_s"] - first["stop_s"] > 0.1
 

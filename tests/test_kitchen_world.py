@@ -155,6 +155,6 @@ def test_the_head_camera_moves_and_the_fixed_one_does_not() -> None:
 
 def test_the_goal_of_an_action_names_where_the_thing_must_be() -> None:
     action = Action(verb="move", target="shelf", thing=CUP, names_end=True)
-    assert [{"kind": "cup", "colour": "green", "at": ["shelf"]}] == goal_of(action)["things"]
-    assert {"fridge": True} == goal_of(Action(verb="open", target="fridge"))["open"]
-    assert {"sink": False} == goal_of(Action(verb="switch off", target="sink"))["on"]
+    assert goal_of(action)["things"] == [{"kind": "cup", "colour": "green", "at": ["shelf"]}]
+    assert goal_of(Action(verb="open", target="fridge"))["open"] == {"fridge": True}
+    assert goal_of(Action(verb="switch off", target="sink"))["on"] == {"sink": False}
