@@ -57,8 +57,8 @@ before). The autoencoder keeps {latent_channels} principal components of {patch_
 {num_steps} steps of {batch_size} pairs, U-Net and text model together, from scratch, L_static alone: v-prediction with
 zero terminal signal-to-noise ratio, timesteps drawn with density proportional to t, changed places weighted
 {weight:g} : 1 (falling to 1 : 1 over the second half), AdamW, highest learning rate {learning_rate:g}, cosine,
-EMA {ema_decay:g}, 5/5/5 % conditioning dropout. {seconds} s on one CPU thread. Chosen by the oracle among these checkpoints
-(percent carried out + percent kept):
+EMA {ema_decay:g}, 5/5/5 % conditioning dropout. {seconds} s on one CPU thread. Chosen by the oracle
+among these checkpoints (percent carried out + percent kept):
 
 ```json
 {candidates}

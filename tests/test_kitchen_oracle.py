@@ -83,6 +83,7 @@ def test_static_edits_are_judged_by_the_same_rules() -> None:
 
 GOAL = {"things": [{"kind": "cup", "colour": "green", "at": ["shelf"]}], "absent": [], "open": {}, "on": {}}
 BEFORE = Scene(things=(CUP, BOWL))
+APPLE = Thing(kind="apple", colour="red", place="table")
 
 
 @pytest.mark.parametrize(
