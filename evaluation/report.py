@@ -66,7 +66,7 @@ class Cell:
 
     value: str
     """As printed; "–" where it is not defined."""
-    detail: str = ""
+    details: Sequence[str] = ()
     """Small print under it: interval, spread over seeds."""
     share: float | None = None
     """In 0 to 1: drawn as a bar behind the number."""

@@ -91,6 +91,14 @@ def round_ticks(low: float, high: float, count: int) -> list[float]:
     return [round(index * step, 12) for index in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return the values 1, 2 and 5 times a power of ten between 10^low and 10^high; over many powers these alone."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    factors = (1, 2, 5) if high - low < 2 else (1,)
+    ticks = [factor * 10.0**power for power in powers for factor in factors]
+    return [tick for tick in ticks if low <= math.log10(tick) <= high]
+
+
 def draw_chart(chart: Chart) -> Figure:
     """Lay a chart out."""
     drawn = [averaged(series) for series in chart.series if len(series.steps)]
@@ -120,8 +128,8 @@ def draw_chart(chart: Chart) -> Figure:
         curves=curves,
         x_ticks=[Tick(position=x(step), label=f"{step:,.0f}") for step in round_ticks(x_low, x_high, 5)],
         y_ticks=[
-            Tick(position=y(value), label=f"{10**value if chart.log_scale else value:.3g}")
-            for value in round_ticks(low, high, 4)
+            Tick(position=y(scale(value)), label=f"{value:.3g}")
+            for value in (log_ticks(low, high) if chart.log_scale else round_ticks(low, high, 4))
         ],
     )
 

@@ -16,17 +16,22 @@ def percent_text(value: float) -> str:
     return f"{value:.1f} %"
 
 
+def fid_digits(value: float) -> int:
+    """Return how many digits behind the point a FID is printed with: the stand-in's are small."""
+    return 2 if value >= 10 else 3
+
+
 def number_cell(number: Json | None, *, is_percent: bool) -> Cell:
     """Return a table cell: the mean over seeds, its interval, and how it varies over seeds where there are several."""
     if number is None:
         return Cell(value="–")
     value, (low, high) = number["mean"], number["interval"]
-    digits = 1 if is_percent else 2
+    digits = 1 if is_percent else fid_digits(value)
     lines = [f"{low:.{digits}f} to {high:.{digits}f}"] if high > low else []
     if number["std"] is not None:
-        lines.append(f"± {number['std']:.2f} over {number['num_seeds']} seeds")
-    text = percent_text(value) if is_percent else f"{value:.2f}"
-    return Cell(value=text, detail=", ".join(lines), share=value / 100 if is_percent else None)
+        lines.append(f"± {number['std']:.{max(digits, 2)}f} over {number['num_seeds']} seeds")
+    text = percent_text(value) if is_percent else f"{value:.{digits}f}"
+    return Cell(value=text, details=lines, share=value / 100 if is_percent else None)
 
 
 def columns_of(scores: Json, table: Json) -> list[tuple[str, str, str]]:
@@ -92,7 +97,7 @@ def split_notes(scores: Json, table: Json) -> list[str]:
 
 
 def _fid_text(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+    return "–" if value is None else f"{value:.{fid_digits(value)}f}"
 
 
 def classifier_text(scores: Json, split: str) -> str:
@@ -140,9 +145,9 @@ def headline_of(scores: Json, recipe: Sequence[str]) -> Headline:
     number = main[key]
     beside = []
     if main["kept_percent"] is not None:
-        beside.append((f"{main['name']}: rest of the scene kept", percent_text(main["kept_percent"]["mean"])))
+        beside.append(("with the rest of the scene kept", percent_text(main["kept_percent"]["mean"])))
     beside += [
-        (f"{row['name']}: {'carried out' if table['num_judged'] else 'accuracy A'}", percent_text(row[key]["mean"]))
+        (f"{row['name']}, for comparison", percent_text(row[key]["mean"]))
         for row in table["rows"]
         if row is not main and row["editor"] != "truth"
     ]

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import TimesformerForVideoClassification
 
-from evaluation.action_accuracy import ChannelOrder, label_indices, matches, pair_clip, predict
+from evaluation.action_accuracy import ChannelOrder, label_indices, matches, predict
+from evaluation.clips import pair_clip
 from evaluation.fid import FeatureNetwork
 from evaluation.kitchen.judge import judge
 from evaluation.scoring import Candidate, SplitPairs

@@ -4,14 +4,18 @@ Source: Bertasius et al. 2021, arXiv:2102.05095, and its code (github.com/facebo
 attention over space and time, eight frames.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import TimesformerConfig, TimesformerForVideoClassification
+from transformers.utils import logging
 
-from evaluation.action_accuracy import NUM_FRAMES
+from evaluation.clips import NUM_FRAMES
 
 MAX_DROP_PATH = 0.1
 """Chance that a published checkpoint's last layer is skipped in training; it rises linearly from 0."""
@@ -113,3 +117,25 @@ def published_timesformer(start: str, num_labels: int, seed: int) -> Timesformer
     for layer, probability in zip(layers, np.linspace(0, MAX_DROP_PATH, len(layers)), strict=True):
         layer.drop_path = DropPath(float(probability), generator)
     return model
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Keep transformers from drawing its own progress bars for files that take no time."""
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()
+
+
+def save_timesformer(model: TimesformerForVideoClassification, folder: Path) -> None:
+    """Write config and weights (safetensors) into `folder`."""
+    with _no_bars():
+        model.cpu().save_pretrained(folder)
+
+
+def load_timesformer(folder: Path) -> TimesformerForVideoClassification:
+    """Read what `save_timesformer` wrote."""
+    with _no_bars():
+        return TimesformerForVideoClassification.from_pretrained(folder, use_safetensors=True)

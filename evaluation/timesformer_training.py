@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import TimesformerForVideoClassification
 
-from evaluation.action_accuracy import ChannelOrder, Clip, to_model_input
+from evaluation.action_accuracy import ChannelOrder, to_model_input
+from evaluation.clips import Clip
 from evaluation.timesformer import DropPath
 from modeling.atomic import atomic_file
 

@@ -13,21 +13,25 @@ import numpy as np
 import torch
 from transformers import TimesformerForVideoClassification
 
-from evaluation.action_accuracy import NUM_FRAMES, UNKNOWN, Clip, label_indices, pair_clip, predict, squash
-from evaluation.timesformer import SmallShape, published_timesformer, small_timesformer
+from evaluation.action_accuracy import UNKNOWN, label_indices, predict
+from evaluation.clips import NUM_FRAMES, Clip, pair_clip, squash
+from evaluation.timesformer import SmallShape, published_timesformer, save_timesformer, small_timesformer
 from evaluation.timesformer_training import TrainRecipe, fixed_threads, train
 from modeling.atomic import atomic_folder, write_json
 from modeling.data.images import Picture
 from modeling.data.loader import Examples
 from tasks.artifacts import Artifact, Record, Work
-from tasks.clips import CHOICES, CLIPS, Segment, cut_all
+from tasks.clips import CLIPS, Segment, cut_all
 from tasks.config import ClassifierConfig
 from tasks.splits import hash_rank
 from tasks.stage import stage
 
 CHECKPOINT = "checkpoint.safetensors"
-NUM_THREADS = 2
-"""Threads of training and testing, whatever the machine: weights depend on their number."""
+NUM_THREADS = 1
+"""Threads of training and testing, whatever the machine: weights depend on their number.
+
+One: at this size two gain little, and on a busy machine they wait for each other (76 s of CPU against 5 an epoch).
+"""
 NOT_TESTED = ("train", "validation")
 
 
@@ -43,11 +47,11 @@ class TrainingClips:
 
     def clip(self, index: int, rng: np.random.Generator) -> Clip:
         """Draw a clip of segment `index`. The same numbers are drawn either way."""
-        choices = rng.integers(len(CHOICES), size=NUM_FRAMES)
+        segment = self.segments[index]
+        choices = rng.integers(segment.stored.index.shape[2], size=NUM_FRAMES)
         if rng.random() < self.pair_share:
             input_picture, edited_picture = self.pairs[index]
             return pair_clip(input_picture, edited_picture, input_picture.shape[0])
-        segment = self.segments[index]
         return segment.stored.clip(segment.number, [int(choice) for choice in choices])
 
 
@@ -139,6 +143,7 @@ def train_model(
     def on_epoch(num_done: int, loss: float) -> None:
         work.progress(num_videos + num_done, num_videos + config.num_epochs)
 
+    model.to(torch.device(torch_device(work.options.device)))
     losses = train(model, clips, recipe, work.path / CHECKPOINT, on_epoch)
     work.facts["loss_by_epoch"] = [round(loss, 4) for loss in losses]
     return model
@@ -167,7 +172,7 @@ def classifier(work: Work, config: ClassifierConfig, *, videos: Artifact, shards
         test_segments = [segments[row["segment_id"]] for row in tested if row["segment_id"] in segments]
         accuracy = measure(model, test_segments, labels, pairs, config)
     with atomic_folder(work.path / "model") as folder:
-        model.cpu().save_pretrained(folder)
+        save_timesformer(model, folder)
     write_json(work.path / "labels.json", labels)
     write_json(work.path / "accuracy.json", accuracy)
     work.facts |= {"num_actions": len(labels), "accuracy": accuracy}

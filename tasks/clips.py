@@ -1,7 +1,7 @@
 """Video + segments -> the frames a classifier is shown: squashed, uint8 RGB, one pair of files a video.
 
-A segment is cut in eight equal parts; of each part the frames at three moments are kept, so that training can draw
-one of them anew each time and testing can take the middle one. Equal frames are kept once.
+A segment is cut in eight equal parts; of each part the frames at a few moments are kept, so that training can draw
+one of them anew each time and testing can take the middle one. A frame on screen at several moments is kept once.
 """
 
 from collections import defaultdict
@@ -12,19 +12,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.action_accuracy import NUM_FRAMES, Clip, frame_positions, squash
+from evaluation.clips import NUM_FRAMES, Clip, frame_positions, squash
 from modeling.atomic import atomic_file
 from tasks.artifacts import Artifact, Record, Work, digest_of
 from tasks.config import ClassifierConfig
+from tasks.decoding import VideoError
 from tasks.processes import process_pool
 from tasks.video import Moment, Shown, read_moments
-from tasks.video_errors import VideoError
 from tasks.video_files import video_paths
 
-CHOICES = (1 / 6, 1 / 2, 5 / 6)
-"""Moments kept of each part, as shares of its length."""
-MIDDLE = CHOICES.index(1 / 2)
-"""The one that testing takes."""
 CLIPS = "clips"
 """Folder of the cut clips; removed when the classifier is done."""
 
@@ -39,6 +35,8 @@ class VideoSegments:
     """Start and stop of each segment, seconds from the first presented frame."""
     size_px: int
     """Side of the frames kept."""
+    moments_per_part: int
+    """Moments kept of each eighth of a segment; odd."""
     target: Path
     """Stem of the two files to write."""
 
@@ -50,28 +48,29 @@ class StoredClips:
     frames: NDArray[np.uint8]
     """[num_frames, H, W, 3], mapped from the file."""
     index: NDArray[np.int64]
-    """Which frame: [num_segments, 8 parts, 3 moments]."""
+    """Which frame: [num_segments, 8 parts, moments a part]."""
 
     def clip(self, segment: int, choices: Sequence[int]) -> Clip:
         """Return a segment's clip with the chosen moment of each part."""
         return np.asarray(self.frames[self.index[segment, np.arange(NUM_FRAMES), list(choices)]])
 
 
-def moments_of(start_s: float, stop_s: float) -> list[float]:
-    """Return the 24 moments of a segment in ascending order, three for each of the eight parts."""
-    by_choice = [frame_positions([choice] * NUM_FRAMES) for choice in CHOICES]
+def moments_of(start_s: float, stop_s: float, per_part: int) -> list[float]:
+    """Return 8 * per_part moments of a segment in ascending order: the middle of each part, and evenly around it."""
+    choices = [(number + 0.5) / per_part for number in range(per_part)]
+    by_choice = [frame_positions([choice] * NUM_FRAMES) for choice in choices]
     positions = [each[part] for part in range(NUM_FRAMES) for each in by_choice]
     return [start_s + (stop_s - start_s) * position for position in positions]
 
 
 def cut_clips(task: VideoSegments) -> list[str | None]:
     """Write a video's frames and their index; return for each segment None, or why it could not be read."""
-    moments = [Moment(time_s=time) for span in task.spans_s for time in moments_of(*span)]
+    moments = [Moment(time_s=time) for span in task.spans_s for time in moments_of(*span, task.moments_per_part)]
     try:
         outcomes = read_moments(task.video, moments, lambda frame: squash(frame, task.size_px)).outcomes
     except VideoError as error:
         return [str(error)] * len(task.spans_s)
-    per_segment = len(CHOICES) * NUM_FRAMES
+    per_segment = task.moments_per_part * NUM_FRAMES
     frames: dict[int, NDArray[np.uint8]] = {}
     errors: list[str | None] = []
     shown = np.zeros((len(task.spans_s), per_segment), dtype=np.int64)
@@ -90,7 +89,7 @@ def _save_clips(task: VideoSegments, frames: dict[int, NDArray[np.uint8]], shown
     """Write the frames in presentation order and, in place of their numbers in the video, those in the file."""
     numbers = np.array(sorted(frames), dtype=np.int64)
     stacked = np.stack([frames[number] for number in sorted(frames)]) if frames else np.zeros((0, 1, 1, 3), np.uint8)
-    index = np.searchsorted(numbers, shown).reshape(len(task.spans_s), NUM_FRAMES, len(CHOICES))
+    index = np.searchsorted(numbers, shown).reshape(len(task.spans_s), NUM_FRAMES, task.moments_per_part)
     _save(frames_file(task.target), stacked)
     _save(index_file(task.target), index)
 
@@ -129,7 +128,7 @@ class Segment:
 
     def middle_clip(self) -> Clip:
         """Return the clip of the middle frame of each part."""
-        return self.stored.clip(self.number, [MIDDLE] * NUM_FRAMES)
+        return self.stored.clip(self.number, [self.stored.index.shape[2] // 2] * NUM_FRAMES)
 
 
 def cut_all(work: Work, rows: Sequence[Record], videos: Artifact, config: ClassifierConfig) -> dict[str, Segment]:
@@ -146,9 +145,10 @@ def cut_all(work: Work, rows: Sequence[Record], videos: Artifact, config: Classi
             video=paths[video_id],
             spans_s=tuple((row["start_s"], row["stop_s"]) for row in segments),
             size_px=config.size_px,
+            moments_per_part=config.moments_per_part,
             target=_target(work, video_id),
         )
-        key = digest_of([fingerprints[video_id], cut.spans_s, cut.size_px, CHOICES])
+        key = digest_of([fingerprints[video_id], cut.spans_s, cut.size_px, cut.moments_per_part])
         if not work.item_done(video_id, key):
             waiting[video_id] = cut, key
     with process_pool(work.options.workers) as pool:

@@ -106,10 +106,18 @@ class ClassifierConfig:
     """SGD's rate for published checkpoints; AdamW's for the small one."""
     batch_size: int = 64
     """Clips a step."""
+    moments_per_part: int = 3
+    """Odd number of moments kept of each eighth of a segment: training draws one of them, testing takes the middle."""
     channel_order: Literal["rgb", "bgr"] = "rgb"
     """bgr for weights pretrained on Something-Something-V2 by the reference code."""
     seed: int = 0
     """Decides weights, order and frame sampling."""
+
+    def __post_init__(self) -> None:
+        if self.moments_per_part < 1 or self.moments_per_part % 2 == 0:
+            raise ValueError(f"moments_per_part is {self.moments_per_part}; it is odd, so that there is a middle one.")
+        if not 0 <= self.pair_clip_share <= 1:
+            raise ValueError(f"pair_clip_share is {self.pair_clip_share}; it is a share in [0, 1].")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,8 @@ from tasks.scores import EDITS, editor_name
 from tasks.splits import hash_rank
 from tasks.stage import stage
 
+PAGE = "report.html"
+"""No content in the sense of keys: it tells how long things took, and nothing is made from it."""
 FEW_PAIRS = 200
 """With fewer training pairs an editor learns nothing useful, and the page says so."""
 FUNNEL_STAGES = ("kitchen", "segments", "videos", "frames", "splits", "shards", "classifier", "editor", "scores")
@@ -61,7 +63,9 @@ def settings_of(stage_name: str, config: Mapping[str, Any]) -> list[Setting]:
         paper = flat_settings({"sampling": dataclasses.asdict(SamplingConfig()), "seeds": [0, 1, 2]})
     flat = flat_settings(config)
     return [
-        Setting(name=name, value=value, paper=paper[name] if paper.get(name, value) != value else None)
+        Setting(
+            name=f"{stage_name}.{name}", value=value, paper=paper[name] if paper.get(name, value) != value else None
+        )
         for name, value in flat.items()
     ]
 
@@ -225,8 +229,10 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
         funnel=[funnel_of(name, each) for name, each in stages.items()],
         settings=settings,
         notes=config.notes,
-        provenance=[provenance_of(each) for each in [*stages.values(), *edits.values()]],
+        provenance=[provenance_of(each) for name, each in [*stages.items(), *edits.items()] if name != "scores"]
+        + [provenance_of(scores)],
         packages=scores.manifest["packages"],
     )
-    write_bytes(work.path / "report.html", render(page).encode())
+    write_bytes(work.path / PAGE, render(page).encode())
+    work.scratch.add(PAGE)
     work.write_rows([{"split": table["split"], "num_pairs": table["num_pairs"]} for table in content["splits"]])

@@ -9,11 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from transformers import TimesformerForVideoClassification
-
 from evaluation.fid import feature_network
 from evaluation.scoring import Candidate, Resampling, SplitPairs, half_split_fid, score_row, verb_rows
 from evaluation.split_scorer import Judge, SplitScorer
+from evaluation.timesformer import load_timesformer
 from evaluation.timesformer_training import fixed_threads
 from modeling.atomic import write_json
 from modeling.data.images import Picture, read_image
@@ -27,7 +26,7 @@ EDITS = "edits_"
 """Beginning of the names of the inputs that are edits; what follows is the editor's label."""
 GOAL_TOLERANCE_S = 0.03
 """How far a segment's start may lie from its goal's: less than one frame at 25 per second."""
-EDITOR_NAMES = {"start": "starting editor, untouched", "editaction": "EditAction", "fine_tuned": "EditAction"}
+EDITOR_NAMES = {"start": "untouched start", "editaction": "EditAction", "fine_tuned": "EditAction"}
 """How labels are printed; others with spaces for underscores."""
 Key = tuple[str, int, str]
 """Editor's label, seed, segment_id."""
@@ -74,7 +73,7 @@ def complete_pairs(rows: Sequence[Record], files: Mapping[Key, Path], labels: Se
 def load_judge(classifier: Artifact, config: ScoresConfig, goals: Mapping[str, Record]) -> Judge:
     """Open the classifier and FID's network."""
     return Judge(
-        model=TimesformerForVideoClassification.from_pretrained(classifier.path / "model"),
+        model=load_timesformer(classifier.path / "model"),
         labels=tuple(json.loads((classifier.path / "labels.json").read_text(encoding="utf-8"))),
         size_px=classifier.manifest["config"]["size_px"],
         channel_order=classifier.manifest["config"]["channel_order"],

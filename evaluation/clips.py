@@ -1,0 +1,37 @@
+"""Pictures -> a clip of eight frames, as a classifier of actions sees it. No torch: cutting needs none."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from modeling.data.images import Picture
+
+Clip = NDArray[np.uint8]
+"""uint8 RGB [8, H, W, 3]."""
+
+NUM_FRAMES = 8
+"""Frames of a clip; the published checkpoints take no other number."""
+
+
+def squash(picture: Picture, size_px: int) -> Picture:
+    """Resize uint8 [H, W, 3] to a square, bilinear with antialiasing; the same picture when it has that size."""
+    if picture.shape[:2] == (size_px, size_px):
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((size_px, size_px), Image.Resampling.BILINEAR))
+
+
+def pair_clip(input_picture: Picture, edited_picture: Picture, size_px: int) -> Clip:
+    """Return the clip of an edit: the input four times, then the edited picture four times."""
+    halves = [squash(picture, size_px) for picture in (input_picture, edited_picture)]
+    return np.stack([halves[0]] * (NUM_FRAMES // 2) + [halves[1]] * (NUM_FRAMES // 2))
+
+
+def frame_positions(choices: Sequence[float]) -> list[float]:
+    """Return where in a segment (0 first frame, 1 last) the eight frames lie: one in each eighth.
+
+    `choices`: eight numbers in [0, 1), the place within each eighth; drawn in training, 0.5 in testing, as the
+    reference samples Something-Something-V2 (github.com/facebookresearch/TimeSformer, datasets/ssv2.py).
+    """
+    return [(part + choice) / NUM_FRAMES for part, choice in enumerate(choices)]
