@@ -7,11 +7,9 @@ are decoded whole; AVI has no presentation times and is counted.
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
 
 import av
 from av.container import InputContainer
@@ -19,51 +17,12 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from modeling.data.images import Picture
-from tasks.decoding import VideoError, decode, demux, ends_early, opened, to_rgb
+from tasks.decoding import VideoError, demux, ends_early, opened, to_rgb
+from tasks.in_order import breaks_off, read_by_count, read_whole
+from tasks.moments import Moment, Reading, Shown, T
 from tasks.packets import Packets, read_packets
 
 __all__ = ["Moment", "Reading", "Shown", "VideoError", "ffmpeg_program", "read_moments"]
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moment:
-    """A moment of a video, by time or by number of frame."""
-
-    time_s: float | None = None
-    """Seconds from the first shown frame."""
-    index: int | None = None
-    """Number of the shown frame, from 0; taken instead of the time where given."""
-
-    @property
-    def exact_s(self) -> Fraction:
-        """The time as the decimal number that was written: 0.3 s is frame 9 at 30 fps, whatever float makes of it."""
-        return Fraction(repr(float(self.time_s or 0.0)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shown(Generic[T]):
-    """The frame on screen at a moment."""
-
-    index: int
-    """Number of the frame in presentation order, from 0."""
-    pts_s: float
-    """Its presentation time in the container, in seconds; in AVI number / rate."""
-    kept: T
-    """What the caller keeps of the picture."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reading(Generic[T]):
-    """What came of reading a video."""
-
-    outcomes: list[Shown[T] | VideoError]
-    """One for each moment, in their order."""
-    num_decoded: int
-    """Frames that were decoded."""
-    method: Literal["plan", "whole", "count"]
-    """plan: groups of pictures chosen by packets; whole: everything; count: from the start on."""
 
 
 def read_moments(path: Path, moments: Sequence[Moment], keep: Callable[[Picture], T]) -> Reading[T]:
@@ -87,8 +46,8 @@ def _read(path: Path, moments: Sequence[Moment], keep: Callable[[Picture], T]) -
                 return planned
     with opened(path) as (container, stream):  # anew: not every container goes back to its very first packet
         if is_counted:
-            return _read_by_count(container, stream, packets, moments, keep)
-        return _read_whole(container, stream, packets, moments, keep)
+            return read_by_count(container, stream, packets, moments, keep)
+        return read_whole(container, stream, packets, moments, keep)
 
 
 def _read_by_plan(
@@ -118,7 +77,7 @@ def _read_by_plan(
         if missing:
             return None
     return Reading(
-        outcomes=[_truncated() if index is None else shown[index] for index in indices],
+        outcomes=[breaks_off() if index is None else shown[index] for index in indices],
         num_decoded=num_decoded,
         method="plan",
     )
@@ -156,7 +115,8 @@ def _packets_from(
     """Yield (place, packet) from the packet at place `first` on; a seek may land anywhere before or behind."""
     target = (packets.pts[first], packets.dts[first])
     for seek_to in packets.seek_times(first):
-        container.seek(seek_to, stream=stream, backward=True)
+        with suppress(av.error.FFmpegError):  # refused: read on from where the file stands
+            container.seek(seek_to, stream=stream, backward=True)
         place = None
         for packet in demux(container, stream):
             if packet is None:
@@ -168,111 +128,6 @@ def _packets_from(
                 place += 1
             elif packets.is_behind(packet.dts, first):
                 break
-
-
-def _read_whole(
-    container: InputContainer,
-    stream: VideoStream,
-    packets: Packets,
-    moments: Sequence[Moment],
-    keep: Callable[[Picture], T],
-) -> Reading[T]:
-    """Decode from the start and count what libav shows."""
-
-    def clocked() -> Iterator[tuple[VideoFrame, int, float]]:
-        start, pts = None, 0
-        for frame in decode(container, stream):
-            pts = frame.pts if frame.pts is not None else pts
-            start = pts if start is None else start
-            yield frame, pts - start, float(pts * packets.time_base)
-
-    limits = [
-        ("number", each.index) if each.index is not None else ("ticks", int(each.exact_s // packets.time_base))
-        for each in moments
-    ]
-    picked = _pick(clocked(), limits, keep)
-    if packets.horizon is not None and packets.shown:
-        known_ticks = packets.horizon - packets.shown[0]
-        picked.drop(place for place, (clock, limit) in enumerate(limits) if clock == "ticks" and limit > known_ticks)
-        picked.drop(place for place in picked.at_end if limits[place][0] == "number")
-    return Reading(outcomes=picked.outcomes, num_decoded=picked.num_seen, method="whole")
-
-
-def _read_by_count(
-    container: InputContainer,
-    stream: VideoStream,
-    packets: Packets,
-    moments: Sequence[Moment],
-    keep: Callable[[Picture], T],
-) -> Reading[T]:
-    """Count decoded frames: the frame at time t is number floor(t * rate)."""
-    rate = stream.average_rate or stream.guessed_rate
-    if not rate:
-        raise VideoError("no_frame_rate", "The file has neither presentation times nor a frame rate.")
-    limits = [("number", each.index if each.index is not None else int(each.exact_s * rate)) for each in moments]
-    numbered = ((frame, 0, float(number / rate)) for number, frame in enumerate(decode(container, stream)))
-    picked = _pick(numbered, limits, keep)
-    if packets.is_truncated:
-        # What is missing at the end may have been shown before the last frames that are there.
-        num_known = picked.num_seen - stream.codec_context.reorder_depth if picked.at_end else picked.num_seen
-        picked.drop(place for place, (_, limit) in enumerate(limits) if limit >= num_known)
-    return Reading(outcomes=picked.outcomes, num_decoded=picked.num_seen, method="count")
-
-
-@dataclass(kw_only=True)
-class _Picked(Generic[T]):
-    """Frames picked while decoding in order."""
-
-    outcomes: list[Shown[T] | VideoError]
-    """One for each moment."""
-    at_end: set[int]
-    """Places of the moments that no later frame followed."""
-    num_seen: int = 0
-    """Frames decoded."""
-
-    def drop(self, places: Iterable[int]) -> None:
-        """Take back moments that a broken-off file does not hold."""
-        for place in places:
-            self.outcomes[place] = _truncated()
-
-
-def _pick(
-    frames: Iterable[tuple[VideoFrame, int, float]],
-    limits: Sequence[tuple[str, int]],
-    keep: Callable[[Picture], T],
-) -> _Picked[T]:
-    """Pick from (frame, ticks since the first, pts_s) in order the last frame within each limit on number or ticks.
-
-    A limit before the first frame gives the first, one behind the last the last; decoding ends with the last limit.
-    """
-    picked: dict[int, Shown[T]] = {}
-    waiting = set(range(len(limits)))
-    on_screen: tuple[VideoFrame, int, float] | None = None
-    num_seen = 0
-    for number, (frame, ticks, pts_s) in enumerate(frames):
-        num_seen = number + 1
-        now = {"number": number, "ticks": ticks}
-        due = {place for place in waiting if now[limits[place][0]] > limits[place][1]}
-        if due:
-            picked |= dict.fromkeys(due, _show(on_screen or (frame, number, pts_s), keep))
-            waiting -= due
-        if not waiting:
-            break
-        on_screen = frame, number, pts_s
-    if waiting:
-        if on_screen is None:
-            raise VideoError("no_frames", "No frame of the video can be decoded.")
-        picked |= dict.fromkeys(waiting, _show(on_screen, keep))
-    return _Picked(outcomes=[picked[place] for place in range(len(limits))], at_end=waiting, num_seen=num_seen)
-
-
-def _show(on_screen: tuple[VideoFrame, int, float], keep: Callable[[Picture], T]) -> Shown[T]:
-    frame, number, pts_s = on_screen
-    return Shown(index=number, pts_s=pts_s, kept=keep(to_rgb(frame)))
-
-
-def _truncated() -> VideoError:
-    return VideoError("truncated", "The file breaks off before this moment. Fetch it again.")
 
 
 def ffmpeg_program() -> str:
