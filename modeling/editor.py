@@ -131,18 +131,20 @@ class Editor:
         seeds: Sequence[int],
         config: SamplingConfig,
         *,
-        batch_size: int = 8,
+        batch_size: int | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Picture:
         """Edit uint8 RGB pictures of any sizes: uint8 [N, size_px, size_px, 3].
 
-        A picture depends on its instruction and seed alone, not on `batch_size` nor its neighbours (within 1/255).
+        A picture depends on its instruction and seed alone, not on its neighbours nor on `batch_size` (within 1/255):
+        by default 8 at 512 px and up to 64 of smaller ones.
         """
         if not len(images) == len(instructions) == len(seeds):
             raise ValueError(
                 f"{len(images)} pictures, {len(instructions)} instructions and {len(seeds)} seeds: give one of each."
             )
         self.latent_shape(config.size_px)
+        batch_size = batch_size or max(1, min(64, 8 * 512**2 // config.size_px**2))
         scheduler = make_scheduler(config.scheduler, self.scheduler)
         edited = [np.zeros((0, config.size_px, config.size_px, 3), dtype=np.uint8)]
         for first in range(0, len(images), batch_size):
