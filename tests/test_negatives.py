@@ -94,6 +94,7 @@ def test_punctuation_capitals_and_special_tokens_are_no_tokens_of_an_instruction
     assert tokenize("take, cup") == tokenize("Take cup")
     assert len(tokenize("take, cup")) == 2
     assert tokenize(",") == frozenset()
+    assert tokenize("cup é") == tokenize("cup")  # a letter that the vocabulary lacks becomes the end token
 
 
 def test_a_text_is_compared_as_far_as_clip_reads_it() -> None:
