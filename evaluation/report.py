@@ -139,8 +139,6 @@ class Provenance:
     """Hash of its content."""
     commit: str
     """Commit of the code that made it."""
-    seconds: float
-    """Wall time of its last run."""
 
 
 @dataclass(frozen=True, kw_only=True)

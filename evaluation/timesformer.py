@@ -88,8 +88,7 @@ def _draw_weights(model: TimesformerForVideoClassification, generator: torch.Gen
         if parameter.ndim == 1:
             parameter.fill_(1.0 if "layernorm" in name and name.endswith("weight") else 0.0)
             continue
-        is_small = name.startswith("classifier") or ("embeddings" in name and "projection" not in name)
-        parameter.normal_(0, 0.02 if is_small else parameter[0].numel() ** -0.5, generator=generator)
+        parameter.normal_(0, _weight_std(name, parameter), generator=generator)
         if name.endswith("qkv.weight"):
             parameter[: 2 * parameter.shape[1]] *= 0.2
     parameters = dict(model.named_parameters())
@@ -98,6 +97,15 @@ def _draw_weights(model: TimesformerForVideoClassification, generator: torch.Gen
     parameters[f"{first}attention.attention.qkv.weight"][2 * len(identity) :] = identity
     parameters[f"{first}attention.output.dense.weight"].copy_(identity)
     parameters[f"{first}dense.weight"].copy_(-identity)
+
+
+def _weight_std(name: str, parameter: Tensor) -> float:
+    """Return the deviation of a weight: place and time must be seen beside the content, the head starts near even."""
+    if name.startswith("classifier"):
+        return 0.02
+    if "embeddings" in name and "projection" not in name:
+        return 0.5
+    return float(parameter[0].numel() ** -0.5)
 
 
 def published_timesformer(start: str, num_labels: int, seed: int) -> TimesformerForVideoClassification:

@@ -1,6 +1,6 @@
 """scores, edits and the manifests of everything before them -> `report.html`, one page that needs no network.
 
-Seconds and commits on the page are those of the inputs' manifests, so a page is made once for the work that it shows.
+What the page says is in its inputs and their manifests, but for their times: equal work gives equal bytes.
 """
 
 import dataclasses
@@ -21,8 +21,6 @@ from tasks.scores import EDITS, editor_name
 from tasks.splits import hash_rank
 from tasks.stage import stage
 
-PAGE = "report.html"
-"""No content in the sense of keys: it tells how long things took, and nothing is made from it."""
 FEW_PAIRS = 200
 """With fewer training pairs an editor learns nothing useful, and the page says so."""
 FUNNEL_STAGES = ("kitchen", "segments", "videos", "frames", "splits", "shards", "classifier", "editor", "scores")
@@ -61,12 +59,9 @@ def settings_of(stage_name: str, config: Mapping[str, Any]) -> list[Setting]:
         paper = flat_settings(dataclasses.asdict(TrainConfig()))
     elif stage_name == "edits":
         paper = flat_settings({"sampling": dataclasses.asdict(SamplingConfig()), "seeds": [0, 1, 2]})
-    flat = flat_settings(config)
     return [
-        Setting(
-            name=f"{stage_name}.{name}", value=value, paper=paper[name] if paper.get(name, value) != value else None
-        )
-        for name, value in flat.items()
+        Setting(name=f"{stage_name}.{name}", value=value, paper=paper.get(name) if paper.get(name) != value else None)
+        for name, value in flat_settings(config).items()
     ]
 
 
@@ -90,7 +85,6 @@ def provenance_of(artifact: Artifact) -> Provenance:
         key=manifest["key"],
         digest=manifest["digest"],
         commit=manifest["commit"] or "unknown",
-        seconds=manifest["seconds"],
     )
 
 
@@ -233,6 +227,5 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
         + [provenance_of(scores)],
         packages=scores.manifest["packages"],
     )
-    write_bytes(work.path / PAGE, render(page).encode())
-    work.scratch.add(PAGE)
+    write_bytes(work.path / "report.html", render(page).encode())
     work.write_rows([{"split": table["split"], "num_pairs": table["num_pairs"]} for table in content["splits"]])
