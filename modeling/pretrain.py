@@ -46,6 +46,10 @@ class PretrainConfig:
     """The gradient's norm is clipped to this."""
     ema_decay: float = 0.999
     """Upper bound of the average's decay min(ema_decay, (1 + n) / (10 + n))."""
+    stop_after: int | None = None
+    """Steps really done, where the schedule of `num_steps` is not run to its end."""
+    high_noise_share: float = 1.0
+    """Share of the timesteps t drawn with density proportional to t, where a sentence decides most; others uniform."""
     change_weight: float = 5.0
     """Weight of the error where the picture changes, against 1 elsewhere; falls to 1 over the last half of the run.
 
@@ -110,10 +114,10 @@ def static_loss(
     chosen_B = torch.randint(len(pairs.tokens_NL), (config.batch_size,), generator=generator)
     target_BCHW, source_BCHW = pairs.target_NCHW[chosen_B].float(), pairs.source_NCHW[chosen_B].float()
     noise_BCHW = torch.randn(target_BCHW.shape, generator=generator)
-    # Density proportional to t: what a sentence asks for is decided at high noise.
-    num_timesteps = schedule.config["num_train_timesteps"]
-    t_B = (torch.rand(config.batch_size, generator=generator).sqrt() * num_timesteps).long()
+    place_B = torch.rand(config.batch_size, generator=generator)
     u_B, p = torch.rand(config.batch_size, generator=generator), config.conditioning_dropout
+    is_high_B = torch.rand(config.batch_size, generator=generator) < config.high_noise_share
+    t_B = (torch.where(is_high_B, place_B.sqrt(), place_B) * schedule.config["num_train_timesteps"]).long()
     tokens_BL = torch.where((u_B < 2 * p)[:, None], pairs.null_tokens_L, pairs.tokens_NL[chosen_B])
     source_BCHW = torch.where(((u_B >= p) & (u_B < 3 * p))[:, None, None, None], 0.0, source_BCHW)
     noisy_BCHW = schedule.add_noise(target_BCHW, noise_BCHW, t_B)
@@ -202,9 +206,10 @@ def pretrain(
         if on_step is not None:
             on_step(run.step, math.nan)
     run.learner.train()
-    while run.step < run.config.num_steps:
+    last_step = run.config.stop_after or run.config.num_steps
+    while run.step < last_step:
         loss = run.advance(pairs, schedule)
-        if run.step % run.config.checkpoint_every == 0 or run.step == run.config.num_steps:
+        if run.step % run.config.checkpoint_every == 0 or run.step == last_step:
             run.save(folder)
         if on_step is not None:
             on_step(run.step, loss)

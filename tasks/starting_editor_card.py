@@ -54,11 +54,15 @@ before). The autoencoder keeps {latent_channels} principal components of {patch_
 
 ## Training
 
-{num_steps} steps of {batch_size} pairs, U-Net and text model together, from scratch, L_static alone: v-prediction with
-zero terminal signal-to-noise ratio, timesteps drawn with density proportional to t, changed places weighted
-{weight:g} : 1 (falling to 1 : 1 over the second half), AdamW, highest learning rate {learning_rate:g}, cosine,
-EMA {ema_decay:g}, 5/5/5 % conditioning dropout. {seconds} s on one CPU thread. Chosen by the oracle
-among these checkpoints (percent carried out + percent kept):
+{num_steps} steps of {batch_size} pairs in {num_cycles} cycles, each from the averaged weights of the one before;
+U-Net and text model together, from scratch, L_static alone: v-prediction with zero terminal signal-to-noise ratio,
+AdamW, cosine, EMA, 5/5/5 % conditioning dropout. {seconds} s on one CPU thread.{note} The cycles:
+
+```json
+{cycles}
+```
+
+Chosen by the oracle among these checkpoints of the last cycle (percent carried out + percent kept):
 
 ```json
 {candidates}
@@ -84,7 +88,7 @@ def weight_hashes(folder: Path) -> dict[str, str]:
 
 def write_card(folder: Path, facts: dict[str, Any]) -> None:
     """Write README.md for people and card.json with the same figures for programs."""
-    training, sizes = facts["training"], facts["sizes"]
+    sizes = facts["sizes"]
     hashes = weight_hashes(folder)
     text = CARD.format(
         folder="modeling/starting_editor",
@@ -102,11 +106,11 @@ def write_card(folder: Path, facts: dict[str, Any]) -> None:
         latent_channels=sizes["latent_channels"],
         patch_px=sizes["patch_px"],
         left_out_percent=facts["left_out_percent"],
-        num_steps=training["num_steps"],
-        batch_size=training["batch_size"],
-        weight=training["change_weight"],
-        learning_rate=training["learning_rate"],
-        ema_decay=training["ema_decay"],
+        num_steps=facts["num_steps"],
+        batch_size=facts["cycles"][0]["training"]["batch_size"],
+        num_cycles=len(facts["cycles"]),
+        cycles=json.dumps(facts["cycles"], indent=1),
+        note=facts.get("note", ""),
         seconds=facts["seconds"],
         candidates=json.dumps(facts["candidates"], indent=1),
         megabytes=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6,

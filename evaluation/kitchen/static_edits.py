@@ -120,10 +120,12 @@ def _add(rng: np.random.Generator, scene: Scene, place: str) -> tuple[Thing, str
     return new, _choose(rng, sentences)
 
 
-def sample_static_edit(rng: np.random.Generator, places: tuple[str, ...]) -> StaticEdit:
-    """Draw a scene with one to five things in `places` and an edit of it."""
+def sample_static_edit(
+    rng: np.random.Generator, places: tuple[str, ...], shares: tuple[float, ...] | None = None
+) -> StaticEdit:
+    """Draw a scene with one to five things in `places` and an edit of it; `shares` of `EDITS`, by default equal."""
     scene = random_scene(rng, min_things=1, max_things=5, places=places)
-    edit = EDITS[int(rng.integers(len(EDITS)))]
+    edit = EDITS[int(rng.integers(len(EDITS)) if shares is None else rng.choice(len(EDITS), p=shares))]
     free = [place for place in places if scene.at(place) is None and (place not in DOORS or place in scene.open_doors)]
     old: Thing | None = scene.things[int(rng.integers(len(scene.things)))]
     new: Thing | None = None
