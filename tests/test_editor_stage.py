@@ -24,6 +24,8 @@ from tests.watchers import watched
 
 CONFIG = TrainConfig(size_px=SIZE_PX, batch_size=2, num_steps=4, precision="fp32", checkpoint_every=2)
 OPTIONS = RunOptions(device="cpu")
+MANY_STEPS = 60
+"""Steps of a run that is cut off."""
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +50,12 @@ def sharded(tmp_path_factory):
 
 def train(workspace, start, sharded, config=CONFIG):
     return editor.run(workspace, "tiny", config, options=OPTIONS, shards=sharded.path, start=start)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, start, sharded):
+    """A run that nothing cut off."""
+    return train(tmp_path_factory.mktemp("undisturbed"), start, sharded, replace(CONFIG, num_steps=MANY_STEPS))
 
 
 def content_of(artifact):
@@ -93,7 +101,6 @@ RUN_STAGE = """
     config = replace(CONFIG, num_steps=int(num_steps))
     train(Path(workspace), Outside(location=start, digest="tiny"), Artifact.read(Path(sharded)), config)
 """
-MANY_STEPS = 60
 
 
 @contextmanager
@@ -136,15 +143,14 @@ def trainings(workspace):
 @pytest.mark.slow
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
 def test_a_stage_that_is_ended_leaves_no_training_and_is_taken_up_to_the_same_end(
-    signal_number, tmp_path, start, sharded
+    signal_number, tmp_path, start, sharded, undisturbed
 ):
-    undisturbed = train(tmp_path / "a", start, sharded, replace(CONFIG, num_steps=MANY_STEPS))
-    with stage_in_a_process(tmp_path / "b", start, sharded) as stage:
-        wait_for(lambda: list((tmp_path / "b").glob("editor/*/checkpoints/step-*/state.json")))
+    with stage_in_a_process(tmp_path, start, sharded) as stage:
+        wait_for(lambda: list((tmp_path).glob("editor/*/checkpoints/step-*/state.json")))
         stage.send_signal(signal_number)
-        wait_for(lambda: stage.poll() is not None and not trainings(tmp_path / "b"), within_s=30)
+        wait_for(lambda: stage.poll() is not None and not trainings(tmp_path), within_s=30)
     with watched() as log:
-        resumed = train(tmp_path / "b", start, sharded, replace(CONFIG, num_steps=MANY_STEPS))
+        resumed = train(tmp_path, start, sharded, replace(CONFIG, num_steps=MANY_STEPS))
     assert log.seen[1][1] > 1, "training began anew"
     assert content_of(undisturbed) == content_of(resumed)
 

@@ -8,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from evaluation.kitchen.actions import apply_action, sample_action
+from evaluation.kitchen.world import PLACES, draw, random_scene
+from modeling.data.images import squash
 from tasks.config import SplitsConfig
-from tasks.splits import assign_splits, camera_shift, splits
+from tasks.splits import MIN_CAMERA_SHIFT, assign_splits, camera_shift, splits
 from tests.drawn_frames import draw_frames, drawn_row
 
 ROWS = [drawn_row(number) for number in range(60)]
@@ -92,6 +95,19 @@ def test_a_thing_that_moves_before_a_still_background_is_no_camera_shift():
     before, after = (smooth_noise(256).copy() for _ in range(2))
     before[30:90, 30:90] = after[150:210, 160:220] = (255, 0, 0)
     assert camera_shift(before, after) == 0
+
+
+def test_in_the_kitchen_a_panned_view_is_told_from_an_action_before_a_still_camera():
+    rng = np.random.default_rng(0)
+    shifts = {"panned": [], "still": []}
+    for number in range(60):
+        before = random_scene(rng, min_things=2, max_things=5, places=PLACES)
+        after = apply_action(before, sample_action(rng, before, PLACES))
+        view = number % 2
+        for camera, view_after in (("panned", 1 - view), ("still", view)):
+            shifts[camera].append(camera_shift(squash(draw(before, view), 96), squash(draw(after, view_after), 96)))
+    assert max(shifts["still"]) < MIN_CAMERA_SHIFT
+    assert np.mean([shift == pytest.approx(1 / 3, abs=0.02) for shift in shifts["panned"]]) > 0.85
 
 
 def test_the_stage_splits_frames_and_says_how_the_long_set_was_chosen(tmp_path):
