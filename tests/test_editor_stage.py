@@ -62,6 +62,7 @@ def content_of(artifact):
     return {name: file["sha256"] for name, file in artifact.manifest["files"].items()}
 
 
+@pytest.mark.slow
 def test_a_trained_editor_is_there_with_its_log_and_card_and_no_trace_of_the_machine(tmp_path, start, sharded):
     with watched() as log:
         artifact = train(tmp_path, start, sharded)
