@@ -64,7 +64,10 @@ def moments_of(start_s: float, stop_s: float, per_part: int) -> list[float]:
 
 
 def cut_clips(task: VideoSegments) -> list[str | None]:
-    """Write a video's frames and their index; return for each segment None, or why it could not be read."""
+    """Write a video's frames and their index; return for each segment None, or why it could not be read.
+
+    Nothing is written when none could.
+    """
     moments = [Moment(time_s=time) for span in task.spans_s for time in moments_of(*span, task.moments_per_part)]
     try:
         outcomes = read_moments(task.video, moments, lambda frame: squash(frame, task.size_px)).outcomes
@@ -81,14 +84,15 @@ def cut_clips(task: VideoSegments) -> list[str | None]:
         if errors[-1] is None:
             frames |= {outcome.index: outcome.kept for outcome in good}
             shown[number] = [outcome.index for outcome in good]
-    _save_clips(task, frames, shown)
+    if frames:
+        _save_clips(task, frames, shown)
     return errors
 
 
 def _save_clips(task: VideoSegments, frames: dict[int, NDArray[np.uint8]], shown: NDArray[np.int64]) -> None:
     """Write the frames in presentation order and, in place of their numbers in the video, those in the file."""
     numbers = np.array(sorted(frames), dtype=np.int64)
-    stacked = np.stack([frames[number] for number in sorted(frames)]) if frames else np.zeros((0, 1, 1, 3), np.uint8)
+    stacked = np.stack([frames[number] for number in sorted(frames)])
     index = np.searchsorted(numbers, shown).reshape(len(task.spans_s), NUM_FRAMES, task.moments_per_part)
     _save(frames_file(task.target), stacked)
     _save(index_file(task.target), index)
@@ -176,7 +180,11 @@ def _finish_video(work: Work, video_id: str, key: str, rows: list[Record], error
             for row, error in zip(rows, errors, strict=True)
             if error is not None
         ],
-        files=[file.relative_to(work.path).as_posix() for file in (frames_file(target), index_file(target))],
+        files=[
+            file.relative_to(work.path).as_posix()
+            for file in (frames_file(target), index_file(target))
+            if None in errors
+        ],
     )
 
 
@@ -184,8 +192,9 @@ def _open_clips(work: Work, by_video: dict[str, list[Record]]) -> dict[str, Segm
     numbers = {row["segment_id"]: row["number"] for row in work.collect()[0]}
     opened = {}
     for video_id, rows in sorted(by_video.items()):
-        stored = load_clips(_target(work, video_id))
-        for row in rows:
-            if row["segment_id"] in numbers:
+        readable = [row for row in rows if row["segment_id"] in numbers]
+        if readable:
+            stored = load_clips(_target(work, video_id))
+            for row in readable:
                 opened[row["segment_id"]] = Segment(row=row, stored=stored, number=numbers[row["segment_id"]])
     return opened
