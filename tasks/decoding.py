@@ -85,11 +85,16 @@ def demux(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet 
             yield None
 
 
-def decode(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Yield every frame that libav shows, from the container's position on, past damage."""
+def decode(container: InputContainer, stream: VideoStream, *, is_truncated: bool = False) -> Iterator[VideoFrame]:
+    """Yield every frame that libav shows, from the container's position on, past damage.
+
+    Where a file breaks off (`is_truncated`), half a packet is left at its end: that is left out.
+    """
     for packet in demux(container, stream):
+        if packet is None or (is_truncated and packet.is_corrupt):
+            continue
         try:
-            yield from stream.codec_context.decode(packet) if packet is not None else []
+            yield from stream.codec_context.decode(packet)
         except av.error.InvalidDataError:
             continue
     try:

@@ -25,7 +25,7 @@ def read_whole(
 
     def clocked() -> Iterator[tuple[VideoFrame, int, float]]:
         start, pts = None, 0
-        for frame in decode(container, stream):
+        for frame in decode(container, stream, is_truncated=packets.is_truncated):
             pts = frame.pts if frame.pts is not None else pts
             start = pts if start is None else start
             yield frame, pts - start, float(pts * packets.time_base)
@@ -54,7 +54,10 @@ def read_by_count(
     if not rate:
         raise VideoError("no_frame_rate", "The file has neither presentation times nor a frame rate.")
     limits = [("number", each.index if each.index is not None else int(each.exact_s * rate)) for each in moments]
-    numbered = ((frame, 0, float(number / rate)) for number, frame in enumerate(decode(container, stream)))
+    numbered = (
+        (frame, 0, float(number / rate))
+        for number, frame in enumerate(decode(container, stream, is_truncated=packets.is_truncated))
+    )
     picked = _pick(numbered, limits, keep)
     if packets.is_truncated:
         # What is missing at the end may have been shown before the last frames that are there.

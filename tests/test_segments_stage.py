@@ -63,13 +63,20 @@ def test_a_missing_annotation_file_is_named(tmp_path: Path) -> None:
         segments.run(tmp_path / "workspace", "test", SegmentsConfig(reader="table"), annotations=missing)
 
 
-def test_a_long_segment_overlaps_all_that_lie_in_it() -> None:
-    times = [(0.0, 10.0), (1.0, 2.0), (3.0, 4.0), (10.0, 11.0)]
+@pytest.mark.parametrize(
+    ("times", "overlaps"),
+    [
+        ([(0.0, 10.0), (1.0, 2.0), (3.0, 4.0), (10.0, 11.0)], [True, True, True, False]),
+        ([(2.0, 3.0), (0.5, 5.0), (0.0, 0.5)], [True, True, False]),
+        ([(0.0, 1.0), (0.5, 5.0), (2.0, 3.0)], [True, True, True]),
+    ],
+)
+def test_segments_that_share_time_overlap(times: list[tuple[float, float]], overlaps: list[bool]) -> None:
     given = [
         Segment(segment_id=str(place), video_id="v", start_s=start, stop_s=stop, instruction="x")
         for place, (start, stop) in enumerate(times)
     ]
-    assert [each.overlaps for each in mark_overlaps(given)] == [True, True, True, False]
+    assert [each.overlaps for each in mark_overlaps(given)] == overlaps
 
 
 def test_needed_videos_are_found_and_missing_ones_fail(table: Path, tmp_path: Path) -> None:

@@ -63,9 +63,9 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
 
 
 TRUNCATED = {
-    "clip.mp4": [*X264, "keyint=30:bframes=3", *FASTSTART],
-    "clip.mkv": [*X264, "keyint=30:bframes=3"],
-    "h264.avi": [*X264, "keyint=30:bframes=3"],
+    "clip.mp4": [*X264, "keyint=30:bframes=3:b-adapt=0", *FASTSTART],
+    "clip.mkv": [*X264, "keyint=30:bframes=3:b-adapt=0"],
+    "h264.avi": [*X264, "keyint=30:bframes=3:b-adapt=0"],
     "mpeg4.avi": CLIPS["mpeg4.avi"],
     "mpeg4.mp4": [*CLIPS["mpeg4.mp4"], *FASTSTART],
 }
@@ -75,16 +75,17 @@ TRUNCATED = {
 def test_a_truncated_file_serves_what_it_holds_and_fails_the_rest(name: str, tmp_path: Path) -> None:
     path = encode(tmp_path / name, TRUNCATED[name], num_frames=100)
     content = path.read_bytes()
-    path.write_bytes(content[: int(len(content) * 0.6)])
-    served = 0
-    for time, each in zip(times := [k / 25 for k in range(0, 100, 3)], read(path, *times).outcomes, strict=True):
-        if isinstance(each, Shown):
-            assert (each.index, each.kept) == (round(time * 25), round(time * 25))
-            served += 1
-        else:
-            assert each.reason == "truncated"
-            assert time > 1.0
-    assert 10 < served < 30
+    for percent in (45, 50, 53, 57, 60, 64):
+        path.write_bytes(content[: len(content) * percent // 100])
+        served = []
+        for number, each in enumerate(read(path, *(number / 25 for number in range(100))).outcomes):
+            if isinstance(each, Shown):
+                assert (each.index, each.kept) == (number, number), percent
+                served.append(number)
+            else:
+                assert each.reason == "truncated"
+        assert served == list(range(len(served))), percent
+        assert percent - 30 < len(served) < percent + 20
 
 
 @pytest.mark.parametrize("name", ["default_gop.mp4", "short_gop.mp4", "hevc.mp4", "transport.ts", "default_gop.mkv"])
@@ -96,7 +97,8 @@ def test_a_file_with_damaged_packets_is_decoded_whole_and_still_gives_its_frames
     path.write_bytes(bytes(content))
     reading = read(path, 0.0, 0.2, 100.0)
     numbers = shown_numbers(path)
-    assert reading.method == "whole"
+    # Matroska's demuxer leaves out the rest of a damaged cluster: what it still gives is whole.
+    assert reading.method == ("plan" if name.endswith(".mkv") else "whole")
     assert [each.kept for each in reading.outcomes[:2] if isinstance(each, Shown)] == [0, 5]
     assert isinstance(reading.outcomes[2], Shown)
     assert reading.outcomes[2].kept == numbers[-1]
