@@ -66,7 +66,15 @@ STAGES: dict[str, Stage] = {
             name="classifier",
             version=1,
             inputs=("videos", "shards"),
-            sources=("tasks/classifier.py", "evaluation/action_accuracy.py", "tasks/video.py"),
+            sources=(
+                "tasks/classifier.py",
+                "tasks/clips.py",
+                "tasks/video.py",
+                "evaluation/action_accuracy.py",
+                "evaluation/clips.py",
+                "evaluation/timesformer.py",
+                "evaluation/timesformer_training.py",
+            ),
         ),
         Stage(
             name="editor",
@@ -104,8 +112,12 @@ STAGES: dict[str, Stage] = {
             inputs=("shards", "edits", "classifier"),
             sources=(
                 "tasks/scores.py",
+                "evaluation/scoring.py",
+                "evaluation/split_scorer.py",
+                "evaluation/statistics.py",
                 "evaluation/fid.py",
                 "evaluation/action_accuracy.py",
+                "evaluation/clips.py",
                 "evaluation/kitchen",
             ),
         ),
@@ -113,7 +125,13 @@ STAGES: dict[str, Stage] = {
             name="report",
             version=1,
             inputs=("scores", "edits"),
-            sources=("tasks/report.py", "evaluation/report.py", "evaluation/templates"),
+            sources=(
+                "tasks/report.py",
+                "evaluation/report.py",
+                "evaluation/report_charts.py",
+                "evaluation/report_tables.py",
+                "evaluation/templates",
+            ),
         ),
     )
 }
