@@ -22,7 +22,7 @@ from evaluation.kitchen.static_edits import StaticEdit, sample_static_edit
 from evaluation.kitchen.words import WORDS
 from modeling.atomic import atomic_folder, write_json
 from modeling.pretrain import Learner, PretrainConfig, Pretraining, averaged, pretrain
-from modeling.small_pipeline import SmallSizes, assemble, build_scheduler
+from modeling.small_pipeline import BETA_END, SmallSizes, assemble, build_scheduler
 from tasks.processes import num_workers
 from tasks.starting_editor_card import write_card
 from tasks.static_pairs import Ingredients, judge_saved, judge_tasks, latent_pairs, prepare
@@ -43,18 +43,34 @@ class Cycle:
     """How it trains."""
     edit_shares: tuple[float, ...] | None = None
     """Shares of recolour, add, remove and replace among its pairs; None: equal."""
+    place_only_share: float = 0.0
+    """How often a sentence names only the place of the thing that it changes."""
+    beta_end: float = BETA_END
+    """Last beta of its noise schedule."""
 
 
 CYCLES = (
     # Changed places weighted five to one: sentences are followed after a third of the steps that it takes otherwise,
     # but a thing is then added in two places as soon as its place is in doubt.
-    Cycle(training=PretrainConfig(num_steps=11_000, stop_after=8_000)),
-    # So the second cycle takes the weight away and says more often where things go.
+    Cycle(training=PretrainConfig(num_steps=11_000, stop_after=8_000), beta_end=0.012),
+    # So the second cycle takes the weight away and adds more often.
     Cycle(
         training=PretrainConfig(
-            num_steps=6_000, learning_rate=8e-4, change_weight=2.0, high_noise_share=0.5, checkpoint_every=500
+            num_steps=6_000,
+            stop_after=3_000,
+            learning_rate=8e-4,
+            change_weight=2.0,
+            high_noise_share=0.5,
+            checkpoint_every=500,
         ),
         edit_shares=(0.2, 0.4, 0.2, 0.2),
+        beta_end=0.012,
+    ),
+    # Things and colours were known by then, places were not at all: more noise, and sentences that turn on the place.
+    Cycle(
+        training=PretrainConfig(num_steps=6_000, change_weight=2.0, high_noise_share=0.5, checkpoint_every=500),
+        edit_shares=(0.2, 0.4, 0.2, 0.2),
+        place_only_share=0.5,
     ),
 )
 """The shipped one's training."""
@@ -151,7 +167,7 @@ def build_starting_editor(
         run = Pretraining(learner, cycle.training)
         watch = watching(run, selection if cycle is cycles[-1] else None, on_progress, before, total)
         pairs = latent_pairs(made.pipeline, edits_of(cycle, number, made, seed), sizes.picture_px)
-        pretrain(run, pairs, build_scheduler(), building / f"cycle{number + 1}", watch)
+        pretrain(run, pairs, build_scheduler(cycle.beta_end), building / f"cycle{number + 1}", watch)
         averaged(run, learner)
         before, seconds = before + run.step, seconds + run.seconds
     facts: dict[str, Any] = {"seed": seed, "num_pairs": num_pairs, "seconds": round(seconds), "num_words": len(WORDS)}
@@ -180,7 +196,7 @@ def edits_of(cycle: Cycle, number: int, made: Ingredients, seed: int) -> list[St
     if number == 0:
         return list(made.edits)
     rng = np.random.default_rng(100 * (number + 1) + seed)
-    return [sample_static_edit(rng, fixed_view(), cycle.edit_shares) for _ in made.edits]
+    return [sample_static_edit(rng, fixed_view(), cycle.edit_shares, cycle.place_only_share) for _ in made.edits]
 
 
 def finish(out: Path, building: Path, facts: dict[str, Any]) -> dict[str, Any]:

@@ -109,6 +109,14 @@ def test_what_went_wrong_decides_which_verdict_fails(name: str, after: Scene, ca
     assert Verdict(carried_out=carried_out, kept=kept) == judge(record(BEFORE, GOAL), draw(after)), name
 
 
+def test_what_only_the_head_camera_sees_counts_as_well() -> None:
+    cup = Thing(kind="cup", colour="green", place="counter")
+    before = Scene(things=(cup, BOWL))
+    goal = GOAL | {"things": [], "on": {"sink": True}}
+    assert judge(record(before, goal, view=1), draw(before.toggled("sink"), 1)).kept
+    assert not judge(record(before, goal, view=1), draw(Scene(things=(BOWL,)).toggled("sink"), 1)).kept
+
+
 def test_a_copied_thing_is_not_a_moved_thing() -> None:
     picture = draw(Scene(things=(MOVED, BOWL))).copy()
     x, y = cell_corner("table")

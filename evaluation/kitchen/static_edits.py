@@ -89,6 +89,16 @@ def _remove(rng: np.random.Generator, old: Thing) -> str:
     )
 
 
+def _by_place(old: Thing, new: Thing | None) -> str:
+    """Say what is done to the thing in a place without saying what it is."""
+    spot = f"the one {preposition(old.place)} the {old.place}"
+    if new is None:
+        return f"remove {spot}"
+    if new.kind == old.kind:
+        return f"make {spot} {new.colour}"
+    return f"replace {spot} with a {new.name}"
+
+
 def _described_place(scene: Scene, place: str) -> list[str]:
     """Return ways to name a place by its state, where only one place is in that state."""
     same = [
@@ -121,9 +131,15 @@ def _add(rng: np.random.Generator, scene: Scene, place: str) -> tuple[Thing, str
 
 
 def sample_static_edit(
-    rng: np.random.Generator, places: tuple[str, ...], shares: tuple[float, ...] | None = None
+    rng: np.random.Generator,
+    places: tuple[str, ...],
+    shares: tuple[float, ...] | None = None,
+    place_only_share: float = 0.0,
 ) -> StaticEdit:
-    """Draw a scene with one to five things in `places` and an edit of it; `shares` of `EDITS`, by default equal."""
+    """Draw a scene with one to five things in `places` and an edit of it; `shares` of `EDITS`, by default equal.
+
+    `place_only_share`: how often a sentence says of the thing only where it is ("remove the one on the table").
+    """
     scene = random_scene(rng, min_things=1, max_things=5, places=places)
     edit = EDITS[int(rng.integers(len(EDITS)) if shares is None else rng.choice(len(EDITS), p=shares))]
     free = [place for place in places if scene.at(place) is None and (place not in DOORS or place in scene.open_doors)]
@@ -142,6 +158,8 @@ def sample_static_edit(
         place = free[int(rng.integers(len(free)))]
         new, sentence = _add(rng, scene, place)
         old = None
+    if old and place_only_share and rng.random() < place_only_share:
+        sentence = _by_place(old, new)
     goal: Goal = {
         "things": [{"kind": new.kind, "colour": new.colour, "at": [new.place]}] if new else [],
         "absent": [{"kind": old.kind, "colour": old.colour}] if old else [],
