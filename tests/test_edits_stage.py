@@ -103,12 +103,22 @@ def test_one_more_seed_edits_only_for_that_seed(tmp_path, start, sharded):
     assert pictures_of(first).items() <= pictures_of(more).items()
 
 
-def test_another_editor_or_guidance_reuses_nothing(tmp_path, start, sharded):
+def test_another_guidance_reuses_nothing(tmp_path, start, sharded):
     edits.run(tmp_path, "t", CONFIG, editor=start, shards=sharded.path)
     guided = replace(CONFIG, sampling=replace(CONFIG.sampling, text_guidance=3.0))
     assert edits.run(tmp_path, "t", guided, editor=start, shards=sharded.path).manifest["items"]["run"] == 2
+
+
+def test_another_editor_reuses_nothing(tmp_path, start, sharded):
+    edits.run(tmp_path, "t", CONFIG, editor=start, shards=sharded.path)
     other = replace(start, digest="other")
     assert edits.run(tmp_path, "t", CONFIG, editor=other, shards=sharded.path).manifest["items"]["run"] == 2
+
+
+def test_every_picture_and_every_seed_has_noise_of_its_own():
+    seeds = [picture_seed(seed, f"v-{number}") for seed in range(3) for number in range(200)]
+    assert len(set(seeds)) == 600
+    assert all(0 <= seed < 2**63 for seed in seeds)
 
 
 def test_no_test_pictures_is_an_error(tmp_path, start):
