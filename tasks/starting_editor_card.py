@@ -21,14 +21,14 @@ InstructPix2Pix plays for real videos: it edits a picture by a sentence, knows t
 knows **no action**. Fine-tuning it on action videos is what EditAction's demo does.
 
 ```python
+import modeling.autoencoder  # the class of its autoencoder; diffusers does not import modules by itself
+import torch
 from diffusers import StableDiffusionInstructPix2PixPipeline
 
-pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained("{folder}")
+pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained("{folder}", torch_dtype=torch.float32)
 edited = pipeline("make the red apple green", image=picture, num_inference_steps=10, guidance_scale=1.5,
                   image_guidance_scale=1.0).images[0]
 ```
-
-The autoencoder is the class `modeling.autoencoder.PatchAutoencoder`, so load it where that module can be imported.
 
 ## What it can and cannot do
 
