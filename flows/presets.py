@@ -152,7 +152,7 @@ def with_start(config: RunConfig, start: str) -> RunConfig:
     return replace(
         config,
         frames=replace(small.frames, size_px=side),
-        classifier=replace(small.classifier, size_px=side),
+        classifier=small.classifier,
         editor=replace(small.editor, size_px=side, num_steps=200),
         edits=replace(small.edits, sampling=replace(small.edits.sampling, size_px=side)),
         report=replace(config.report, notes=(*config.report.notes, SMALL_START_NOTE)),

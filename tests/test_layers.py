@@ -51,6 +51,10 @@ def test_light_commands_import_neither_torch_nor_prefect(command: list[str], tmp
         "print(sorted({'torch', 'prefect', 'diffusers', 'transformers', 'pandas'} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *command], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+        [sys.executable, "-c", code, *command],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
     )
     assert done.stderr.strip().endswith("[]"), done.stderr
