@@ -93,7 +93,15 @@ def demo() -> RunConfig:
         frames=FramesConfig(size_px=96, image_format="png"),
         splits=SplitsConfig(num_test=240, test_without_overlap=True),
         shards=ShardsConfig(),
-        classifier=ClassifierConfig(size_px=48, num_epochs=4, max_segments=1_500, learning_rate=1e-3),
+        classifier=ClassifierConfig(
+            size_px=48,
+            num_epochs=5,
+            max_segments=2_000,
+            learning_rate=1e-3,
+            batch_size=32,
+            pair_clip_share=0.7,
+            moments_per_part=1,
+        ),
         editor=TrainConfig(
             objective=ObjectiveConfig(lambda_action=0.1, lambda_reg=0.01, action_temperature=20.0),
             size_px=96,
