@@ -10,7 +10,7 @@ from typing import Protocol
 
 from flows.job import Job, outside_file, outside_start
 from tasks.artifacts import Artifact, Outside
-from tasks.video_files import folder_digest
+from tasks.video_files import outside_folder
 
 ANNOTATIONS_OF_STYLE = {"mpii": "annotations.mat", "epic": "annotations.csv"}
 
@@ -114,4 +114,4 @@ def _folder(job: Job, kitchen: Path | None, segments: Path | None) -> Outside | 
     if segments is None or folder is None:
         return None
     video_ids = {record["video_id"] for record in Artifact.read(segments).records()}
-    return Outside(location=str(folder.absolute()), digest=folder_digest(folder, video_ids))
+    return outside_folder(folder, video_ids, job.workspace)

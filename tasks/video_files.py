@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from tasks.artifacts import Artifact, Record, digest_of
+from tasks.artifacts import Artifact, Outside, Record, digest_of
 
 EXTENSIONS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".3gp", ".mpg", ".mpeg", ".ts", ".mts", ".flv", ".wmv")
 """In the order of preference when a folder holds the same video twice."""
@@ -88,7 +88,7 @@ def describe_video(folder: VideoFolder, video_id: str) -> Record:
     return {"video_id": video_id, "file": file, "size": path.stat().st_size, "fingerprint": fingerprint(path)}
 
 
-def folder_digest(folder: Path, video_ids: Iterable[str]) -> str:
+def folder_digest(folder: Path, video_ids: Iterable[str], location: str | None = None) -> str:
     """Return the digest of what the folder holds of these videos.
 
     The location is part of it: the list of videos is made anew (seconds) when the folder has moved, as its manifest
@@ -96,10 +96,22 @@ def folder_digest(folder: Path, video_ids: Iterable[str]) -> str:
     """
     listed = VideoFolder(folder)
     found = [describe_video(listed, video_id) for video_id in sorted(set(video_ids))]
-    return digest_of({"location": str(folder.absolute()), "videos": found})
+    return digest_of({"location": location or str(folder.absolute()), "videos": found})
+
+
+def outside_folder(folder: Path, video_ids: Iterable[str], workspace: Path) -> Outside:
+    """Return the `folder` input of stage `videos`; one inside the workspace is named from there, so both may move."""
+    inside = folder.absolute().is_relative_to(workspace.absolute())
+    location = folder.absolute().relative_to(workspace.absolute()).as_posix() if inside else str(folder.absolute())
+    return Outside(location=location, digest=folder_digest(folder, video_ids, location))
+
+
+def located(location: str, stage_folder: Path) -> Path:
+    """Return the folder that a location names; `stage_folder` is any `workspace/STAGE/NAME`."""
+    return stage_folder.absolute().parent.parent / location
 
 
 def video_paths(videos: Artifact) -> dict[str, Path]:
     """Map the video ids of a finished `videos` artifact to their files."""
-    folder = Path(videos.manifest["inputs"]["folder"]["outside"])
+    folder = located(videos.manifest["inputs"]["folder"]["outside"], videos.path)
     return {record["video_id"]: folder / record["file"] for record in videos.records()}

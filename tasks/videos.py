@@ -3,13 +3,13 @@
 from tasks.artifacts import Artifact, Outside, Work
 from tasks.config import VideosConfig
 from tasks.stage import stage
-from tasks.video_files import VideoFolder, describe_video
+from tasks.video_files import VideoFolder, describe_video, located
 
 
 @stage
 def videos(work: Work, config: VideosConfig, *, segments: Artifact, folder: Outside) -> None:
     """Find the videos that the segments need; the missing ones fail."""
-    listed = VideoFolder(folder.path)
+    listed = VideoFolder(located(folder.location, work.path))
     video_ids = sorted({segment["video_id"] for segment in segments.records()})
     described = []
     for done, video_id in enumerate(video_ids, start=1):
