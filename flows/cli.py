@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import click
 from rich.console import Console
@@ -23,7 +23,8 @@ from flows.presets import PRESETS, with_settings
 
 ITEMS_FAILED = 3
 
-console = Console(highlight=False)
+# Tables go to a pipe in full width: what reads them there counts on one row a line.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -265,7 +266,12 @@ def kitchen(out: str, style: str, num_videos: int, seed: int, workers: int) -> N
     from tasks.kitchen import write_kitchen
 
     made = write_kitchen(
-        Path(out), style=style, num_videos=num_videos, seed=seed, workers=workers, on_progress=_counting
+        Path(out),
+        style=cast(Literal["epic", "mpii"], style),
+        num_videos=num_videos,
+        seed=seed,
+        workers=workers,
+        on_progress=_counting,
     )
     console.print(f"{out}: {json.dumps(made)}", soft_wrap=True)
 

@@ -41,13 +41,20 @@ def comparison(before: dict[str, Any] | None, now: dict[str, Any] | None) -> str
 
 
 def _numbers(value: Any, name: str = "") -> dict[str, float]:
-    """Flatten nested JSON to its numbers: {"a": {"b": 1}} -> {"a.b": 1}. Lists of records go by their position."""
+    """Flatten nested JSON to its numbers: {"a": {"b": 1}} -> {"a.b": 1}. Rows of a list go by what they are about."""
     if isinstance(value, bool):
         return {}
     if isinstance(value, int | float):
         return {name: value}
-    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    rows = enumerate(value) if isinstance(value, list) else ()
+    children = value.items() if isinstance(value, dict) else ((_name_of(row, number), row) for number, row in rows)
     flat: dict[str, float] = {}
     for key, child in children:
         flat |= _numbers(child, f"{name}.{key}" if name else str(key))
     return flat
+
+
+def _name_of(row: Any, number: int) -> str:
+    """Return the split, editor or verb that a row is about, else its position."""
+    subjects = (row.get(key) for key in ("split", "editor", "verb")) if isinstance(row, dict) else ()
+    return next((subject for subject in subjects if isinstance(subject, str)), str(number))

@@ -106,7 +106,7 @@ def demo() -> RunConfig:
             objective=ObjectiveConfig(lambda_action=0.1, lambda_reg=0.01, action_temperature=20.0),
             size_px=96,
             batch_size=16,
-            num_steps=1_200,
+            num_steps=1_500,
             learning_rate=1e-3,
             lr_schedule="cosine",
             adam_beta2=0.99,
@@ -119,7 +119,7 @@ def demo() -> RunConfig:
         ),
         edits=EditsConfig(
             sampling=SamplingConfig(
-                size_px=96, num_steps=20, text_guidance=3.0, scheduler="pipeline", precision="fp32"
+                size_px=96, num_steps=10, text_guidance=1.5, scheduler="pipeline", precision="fp32"
             ),
             seeds=(0,),
         ),

@@ -143,12 +143,13 @@ def test_kill_9_in_every_stage_and_reruns_give_the_same_bytes_and_numbers(
 
 def _kill_in(stage: str, workspace: Path, folder: Path, server: str) -> None:
     """Run the demo and kill it, and all that it started, while the stage is being built."""
-    for _ in range(5):
+    wait_s = {"kitchen": 0.5, "frames": 1.0, "editor": 6.0, "edits": 1.0, "classifier": 4.0}.get(stage, 0.0)
+    for attempt in range(6):
         process = start(*DEMO, cwd=folder, api_url=server)
         with ended(process):
             begun = wait_until(lambda: any((workspace / stage).glob("*.partial")), within_s=240, every_s=0.002)
             assert begun, f"{stage} was never begun"
-            time.sleep({"kitchen": 0.5, "frames": 1.0, "editor": 6.0, "edits": 2.0, "classifier": 4.0}.get(stage, 0.0))
+            time.sleep(wait_s / 2**attempt)
             children = children_of(process.pid)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
