@@ -139,11 +139,13 @@ def published_timesformer(start: str, num_labels: int, seed: int) -> Timesformer
 @contextmanager
 def _no_bars() -> Iterator[None]:
     """Keep transformers from drawing its own progress bars for files that take no time."""
+    was_enabled = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        logging.enable_progress_bar()
+        if was_enabled:
+            logging.enable_progress_bar()
 
 
 def save_timesformer(model: TimesformerForVideoClassification, folder: Path) -> None:

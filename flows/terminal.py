@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from tasks.artifacts import Artifact
 
-GRACE_S = 7.0
+GRACE_S = 6.0
 """After a signal the command has this long to end by itself; then it is ended."""
 LINE_EVERY_S = 5.0
 """Without a terminal, a stage prints its progress this often."""
@@ -86,6 +87,13 @@ class Interrupted(BaseException):
         self.signal_number = signal_number
 
 
+@dataclass
+class Received:
+    """Which signal ended the command, if any: a library may swallow Interrupted, but not this."""
+
+    signal_number: int | None = None
+
+
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
     """End the command within GRACE_S of SIGINT or SIGTERM, whatever the main thread is doing; one line says so.
@@ -97,20 +105,24 @@ def ending_on_signals() -> Iterator[None]:
     receiving, sending = socket.socketpair()
     sending.setblocking(False)
     signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
+    received = Received()
 
     def interrupt(signal_number: int, _: object) -> None:
         raise Interrupted(signal_number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
-    threading.Thread(target=_watch, args=(receiving,), daemon=True).start()
+    threading.Thread(target=_watch, args=(receiving, received), daemon=True).start()
     yield
+    if received.signal_number is not None:
+        raise Interrupted(received.signal_number)
 
 
-def _watch(receiving: socket.socket) -> None:
-    while received := receiving.recv(1):
-        number = received[0]
+def _watch(receiving: socket.socket, received: Received) -> None:
+    while content := receiving.recv(1):
+        number = content[0]
         if number in (signal.SIGINT, signal.SIGTERM):
+            received.signal_number = number
             word = "interrupted" if number == signal.SIGINT else "terminated"
             sys.stderr.write(f"editaction: {word}; what is finished is kept, the same command goes on from here.\n")
             sys.stderr.flush()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import StableDiffusionInstructPix2PixPipeline, UNet2DConditionModel
+from diffusers.utils.logging import disable_progress_bar
 from torch import Tensor, nn
 
 from modeling.config import SamplingConfig
@@ -58,6 +59,7 @@ class Editor:
 
         Weights come from safetensors alone and in fp32, and no code comes with them. ValueError says what is missing.
         """
+        disable_progress_bar()  # of loading, which takes a moment; edits show their own
         options: dict[str, Any] = {"use_safetensors": True, "safety_checker": None, "feature_extractor": None}
         try:
             folder = Path(start)
