@@ -173,7 +173,8 @@ def test_ctrl_c_and_sigterm_end_the_command_with_one_line_and_no_process_left(
     for before in order[: order.index(stage)]:
         if (undisturbed / "workspace" / before).exists():
             shutil.copytree(undisturbed / "workspace" / before, workspace / before)
-    process = start(*DEMO, cwd=tmp_path)
+    # Sampling is long here, so that the signal comes in the middle of it.
+    process = start("demo", *tiny_arguments(edits__sampling__num_steps=600), cwd=tmp_path)
     with ended(process):
         assert wait_until(lambda: any((workspace / stage).glob("*.partial")), within_s=240, every_s=0.005)
         time.sleep({"editor": 6.0, "edits": 3.0}.get(stage, 0.3))
