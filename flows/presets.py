@@ -103,10 +103,10 @@ def demo() -> RunConfig:
             moments_per_part=1,
         ),
         editor=TrainConfig(
-            objective=ObjectiveConfig(lambda_action=0.1, lambda_reg=0.01, action_temperature=20.0),
+            objective=ObjectiveConfig(lambda_action=0.1, lambda_reg=0.002, action_temperature=20.0),
             size_px=96,
-            batch_size=16,
-            num_steps=1_500,
+            batch_size=8,
+            num_steps=3_200,
             learning_rate=1e-3,
             lr_schedule="cosine",
             adam_beta2=0.99,
@@ -115,11 +115,11 @@ def demo() -> RunConfig:
             ema_decay=0.99,
             flip_probability=0.0,
             precision="fp32",
-            checkpoint_every=200,
+            checkpoint_every=400,
         ),
         edits=EditsConfig(
             sampling=SamplingConfig(
-                size_px=96, num_steps=10, text_guidance=1.5, scheduler="pipeline", precision="fp32"
+                size_px=96, num_steps=10, text_guidance=1.0, scheduler="pipeline", precision="fp32"
             ),
             seeds=(0,),
         ),

@@ -18,6 +18,8 @@ TABLE = "table"
 """Where a thing comes to stand when it is taken out of a container."""
 NAMED_START_SHARE = 0.6
 """How often an instruction that can do without its start point names it."""
+TAKEN_FROM_SHARE, TAKEN_TO_SHARE = 0.8, 0.5
+"""How often "take out" names where the thing stood, and the table that it comes to stand on."""
 
 Goal = dict[str, Any]
 """JSON data: `things` (each kind, colour, at: allowed places), `absent` (kind, colour), `open` and `on` (place: bool).
@@ -111,16 +113,14 @@ def sample_action(rng: np.random.Generator, scene: Scene, places: tuple[str, ...
     """Draw an action: first the verb, then what it is done to, so that every verb is met about equally often."""
     choices = possible_actions(scene, places)
     verbs = list(choices)
-    # A move has many more cases than the others and is harder to learn, hence twice as likely.
-    weights = np.array([2.0 if verb in ("move", "take out", "put in") else 1.0 for verb in verbs])
-    verb = verbs[int(rng.choice(len(verbs), p=weights / weights.sum()))]
+    verb = verbs[int(rng.integers(len(verbs)))]
     action = choices[verb][int(rng.integers(len(choices[verb])))]
     if action.thing is None:
         return action
-    names_start = bool(rng.random() < NAMED_START_SHARE) if verb != "take out" else bool(rng.random() < 0.8)
-    return Action(
-        verb=verb, target=action.target, thing=action.thing, names_start=names_start, names_end=action.names_end
-    )
+    takes_out = verb == "take out"
+    names_start = bool(rng.random() < (TAKEN_FROM_SHARE if takes_out else NAMED_START_SHARE))
+    names_end = bool(rng.random() < TAKEN_TO_SHARE) if takes_out else True
+    return Action(verb=verb, target=action.target, thing=action.thing, names_start=names_start, names_end=names_end)
 
 
 def fixed_camera_sentence(action: Action) -> str:
