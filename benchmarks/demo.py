@@ -113,8 +113,8 @@ def main() -> None:
 def drawn_kitchen_measures(scores: dict[str, Any]) -> dict[str, float]:
     """Return what the oracle saw in the first test split, from the scores file."""
     split = scores["splits"][0]
-    rows = {row["name"]: row for row in split["rows"]}
-    editor, copy, start = rows["EditAction"], rows["copy of the input"], rows["starting editor, untouched"]
+    rows = {row["editor"]: row for row in split["rows"]}
+    editor, copy, start = rows["editaction"], rows["copy"], rows["start"]
     return {
         "carried_out_percent": editor["carried_out_percent"]["mean"],
         "kept_percent": editor["kept_percent"]["mean"],

@@ -8,7 +8,6 @@ Each video is a function of (style, seed, its number), so any of them can be mad
 """
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import as_completed
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import ffmpeg
-import imageio_ffmpeg
 import numpy as np
 
 from evaluation.kitchen.acting import RATE_FPS, ActedAction, Episode, Style, draw_episode, sample_episode
@@ -28,6 +26,7 @@ from tasks.artifacts import Work
 from tasks.config import KitchenConfig
 from tasks.kitchen_annotations import Acted, start_s, stop_s, write_epic_csv, write_mpii_mat
 from tasks.stage import process_pool, stage
+from tasks.video import ffmpeg_program
 
 MIN_ACTIONS, MAX_ACTIONS = 22, 38
 """Actions in one video."""
@@ -69,11 +68,6 @@ class Video:
         return sample_episode(rng, self.style, int(rng.integers(MIN_ACTIONS, MAX_ACTIONS + 1)))
 
 
-def find_ffmpeg() -> str:
-    """Return the ffmpeg program: the system's, or else the one that pip brought along."""
-    return shutil.which("ffmpeg") or str(imageio_ffmpeg.get_ffmpeg_exe())
-
-
 def encode(video: Video, path: Path) -> None:
     """Draw the video's frames into an H.264 file; the same ffmpeg gives the same bytes."""
     container = "avi" if video.style == "mpii" else "mp4"
@@ -95,7 +89,7 @@ def encode(video: Video, path: Path) -> None:
             )
             .global_args("-loglevel", "error", "-nostats")
             .overwrite_output()
-            .compile(cmd=find_ffmpeg())
+            .compile(cmd=ffmpeg_program())
         )
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
         assert process.stdin is not None

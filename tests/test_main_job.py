@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -226,7 +227,7 @@ def test_the_head_camera_kitchen_runs_through_too(tmp_path: Path, server: str) -
 
 def test_a_command_on_a_pipe_that_closes_leaves_nothing_behind(undisturbed: Path) -> None:
     done = subprocess.run(
-        f"{shutil.which('python')} -m flows.cli records frames | head -n 1",
+        f"{sys.executable} -m flows.cli records frames | head -n 1",
         shell=True,
         cwd=undisturbed,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)},
