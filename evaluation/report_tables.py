@@ -74,7 +74,7 @@ def split_notes(scores: Json, table: Json) -> list[str]:
         notes.append(
             f"Carried out and rest kept, from the {DRAWN}: {table['num_judged']:,} of {table['num_pairs']:,} pairs "
             "have a goal and overlap no other action. Carried out: all that the instruction asks for is clearly seen. "
-            "Rest kept: nothing changed beside it."
+            "Rest kept: nothing else changed; a wrong thing where the goal wants its own counts as not carried out."
         )
     notes.append(
         "Acc: a TimeSformer sees the input four times and the edit four times. A compares what it recognises with what "
