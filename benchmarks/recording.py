@@ -12,6 +12,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 def record(name: str, question: str, measures: dict[str, float], **details: object) -> Path:
     """Write a result; `details` (sizes, settings, the named alternative) stand beside the measures."""
+    RESULTS.mkdir(exist_ok=True)
     content = {
         "question": question,
         "date": datetime.now(UTC).date().isoformat(),
