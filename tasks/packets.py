@@ -65,6 +65,11 @@ class Packets:
         return {pts: place for place, (pts, gone) in pairs if not gone and pts is not None}
 
     @cached_property
+    def keys(self) -> list[int]:
+        """Places of the keyframes, ascending."""
+        return [place for place, is_key in enumerate(self.is_key) if is_key]
+
+    @cached_property
     def is_trusted(self) -> bool:
         """Tell whether packets alone give the shown frames; otherwise the file has to be decoded whole.
 
@@ -110,11 +115,11 @@ class Packets:
 
     def seek_times(self, place: int) -> Iterator[int]:
         """Yield times to seek to for the packet at `place`, each earlier than the one before."""
-        keys = [each for each in range(place, -1, -1) if self.is_key[each]]
-        for back in (0, 1, 2, 4, 8, len(keys) - 1):
-            if back < len(keys):
-                times = (self.pts[keys[back]], self.dts[keys[back]])
-                yield min(time for time in times if time is not None)
+        latest = bisect_right(self.keys, place) - 1
+        for back in (0, 1, 2, 4, 8, latest):
+            if back <= latest:
+                key = self.keys[latest - back]
+                yield min(time for time in (self.pts[key], self.dts[key]) if time is not None)
 
     def is_behind(self, dts: int | None, place: int) -> bool:
         """Tell whether a packet of decoding time `dts` comes after the one at `place`."""
