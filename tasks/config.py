@@ -48,7 +48,7 @@ class FramesConfig:
     """Segments + videos -> first and last frame of each."""
 
     size_px: int = 512
-    """Side of the square pictures kept (squashed, LANCZOS)."""
+    """Side of the square pictures kept (squashed by LANCZOS while decoding)."""
     image_format: ImageFormat = "jpeg"
     """jpeg: quality 95, 4:4:4; png: lossless, for small pictures."""
 

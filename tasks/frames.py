@@ -1,13 +1,15 @@
 """segments + videos -> the first and the last frame of every segment, as pictures of one size. The item is a video."""
 
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 
-from tasks.artifacts import Artifact, Work, digest_of
+from tasks.artifacts import Artifact, Record, Work, digest_of
 from tasks.config import FramesConfig
-from tasks.pairs import VideoJob, VideoPairs, all_failed, cut_video
+from tasks.decoding import decoder_settings
+from tasks.pairs import DECODER_KEY, VideoJob, VideoPairs, all_failed, cut_video, picture_folder
 from tasks.segment import Segment
 from tasks.stage import process_pool, stage
 from tasks.stages import STAGES
@@ -53,9 +55,14 @@ def cut_videos(jobs: list[VideoJob], workers: int) -> Iterator[tuple[VideoJob, V
             try:
                 pairs = pool.submit(cut_video, job).result()
             except BrokenProcessPool:
+                shutil.rmtree(picture_folder(job), ignore_errors=True)
                 message = f"{job.path.name}: the decoder crashed on this file."
                 pairs = all_failed(job.segments, "decoder_crashed", message)
         yield job, pairs
+
+
+def _counted(records: list[Record], field: str) -> dict[str, int]:
+    return dict(sorted(Counter(record[field] for record in records).items()))
 
 
 @stage
@@ -93,5 +100,9 @@ def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Arti
     with_video = sum(len(each) for video_id, each in by_video.items() if video_id in paths)
     num_segments = sum(map(len, by_video.values()))
     work.funnel = {"segments": num_segments, "with_video": with_video, "with_frames": len(kept)}
-    work.facts = {"pairs_read_by": dict(sorted(Counter(record["read_by"] for record in kept).items()))}
+    work.facts = {
+        "pairs_read_by": _counted(kept, "read_by"),
+        "pairs_by_decoder_key": _counted(kept, "decoder_key"),
+        "decoder_settings": {DECODER_KEY: decoder_settings()},
+    }
     work.write_rows(kept, rejected)

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Generic
 
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from modeling.data.images import Picture
-from tasks.decoding import VideoError, decode, to_rgb
+from tasks.decoding import VideoError, decode
 from tasks.moments import Moment, Reading, Shown, T
 from tasks.packets import Packets
 
@@ -19,12 +19,15 @@ def read_whole(
     stream: VideoStream,
     packets: Packets,
     moments: Sequence[Moment],
-    keep: Callable[[Picture], T],
+    keep: Callable[[VideoFrame], T],
 ) -> Reading[T]:
     """Decode from the start and count what libav shows."""
 
+    start: int | None = None
+
     def clocked() -> Iterator[tuple[VideoFrame, int, float]]:
-        start, pts = None, 0
+        nonlocal start
+        pts = 0
         for frame in decode(container, stream, is_truncated=packets.is_truncated):
             pts = frame.pts if frame.pts is not None else pts
             start = pts if start is None else start
@@ -39,7 +42,8 @@ def read_whole(
         known_ticks = packets.horizon - packets.shown[0]
         picked.drop(place for place, (clock, limit) in enumerate(limits) if clock == "ticks" and limit > known_ticks)
         picked.drop(place for place in picked.at_end if limits[place][0] == "number")
-    return Reading(outcomes=picked.outcomes, num_decoded=picked.num_seen, method="whole")
+    first_pts_s = (start or 0) * packets.time_base
+    return Reading(outcomes=picked.outcomes, first_pts_s=first_pts_s, num_decoded=picked.num_seen, method="whole")
 
 
 def read_by_count(
@@ -47,7 +51,7 @@ def read_by_count(
     stream: VideoStream,
     packets: Packets,
     moments: Sequence[Moment],
-    keep: Callable[[Picture], T],
+    keep: Callable[[VideoFrame], T],
 ) -> Reading[T]:
     """Count decoded frames: the frame at time t is number floor(t * rate)."""
     rate = stream.average_rate or stream.guessed_rate
@@ -63,7 +67,7 @@ def read_by_count(
         # What is missing at the end may have been shown before the last frames that are there.
         num_known = picked.num_seen - stream.codec_context.reorder_depth if picked.at_end else picked.num_seen
         picked.drop(place for place, (_, limit) in enumerate(limits) if limit >= num_known)
-    return Reading(outcomes=picked.outcomes, num_decoded=picked.num_seen, method="count")
+    return Reading(outcomes=picked.outcomes, first_pts_s=Fraction(0), num_decoded=picked.num_seen, method="count")
 
 
 @dataclass(kw_only=True)
@@ -86,7 +90,7 @@ class _Picked(Generic[T]):
 def _pick(
     frames: Iterable[tuple[VideoFrame, int, float]],
     limits: Sequence[tuple[str, int]],
-    keep: Callable[[Picture], T],
+    keep: Callable[[VideoFrame], T],
 ) -> _Picked[T]:
     """Pick from (frame, ticks since the first, pts_s) in order the last frame within each limit on number or ticks.
 
@@ -113,9 +117,9 @@ def _pick(
     return _Picked(outcomes=[picked[place] for place in range(len(limits))], at_end=waiting, num_seen=num_seen)
 
 
-def _show(on_screen: tuple[VideoFrame, int, float], keep: Callable[[Picture], T]) -> Shown[T]:
+def _show(on_screen: tuple[VideoFrame, int, float], keep: Callable[[VideoFrame], T]) -> Shown[T]:
     frame, number, pts_s = on_screen
-    return Shown(index=number, pts_s=pts_s, kept=keep(to_rgb(frame)))
+    return Shown(index=number, pts_s=pts_s, kept=keep(frame))
 
 
 def breaks_off() -> VideoError:

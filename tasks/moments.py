@@ -42,6 +42,8 @@ class Reading(Generic[T]):
 
     outcomes: list[Shown[T] | VideoError]
     """One for each moment, in their order."""
+    first_pts_s: Fraction
+    """Presentation time of the first shown frame, from which moments count."""
     num_decoded: int
     """Frames that were decoded."""
     method: Literal["plan", "whole", "count"]

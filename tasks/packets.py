@@ -11,15 +11,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
+from av import Packet
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from tasks.decoding import demux
 
-ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp9", "av1", "h263", "mjpeg", "prores"})
-"""Codecs of which each packet shows one frame. VP8 hides frames in packets of their own, XviD packs two in one."""
+ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "h263", "mjpeg", "prores"})
+"""Codecs of which each packet shows one frame, VP8's hidden frames and XviD's pairs in one packet aside (see below)."""
 NAL_CODECS = frozenset({"h264", "hevc"})
 """Codecs whose packets are NAL units, which tell the frames that no other refers to."""
+MPEG4_PICTURE = b"\x00\x00\x01\xb6"
+"""Start code of a picture (VOP) in MPEG-4 part 2."""
+MAX_EMPTY_MPEG4 = 19
+"""Up to this many bytes an MPEG-4 packet may stand for "no new picture", which is not shown (so libav, too)."""
 START_CODE = re.compile(rb"\x00\x00\x01(?=..)", re.DOTALL)
 
 
@@ -38,9 +43,9 @@ class Packets:
     is_key: list[bool]
     """Decoding may start here."""
     is_discarded: list[bool]
-    """An edit list or the like keeps this frame from being shown."""
+    """An edit list or the like, or the codec, keeps this frame from being shown."""
     is_damaged: bool
-    """A packet is cut short, flagged as corrupt by the demuxer, or does not consist of whole NAL units."""
+    """A packet is cut short, flagged as corrupt by the demuxer, or not made of whole NAL units or of one picture."""
     is_truncated: bool
     """The file ends before its own tables say."""
     may_skip: bool
@@ -58,6 +63,11 @@ class Packets:
         """Map the pts of each shown frame to its place in decoding order."""
         pairs = enumerate(zip(self.pts, self.is_discarded, strict=True))
         return {pts: place for place, (pts, gone) in pairs if not gone and pts is not None}
+
+    @cached_property
+    def keys(self) -> list[int]:
+        """Places of the keyframes, ascending."""
+        return [place for place, is_key in enumerate(self.is_key) if is_key]
 
     @cached_property
     def is_trusted(self) -> bool:
@@ -105,11 +115,11 @@ class Packets:
 
     def seek_times(self, place: int) -> Iterator[int]:
         """Yield times to seek to for the packet at `place`, each earlier than the one before."""
-        keys = [each for each in range(place, -1, -1) if self.is_key[each]]
-        for back in (0, 1, 2, 4, 8, len(keys) - 1):
-            if back < len(keys):
-                times = (self.pts[keys[back]], self.dts[keys[back]])
-                yield min(time for time in times if time is not None)
+        latest = bisect_right(self.keys, place) - 1
+        for back in (0, 1, 2, 4, 8, latest):
+            if back <= latest:
+                key = self.keys[latest - back]
+                yield min(time for time in (self.pts[key], self.dts[key]) if time is not None)
 
     def is_behind(self, dts: int | None, place: int) -> bool:
         """Tell whether a packet of decoding time `dts` comes after the one at `place`."""
@@ -147,11 +157,12 @@ def read_packets(container: InputContainer, stream: VideoStream, is_truncated: b
             continue
         heads = _unit_heads(memoryview(packet), length_size) if has_units else []
         is_damaged = is_damaged or packet.is_corrupt or heads is None
+        is_damaged = is_damaged or (codec == "mpeg4" and not _is_one_picture(bytes(packet)))
         has_layers = has_layers or (codec == "hevc" and any(head[1] & 7 != 1 for head in heads or []))
         pts.append(packet.pts)
         dts.append(packet.dts)
         is_key.append(packet.is_keyframe)
-        is_discarded.append(packet.is_discard)
+        is_discarded.append(packet.is_discard or (codec == "vp8" and _is_hidden(packet)))
     return Packets(
         codec=codec,
         time_base=Fraction(stream.time_base or 1),
@@ -163,6 +174,16 @@ def read_packets(container: InputContainer, stream: VideoStream, is_truncated: b
         is_truncated=is_truncated,
         may_skip=has_units and not has_layers,
     )
+
+
+def _is_one_picture(content: bytes) -> bool:
+    """Tell whether an MPEG-4 part 2 packet holds just one picture, and one that is shown."""
+    return content.count(MPEG4_PICTURE) == 1 and len(content) > MAX_EMPTY_MPEG4
+
+
+def _is_hidden(packet: Packet) -> bool:
+    """Tell whether a VP8 packet's frame is only referred to, by bit `show_frame` of its tag (RFC 6386, 9.1)."""
+    return not memoryview(packet)[0] & 0x10
 
 
 def _nal_length_size(codec: str, extradata: bytes) -> int:

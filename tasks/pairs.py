@@ -4,20 +4,26 @@ Apart from the stage's file, so that a worker imports neither Prefect nor torch.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 
-from modeling.data.images import Picture, encode_jpeg, encode_png, squash
-from tasks.artifacts import Record
+from modeling.data.images import Picture, encode_jpeg, encode_png
+from tasks.artifacts import Record, digest_of
 from tasks.config import FramesConfig
+from tasks.decoding import decoder_settings
 from tasks.segment import Segment
 from tasks.video import Moment, Reading, Shown, VideoError, read_moments
 from tasks.video_files import fingerprint
 
+UNNAMED = ".part"
+"""Ending of a picture whose number in the video is not known yet."""
 IMAGES = "images"
 """Folder of the pictures in the artifact, one folder in it for each video."""
 SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
+DECODER_KEY = digest_of(decoder_settings())[:8]
+"""Short name of the settings that frames are decoded with; the artifact's facts spell them out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,22 +65,29 @@ def moments_of(segment: Segment) -> tuple[Moment, Moment]:
 
 
 def cut_video(job: VideoJob) -> VideoPairs:
-    """Write the pictures of a video's pairs. Leftovers of an earlier attempt are removed first.
+    """Write the pictures of a video's pairs, after removing leftovers of an earlier attempt.
 
     A picture that several segments share is written once. Whatever is wrong with the file fails its segments only.
     """
-    folder = job.folder / IMAGES / job.video_id
+    folder = picture_folder(job)
     shutil.rmtree(folder, ignore_errors=True)
     try:
         if fingerprint(job.path) != job.fingerprint:
             raise VideoError("video_changed", f"{job.path.name}: changed since it was found. Run again.")
         moments = [moment for segment in job.segments for moment in moments_of(segment)]
-        reading = read_moments(job.path, moments, lambda image: _encode(image, job.config))
-    except FileNotFoundError:
+        keep = _writer(folder, job.config)
+        reading = read_moments(job.path, moments, keep, size_px=job.config.size_px)
+    except (FileNotFoundError, VideoError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, VideoError):
+            return all_failed(job.segments, error.reason, str(error))
         return all_failed(job.segments, "video_missing", f"{job.path.name}: there is no such file.")
-    except VideoError as error:
-        return all_failed(job.segments, error.reason, str(error))
-    return _write(job, folder, reading)
+    return _pairs(job, folder, reading)
+
+
+def picture_folder(job: VideoJob) -> Path:
+    """Return where a video's pictures are written; holds half a video's when its process died."""
+    return job.folder / IMAGES / job.video_id
 
 
 def all_failed(segments: Sequence[Segment], reason: str, message: str) -> VideoPairs:
@@ -82,18 +95,30 @@ def all_failed(segments: Sequence[Segment], reason: str, message: str) -> VideoP
     return VideoPairs(kept=[], rejected=[_failed(segment, reason, message) for segment in segments], files=[])
 
 
-def _encode(image: Picture, config: FramesConfig) -> bytes:
-    small = squash(image, config.size_px)
-    return encode_png(small) if config.image_format == "png" else encode_jpeg(small)
+def _writer(folder: Path, config: FramesConfig) -> Callable[[Picture], Path]:
+    """Return what writes each picture as it is decoded, an hour's being more than memory should hold.
+
+    They are numbered as they come: which frame of the video one is, is not known before it has been read.
+    """
+    folder.mkdir(parents=True)
+    numbers = count()
+
+    def write(image: Picture) -> Path:
+        path = folder / f"{next(numbers)}{UNNAMED}"
+        # Not synced one by one (seconds for a thousand pictures): the manifest is written after a sync of all.
+        path.write_bytes(encode_png(image) if config.image_format == "png" else encode_jpeg(image))
+        return path
+
+    return write
 
 
 def _failed(segment: Segment, reason: str, message: str) -> Record:
     return asdict(segment) | {"status": "failed", "reason": reason, "message": message}
 
 
-def _write(job: VideoJob, folder: Path, reading: Reading[bytes]) -> VideoPairs:
+def _pairs(job: VideoJob, folder: Path, reading: Reading[Path]) -> VideoPairs:
     pairs = VideoPairs(kept=[], rejected=[], files=[])
-    pictures: dict[str, bytes] = {}
+    pictures: dict[str, Path] = {}
     for place, segment in enumerate(job.segments):
         source, edited = reading.outcomes[2 * place : 2 * place + 2]
         if isinstance(source, VideoError) or isinstance(edited, VideoError):
@@ -103,29 +128,39 @@ def _write(job: VideoJob, folder: Path, reading: Reading[bytes]) -> VideoPairs:
             continue
         names = [_name(job, shown) for shown in (source, edited)]
         pictures |= {names[0]: source.kept, names[1]: edited.kept}
-        pairs.kept.append(_record(segment, source, edited, names, job.config, reading.method))
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in pictures.items():
-        # Not synced one by one (seconds for a thousand pictures): the manifest is written after a sync of all.
-        (job.folder / name).write_bytes(content)
+        pairs.kept.append(_record(segment, source, edited, names, job.config, reading))
+    for name, written in pictures.items():
+        written.rename(job.folder / name)
+    for unused in folder.glob(f"*{UNNAMED}"):
+        unused.unlink()
     pairs.files.extend(pictures)
     return pairs
 
 
-def _name(job: VideoJob, shown: Shown[bytes]) -> str:
+def _name(job: VideoJob, shown: Shown[Path]) -> str:
     return f"{IMAGES}/{job.video_id}/{shown.index:07d}{SUFFIXES[job.config.image_format]}"
 
 
 def _record(
-    segment: Segment, source: Shown[bytes], edited: Shown[bytes], names: list[str], config: FramesConfig, read_by: str
+    segment: Segment,
+    source: Shown[Path],
+    edited: Shown[Path],
+    names: list[str],
+    config: FramesConfig,
+    reading: Reading[Path],
 ) -> Record:
+    asked_s = (Moment(time_s=time).exact_s + reading.first_pts_s for time in (segment.start_s, segment.stop_s))
+    source_asked_s, edited_asked_s = map(float, asked_s)
     return asdict(segment) | {
         "source_frame_index": source.index,
         "edited_frame_index": edited.index,
+        "source_requested_pts_s": source_asked_s,
+        "edited_requested_pts_s": edited_asked_s,
         "source_pts_s": source.pts_s,
         "edited_pts_s": edited.pts_s,
         "source_image": names[0],
         "edited_image": names[1],
         "size_px": config.size_px,
-        "read_by": read_by,
+        "read_by": reading.method,
+        "decoder_key": DECODER_KEY,
     }

@@ -47,7 +47,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="frames",
-            version=1,
+            version=2,
             inputs=("segments", "videos"),
             sources=(
                 "tasks/frames.py",

@@ -25,18 +25,21 @@ from tasks.packets import Packets, read_packets
 __all__ = ["Moment", "Reading", "Shown", "VideoError", "ffmpeg_program", "read_moments"]
 
 
-def read_moments(path: Path, moments: Sequence[Moment], keep: Callable[[Picture], T]) -> Reading[T]:
+def read_moments(
+    path: Path, moments: Sequence[Moment], keep: Callable[[Picture], T], *, size_px: int | None = None
+) -> Reading[T]:
     """Return the frames on screen at `moments`; each is passed once through `keep` as uint8 RGB [H, W, 3], upright.
 
-    VideoError when the file as a whole cannot be read; single moments that it does not hold have their own error.
+    `size_px` squashes them to a square before. VideoError when the file as a whole cannot be read; single moments that
+    it does not hold have their own error.
     """
     try:
-        return _read(path, moments, keep)
+        return _read(path, moments, lambda frame: keep(to_rgb(frame, size_px)))
     except av.error.FFmpegError as error:
         raise VideoError("undecodable", f"{path.name}: {error}.") from error
 
 
-def _read(path: Path, moments: Sequence[Moment], keep: Callable[[Picture], T]) -> Reading[T]:
+def _read(path: Path, moments: Sequence[Moment], keep: Callable[[VideoFrame], T]) -> Reading[T]:
     with opened(path) as (container, stream):
         packets = read_packets(container, stream, ends_early(path, stream))
         is_counted = container.format.name == "avi" or all(pts is None for pts in packets.pts)
@@ -55,7 +58,7 @@ def _read_by_plan(
     stream: VideoStream,
     packets: Packets,
     moments: Sequence[Moment],
-    keep: Callable[[Picture], T],
+    keep: Callable[[VideoFrame], T],
 ) -> Reading[T] | None:
     """Decode what the plan says; None when what comes out is not what the packets promised."""
     indices = [packets.index_of(moment.index, moment.exact_s) for moment in moments]
@@ -72,12 +75,13 @@ def _read_by_plan(
             index = missing.pop(frame.pts, None)
             if index is not None:
                 shown[index] = Shown(
-                    index=index, pts_s=float(packets.shown[index] * packets.time_base), kept=keep(to_rgb(frame))
+                    index=index, pts_s=float(packets.shown[index] * packets.time_base), kept=keep(frame)
                 )
         if missing:
             return None
     return Reading(
         outcomes=[breaks_off() if index is None else shown[index] for index in indices],
+        first_pts_s=packets.shown[0] * packets.time_base,
         num_decoded=num_decoded,
         method="plan",
     )

@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 
 from modeling.data.images import read_image, squash
-from tasks.artifacts import Artifact
+from tasks.artifacts import Artifact, digest_of
 from tasks.config import FramesConfig, RunOptions
 from tasks.frames import cut_videos, frames
 from tasks.pairs import VideoJob
 from tasks.segment import Segment
-from tests.clips import HEIGHT, WIDTH, encode, read_number
+from tests.clips import CLIPS, HEIGHT, WIDTH, encode, read_number
 from tests.test_segments_stage import find_in, read_into
-from tests.test_video_frames import CLIPS
 
 CONFIG = FramesConfig(size_px=WIDTH, image_format="png")
 TABLE = """video,start_s,stop_s,instruction
@@ -66,11 +65,34 @@ def test_pairs_are_the_frames_at_start_and_stop_and_the_rest_is_counted(clips: P
         assert number_in(pairs, record["source_image"]) == record["source_frame_index"]
         assert number_in(pairs, record["edited_image"]) == record["edited_frame_index"]
     assert [(each["source_pts_s"], each["edited_pts_s"]) for each in records] == [(0.0, 0.8), (0.8, 1.6), (0.2, 1.96)]
+    requested = [(each["source_requested_pts_s"], each["edited_requested_pts_s"]) for each in records]
+    assert requested == [(0.0, 0.8), (0.8, 1.61), (0.2, 9.0)]
     assert [each["read_by"] for each in records] == ["plan", "plan", "count"]
+    [(key, settings)] = pairs.manifest["facts"]["decoder_settings"].items()
+    assert {each["decoder_key"] for each in records} == {key} == {digest_of(settings)[:8]}
+    assert "LANCZOS" in settings["squash"]
     counts = {"input": 6, "kept": 3, "filtered": {}, "failed": {"not_a_video": 2, "video_missing": 1}}
     assert pairs.manifest["counts"] == counts
     assert pairs.manifest["funnel"] == {"segments": 6, "with_video": 5, "with_frames": 3}
     assert records[0]["edited_image"] == records[1]["source_image"], "a frame that two segments share is one file"
+
+
+def test_times_asked_for_and_taken_are_on_the_clock_of_the_file(clips: Path, tmp_path: Path) -> None:
+    encode(clips / "late.mkv", CLIPS["offset.mkv"], num_frames=50)
+    (tmp_path / "actions.csv").write_text("video,start_s,stop_s,instruction\nlate.mkv,0.1,1.01,open door\n")
+    [record] = cut(clips, tmp_path / "workspace").records()
+    assert (record["source_requested_pts_s"], record["edited_requested_pts_s"]) == (10.1, 11.01)
+    assert (record["source_pts_s"], record["edited_pts_s"]) == (10.08, 11.0)
+
+
+def test_no_unnamed_picture_is_left_of_a_video_that_gives_only_some(clips: Path, tmp_path: Path) -> None:
+    whole = encode(clips / "long.mp4", [*CLIPS["short_gop.mp4"], "-movflags", "+faststart"], num_frames=100)
+    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    rows = [f"long.mp4,{start},{stop},open door" for start, stop in ((0.0, 0.4), (0.8, 3.9), (3.8, 3.9))]
+    (tmp_path / "actions.csv").write_text("\n".join(["video,start_s,stop_s,instruction", *rows, ""]))
+    pairs = cut(clips, tmp_path / "workspace")
+    assert pairs.manifest["counts"]["failed"] == {"truncated": 2}
+    assert sorted(path.name for path in pairs.path.rglob("images/*/*")) == ["0000000.png", "0000010.png"]
 
 
 def test_pictures_are_squashed_by_the_projects_one_resize(clips: Path, tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.video import Moment, Reading, Shown, VideoError, ffmpeg_program, read_moments
-from tests.clips import encode, read_number, shown_numbers
-from tests.test_video_frames import CLIPS, X264
+from tests.clips import CLIPS, X264, encode, read_number, shown_numbers
 
 FASTSTART = ["-movflags", "+faststart"]
 

@@ -2,57 +2,31 @@
 
 import json
 import random
-import re
-import subprocess
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from tasks.decoding import decode, opened, to_rgb
-from tasks.packets import read_packets
-from tasks.video import Moment, Reading, Shown, ffmpeg_program, read_moments
-from tests.clips import HEIGHT, RATE, WIDTH, draw_frame, encode, read_number, remux, set_matrix, shown_numbers
+from tasks.video import Moment, Reading, Shown, read_moments
+from tests.bitstream import read_bitstream
+from tests.clips import (
+    CLIPS,
+    DERIVED,
+    HEIGHT,
+    WIDTH,
+    draw_frame,
+    encode,
+    make_clip,
+    read_number,
+    remux,
+    set_matrix,
+    shown_numbers,
+)
 
-X264 = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-x264-params"]
-VFR = ["-vf", "setpts=(N+2*floor(N/7))/25/TB", "-vsync", "vfr"]
-
-CLIPS = {
-    "default_gop.mp4": [*X264, "bframes=3:b-adapt=0"],
-    "default_gop.mkv": [*X264, "bframes=3:b-adapt=0"],
-    "short_gop.mp4": [*X264, "keyint=15:bframes=2:b-adapt=0"],
-    "open_gop.mp4": [*X264, "open-gop=1:keyint=20:bframes=3:b-adapt=0"],
-    "open_gop.ts": [*X264, "open-gop=1:keyint=20:bframes=3:b-adapt=0"],
-    "pyramid.mp4": [*X264, "keyint=30:bframes=5:b-adapt=0:b-pyramid=normal"],
-    "hevc.mp4": [
-        "-c:v",
-        "libx265",
-        "-x265-params",
-        "log-level=none:pools=1:frame-threads=1:keyint=20:bframes=3:b-adapt=0",
-    ],
-    "hevc.ts": [
-        "-c:v",
-        "libx265",
-        "-x265-params",
-        "log-level=none:pools=1:frame-threads=1:keyint=20:bframes=3:b-adapt=0",
-    ],
-    "transport.ts": [*X264, "keyint=25:bframes=2:b-adapt=0"],
-    "fragmented.mp4": [*X264, "keyint=25:bframes=2:b-adapt=0", "-movflags", "frag_keyframe+empty_moov"],
-    "vfr.mp4": [*X264, "keyint=30:bframes=2:b-adapt=0", *VFR],
-    "vfr.mkv": [*X264, "keyint=30:bframes=2:b-adapt=0", *VFR],
-    "offset.mp4": [*X264, "keyint=30:bframes=2:b-adapt=0", "-output_ts_offset", "10"],
-    "offset.mkv": [*X264, "keyint=30:bframes=2:b-adapt=0", "-output_ts_offset", "10"],
-    "ten_bit.mp4": ["-c:v", "libx264", "-pix_fmt", "yuv420p10le", "-x264-params", "keyint=30:bframes=2:b-adapt=0"],
-    "mpeg4.mp4": ["-c:v", "mpeg4", "-q:v", "3", "-bf", "2", "-g", "20"],
-    "vp8.webm": ["-c:v", "libvpx", "-b:v", "1M", "-auto-alt-ref", "1", "-lag-in-frames", "16", "-deadline", "realtime"],
-    "mpeg4.avi": ["-c:v", "mpeg4", "-q:v", "3", "-g", "20"],
-    "xvid_b.avi": ["-c:v", "mpeg4", "-q:v", "3", "-vtag", "XVID", "-bf", "2", "-g", "20"],
-    "h264.avi": [*X264, "bframes=3:b-adapt=0"],
-    "raw.h264": [*X264, "keyint=30:bframes=2:b-adapt=0"],
-}
 NOT_PLANNED = {name: "count" for name in CLIPS if name.endswith((".avi", ".h264"))}
-NOT_PLANNED |= {"mpeg4.mp4": "whole", "vp8.webm": "whole"}
 """Clips whose packets do not tell the shown frames."""
 
 
@@ -66,23 +40,14 @@ def shown(reading: Reading[int]) -> list[tuple[int, int]]:
     return [(each.index, each.kept) for each in reading.outcomes if isinstance(each, Shown)]
 
 
-def frame_times(name: str, num_frames: int) -> list[Fraction]:
-    """When the frames are shown, in seconds from the first, by how the clip was made."""
-    ticks = [number + 2 * (number // 7) if name.startswith("vfr") else number for number in range(num_frames)]
-    if name.endswith((".mkv", ".webm")):  # Matroska rounds to milliseconds
-        return [Fraction(round(Fraction(tick * 1000, RATE)), 1000) for tick in ticks]
-    return [Fraction(tick, RATE) for tick in ticks]
-
-
-@pytest.mark.parametrize("name", CLIPS)
+@pytest.mark.parametrize("name", [*CLIPS, *DERIVED])
 def test_the_frame_on_screen_is_found_in_every_container(name: str, tmp_path: Path) -> None:
-    path = encode(tmp_path / name, CLIPS[name], num_frames=64)
-    times = frame_times(name, 64)
+    clip = make_clip(name, tmp_path)
     rng = random.Random(name)
-    asked = [0.0, float(times[-1]), 1e6] + [round(rng.uniform(0, 3), rng.choice([1, 2, 3])) for _ in range(12)]
-    expected = [max(k for k, time in enumerate(times) if time <= Fraction(repr(each))) for each in asked]
-    reading = read(path, [Moment(time_s=each) for each in asked])
-    assert shown(reading) == [(k, k) for k in expected]
+    asked = [0.0, float(clip.times_s[-1]), 1e6] + [round(rng.uniform(0, 3), rng.choice([1, 2, 3])) for _ in range(12)]
+    expected = [clip.on_screen(each) for each in asked]
+    reading = read_moments(clip.path, [Moment(time_s=each) for each in asked], clip.read_number)
+    assert shown(reading) == [(index, clip.numbers[index]) for index in expected]
     assert reading.method == NOT_PLANNED.get(name, "plan")
 
 
@@ -102,6 +67,27 @@ def test_an_edit_list_that_begins_inside_a_group_of_pictures_is_applied(tmp_path
     assert reading.method == "plan"
     assert [number for _, number in shown(reading)] == [numbers[0], numbers[12], numbers[-1]]
     assert [index for index, _ in shown(reading)] == [0, 12, len(numbers) - 1]
+
+
+def test_a_packet_of_two_pictures_is_noticed_and_the_file_decoded_whole(tmp_path: Path) -> None:
+    """As some MPEG-4 encoders pack them: packets no longer tell which frames are shown."""
+    plain = encode(tmp_path / "plain.mp4", ["-c:v", "mpeg4", "-q:v", "3", "-g", "10"], num_frames=40)
+    packed = tmp_path / "packed.mp4"
+    with av.open(str(plain)) as source, av.open(str(packed), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        pair = av.Packet(bytes(packets[4]) + bytes(packets[5]))
+        pair.pts, pair.dts, pair.time_base = packets[4].pts, packets[4].dts, packets[4].time_base
+        for packet in [*packets[:4], pair, *packets[6:]]:
+            packet.stream = stream
+            target.mux(packet)
+    reading = read(packed, [Moment(time_s=1.0), Moment(time_s=1.4)])
+    assert reading.method == "whole"
+    with opened(packed) as (container, stream):
+        numbers = {
+            float(frame.pts * stream.time_base): read_number(to_rgb(frame)) for frame in decode(container, stream)
+        }
+    assert [number for _, number in shown(reading)] == [numbers[1.0], numbers[1.4]]
 
 
 def test_times_are_recorded_as_the_container_has_them(tmp_path: Path) -> None:
@@ -153,67 +139,14 @@ def test_pictures_stand_upright(matrix: tuple[int, int, int, int], tmp_path: Pat
     assert np.abs(picture.kept.astype(int) - expected).mean() < 12
 
 
-@pytest.mark.parametrize("layout", ["yuv444p", "yuv420p"])
-@pytest.mark.parametrize("levels", ["tv", "pc"])
-@pytest.mark.parametrize(("matrix", "kr", "kb"), [("bt709", 0.2126, 0.0722), ("smpte170m", 0.299, 0.114)])
-def test_colour_follows_the_matrix_and_range_without_a_shift_of_brightness(
-    layout: str, levels: str, matrix: str, kr: float, kb: float, tmp_path: Path
-) -> None:
-    """Against the conversion in full precision, inside even blocks of colour: no chroma filter is in between."""
-    rng = np.random.default_rng(0)
-    luma, coarse = rng.integers(60, 190, (128, 128)), rng.integers(100, 156, (2, 8, 8))
-    blue, red = np.kron(coarse, np.ones((1, 16, 16), int))
-    step = 1 if layout == "yuv444p" else 2
-    path = tmp_path / "colour.mkv"
-    command = [ffmpeg_program(), "-v", "error", "-f", "rawvideo", "-pix_fmt", layout, "-s", "128x128", "-i", "-"]
-    command += ["-c:v", "ffv1", "-colorspace", matrix, "-color_range", levels, str(path)]
-    planes = (luma, blue[::step, ::step], red[::step, ::step])
-    subprocess.run(command, input=b"".join(plane.astype(np.uint8).tobytes() for plane in planes), check=True)
-    [picture] = read_moments(path, [Moment(time_s=0.0)], lambda image: image).outcomes
-    assert isinstance(picture, Shown)
-    y, chroma = ((luma - 16) / 219, 224) if levels == "tv" else (luma / 255, 255)
-    r, b = y + 2 * (1 - kr) * (red - 128) / chroma, y + 2 * (1 - kb) * (blue - 128) / chroma
-    g = (y - kr * r - kb * b) / (1 - kr - kb)
-    error = picture.kept - np.stack([r, g, b], axis=2).clip(0, 1) * 255
-    inside = error.reshape(8, 16, 8, 16, 3)[:, 4:12, :, 4:12]
-    assert np.abs(inside.mean(axis=(0, 1, 2, 3))).max() < 0.25
-    assert np.abs(inside).max() < 1.5
-
-
-@pytest.mark.parametrize("name", ["default_gop.mp4", "short_gop.mp4", "pyramid.mp4", "hevc.mp4", "transport.ts"])
+@pytest.mark.parametrize("name", [name for name in [*CLIPS, *DERIVED] if name not in NOT_PLANNED])
 def test_no_more_is_decoded_than_the_wanted_frames_need(name: str, tmp_path: Path) -> None:
-    path = encode(tmp_path / name, CLIPS[name], num_frames=100)
+    clip = make_clip(name, tmp_path, 100)
     rng = random.Random(1)
-    wanted = sorted({rng.randrange(96) for _ in range(5)})
-    reading = read(path, [Moment(index=number) for number in wanted])
-    assert shown(reading) == [(k, k) for k in wanted]
-    assert reading.num_decoded <= 1.05 * minimal_frames(path, wanted)
-    assert reading.num_decoded < 95
-
-
-def minimal_frames(path: Path, wanted: list[int]) -> int:
-    """Count, in the bitstream itself, the wanted frames and those they may refer to, from the keyframe on."""
-    is_hevc = path.name.startswith("hevc")
-    kind = "hevc" if is_hevc else "h264"
-    command = [ffmpeg_program(), "-v", "error", "-i", str(path), "-c", "copy", "-f", kind, "-"]
-    stream = subprocess.run(command, check=True, capture_output=True).stdout
-    heads = [stream[code.end()] for code in re.finditer(rb"\x00\x00\x01", stream)]
-    if is_hevc:
-        pictures = [head >> 1 & 63 for head in heads if head >> 1 & 63 < 32]
-        is_key = [16 <= kind <= 23 for kind in pictures]
-        is_reference = [kind > 15 or kind % 2 == 1 for kind in pictures]
-    else:
-        units = [head for head in heads if head & 31 in (1, 5)]
-        is_key, is_reference = [head & 31 == 5 for head in units], [head >> 5 & 3 > 0 for head in units]
-    with opened(path) as (container, video):
-        packets = read_packets(container, video, False)
-    assert len(packets.pts) == len(is_key)
-    needed: set[int] = set()
-    for number in wanted:
-        place = packets.position[packets.shown[number]]
-        start = max(k for k in range(place + 1) if is_key[k] and packets.pts[k] <= packets.pts[place])
-        needed |= {place, *(k for k in range(start, place) if is_reference[k])}
-    return len(needed)
+    wanted = sorted({rng.randrange(len(clip.numbers) - 4) for _ in range(5)})
+    reading = read_moments(clip.path, [Moment(index=index) for index in wanted], clip.read_number)
+    assert shown(reading) == [(index, clip.numbers[index]) for index in wanted]
+    assert reading.num_decoded <= 1.05 * len(read_bitstream(clip.path).needed(wanted))
 
 
 def test_the_first_and_last_shown_frame_of_real_clips_are_exact(real_data: Path) -> None:
