@@ -42,10 +42,11 @@ def cut_videos(jobs: list[VideoJob], workers: int) -> Iterator[tuple[VideoJob, V
     with process_pool(min(workers, len(waiting)) if workers else 0) as pool:
         futures = {pool.submit(cut_video, job): job for job in waiting}
         try:
-            for future in as_completed(futures):
+            for future in as_completed(list(futures)):
+                job = futures.pop(future)  # or every video's records would stay in memory until the last is cut
                 pairs = future.result()
-                waiting.remove(futures[future])
-                yield futures[future], pairs
+                waiting.remove(job)
+                yield job, pairs
         except BrokenProcessPool:
             pass
     for job in waiting:
@@ -89,9 +90,14 @@ def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Arti
         work.finish_item(job.video_id, key, kept=pairs.kept, rejected=pairs.rejected, files=pairs.files)
         num_done += 1
         work.progress(num_done, len(by_video))
-    kept, rejected = work.collect()
+    read_by: Counter[str] = Counter()
+    for kept, _ in work.collected():
+        read_by.update(record["read_by"] for record in kept)
     with_video = sum(len(each) for video_id, each in by_video.items() if video_id in paths)
     num_segments = sum(map(len, by_video.values()))
-    work.funnel = {"segments": num_segments, "with_video": with_video, "with_frames": len(kept)}
-    work.facts = {"pairs_read_by": dict(sorted(Counter(record["read_by"] for record in kept).items()))}
-    work.write_rows(kept, rejected)
+    work.funnel = {"segments": num_segments, "with_video": with_video, "with_frames": read_by.total()}
+    work.facts = {"pairs_read_by": dict(sorted(read_by.items()))}
+    work.write_rows(
+        (row for kept, _ in work.collected() for row in kept),
+        (row for _, rejected in work.collected() for row in rejected),
+    )
