@@ -53,12 +53,13 @@ class Pair:
 
 
 def read_pairs(records: Path, split_of: Mapping[str, str]) -> list[Pair]:
-    """Return the pair of each row, in the order of the file."""
+    """Return the pair of each row that is in a split, in the order of the file."""
     pairs, offset = [], 0
     with records.open("rb") as file:
         for line in file:
             segment_id = json.loads(line)["segment_id"]
-            pairs.append(Pair(segment_id, split_of[segment_id], offset))
+            if segment_id in split_of:
+                pairs.append(Pair(segment_id, split_of[segment_id], offset))
             offset += len(line)
     return pairs
 
