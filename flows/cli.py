@@ -227,6 +227,21 @@ def manifest(workspace: str, out: str) -> None:
 
 
 @cli.command()
+@click.option("--to", "target", type=click.Choice(["hf-parquet"]), required=True, help="Which format.")
+@click.option("--workspace", default="workspace", show_default=True)
+@click.option("--shards", help="A folder of tars, in place of the workspace's newest.")
+@click.option("--out", required=True, help="Folder to write; must not be there yet.")
+def export(target: str, workspace: str, shards: str | None, out: str) -> None:
+    """Write shards as others keep data sets: Parquet with image columns and a card, for Hugging Face `datasets`."""
+    from flows.pairs_command import newest_artifact
+    from tasks.hf_export import export_hf_parquet
+
+    folder = Path(shards) if shards else newest_artifact(workspace, "shards").path
+    sizes = export_hf_parquet(folder, Path(out), on_progress=_counting)
+    console.print(f"{out}: {json.dumps(sizes)}", soft_wrap=True)
+
+
+@cli.command()
 @click.option("--workspace", default="workspace", show_default=True)
 @click.option("--manifest", "pair_list", help="A list of pairs: compare the newest shards with it instead.")
 @click.option("--shards", help="With --manifest: a folder of tars from anywhere, in place of the workspace's.")
