@@ -105,7 +105,6 @@ def memory_mb(name: str, pid: int | str = "self") -> float:
 def run_here(way: str, request: Request) -> None:
     """Run the request in this process as a flow or plainly; print what it took as JSON."""
     began = time.monotonic()
-    set_environment()
     meter = Meter()
     watching.set(meter)
     flow_run = None
@@ -250,6 +249,7 @@ def main() -> None:
     if options.child:
         run_here(options.child, Request(**json.loads(options.request)))
         return
+    set_environment()  # before the server starts: it calls nobody outside
     with tempfile.TemporaryDirectory(prefix="editaction-scale-") as folder:
         measures, details = measure(Path(folder), options.videos)
     if options.videos < NUM_VIDEOS:
