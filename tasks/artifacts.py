@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ RECORDS = "records.jsonl"
 REJECTED = "rejected.jsonl"
 ITEMS = "items"
 """Folder of the items' done-records inside an artifact; not part of its content digest."""
+
+_LINES_AT_ONCE = 1_000
 
 Record = dict[str, Any]
 Progress = Callable[[int, int], None]
@@ -41,8 +44,9 @@ def digest_of(value: Any) -> str:
 def read_records(path: Path) -> Iterator[Record]:
     """Yield the records of a JSON-lines file."""
     with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
+        # Many lines as one array: its records share the names of their fields, which halves what a list of them takes.
+        while lines := list(islice(file, _LINES_AT_ONCE)):
+            yield from json.loads(f"[{','.join(lines)}]")
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:

@@ -261,6 +261,6 @@ def test_the_manifest_is_plain_json_and_names_key_config_inputs_and_versions(tmp
 
 
 def test_records_come_back_as_they_were_written(tmp_path: Path) -> None:
-    rows = [{"instruction": "take out “jalapeño”\nfrom\tfridge", "start_s": 0.1}, {"n": None}]
+    rows = [{"instruction": "take out “jalapeño”\nfrom\tfridge\u2028", "start_s": 0.1}, {"n": None}] * 1_001
     write_records(tmp_path / "rows.jsonl", rows)
     assert list(read_records(tmp_path / "rows.jsonl")) == rows
