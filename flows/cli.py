@@ -62,7 +62,9 @@ def demo(**options: Any) -> None:
 
 @cli.command()
 @click.option("--preset", type=click.Choice(list(PRESETS)), required=True, help="Which recipe.")
-@click.option("--annotations", help="Annotation file: EPIC CSV (hc), MPII .mat (lc) or a table of actions.")
+@click.option(
+    "--annotations", help="Annotation file: EPIC CSV (hc), MPII .mat (lc), a table of actions, or a list of pairs."
+)
 @click.option("--videos", help="Folder of the videos.")
 @job_options
 def run(preset: str, annotations: str | None, videos: str | None, **options: Any) -> None:
@@ -214,8 +216,43 @@ def records(stage: str, workspace: str, rejected: bool) -> None:
 
 @cli.command()
 @click.option("--workspace", default="workspace", show_default=True)
-def verify(workspace: str) -> None:
-    """Compare every file of every artifact with the digest in its manifest."""
+@click.option("--out", required=True, help="Parquet file to write.")
+def manifest(workspace: str, out: str) -> None:
+    """Write the newest shards as a list of ids, times and hashes without pixels, to cut the same pairs again from."""
+    from flows.pairs_command import newest_artifact
+    from tasks.pair_list import write_pair_list
+
+    num_pairs = write_pair_list(Path(out), newest_artifact(workspace, "shards"))
+    console.print(f"{out}: {num_pairs} pairs, {Path(out).stat().st_size} bytes", soft_wrap=True)
+
+
+@cli.command()
+@click.option("--to", "target", type=click.Choice(["hf-parquet"]), required=True, help="Which format.")
+@click.option("--workspace", default="workspace", show_default=True)
+@click.option("--shards", help="A folder of tars, in place of the workspace's newest.")
+@click.option("--out", required=True, help="Folder to write; must not be there yet.")
+def export(target: str, workspace: str, shards: str | None, out: str) -> None:
+    """Write shards as others keep data sets: Parquet with image columns and a card, for Hugging Face `datasets`."""
+    from flows.pairs_command import newest_artifact
+    from tasks.hf_export import export_hf_parquet
+
+    folder = Path(shards) if shards else newest_artifact(workspace, "shards").path
+    sizes = export_hf_parquet(folder, Path(out), on_progress=_counting)
+    console.print(f"{out}: {json.dumps(sizes)}", soft_wrap=True)
+
+
+@cli.command()
+@click.option("--workspace", default="workspace", show_default=True)
+@click.option("--manifest", "pair_list", help="A list of pairs: compare the newest shards with it instead.")
+@click.option("--shards", help="With --manifest: a folder of tars from anywhere, in place of the workspace's.")
+def verify(workspace: str, pair_list: str | None, shards: str | None) -> None:
+    """Compare every file of every artifact with its listed digest, or shards with a list of pairs."""
+    if shards and not pair_list:
+        raise ValueError("--shards goes with --manifest FILE, the list of pairs to compare with.")
+    if pair_list:
+        from flows.pairs_command import verify_pairs
+
+        return verify_pairs(Path(pair_list), workspace, shards, console)
     from flows.status import describe_workspace
 
     rows = describe_workspace(Path(workspace), full=True)["artifacts"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows.presets import preset, with_settings, with_start
+from flows.presets import preset, with_recorded, with_settings, with_start
 from tasks.artifacts import Outside, digest_of, sha256_of
 from tasks.config import RunConfig, RunOptions
 from tasks.stages import STAGES
@@ -82,6 +82,11 @@ def make_job(request: Request) -> Job:
     config = preset(request.preset)
     if request.start is not None:
         config = with_start(config, request.start)
+    if config.segments.reader == "pairs" and request.annotations:
+        from tasks.pair_list import read_header  # pyarrow takes a third of a second, which other commands need not wait
+
+        header = read_header(Path(request.annotations))
+        config = with_recorded(config, header.frames, header.shards)
     return Job(
         config=with_settings(config, request.settings),
         workspace=Path(request.workspace),

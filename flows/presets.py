@@ -1,14 +1,14 @@
-"""The recipes by name: demo, demo-hc, lc, hc, table -> RunConfig, and how single settings of one are changed.
+"""The recipes by name: demo, demo-hc, lc, hc, table, pairs -> RunConfig, and how single settings of one are changed.
 
-lc and hc are the paper's two datasets at the paper's numbers; table is any table of actions at the same numbers; the
-demos are the drawn kitchen, small enough for two CPU cores.
+lc and hc are the paper's two datasets at the paper's numbers; table is any table of actions at the same numbers; pairs
+cuts a recorded list of pairs again; the demos are the drawn kitchen, small enough for two CPU cores.
 """
 
 import dataclasses
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,16 @@ def table() -> RunConfig:
     )
 
 
+def pairs() -> RunConfig:
+    """The pairs of a re-materialisation manifest, cut again; `with_recorded` takes over the settings it records."""
+    return replace(
+        table(),
+        preset="pairs",
+        segments=SegmentsConfig(reader="pairs"),
+        report=ReportConfig(title="EditAction on a list of pairs"),
+    )
+
+
 def demo() -> RunConfig:
     """The drawn kitchen, fixed camera: the whole main job in minutes on two CPU cores."""
     return RunConfig(
@@ -141,7 +151,7 @@ def demo_hc() -> RunConfig:
     )
 
 
-PRESETS = {"demo": demo, "demo-hc": demo_hc, "lc": lc, "hc": hc, "table": table}
+PRESETS = {"demo": demo, "demo-hc": demo_hc, "lc": lc, "hc": hc, "table": table, "pairs": pairs}
 
 
 def preset(name: str) -> RunConfig:
@@ -166,6 +176,23 @@ def with_start(config: RunConfig, start: str) -> RunConfig:
         edits=replace(small.edits, sampling=replace(small.edits.sampling, size_px=side)),
         report=replace(config.report, notes=(*config.report.notes, SMALL_START_NOTE)),
     )
+
+
+def with_recorded(config: RunConfig, frames: Mapping[str, Any], shards: Mapping[str, Any]) -> RunConfig:
+    """Let the settings of stages `frames` and `shards` be those that a list of pairs records.
+
+    ValueError for one that does not exist here, or has a value that it cannot have.
+    """
+    return with_settings(config, dict(_dotted({"frames": frames, "shards": shards})))
+
+
+def _dotted(settings: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield nested settings by their dotted names."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{inside}{name}.")
+        else:
+            yield f"{inside}{name}", value
 
 
 def sampling_for(editor: str) -> SamplingConfig:

@@ -1,9 +1,10 @@
 """Write, sync, rename: what checkpoints and artifacts share, so that a name is there whole or not at all."""
 
+import ctypes
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,30 @@ def sync_file(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+FEW_FILES = 100
+"""Up to so many files are synced one by one."""
+
+
+def sync_files(folder: Path, names: Sequence[str]) -> None:
+    """Flush files (named relative to `folder`) to the disk: a few one by one, many with their whole file system.
+
+    One by one costs a disk's round trip each: a quarter of an hour for 150 000 pictures. The file system as a whole
+    takes seconds, but waits for what others are writing, too.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if len(names) <= FEW_FILES or not hasattr(libc, "syncfs"):
+        for name in names:
+            sync_file(folder / name)
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if libc.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(folder))
     finally:
         os.close(descriptor)
 

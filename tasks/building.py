@@ -20,8 +20,9 @@ from functools import partial as partial_call
 from pathlib import Path
 from typing import Any, Protocol
 
-from modeling.atomic import sync_file, sync_folder, write_json
+from modeling.atomic import sync_files, sync_folder, write_json
 from tasks.artifacts import (
+    FILES,
     ITEMS,
     MANIFEST,
     RECORDS,
@@ -40,6 +41,7 @@ from tasks.artifacts import (
     stage_key,
 )
 from tasks.config import RunOptions
+from tasks.file_list import describe_files, names_below, write_file_list
 from tasks.stages import STAGES
 
 PACKAGES = ("torch", "diffusers", "transformers", "av", "prefect", "numpy", "pillow")
@@ -167,17 +169,9 @@ def _manifest(
 ) -> dict[str, Any]:
     """Describe a finished stage. Files are synced here, so that the manifest never names what is not on the disk."""
     counts = _counts(work)
-    files = {}
-    for path in sorted(work.path.rglob("*")):
-        name = path.relative_to(work.path).as_posix()
-        if not path.is_file() or name in (MANIFEST, "building.json") or name.startswith(f"{ITEMS}/"):
-            continue
-        if work.is_scratch(name):  # a checkpoint that somebody removes to make room is no damage
-            continue
-        sync_file(path)
-        status = path.stat()
-        files[name] = {"size": status.st_size, "sha256": sha256_of(path), "mtime_ns": status.st_mtime_ns}
-    content = {name: file["sha256"] for name, file in files.items()}
+    names = names_below(work.path, leave_out=lambda name: _is_no_content(work, name))
+    sync_files(work.path, names)
+    content = write_file_list(work.path, describe_files(work.path, names))
     return {
         "stage": stage,
         "label": label,
@@ -195,13 +189,19 @@ def _manifest(
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "finished_at": datetime.now(UTC).isoformat(timespec="microseconds"),
         "seconds": round(seconds, 3),
-        "files": files,
+        "num_files": len(content),
     }
+
+
+def _is_no_content(work: Work, name: str) -> bool:
+    """Tell whether a file is about the artifact, or scratch: a checkpoint removed to make room is no damage."""
+    return name in (MANIFEST, FILES, "building.json") or name.startswith(f"{ITEMS}/") or work.is_scratch(name)
 
 
 def _counts(work: Work) -> dict[str, Any]:
     """Count the rows: input = kept + filtered + failed."""
-    kept = sum(1 for _ in read_records(work.path / RECORDS))
+    with (work.path / RECORDS).open("rb") as file:
+        kept = sum(1 for _ in file)
     reasons: dict[str, Counter[str]] = {"filtered": Counter(), "failed": Counter()}
     for row in read_records(work.path / REJECTED):
         reasons[row["status"]][row["reason"]] += 1

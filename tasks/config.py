@@ -9,7 +9,7 @@ from typing import Literal
 
 from modeling.config import SamplingConfig, TrainConfig
 
-Reader = Literal["epic", "mpii", "table"]
+Reader = Literal["epic", "mpii", "table", "pairs"]
 EpicSubset = Literal["extension", "epic55", "all"]
 ImageFormat = Literal["png", "jpeg"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 
-from tasks.artifacts import Artifact, Record, Work, digest_of
+from tasks.artifacts import Artifact, Work, digest_of
 from tasks.config import FramesConfig
 from tasks.decoding import decoder_settings
 from tasks.pairs import DECODER_KEY, VideoJob, VideoPairs, all_failed, cut_video, picture_folder
@@ -44,10 +44,11 @@ def cut_videos(jobs: list[VideoJob], workers: int) -> Iterator[tuple[VideoJob, V
     with process_pool(min(workers, len(waiting)) if workers else 0) as pool:
         futures = {pool.submit(cut_video, job): job for job in waiting}
         try:
-            for future in as_completed(futures):
+            for future in as_completed(list(futures)):
+                job = futures.pop(future)  # or every video's records would stay in memory until the last is cut
                 pairs = future.result()
-                waiting.remove(futures[future])
-                yield futures[future], pairs
+                waiting.remove(job)
+                yield job, pairs
         except BrokenProcessPool:
             pass
     for job in waiting:
@@ -59,10 +60,6 @@ def cut_videos(jobs: list[VideoJob], workers: int) -> Iterator[tuple[VideoJob, V
                 message = f"{job.path.name}: the decoder crashed on this file."
                 pairs = all_failed(job.segments, "decoder_crashed", message)
         yield job, pairs
-
-
-def _counted(records: list[Record], field: str) -> dict[str, int]:
-    return dict(sorted(Counter(record[field] for record in records).items()))
 
 
 @stage
@@ -96,13 +93,20 @@ def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Arti
         work.finish_item(job.video_id, key, kept=pairs.kept, rejected=pairs.rejected, files=pairs.files)
         num_done += 1
         work.progress(num_done, len(by_video))
-    kept, rejected = work.collect()
+    read_by: Counter[str] = Counter()
+    by_key: Counter[str] = Counter()
+    for kept, _ in work.collected():
+        read_by.update(record["read_by"] for record in kept)
+        by_key.update(record["decoder_key"] for record in kept)
     with_video = sum(len(each) for video_id, each in by_video.items() if video_id in paths)
     num_segments = sum(map(len, by_video.values()))
-    work.funnel = {"segments": num_segments, "with_video": with_video, "with_frames": len(kept)}
+    work.funnel = {"segments": num_segments, "with_video": with_video, "with_frames": read_by.total()}
     work.facts = {
-        "pairs_read_by": _counted(kept, "read_by"),
-        "pairs_by_decoder_key": _counted(kept, "decoder_key"),
+        "pairs_read_by": dict(sorted(read_by.items())),
+        "pairs_by_decoder_key": dict(sorted(by_key.items())),
         "decoder_settings": {DECODER_KEY: decoder_settings()},
     }
-    work.write_rows(kept, rejected)
+    work.write_rows(
+        (row for kept, _ in work.collected() for row in kept),
+        (row for _, rejected in work.collected() for row in rejected),
+    )

@@ -4,16 +4,19 @@ Item: one tar. Within a split the examples lie in the order of a hash of their i
 go through the tars from front to back, and the same on every machine. Pictures are stored as they were cut.
 """
 
+import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modeling.atomic import atomic_file
 from modeling.data.example import METADATA, Example, write_shard
-from tasks.artifacts import Artifact, Record, Work, digest_of
+from tasks.artifacts import RECORDS, Artifact, Record, Work, digest_of
 from tasks.config import ShardsConfig
 from tasks.splits import hash_rank
 from tasks.stage import stage
@@ -39,16 +42,47 @@ INDEX_SCHEMA = pa.schema(
 """Columns of the index: an example's metadata and the tar that holds it, relative to the index."""
 
 
-def plan_shards(rows: list[Record], examples_per_shard: int) -> dict[str, list[Record]]:
-    """Return the rows of each tar: name -> rows, splits in alphabetical order; every row must have `split`."""
-    by_split: dict[str, list[Record]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: (hash_rank(0, row["segment_id"]), row["segment_id"])):
-        by_split[row["split"]].append(row)
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What planning needs of a pair; the row itself stays in the frames' records until its tar is written."""
+
+    segment_id: str
+    split: str
+    offset: int
+    """Where its row begins in the frames' records.jsonl, in bytes."""
+
+
+def read_pairs(records: Path, split_of: Mapping[str, str]) -> list[Pair]:
+    """Return the pair of each row that is in a split, in the order of the file."""
+    pairs, offset = [], 0
+    with records.open("rb") as file:
+        for line in file:
+            segment_id = json.loads(line)["segment_id"]
+            if segment_id in split_of:
+                pairs.append(Pair(segment_id, split_of[segment_id], offset))
+            offset += len(line)
+    return pairs
+
+
+def plan_shards(pairs: list[Pair], examples_per_shard: int) -> dict[str, list[Pair]]:
+    """Return the pairs of each tar: name -> pairs, splits in alphabetical order."""
+    by_split: dict[str, list[Pair]] = defaultdict(list)
+    for pair in sorted(pairs, key=lambda pair: (hash_rank(0, pair.segment_id), pair.segment_id)):
+        by_split[pair.split].append(pair)
     return {
         f"{split}/{split}-{first // examples_per_shard:06d}.tar": by_split[split][first : first + examples_per_shard]
         for split in sorted(by_split)
         for first in range(0, len(by_split[split]), examples_per_shard)
     }
+
+
+def read_rows(records: BinaryIO, pairs: list[Pair]) -> list[Record]:
+    """Return the rows of pairs, each with its `split`, from the frames' opened records."""
+    rows = []
+    for pair in pairs:
+        records.seek(pair.offset)
+        rows.append(json.loads(records.readline()) | {"split": pair.split})
+    return rows
 
 
 def make_examples(rows: list[Record], frames_path: Path) -> Iterator[Example]:
@@ -61,40 +95,43 @@ def make_examples(rows: list[Record], frames_path: Path) -> Iterator[Example]:
         )
 
 
-def shard_key(rows: list[Record], frames: Artifact) -> str:
+def shard_key(rows: list[Record], digests: Mapping[str, str]) -> str:
     """Return the digest of all that decides a tar and its records: the rows and the digests of their pictures."""
-    files = frames.manifest["files"]
-    return digest_of(
-        [[row, files[row["source_image"]]["sha256"], files[row["edited_image"]]["sha256"]] for row in rows]
-    )
+    return digest_of([[row, digests[row["source_image"]], digests[row["edited_image"]]] for row in rows])
 
 
-def write_index(path: Path, rows: list[Record]) -> None:
-    """Write the table of all examples atomically."""
-    columns = {name: [row[name] for row in rows] for name in INDEX_SCHEMA.names}
+def write_index(path: Path, shards: Iterable[list[Record]]) -> int:
+    """Write the table of all examples, given the rows of each tar, atomically; return how many there are."""
+    tables = [
+        pa.table({name: [row[name] for row in rows] for name in INDEX_SCHEMA.names}, schema=INDEX_SCHEMA)
+        for rows in shards
+    ]
+    table = pa.concat_tables([INDEX_SCHEMA.empty_table(), *tables]).combine_chunks()
     with atomic_file(path) as temporary:
-        pq.write_table(pa.table(columns, schema=INDEX_SCHEMA), temporary)
+        pq.write_table(table, temporary)
+    return len(table)
 
 
 @stage
 def shards(work: Work, config: ShardsConfig, *, frames: Artifact, splits: Artifact) -> None:
     """Write the tars of every split and the index over them."""
-    split_of = {row["segment_id"]: row["split"] for row in splits.records()}
-    rows = [row | {"split": split_of[row["segment_id"]]} for row in frames.records()]
-    planned = plan_shards(rows, config.examples_per_shard)
-    for done, (name, members) in enumerate(planned.items()):
-        work.progress(done, len(planned))
-        key = shard_key(members, frames)
-        if work.item_done(name, key):
-            continue
-        (work.path / name).parent.mkdir(parents=True, exist_ok=True)
-        write_shard(work.path / name, make_examples(members, frames.path))
-        kept = [_without_pictures(row) | {"shard": name} for row in members]
-        work.finish_item(name, key, kept=kept, files=[name])
-    kept, rejected = work.collect()
-    write_index(work.path / INDEX, kept)
-    work.write_rows(kept, rejected)
-    work.funnel = {"rows": len(rows), "in_shards": len(kept)}
+    pairs = read_pairs(frames.path / RECORDS, {row["segment_id"]: row["split"] for row in splits.records()})
+    planned = plan_shards(pairs, config.examples_per_shard)
+    digests = {entry.name: entry.sha256 for entry in frames.files()}
+    with (frames.path / RECORDS).open("rb") as records:
+        for done, (name, members) in enumerate(planned.items()):
+            work.progress(done, len(planned))
+            rows = read_rows(records, members)
+            key = shard_key(rows, digests)
+            if work.item_done(name, key):
+                continue
+            (work.path / name).parent.mkdir(parents=True, exist_ok=True)
+            write_shard(work.path / name, make_examples(rows, frames.path))
+            kept = [_without_pictures(row) | {"shard": name} for row in rows]
+            work.finish_item(name, key, kept=kept, files=[name])
+    in_shards = write_index(work.path / INDEX, (kept for kept, _ in work.collected()))
+    work.write_rows(row for kept, _ in work.collected() for row in kept)
+    work.funnel = {"rows": len(pairs), "in_shards": in_shards}
     work.progress(len(planned), len(planned))
 
 

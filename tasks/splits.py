@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from modeling.data.images import Picture, read_image, squash
-from tasks.artifacts import Artifact, Record, Work
+from tasks.artifacts import Artifact, Outside, Record, Work
 from tasks.config import SplitsConfig
+from tasks.pair_list import keep_recorded_splits
 from tasks.stage import stage
 
 CORRELATION_PX = 128
@@ -102,8 +103,10 @@ def measure_shifts(work: Work, frames_path: Path, rows: list[Record]) -> dict[st
 
 
 @stage
-def splits(work: Work, config: SplitsConfig, *, frames: Artifact) -> None:
-    """Divide the frame pairs into training and test sets."""
+def splits(work: Work, config: SplitsConfig, *, frames: Artifact, recorded: Outside | None = None) -> None:
+    """Divide the frame pairs into training and test sets, or keep those that a list of pairs has `recorded`."""
+    if recorded is not None:
+        return keep_recorded_splits(work, frames, recorded.path)
     rows = list(frames.records())
     shifts = measure_shifts(work, frames.path, rows) if config.num_long_distance else {}
     assigned = assign_splits(rows, shifts, config)

@@ -36,6 +36,7 @@ STAGES: dict[str, Stage] = {
                 "tasks/epic.py",
                 "tasks/mpii.py",
                 "tasks/table.py",
+                "tasks/pair_list.py",
                 "tasks/instructions.py",
             ),
         ),

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tasks.artifacts import Artifact, Outside, Work, artifacts_of, damaged_files, digest_of, read_records, write_records
+from tasks.artifacts import (
+    Artifact,
+    Outside,
+    Work,
+    artifacts_of,
+    damaged_files,
+    digest_of,
+    read_records,
+    sha256_of,
+    write_records,
+)
 from tasks.building import StageFailed, find_or_build
 from tasks.config import SplitsConfig
 
@@ -93,6 +103,38 @@ def test_an_alteration_that_keeps_size_and_time_is_found_by_full_verification(tm
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert damaged_files(artifact) == []
     assert damaged_files(artifact, full=True) == ["2.txt"]
+
+
+@pytest.mark.parametrize("harm", ["delete", "cut", "garble", "lead out"])
+def test_a_list_of_files_that_is_not_whole_is_written_anew_and_no_item_redone(tmp_path: Path, harm: str) -> None:
+    whole, _ = build(Squares(), tmp_path)
+    file = whole.path / "files.jsonl"
+    lines = file.read_text().splitlines(keepends=True)
+    outside = tmp_path / "splits" / "not ours.txt"
+    outside.write_text("kept")
+    entry = json.dumps({"name": "../not ours.txt", "size": 0, "sha256": "", "mtime_ns": 0}) + "\n"
+    harmed = {"cut": lines[:-1], "garble": [*lines[:-1], "{}\n"], "lead out": [*lines[:-1], entry]}
+    if harm == "delete":
+        file.unlink()
+    else:
+        file.write_text("".join(harmed[harm]))
+    assert damaged_files(whole) == ["files.jsonl"]
+    again = Squares()
+    mended, _ = build(again, tmp_path)
+    assert again.worked_on == []
+    assert (mended.digest, list(mended.files())) == (whole.digest, list(whole.files()))
+    assert outside.read_text() == "kept"
+
+
+def test_a_list_of_files_that_names_other_digests_is_found_by_full_verification(tmp_path: Path) -> None:
+    artifact, _ = build(Squares(), tmp_path)
+    (artifact.path / "2.txt").write_text("7")
+    entries = [dict(entry._asdict()) for entry in artifact.files()]
+    for entry in entries:
+        status = (artifact.path / entry["name"]).stat()
+        entry |= {"mtime_ns": status.st_mtime_ns, "sha256": sha256_of(artifact.path / entry["name"])}
+    (artifact.path / "files.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    assert damaged_files(artifact, full=True) == ["files.jsonl"]
 
 
 def test_a_failed_item_is_counted_and_is_the_only_one_tried_again(tmp_path: Path) -> None:
@@ -215,10 +257,10 @@ def test_the_manifest_is_plain_json_and_names_key_config_inputs_and_versions(tmp
     assert manifest["config"]["num_test"] == 500
     assert manifest["inputs"] == {"frames": {"outside": "x", "digest": "a"}}
     assert {"torch", "prefect"} <= set(manifest["packages"])
-    assert set(manifest["files"]) == {"1.txt", "2.txt", "3.txt", "records.jsonl", "rejected.jsonl"}
+    assert {entry.name for entry in artifact.files()} == {"1.txt", "2.txt", "3.txt", "records.jsonl", "rejected.jsonl"}
 
 
 def test_records_come_back_as_they_were_written(tmp_path: Path) -> None:
-    rows = [{"instruction": "take out “jalapeño”\nfrom\tfridge", "start_s": 0.1}, {"n": None}]
+    rows = [{"instruction": "take out “jalapeño”\nfrom\tfridge\u2028", "start_s": 0.1}, {"n": None}] * 1_001
     write_records(tmp_path / "rows.jsonl", rows)
     assert list(read_records(tmp_path / "rows.jsonl")) == rows

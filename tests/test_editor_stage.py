@@ -59,7 +59,7 @@ def undisturbed(tmp_path_factory, start, sharded):
 
 
 def content_of(artifact):
-    return {name: file["sha256"] for name, file in artifact.manifest["files"].items()}
+    return {entry.name: entry.sha256 for entry in artifact.files()}
 
 
 @pytest.mark.slow

@@ -1,0 +1,89 @@
+"""The files of an artifact as a list beside its manifest: `files.jsonl`, one line a file, sorted by name.
+
+Apart from the manifest, which stays small whatever an artifact holds: 150 000 pictures make a list of 30 MB, which
+only those read who compare files, line by line; states, plans and keys need the manifest alone.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from modeling.atomic import atomic_file
+
+FILES = "files.jsonl"
+
+
+class FileEntry(NamedTuple):
+    """One file of an artifact."""
+
+    name: str
+    """Relative to the artifact's folder, with slashes."""
+    size: int
+    """Bytes."""
+    sha256: str
+    """Of its content."""
+    mtime_ns: int
+    """Modification time when the list was written; says where looking at the content can be spared."""
+
+
+def sha256_of(path: Path | str) -> str:
+    """Return the hex SHA-256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def names_below(folder: Path, *, leave_out: Callable[[str], bool]) -> list[str]:
+    """Return the files below a folder, relative to it and sorted, without those that `leave_out` is true of."""
+    names = []
+    for parent, _, files in os.walk(folder):
+        inside = os.path.relpath(parent, folder).replace(os.sep, "/")
+        names += [file if inside == "." else f"{inside}/{file}" for file in files]
+    return sorted(name for name in names if not leave_out(name))
+
+
+def describe_files(folder: Path, names: Iterable[str]) -> Iterator[FileEntry]:
+    """Yield the entry of each file, reading it."""
+    for name in names:
+        status = os.stat(f"{folder}/{name}")
+        yield FileEntry(name, status.st_size, sha256_of(f"{folder}/{name}"), status.st_mtime_ns)
+
+
+def write_file_list(folder: Path, entries: Iterable[FileEntry]) -> dict[str, str]:
+    """Write `files.jsonl` atomically; return name -> SHA-256, whose digest is the artifact's."""
+    content: dict[str, str] = {}
+    with atomic_file(folder / FILES) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for entry in entries:
+            content[entry.name] = entry.sha256
+            file.write(json.dumps(entry._asdict(), ensure_ascii=False) + "\n")
+    return content
+
+
+def read_file_list(folder: Path) -> Iterator[FileEntry]:
+    """Yield the entries of `files.jsonl`; FileNotFoundError without one, ValueError for a line that is no entry."""
+    with (folder / FILES).open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                entry = FileEntry(**json.loads(line))
+                if entry.name.startswith("/") or ".." in entry.name.split("/"):
+                    raise ValueError(f"{entry.name!r} leads out of the folder")
+                yield entry
+            except (ValueError, TypeError, AttributeError) as error:
+                raise ValueError(f"{folder / FILES}: line {number} names no file ({error}).") from error
+
+
+def is_altered(folder: Path, entry: FileEntry, *, full: bool) -> bool:
+    """Tell whether a file is missing or not as listed.
+
+    Its size is compared always; its digest where its modification time is not the listed one, or always (`full`).
+    """
+    path = f"{folder}/{entry.name}"
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    if status.st_size != entry.size:
+        return True
+    return (full or status.st_mtime_ns != entry.mtime_ns) and sha256_of(path) != entry.sha256
