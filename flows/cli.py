@@ -36,6 +36,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: editor.num_steps=100."
             ),
+            click.option("--long-distance", help="CSV of the segments that you chose as the long-distance test set."),
             click.option("--until", type=click.Choice(UNTIL), default="report", show_default=True, help="Last stage."),
             click.option("--plan", "plan_only", is_flag=True, help="Say what would run and why, and run nothing."),
             click.option("--refresh", multiple=True, type=click.Choice(UNTIL), help="Rebuild this stage."),

@@ -28,6 +28,8 @@ class Request:
     """Folder of the videos, likewise."""
     start: str | None = None
     """Folder or hub id to train from instead of the preset's."""
+    long_distance: str | None = None
+    """CSV of the segments that a person chose as the long-distance test set."""
     until: str = "report"
     """Last stage to run."""
     settings: dict[str, Any] = field(default_factory=dict)
@@ -55,10 +57,14 @@ class Job:
     """Annotation file; None when the kitchen writes one."""
     videos: Path | None = None
     """Folder of the videos; None when the kitchen makes them, or when no stage that reads them is asked for."""
+    long_distance: Path | None = None
+    """CSV of the long-distance test set; None when it is chosen automatically."""
     until: str = "report"
     """Last stage to run."""
 
     def __post_init__(self) -> None:
+        if self.long_distance is not None and not self.long_distance.is_file():
+            raise ValueError(f"There is no file {self.long_distance} with a long-distance test set.")
         if self.until not in UNTIL:
             raise ValueError(f"There is no stage {self.until!r} to end with; choose one of {', '.join(UNTIL)}.")
         if self.config.kitchen is not None:
@@ -87,6 +93,7 @@ def make_job(request: Request) -> Job:
         workspace=Path(request.workspace),
         annotations=Path(request.annotations) if request.annotations else None,
         videos=Path(request.videos) if request.videos else None,
+        long_distance=Path(request.long_distance) if request.long_distance else None,
         until=request.until,
     )
 

@@ -60,7 +60,8 @@ def dataset(job: Job, make: Make) -> Dataset:
     segments = make("segments", label, config.segments, annotations=_annotations(job, kitchen))
     videos = make("videos", label, config.videos, segments=segments, folder=_folder(job, kitchen, segments))
     frames = make("frames", label, config.frames, segments=segments, videos=videos)
-    splits = make("splits", label, config.splits, frames=frames)
+    chosen = {"long_distance": outside_file(job.long_distance)} if job.long_distance is not None else {}
+    splits = make("splits", label, config.splits, frames=frames, **chosen)
     shards = make("shards", label, config.shards, frames=frames, splits=splits)
     return Dataset(kitchen=kitchen, segments=segments, videos=videos, frames=frames, splits=splits, shards=shards)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from modeling.data.images import Picture, encode_jpeg, encode_png, squash
 from tasks.artifacts import Record
 from tasks.config import FramesConfig
+from tasks.quality import Look, look_at, quality_of
 from tasks.segment import Segment
 from tasks.video import Moment, Reading, Shown, VideoError, read_moments
 from tasks.video_files import fingerprint
@@ -36,6 +37,16 @@ class VideoJob:
     """Size and format of the pictures."""
     folder: Path
     """Artifact's folder to write into."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """What is kept of a frame."""
+
+    file: bytes
+    """Its picture file."""
+    look: Look
+    """What the pair's quality is measured from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,16 +93,17 @@ def all_failed(segments: Sequence[Segment], reason: str, message: str) -> VideoP
     return VideoPairs(kept=[], rejected=[_failed(segment, reason, message) for segment in segments], files=[])
 
 
-def _encode(image: Picture, config: FramesConfig) -> bytes:
+def _encode(image: Picture, config: FramesConfig) -> Cut:
     small = squash(image, config.size_px)
-    return encode_png(small) if config.image_format == "png" else encode_jpeg(small)
+    file = encode_png(small) if config.image_format == "png" else encode_jpeg(small)
+    return Cut(file=file, look=look_at(small))
 
 
 def _failed(segment: Segment, reason: str, message: str) -> Record:
     return asdict(segment) | {"status": "failed", "reason": reason, "message": message}
 
 
-def _write(job: VideoJob, folder: Path, reading: Reading[bytes]) -> VideoPairs:
+def _write(job: VideoJob, folder: Path, reading: Reading[Cut]) -> VideoPairs:
     pairs = VideoPairs(kept=[], rejected=[], files=[])
     pictures: dict[str, bytes] = {}
     for place, segment in enumerate(job.segments):
@@ -102,7 +114,7 @@ def _write(job: VideoJob, folder: Path, reading: Reading[bytes]) -> VideoPairs:
             pairs.rejected.append(_failed(segment, error.reason, str(error)))
             continue
         names = [_name(job, shown) for shown in (source, edited)]
-        pictures |= {names[0]: source.kept, names[1]: edited.kept}
+        pictures |= {names[0]: source.kept.file, names[1]: edited.kept.file}
         pairs.kept.append(_record(segment, source, edited, names, job.config, reading.method))
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in pictures.items():
@@ -112,14 +124,14 @@ def _write(job: VideoJob, folder: Path, reading: Reading[bytes]) -> VideoPairs:
     return pairs
 
 
-def _name(job: VideoJob, shown: Shown[bytes]) -> str:
+def _name(job: VideoJob, shown: Shown[Cut]) -> str:
     return f"{IMAGES}/{job.video_id}/{shown.index:07d}{SUFFIXES[job.config.image_format]}"
 
 
 def _record(
-    segment: Segment, source: Shown[bytes], edited: Shown[bytes], names: list[str], config: FramesConfig, read_by: str
+    segment: Segment, source: Shown[Cut], edited: Shown[Cut], names: list[str], config: FramesConfig, read_by: str
 ) -> Record:
-    return asdict(segment) | {
+    taken = {
         "source_frame_index": source.index,
         "edited_frame_index": edited.index,
         "source_pts_s": source.pts_s,
@@ -129,3 +141,4 @@ def _record(
         "size_px": config.size_px,
         "read_by": read_by,
     }
+    return asdict(segment) | taken | quality_of(source.kept.look, edited.kept.look)

@@ -16,9 +16,9 @@ from modeling.config import SamplingConfig, TrainConfig
 from modeling.data.images import read_image
 from modeling.data.loader import Examples
 from tasks.artifacts import Artifact, Record, Work, read_records
+from tasks.assignment import hash_rank
 from tasks.config import ReportConfig
 from tasks.scores import EDITS, editor_name
-from tasks.splits import hash_rank
 from tasks.stage import stage
 
 FEW_PAIRS = 200

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from modeling.atomic import atomic_file
 from modeling.data.example import METADATA, Example, write_shard
 from tasks.artifacts import Artifact, Record, Work, digest_of
+from tasks.assignment import hash_rank
 from tasks.config import ShardsConfig
-from tasks.splits import hash_rank
 from tasks.stage import stage
 
 INDEX = "index.parquet"
@@ -80,7 +80,7 @@ def write_index(path: Path, rows: list[Record]) -> None:
 def shards(work: Work, config: ShardsConfig, *, frames: Artifact, splits: Artifact) -> None:
     """Write the tars of every split and the index over them."""
     split_of = {row["segment_id"]: row["split"] for row in splits.records()}
-    rows = [row | {"split": split_of[row["segment_id"]]} for row in frames.records()]
+    rows = [row | {"split": split_of[row["segment_id"]]} for row in frames.records() if row["segment_id"] in split_of]
     planned = plan_shards(rows, config.examples_per_shard)
     for done, (name, members) in enumerate(planned.items()):
         work.progress(done, len(planned))

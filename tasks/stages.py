@@ -47,11 +47,12 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="frames",
-            version=1,
+            version=2,
             inputs=("segments", "videos"),
             sources=(
                 "tasks/frames.py",
                 "tasks/pairs.py",
+                "tasks/quality.py",
                 "tasks/video.py",
                 "tasks/moments.py",
                 "tasks/packets.py",
@@ -60,7 +61,18 @@ STAGES: dict[str, Stage] = {
                 "modeling/data/images.py",
             ),
         ),
-        Stage(name="splits", version=1, inputs=("frames",), sources=("tasks/splits.py",)),
+        Stage(
+            name="splits",
+            version=2,
+            inputs=("frames",),
+            sources=(
+                "tasks/splits.py",
+                "tasks/assignment.py",
+                "tasks/leakage.py",
+                "tasks/long_distance.py",
+                "tasks/quality.py",
+            ),
+        ),
         Stage(
             name="shards",
             version=1,

@@ -15,6 +15,7 @@ from tasks.artifacts import Artifact
 from tasks.config import FramesConfig, RunOptions
 from tasks.frames import cut_videos, frames
 from tasks.pairs import VideoJob
+from tasks.quality import look_at, quality_of
 from tasks.segment import Segment
 from tests.clips import HEIGHT, WIDTH, encode, read_number
 from tests.test_segments_stage import find_in, read_into
@@ -71,6 +72,14 @@ def test_pairs_are_the_frames_at_start_and_stop_and_the_rest_is_counted(clips: P
     assert pairs.manifest["counts"] == counts
     assert pairs.manifest["funnel"] == {"segments": 6, "with_video": 5, "with_frames": 3}
     assert records[0]["edited_image"] == records[1]["source_image"], "a frame that two segments share is one file"
+
+
+def test_every_pair_carries_its_quality_measured_from_its_own_pictures(clips: Path, tmp_path: Path) -> None:
+    pairs = cut(clips, tmp_path / "workspace")
+    for record in pairs.records():
+        looks = [look_at(read_image(pairs.path / record[name])) for name in ("source_image", "edited_image")]
+        assert quality_of(*looks).items() <= record.items()
+        assert 0 < record["change"] < 1
 
 
 def test_pictures_are_squashed_by_the_projects_one_resize(clips: Path, tmp_path: Path) -> None:
