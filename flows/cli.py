@@ -18,6 +18,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from flows.dataset_commands import candidates
 from flows.job import UNTIL, Request, make_job, parse_settings
 from flows.presets import PRESETS, with_settings
 
@@ -52,6 +53,9 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.version_option(package_name="editaction")
 def cli() -> None:
     """Learn image edits from videos of actions: videos with labelled actions in, an image editor with scores out."""
+
+
+cli.add_command(candidates)
 
 
 @cli.command()
