@@ -68,11 +68,14 @@ def demo(**options: Any) -> None:
 @cli.command()
 @click.option("--preset", type=click.Choice(list(PRESETS)), required=True, help="Which recipe.")
 @click.option("--annotations", help="Annotation file: EPIC CSV (hc), MPII .mat (lc) or a table of actions.")
+@click.option("--more-annotations", multiple=True, help="A further file of the same dataset: EPIC_100_validation.csv.")
 @click.option("--videos", help="Folder of the videos.")
 @job_options
-def run(preset: str, annotations: str | None, videos: str | None, **options: Any) -> None:
+def run(
+    preset: str, annotations: str | None, more_annotations: tuple[str, ...], videos: str | None, **options: Any
+) -> None:
     """Run the main job, or its stages up to --until; what is done already is not done again."""
-    _run(preset, annotations, videos, **options)
+    _run(preset, annotations, videos, more_annotations=list(more_annotations), **options)
 
 
 def _run(

@@ -57,7 +57,8 @@ def dataset(job: Job, make: Make) -> Dataset:
     """Annotations + videos -> segments -> frame pairs -> splits -> shards."""
     config, label = job.config, job.config.preset
     kitchen = make("kitchen", label, config.kitchen) if config.kitchen is not None else None
-    segments = make("segments", label, config.segments, annotations=_annotations(job, kitchen))
+    more = {f"annotations_{place:03d}": outside_file(each) for place, each in enumerate(job.more_annotations, 2)}
+    segments = make("segments", label, config.segments, annotations=_annotations(job, kitchen), **more)
     videos = make("videos", label, config.videos, segments=segments, folder=_folder(job, kitchen, segments))
     frames = make("frames", label, config.frames, segments=segments, videos=videos)
     chosen = {"long_distance": outside_file(job.long_distance)} if job.long_distance is not None else {}

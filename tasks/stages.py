@@ -28,7 +28,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="segments",
-            version=1,
+            version=2,
             inputs=("annotations",),
             sources=(
                 "tasks/segments.py",
