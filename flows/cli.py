@@ -18,7 +18,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from flows.dataset_commands import candidates
+from flows.dataset_commands import candidates, dataset
 from flows.job import UNTIL, Request, make_job, parse_settings
 from flows.presets import PRESETS, with_settings
 
@@ -56,6 +56,7 @@ def cli() -> None:
 
 
 cli.add_command(candidates)
+cli.add_command(dataset)
 
 
 @cli.command()

@@ -63,6 +63,7 @@ def dataset(job: Job, make: Make) -> Dataset:
     frames = make("frames", label, config.frames, segments=segments, videos=videos)
     chosen = {"long_distance": outside_file(job.long_distance)} if job.long_distance is not None else {}
     splits = make("splits", label, config.splits, frames=frames, **chosen)
+    make("dataset", label, config.dataset, segments=segments, videos=videos, frames=frames, splits=splits)
     shards = make("shards", label, config.shards, frames=frames, splits=splits)
     return Dataset(kitchen=kitchen, segments=segments, videos=videos, frames=frames, splits=splits, shards=shards)
 

@@ -105,6 +105,18 @@ class SplitsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DatasetConfig:
+    """Segments, pairs and splits -> one HTML page about the data."""
+
+    title: str = "The dataset"
+    """Heading of the page."""
+    paper: Literal["lc", "hc"] | None = None
+    """Dataset of the paper whose figures stand beside those measured; None where there is none."""
+    num_shown_pairs: int = 12
+    """Pairs shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShardsConfig:
     """Split pairs -> WebDataset tars."""
 
@@ -201,6 +213,7 @@ class RunConfig:
     videos: VideosConfig = field(default_factory=VideosConfig)
     frames: FramesConfig
     splits: SplitsConfig
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
     shards: ShardsConfig
     classifier: ClassifierConfig
     editor: TrainConfig

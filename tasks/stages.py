@@ -74,6 +74,19 @@ STAGES: dict[str, Stage] = {
             ),
         ),
         Stage(
+            name="dataset",
+            version=1,
+            inputs=("segments", "frames", "splits"),
+            sources=(
+                "tasks/dataset.py",
+                "tasks/dataset_statistics.py",
+                "tasks/shown.py",
+                "evaluation/dataset_page.py",
+                "evaluation/dataset_charts.py",
+                "evaluation/templates",
+            ),
+        ),
+        Stage(
             name="shards",
             version=1,
             inputs=("frames", "splits"),
@@ -148,6 +161,7 @@ STAGES: dict[str, Stage] = {
             inputs=("scores", "edits"),
             sources=(
                 "tasks/report.py",
+                "tasks/shown.py",
                 "evaluation/report.py",
                 "evaluation/report_charts.py",
                 "evaluation/report_tables.py",
