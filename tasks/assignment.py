@@ -106,18 +106,17 @@ class _Draw:
         groups: dict[str, set[str]] = defaultdict(set)
         for segment_id, row in self.rows.items():
             groups[row[column]].add(segment_id)
-        held = {self.rows[each][column] for each in self.chosen}
-        held |= set(in_hash_order(self.config.seed, groups)[: math.ceil(self.config.held_out_share * len(groups))])
-        held |= self._groups_for(num_test, self.testable - set(self.chosen), groups, held)
-        inside = set().union(*(groups[each] for each in held))
-        test = self._first(num_test, (self.testable - set(self.chosen)) & inside)
+        random = self.testable - set(self.chosen)
+        held = set(in_hash_order(self.config.seed, groups)[: math.ceil(self.config.held_out_share * len(groups))])
+        held |= self._groups_for(num_test, random, groups, held)
+        test = self._first(num_test, random & _union(groups, held))
+        held |= {self.rows[each][column] for each in self.chosen}
         if not self.chosen:
             held |= self._groups_for(num_long, self.moved - set(test), groups, held)
-            inside = set().union(*(groups[each] for each in held))
+        inside = _union(groups, held)
         long = self.chosen or self._furthest(num_long, (self.moved - set(test)) & inside)
         others = {name: members for name, members in groups.items() if name not in held}
-        held_for_validation = self._groups_for(num_validation, self.rows.keys(), others, set())
-        beside = set().union(*(groups[each] for each in held_for_validation))
+        beside = _union(groups, self._groups_for(num_validation, self.rows.keys(), others, set()))
         validation = self._first(num_validation, beside)
         self.left_out = dict.fromkeys(sorted(inside - {*test, *long}), f"{kind}_in_test")
         self.left_out |= dict.fromkeys(sorted(beside - set(validation)), f"{kind}_in_validation")
@@ -136,6 +135,10 @@ class _Draw:
         rest = in_hash_order(self.config.seed, groups.keys() - held)
         offers = [(each, len(groups[each] & wanted), len(groups[each])) for each in rest]
         return cheapest_groups(offers, missing)
+
+
+def _union(groups: dict[str, set[str]], names: Collection[str]) -> set[str]:
+    return set().union(*(groups[name] for name in names))
 
 
 def cheapest_groups(offers: Sequence[tuple[str, int, int]], num: int) -> set[str]:

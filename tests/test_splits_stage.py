@@ -115,6 +115,17 @@ def test_in_a_disjoint_split_no_group_is_on_two_sides_and_sizes_are_exact(
     assert set(made.left_out.values()) <= {f"{kind}_in_test", f"{kind}_in_validation"}
 
 
+def test_the_videos_of_chosen_pairs_are_held_out_too_and_the_random_test_set_stays():
+    config = SplitsConfig(method="video-disjoint", num_test=12)
+    before = assign_splits(MANY, config)
+    chosen = [each for each, split in before.splits.items() if split == "train"][:3]
+    after = assign_splits(MANY, config, chosen)
+    assert members(after.splits, "long3") == set(chosen)
+    assert members(after.splits, "test12") == members(before.splits, "test12")
+    videos = {row["segment_id"]: row["video_id"] for row in MANY}
+    assert not {videos[each] for each in chosen} & {videos[each] for each in members(after.splits, "train")}
+
+
 def test_a_disjoint_split_is_the_same_in_any_order_of_the_rows():
     config = SplitsConfig(method="video-disjoint", num_test=30, num_long_distance=4, num_validation=10)
     assert assign_splits(MANY, config) == assign_splits(MANY[::-1], config)
