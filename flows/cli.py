@@ -18,6 +18,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from flows.dataset_commands import candidates, dataset
 from flows.job import UNTIL, Request, make_job, parse_settings
 from flows.presets import PRESETS, with_settings
 
@@ -36,6 +37,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: editor.num_steps=100."
             ),
+            click.option("--long-distance", help="CSV of the segments that you chose as the long-distance test set."),
             click.option("--until", type=click.Choice(UNTIL), default="report", show_default=True, help="Last stage."),
             click.option("--plan", "plan_only", is_flag=True, help="Say what would run and why, and run nothing."),
             click.option("--refresh", multiple=True, type=click.Choice(UNTIL), help="Rebuild this stage."),
@@ -53,6 +55,10 @@ def cli() -> None:
     """Learn image edits from videos of actions: videos with labelled actions in, an image editor with scores out."""
 
 
+cli.add_command(candidates)
+cli.add_command(dataset)
+
+
 @cli.command()
 @job_options
 def demo(**options: Any) -> None:
@@ -65,11 +71,14 @@ def demo(**options: Any) -> None:
 @click.option(
     "--annotations", help="Annotation file: EPIC CSV (hc), MPII .mat (lc), a table of actions, or a list of pairs."
 )
+@click.option("--more-annotations", multiple=True, help="A further file of the same dataset: EPIC_100_validation.csv.")
 @click.option("--videos", help="Folder of the videos.")
 @job_options
-def run(preset: str, annotations: str | None, videos: str | None, **options: Any) -> None:
+def run(
+    preset: str, annotations: str | None, more_annotations: tuple[str, ...], videos: str | None, **options: Any
+) -> None:
     """Run the main job, or its stages up to --until; what is done already is not done again."""
-    _run(preset, annotations, videos, **options)
+    _run(preset, annotations, videos, more_annotations=list(more_annotations), **options)
 
 
 def _run(

@@ -24,10 +24,14 @@ class Request:
     """Folder of the artifacts."""
     annotations: str | None = None
     """Annotation file, when the preset does not draw its own kitchen."""
+    more_annotations: list[str] = field(default_factory=list)
+    """Further annotation files of the same dataset, such as EPIC's validation."""
     videos: str | None = None
     """Folder of the videos, likewise."""
     start: str | None = None
     """Folder or hub id to train from instead of the preset's."""
+    long_distance: str | None = None
+    """CSV of the segments that a person chose as the long-distance test set."""
     until: str = "report"
     """Last stage to run."""
     settings: dict[str, Any] = field(default_factory=dict)
@@ -55,14 +59,23 @@ class Job:
     """Annotation file; None when the kitchen writes one."""
     videos: Path | None = None
     """Folder of the videos; None when the kitchen makes them, or when no stage that reads them is asked for."""
+    more_annotations: tuple[Path, ...] = ()
+    """Further annotation files."""
+    long_distance: Path | None = None
+    """CSV of the long-distance test set; None when it is chosen automatically."""
     until: str = "report"
     """Last stage to run."""
 
     def __post_init__(self) -> None:
+        if self.long_distance is not None and not self.long_distance.is_file():
+            raise ValueError(f"There is no file {self.long_distance} with a long-distance test set.")
         if self.until not in UNTIL:
             raise ValueError(f"There is no stage {self.until!r} to end with; choose one of {', '.join(UNTIL)}.")
+        for path in self.more_annotations:
+            if not path.is_file():
+                raise ValueError(f"There is no annotation file {path}.")
         if self.config.kitchen is not None:
-            if self.annotations or self.videos:
+            if self.annotations or self.videos or self.more_annotations:
                 raise ValueError(
                     f"Preset {self.config.preset!r} draws its own videos; leave annotations and videos out."
                 )
@@ -92,6 +105,8 @@ def make_job(request: Request) -> Job:
         workspace=Path(request.workspace),
         annotations=Path(request.annotations) if request.annotations else None,
         videos=Path(request.videos) if request.videos else None,
+        more_annotations=tuple(map(Path, request.more_annotations)),
+        long_distance=Path(request.long_distance) if request.long_distance else None,
         until=request.until,
     )
 

@@ -57,11 +57,15 @@ def dataset(job: Job, make: Make) -> Dataset:
     """Annotations + videos -> segments -> frame pairs -> splits -> shards."""
     config, label = job.config, job.config.preset
     kitchen = make("kitchen", label, config.kitchen) if config.kitchen is not None else None
-    segments = make("segments", label, config.segments, annotations=_annotations(job, kitchen))
+    more = {f"annotations_{place:03d}": outside_file(each) for place, each in enumerate(job.more_annotations, 2)}
+    segments = make("segments", label, config.segments, annotations=_annotations(job, kitchen), **more)
     videos = make("videos", label, config.videos, segments=segments, folder=_folder(job, kitchen, segments))
     frames = make("frames", label, config.frames, segments=segments, videos=videos)
-    recorded = {"recorded": _annotations(job, kitchen)} if config.segments.reader == "pairs" else {}
-    splits = make("splits", label, config.splits, frames=frames, **recorded)
+    given = {"recorded": _annotations(job, kitchen)} if config.segments.reader == "pairs" else {}
+    if job.long_distance is not None:
+        given["long_distance"] = outside_file(job.long_distance)
+    splits = make("splits", label, config.splits, frames=frames, **given)
+    make("dataset", label, config.dataset, segments=segments, videos=videos, frames=frames, splits=splits)
     shards = make("shards", label, config.shards, frames=frames, splits=splits)
     return Dataset(kitchen=kitchen, segments=segments, videos=videos, frames=frames, splits=splits, shards=shards)
 

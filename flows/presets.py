@@ -16,6 +16,7 @@ from typing import Any
 from modeling.config import ObjectiveConfig, SamplingConfig, TrainConfig
 from tasks.config import (
     ClassifierConfig,
+    DatasetConfig,
     EditsConfig,
     FramesConfig,
     KitchenConfig,
@@ -52,6 +53,7 @@ def lc() -> RunConfig:
         segments=SegmentsConfig(reader="mpii"),
         frames=FramesConfig(),
         splits=SplitsConfig(num_test=500),
+        dataset=DatasetConfig(title="LC, from MPII Cooking 2", paper="lc"),
         shards=ShardsConfig(),
         classifier=ClassifierConfig(start="facebook/timesformer-base-finetuned-ssv2", size_px=224, channel_order="bgr"),
         editor=TrainConfig(),
@@ -68,6 +70,7 @@ def hc() -> RunConfig:
         preset="hc",
         segments=SegmentsConfig(reader="epic", epic_subset="extension"),
         splits=SplitsConfig(num_test=500, num_long_distance=100),
+        dataset=DatasetConfig(title="HC, from EPIC-KITCHENS-100", paper="hc"),
         classifier=ClassifierConfig(start="facebook/timesformer-base-finetuned-k600", size_px=224),
         report=ReportConfig(title="EditAction on HC (EPIC-KITCHENS-100)"),
     )
@@ -80,6 +83,7 @@ def table() -> RunConfig:
         preset="table",
         segments=SegmentsConfig(reader="table"),
         splits=SplitsConfig(num_test=500, max_test_share=0.2),
+        dataset=DatasetConfig(title="A table of actions"),
         report=ReportConfig(title="EditAction on a table of actions"),
     )
 
@@ -103,6 +107,7 @@ def demo() -> RunConfig:
         segments=SegmentsConfig(reader="mpii"),
         frames=FramesConfig(size_px=96, image_format="png"),
         splits=SplitsConfig(num_test=240, test_without_overlap=True),
+        dataset=DatasetConfig(title="The drawn kitchen"),
         shards=ShardsConfig(),
         classifier=ClassifierConfig(
             size_px=48,
@@ -147,6 +152,7 @@ def demo_hc() -> RunConfig:
         kitchen=KitchenConfig(style="epic", num_videos=160),
         segments=SegmentsConfig(reader="epic", epic_subset="all"),
         splits=SplitsConfig(num_test=240, num_long_distance=60, test_without_overlap=True),
+        dataset=DatasetConfig(title="The drawn kitchen, head camera"),
         report=ReportConfig(title="EditAction in the drawn kitchen, head camera", notes=(KITCHEN_NOTE,)),
     )
 

@@ -161,6 +161,11 @@ def artifacts_of(workspace: Path, stage: str) -> list[Artifact]:
     return sorted(map(Artifact.read, folders), key=lambda artifact: artifact.manifest["finished_at"])
 
 
+def made_from(artifacts: Iterable[Artifact], name: str, source: Artifact) -> list[Artifact]:
+    """Return those artifacts whose input `name` is `source` by content, in their order."""
+    return [each for each in artifacts if each.manifest["inputs"].get(name, {}).get("digest") == source.digest]
+
+
 class Work:
     """A stage at work: where it writes, which of its items are done, what it counted."""
 

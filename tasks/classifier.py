@@ -21,9 +21,9 @@ from modeling.atomic import atomic_folder, write_json
 from modeling.data.images import Picture
 from modeling.data.loader import Examples
 from tasks.artifacts import Artifact, Record, Work
+from tasks.assignment import hash_rank
 from tasks.clips import CLIPS, Segment, cut_all
 from tasks.config import ClassifierConfig
-from tasks.splits import hash_rank
 from tasks.stage import stage
 
 CHECKPOINT = "checkpoint.safetensors"

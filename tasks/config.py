@@ -12,6 +12,7 @@ from modeling.config import SamplingConfig, TrainConfig
 Reader = Literal["epic", "mpii", "table", "pairs"]
 EpicSubset = Literal["extension", "epic55", "all"]
 ImageFormat = Literal["png", "jpeg"]
+SplitMethod = Literal["paper", "video-disjoint", "participant-disjoint"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +55,35 @@ class FramesConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QualityLimits:
+    """Pairs outside these limits are filtered; None sets no limit. The columns are told in tasks/quality.py."""
+
+    min_sharpness: float | None = None
+    """Of the blurrier picture; reason `blurred`."""
+    min_brightness: float | None = None
+    """Of the darker picture; `too_dark`."""
+    max_brightness: float | None = None
+    """Of the brighter picture; `too_bright`."""
+    min_change: float | None = None
+    """Least difference of the two; `no_change`."""
+    min_motion: float | None = None
+    """Least area that differs once the camera's shift is undone; `no_motion`."""
+    max_motion: float | None = None
+    """Greatest such area; `too_much_motion`."""
+    max_camera_shift: float | None = None
+    """Greatest shift of the view; `camera_moved`."""
+    max_scene_cut: float | None = None
+    """Greatest distance of the colours; `scene_cut`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SplitsConfig:
     """Frame pairs -> train and test sets, all disjoint."""
 
+    method: SplitMethod = "paper"
+    """paper: test pairs at random. The others: no pair of a test pair's video, or participant, is trained on."""
+    held_out_share: float = 0.05
+    """Least share of the videos or participants that a disjoint method holds out: few would stand for little."""
     num_test: int = 500
     """Random test pairs (the paper's test500)."""
     num_long_distance: int = 0
@@ -67,8 +94,26 @@ class SplitsConfig:
     """Each test set takes at most this share of all pairs; below it num_test is exact or an error."""
     test_without_overlap: bool = False
     """Draw test pairs only among segments that overlap no other segment of their video."""
+    quality: QualityLimits = field(default_factory=QualityLimits)
+    """Which pairs are too poor to use; none by default, as in the paper."""
     seed: int = 0
     """Key of the hash that draws the split."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.held_out_share < 1:
+            raise ValueError(f"held_out_share is {self.held_out_share}; it is a share in [0, 1).")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetConfig:
+    """Segments, pairs and splits -> one HTML page about the data."""
+
+    title: str = "The dataset"
+    """Heading of the page."""
+    paper: Literal["lc", "hc"] | None = None
+    """Dataset of the paper whose figures stand beside those measured; None where there is none."""
+    num_shown_pairs: int = 12
+    """Pairs shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +213,7 @@ class RunConfig:
     videos: VideosConfig = field(default_factory=VideosConfig)
     frames: FramesConfig
     splits: SplitsConfig
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
     shards: ShardsConfig
     classifier: ClassifierConfig
     editor: TrainConfig

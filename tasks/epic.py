@@ -5,9 +5,12 @@ second whatever a video's own rate is, and here serve only as identity (one segm
 Source: https://github.com/epic-kitchens/epic-kitchens-100-annotations, Damen et al., IJCV 2022.
 """
 
+import ast
 import csv
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +18,43 @@ from tasks.config import EpicSubset
 from tasks.instructions import parse_instruction
 from tasks.segment import Annotations, Segment, has_good_times
 
-PINNED_BLOB = "a7c4d226126f60bf1a15a7524092f7c731beeea9"
-"""Git blob of EPIC_100_train.csv at commit ea8b404 of the annotations' repository."""
-PINNED_FUNNEL = {"rows": 67_217, "in_subset": 37_455, "distinct": 37_454}
-"""What the pinned file gives for the extension; 37 454 is the paper's number of pairs."""
 PAPER_NUM_ACTIONS = 260
 COLUMNS = ("participant_id", "video_id", "start_timestamp", "stop_timestamp", "start_frame", "stop_frame", "narration")
-"""Columns that are read; `verb` too where there is one."""
+"""Columns that are read; `verb` and `all_nouns` too where they are there."""
+FURTHER_COLUMNS = ("verb", "all_nouns")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PinnedFile:
+    """An official annotation file, and what it is known to give."""
+
+    name: str
+    git_blob: str
+    """Its git blob at commit ea8b404 of the annotations' repository."""
+    num_rows: int
+    num_in_subset: Mapping[EpicSubset, int]
+    num_distinct: Mapping[EpicSubset, int]
+    """Distinct (video, start frame, stop frame) in each subset; 37 454 is the paper's number of pairs."""
+
+
+PINNED_FILES = (
+    PinnedFile(
+        name="EPIC_100_train.csv",
+        git_blob="a7c4d226126f60bf1a15a7524092f7c731beeea9",
+        num_rows=67_217,
+        num_in_subset={"extension": 37_455, "epic55": 29_762, "all": 67_217},
+        num_distinct={"extension": 37_454, "epic55": 29_758, "all": 67_212},
+    ),
+    PinnedFile(
+        name="EPIC_100_validation.csv",
+        git_blob="5683790a9b2e22834e3932849f9a8e40b4d273a3",
+        num_rows=9_668,
+        num_in_subset={"extension": 0, "epic55": 9_668, "all": 9_668},
+        num_distinct={"extension": 0, "epic55": 9_668, "all": 9_668},
+    ),
+)
+FUNNEL = ("rows", "in_subset", "distinct", "with_text", "with_times")
+FAILURES = ("unsafe_video_id", "bad_times")
 
 
 def git_blob(path: Path) -> str:
@@ -54,23 +87,49 @@ def seconds_of(timestamp: str) -> float | None:
     return float(f"{whole}{parts[4] or ''}")
 
 
-def read_epic(path: Path, subset: EpicSubset) -> Annotations:
-    """Read an EPIC-100 CSV; rows are filtered (not_in_subset, duplicate_segment, no_text, no_times) or fail
-    (unsafe_video_id, bad_times). ValueError when the file is no such table.
+def read_epic(path: Path, subset: EpicSubset, more: Sequence[Path] = ()) -> Annotations:
+    """Read EPIC-100 CSVs, such as train and validation, as one; a segment counts once over all of them.
+
+    Rows are filtered (not_in_subset, duplicate_segment, no_text, no_times) or fail (unsafe_video_id, bad_times).
+    ValueError when a file is no such table, or is given twice.
     """
-    annotations = Annotations(funnel=dict.fromkeys(("rows", "in_subset", "distinct", "with_text", "with_times"), 0))
+    paths = [path, *more]
+    blobs = [git_blob(each) for each in paths if each.is_file()]
+    if len(set(blobs)) < len(blobs):
+        raise ValueError(f"The same annotations are given twice: {', '.join(map(str, paths))}. Give each file once.")
+    annotations = Annotations(funnel=dict.fromkeys(FUNNEL, 0), facts={"annotations": [], "warnings": []})
     seen: set[tuple[str, str, str]] = set()
-    for number, row in enumerate(_rows(path), start=1):
-        annotations.funnel["rows"] += 1
-        outcome = _segment(row, subset, seen, annotations.funnel)
-        if isinstance(outcome, Segment):
-            annotations.segments.append(outcome)
-            continue
-        status = "failed" if outcome in ("unsafe_video_id", "bad_times") else "filtered"
-        what = {name: row[name] for name in ("video_id", "start_frame", "stop_frame", "narration")}
-        annotations.reject(number, status, outcome, **what)
-    annotations.facts = _facts(path, subset, annotations)
+    num_several_nouns = 0
+    for place, each in enumerate(paths, start=1):
+        funnel = dict.fromkeys(FUNNEL, 0)
+        for number, row in enumerate(_rows(each), start=1):
+            funnel["rows"] += 1
+            outcome = _segment(row, subset, seen, funnel)
+            if isinstance(outcome, Segment):
+                annotations.segments.append(outcome)
+                num_several_nouns += names_several_nouns(row["all_nouns"])
+                continue
+            status = "failed" if outcome in FAILURES else "filtered"
+            what = {name: row[name] for name in ("video_id", "start_frame", "stop_frame", "narration")}
+            annotations.reject(number, status, outcome, **({"file": place} if more else {}), **what)
+        annotations.funnel = {name: annotations.funnel[name] + funnel[name] for name in FUNNEL}
+        _check_pinned(each, subset, funnel, annotations.facts)
+    annotations.facts["num_several_nouns"] = num_several_nouns
+    _count_actions(subset, annotations)
     return annotations
+
+
+def names_several_nouns(all_nouns: str) -> bool:
+    """Tell whether the column all_nouns, a list of texts as Python writes it, has two or more.
+
+    >>> [names_several_nouns(each) for each in ("['door']", "['plate', 'table']", "", "open(")]
+    [False, True, False, False]
+    """
+    try:
+        nouns = ast.literal_eval(all_nouns or "[]")
+    except (ValueError, SyntaxError):
+        return False
+    return isinstance(nouns, list) and len(nouns) > 1
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -79,7 +138,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, restval="")
             missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-            rows = [{name: row.get(name) or "" for name in (*COLUMNS, "verb")} for row in reader]
+            rows = [{name: row.get(name) or "" for name in (*COLUMNS, *FURTHER_COLUMNS)} for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(
             f"{path}: not a CSV file in UTF-8 ({error}). Give EPIC_100_train.csv or one like it."
@@ -134,25 +193,32 @@ def _segment(
     )
 
 
-def _facts(path: Path, subset: EpicSubset, annotations: Annotations) -> dict[str, Any]:
-    """Say which file it is, and hold the pinned one to its counts."""
+def _check_pinned(path: Path, subset: EpicSubset, funnel: dict[str, int], facts: dict[str, Any]) -> None:
+    """Say which file it is, and hold an official one to its counts."""
     blob = git_blob(path)
-    is_pinned = blob == PINNED_BLOB
-    actions = {segment.instruction.split()[0].lower() for segment in annotations.segments}
-    facts: dict[str, Any] = {
-        "annotations": {"git_blob": blob, "pinned": is_pinned},
-        "num_actions": len(actions),
-        "paper_num_actions": PAPER_NUM_ACTIONS,
-        "warnings": [],
-    }
-    if not is_pinned:
+    pinned = next((each for each in PINNED_FILES if each.git_blob == blob), None)
+    facts["annotations"].append({"git_blob": blob, "pinned": pinned.name if pinned is not None else None})
+    if pinned is None:
+        known = ", ".join(f"{each.name} {each.git_blob[:12]}" for each in PINNED_FILES)
         facts["warnings"].append(
-            f"{path.name} is not the pinned EPIC_100_train.csv (its git blob is {blob[:12]}, not {PINNED_BLOB[:12]}): "
-            "it is used as it is, and its counts are not checked."
+            f"{path.name} is no pinned file (its git blob is {blob[:12]}; pinned are {known}): it is used as it is, "
+            "and its counts are not checked."
         )
-    elif subset == "extension":
-        found = {name: annotations.funnel[name] for name in PINNED_FUNNEL}
-        assert found == PINNED_FUNNEL, f"the pinned file gave {found}, not {PINNED_FUNNEL}"
-        if len(actions) != PAPER_NUM_ACTIONS:
-            facts["warnings"].append(f"{len(actions)} actions by first word; the paper has {PAPER_NUM_ACTIONS}.")
-    return facts
+        return
+    found = {name: funnel[name] for name in ("rows", "in_subset", "distinct")}
+    known_counts = {
+        "rows": pinned.num_rows,
+        "in_subset": pinned.num_in_subset[subset],
+        "distinct": pinned.num_distinct[subset],
+    }
+    assert found == known_counts, f"{pinned.name} gave {found}, not {known_counts}"
+
+
+def _count_actions(subset: EpicSubset, annotations: Annotations) -> None:
+    """Count the actions, distinct first words of narrations; HC's are held against the paper's."""
+    facts = annotations.facts
+    facts["num_actions"] = len({segment.instruction.split()[0].lower() for segment in annotations.segments})
+    facts["paper_num_actions"] = PAPER_NUM_ACTIONS
+    is_hc = subset == "extension" and any(each["pinned"] == PINNED_FILES[0].name for each in facts["annotations"])
+    if is_hc and facts["num_actions"] != PAPER_NUM_ACTIONS:
+        facts["warnings"].append(f"{facts['num_actions']} actions by first word; the paper has {PAPER_NUM_ACTIONS}.")

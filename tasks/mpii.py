@@ -44,8 +44,20 @@ def read_cell(file: h5py.h5f.FileID, reference: h5py.Reference) -> list[str]:
     # An empty array is stored as its two or more dimensions, in 64 bits, with the attribute MATLAB_empty.
     if content.dtype.kind not in "ui" or content.dtype.itemsize == 8:
         return []
-    text = values.ravel(order="F").astype("<u2").tobytes().decode("utf-16-le", errors="replace").strip("\0 \t\r\n")
-    return [text] if text else []
+    # HDF5 turns MATLAB's axes round: a line of text is a column, and a char array of several lines has several.
+    lines = values.reshape(len(values), -1).T.astype("<u2")
+    texts = (line.tobytes().decode("utf-16-le", errors="replace").strip("\0 \t\r\n") for line in lines)
+    return [text for text in texts if text]
+
+
+def read_numbers(file: h5py.File, column: h5py.Dataset) -> np.ndarray:
+    """Return a column of numbers, float64 [N]: an array, or cells of one number each; NaN where a cell has none."""
+    values = column[()].ravel()
+    if column.dtype != h5py.ref_dtype:
+        return values.astype(np.float64)
+    cells = [np.asarray(file[each][()], np.float64).ravel() if each else np.empty(0) for each in values]
+    empty = [bool(each) and "MATLAB_empty" in file[each].attrs for each in values]
+    return np.array([np.nan if gone or not len(cell) else cell[0] for cell, gone in zip(cells, empty, strict=True)])
 
 
 def instruction_of(activity: str, named: str, source: str, destination: str) -> str:
@@ -118,7 +130,7 @@ def _rows(path: Path) -> Iterator[tuple[dict[str, list[str]], dict[str, float]]]
         if missing:
             raise ValueError(f"{path}: there is no annos/{missing[0]}. Give attributesAnnotations_MPII-Cooking-2.mat.")
         cells = {name: annos[name][()].ravel() for name in TEXT_FIELDS}
-        numbers = {name: np.asarray(annos[name][()], np.float64).ravel() for name in NUMBER_FIELDS}
+        numbers = {name: read_numbers(file, annos[name]) for name in NUMBER_FIELDS}
         lengths = {name: len(column) for name, column in (cells | numbers).items()}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"{path}: the columns of annos differ in length ({lengths}). Fetch the file again.")

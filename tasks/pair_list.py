@@ -6,7 +6,6 @@ library versions the pairs were cut.
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,7 +16,7 @@ import pyarrow.parquet as pq
 
 from modeling.atomic import atomic_file
 from modeling.data.example import check_key
-from tasks.artifacts import Artifact, Record, Work
+from tasks.artifacts import Artifact, Record
 from tasks.segment import SCHEMA as SEGMENT_SCHEMA
 from tasks.segment import Annotations, Segment, has_good_times, is_safe_video_id
 from tasks.stages import STAGES
@@ -199,12 +198,3 @@ def recorded_splits(path: Path) -> dict[str, str]:
         if not split.isidentifier() or not split.isascii():
             raise ValueError(f"{path}: {split[:80]!r} is no name of a split.")
     return splits
-
-
-def keep_recorded_splits(work: Work, frames: Artifact, path: Path) -> None:
-    """Write the splits that a list records, for the pairs that could be cut, in place of drawing them anew."""
-    recorded = recorded_splits(path)
-    rows = [{"segment_id": row["segment_id"], "split": recorded[row["segment_id"]]} for row in frames.records()]
-    work.funnel = {"rows": len(rows)}
-    work.facts = {"method": "recorded", "split_sizes": dict(sorted(Counter(row["split"] for row in rows).items()))}
-    work.write_rows(rows)

@@ -13,6 +13,7 @@ from modeling.data.images import Picture, encode_jpeg, encode_png
 from tasks.artifacts import Record, digest_of
 from tasks.config import FramesConfig
 from tasks.decoding import decoder_settings
+from tasks.quality import Look, look_at, quality_of
 from tasks.segment import Segment
 from tasks.video import Moment, Reading, Shown, VideoError, read_moments
 from tasks.video_files import fingerprint
@@ -42,6 +43,16 @@ class VideoJob:
     """Size and format of the pictures."""
     folder: Path
     """Artifact's folder to write into."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """What is kept of a frame."""
+
+    path: Path
+    """Its picture file, as it was written while decoding."""
+    look: Look
+    """What the pair's quality is measured from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +106,7 @@ def all_failed(segments: Sequence[Segment], reason: str, message: str) -> VideoP
     return VideoPairs(kept=[], rejected=[_failed(segment, reason, message) for segment in segments], files=[])
 
 
-def _writer(folder: Path, config: FramesConfig) -> Callable[[Picture], Path]:
+def _writer(folder: Path, config: FramesConfig) -> Callable[[Picture], Cut]:
     """Return what writes each picture as it is decoded, an hour's being more than memory should hold.
 
     They are numbered as they come: which frame of the video one is, is not known before it has been read.
@@ -103,11 +114,11 @@ def _writer(folder: Path, config: FramesConfig) -> Callable[[Picture], Path]:
     folder.mkdir(parents=True)
     numbers = count()
 
-    def write(image: Picture) -> Path:
+    def write(image: Picture) -> Cut:
         path = folder / f"{next(numbers)}{UNNAMED}"
         # Not synced one by one (seconds for a thousand pictures): the manifest is written after a sync of all.
         path.write_bytes(encode_png(image) if config.image_format == "png" else encode_jpeg(image))
-        return path
+        return Cut(path=path, look=look_at(image))
 
     return write
 
@@ -116,7 +127,7 @@ def _failed(segment: Segment, reason: str, message: str) -> Record:
     return asdict(segment) | {"status": "failed", "reason": reason, "message": message}
 
 
-def _pairs(job: VideoJob, folder: Path, reading: Reading[Path]) -> VideoPairs:
+def _pairs(job: VideoJob, folder: Path, reading: Reading[Cut]) -> VideoPairs:
     pairs = VideoPairs(kept=[], rejected=[], files=[])
     pictures: dict[str, Path] = {}
     for place, segment in enumerate(job.segments):
@@ -127,7 +138,7 @@ def _pairs(job: VideoJob, folder: Path, reading: Reading[Path]) -> VideoPairs:
             pairs.rejected.append(_failed(segment, error.reason, str(error)))
             continue
         names = [_name(job, shown) for shown in (source, edited)]
-        pictures |= {names[0]: source.kept, names[1]: edited.kept}
+        pictures |= {names[0]: source.kept.path, names[1]: edited.kept.path}
         pairs.kept.append(_record(segment, source, edited, names, job.config, reading))
     for name, written in pictures.items():
         written.rename(job.folder / name)
@@ -137,21 +148,21 @@ def _pairs(job: VideoJob, folder: Path, reading: Reading[Path]) -> VideoPairs:
     return pairs
 
 
-def _name(job: VideoJob, shown: Shown[Path]) -> str:
+def _name(job: VideoJob, shown: Shown[Cut]) -> str:
     return f"{IMAGES}/{job.video_id}/{shown.index:07d}{SUFFIXES[job.config.image_format]}"
 
 
 def _record(
     segment: Segment,
-    source: Shown[Path],
-    edited: Shown[Path],
+    source: Shown[Cut],
+    edited: Shown[Cut],
     names: list[str],
     config: FramesConfig,
-    reading: Reading[Path],
+    reading: Reading[Cut],
 ) -> Record:
     asked_s = (Moment(time_s=time).exact_s + reading.first_pts_s for time in (segment.start_s, segment.stop_s))
     source_asked_s, edited_asked_s = map(float, asked_s)
-    return asdict(segment) | {
+    taken = {
         "source_frame_index": source.index,
         "edited_frame_index": edited.index,
         "source_requested_pts_s": source_asked_s,
@@ -164,3 +175,4 @@ def _record(
         "read_by": reading.method,
         "decoder_key": DECODER_KEY,
     }
+    return asdict(segment) | taken | quality_of(source.kept.look, edited.kept.look)

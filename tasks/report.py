@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evaluation.report import FunnelStage, Provenance, Report, Setting, ShownEdit, ShownPair, render
+from evaluation.report import Report, Setting, ShownEdit, ShownPair, render
 from evaluation.report_charts import Chart, Series
 from evaluation.report_tables import Json, headline_of, is_main, split_table, verb_table
 from modeling.atomic import write_bytes
@@ -18,7 +18,7 @@ from modeling.data.loader import Examples
 from tasks.artifacts import Artifact, Record, Work, read_records
 from tasks.config import ReportConfig
 from tasks.scores import EDITS, editor_name
-from tasks.splits import hash_rank
+from tasks.shown import funnel_of, gallery_rows, provenance_of
 from tasks.stage import stage
 
 FEW_PAIRS = 200
@@ -65,29 +65,6 @@ def settings_of(stage_name: str, config: Mapping[str, Any]) -> list[Setting]:
     ]
 
 
-def funnel_of(name: str, artifact: Artifact) -> FunnelStage:
-    """Return what a stage's manifest says of its rows."""
-    counts = artifact.manifest["counts"]
-    return FunnelStage(
-        stage=name,
-        num_kept=counts["kept"],
-        filtered=counts["filtered"],
-        failed=counts["failed"],
-        steps=artifact.manifest["funnel"],
-    )
-
-
-def provenance_of(artifact: Artifact) -> Provenance:
-    """Return where an artifact comes from."""
-    manifest = artifact.manifest
-    return Provenance(
-        artifact=f"{artifact.path.parent.name}/{artifact.path.name}",
-        key=manifest["key"],
-        digest=manifest["digest"],
-        commit=manifest["commit"] or "unknown",
-    )
-
-
 def series_of(metrics: Sequence[Record], keys: Mapping[str, str]) -> list[Series]:
     """Return the curves of those keys that the log has; steps without a value are left out."""
     series = []
@@ -116,16 +93,6 @@ def charts_of(metrics: Sequence[Record]) -> list[Chart]:
         if any(value != 0 for each in series for value in each.values):
             drawn.append(Chart(title=title, note=note, series=series, log_scale=log_scale and positive))
     return drawn
-
-
-def gallery_rows(rows: Sequence[Record], num_rows: int) -> list[Record]:
-    """Choose test rows to show: one of each verb in turn, drawn by a hash of their ids."""
-    by_verb: dict[str, list[Record]] = {}
-    for row in sorted(rows, key=lambda row: (hash_rank(1, row["segment_id"]), row["segment_id"])):
-        by_verb.setdefault(row["verb"], []).append(row)
-    verbs = sorted(by_verb, key=lambda verb: (-len(by_verb[verb]), verb))
-    turns = max(map(len, by_verb.values()), default=0)
-    return [by_verb[verb][turn] for turn in range(turns) for verb in verbs if turn < len(by_verb[verb])][:num_rows]
 
 
 def gallery(

@@ -1,5 +1,6 @@
 """annotations -> segments.parquet and records: the labelled actions of any of the formats, one record each."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from tasks.artifacts import Outside, Work
@@ -12,25 +13,31 @@ from tasks.stage import stage
 from tasks.table import read_table
 
 
-def read_annotations(annotations: Outside, config: SegmentsConfig) -> Annotations:
-    """Read an annotation file by the config's reader. ValueError when there is none, or it is of another format."""
-    path = annotations.path
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such annotation file. Give one with --annotations.")
+def read_annotations(annotations: Outside, config: SegmentsConfig, more: Sequence[Outside] = ()) -> Annotations:
+    """Read annotation files by the config's reader. ValueError when there is none, or it is of another format."""
+    paths = [each.path for each in (annotations, *more)]
+    for path in paths:
+        if not path.is_file():
+            raise ValueError(f"{path}: there is no such annotation file. Give one with --annotations.")
     if config.reader == "epic":
-        return read_epic(path, config.epic_subset)
+        return read_epic(paths[0], config.epic_subset, paths[1:])
+    if more:
+        raise ValueError(f"{paths[1]}: only EPIC-KITCHENS has several annotation files; give one.")
     if config.reader == "mpii":
-        return read_mpii(path, config.mpii_frame_origin)
+        return read_mpii(paths[0], config.mpii_frame_origin)
     if config.reader == "pairs":
-        return read_as_annotations(path)
-    return read_table(path)
+        return read_as_annotations(paths[0])
+    return read_table(paths[0])
 
 
 @stage
-def segments(work: Work, config: SegmentsConfig, *, annotations: Outside) -> None:
-    """Read the annotations into segments; every other row is filtered or failed with its reason."""
+def segments(work: Work, config: SegmentsConfig, *, annotations: Outside, **more: Outside) -> None:
+    """Read the annotations into segments; every other row is filtered or failed with its reason.
+
+    `more`: further annotation files, in the order of their names.
+    """
     work.progress(0, 1)
-    found = read_annotations(annotations, config)
+    found = read_annotations(annotations, config, [more[name] for name in sorted(more)])
     # A list of pairs lacks the segments that gave none, which others may have overlapped: it says itself which do.
     kept = found.segments if config.reader == "pairs" else mark_overlaps(found.segments)
     write_segments(work.path / "segments.parquet", kept)

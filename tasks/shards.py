@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from modeling.atomic import atomic_file
 from modeling.data.example import METADATA, Example, write_shard
 from tasks.artifacts import RECORDS, Artifact, Record, Work, digest_of
+from tasks.assignment import hash_rank
 from tasks.config import ShardsConfig
-from tasks.splits import hash_rank
 from tasks.stage import stage
 
 INDEX = "index.parquet"

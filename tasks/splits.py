@@ -1,129 +1,114 @@
-"""frames -> which pair is trained on and which is tested on: records of (segment_id, split).
+"""frames -> which pair is trained on and which is tested on: records of (segment_id, split), and `leakage.json`.
 
-The test set is drawn by a keyed hash of the segment's id, so it depends neither on the order of the rows nor on how
-many there are before it. The paper chose its long-distance pairs (test100 of HC) by hand, among actions that bring
-something somewhere else; here they are the pairs with an end point whose view moved the most.
+Pairs outside the config's quality limits, and in the disjoint methods those that share a video or participant with a
+test pair, are filtered with their reason. The paper chose its long-distance pairs (test100 of HC) by hand; here they
+are those of a file that a person made, or else the pairs with an end point whose view moved the most.
 """
 
-import hashlib
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from modeling.data.images import Picture, read_image, squash
+from modeling.atomic import write_json
 from tasks.artifacts import Artifact, Outside, Record, Work
+from tasks.assignment import GROUP_COLUMNS, MIN_CAMERA_SHIFT, Assignment, assign_splits, is_long_distance
 from tasks.config import SplitsConfig
-from tasks.pair_list import keep_recorded_splits
+from tasks.leakage import leakage_of
+from tasks.long_distance import Choice, check_choice, read_choice
+from tasks.pair_list import recorded_splits
+from tasks.quality import QUALITY_REASONS, poor_quality
 from tasks.stage import stage
 
-CORRELATION_PX = 128
-"""Side of the grey pictures whose shift is estimated."""
-MIN_CAMERA_SHIFT = 0.05
-"""The view counts as moved from this shift on, as a share of the picture's side."""
-_PROGRESS_EVERY = 50
+LEAKAGE = "leakage.json"
+"""Split -> what it shares with training; see leakage.py."""
+FILTERED = ("segment_id", "video_id", "instruction")
+"""What identifies a filtered pair."""
 
 
-def hash_rank(seed: int, segment_id: str) -> int:
-    """Return the place of a segment in the draw: a 64-bit hash keyed by `seed`; the smallest are drawn first."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{segment_id}".encode()).digest()[:8], "big")
+def read_long_distance(
+    outside: Outside | None, rows: list[Record], poor: dict[str, str], num_asked: int
+) -> Choice | None:
+    """Return the long-distance set that a person chose, if one did; ValueError when it does not fit the pairs."""
+    if outside is None:
+        return None
+    choice = read_choice(outside.path)
+    check_choice(choice, outside.location, rows, poor)
+    if len(choice.segment_ids) != num_asked:
+        raise ValueError(
+            f"{outside.location} chooses {len(choice.segment_ids)} pairs and num_long_distance is {num_asked}. "
+            f"Choose {num_asked}, or say --set splits.num_long_distance={len(choice.segment_ids)}."
+        )
+    return choice
 
 
-def camera_shift(before: Picture, after: Picture) -> float:
-    """Return how far the view moved between two pictures, as a share of the picture's side in [0, 0.71].
-
-    The peak of the phase correlation (Kuglin and Hines 1975) of the squashed, grey, Hann-windowed pictures: a thing
-    that moves in front of a still background leaves the peak at 0. Shifts beyond half the picture wrap around.
-    """
-    spectra = [np.fft.rfft2(_windowed(picture)) for picture in (before, after)]
-    cross = spectra[0] * spectra[1].conj()
-    correlation = np.fft.irfft2(cross / np.maximum(np.abs(cross), 1e-9), s=(CORRELATION_PX, CORRELATION_PX))
-    peak = np.array(np.unravel_index(np.argmax(correlation), correlation.shape))
-    shift_px = np.minimum(peak, CORRELATION_PX - peak)
-    return float(np.hypot(*shift_px) / CORRELATION_PX)
+def told_choice(choice: Choice | None, rows: list[Record]) -> dict[str, Any]:
+    """Say how the long-distance set came about."""
+    if choice is not None:
+        return {"chosen": "by hand", "by": choice.chosen_by or "not said", "how": choice.how or "not said"}
+    return {
+        "chosen": "automatically",
+        "rule": f"an end point, and the largest camera shifts of at least {MIN_CAMERA_SHIFT} of the side",
+        "candidates": sum(map(is_long_distance, rows)),
+    }
 
 
-def _windowed(picture: Picture) -> np.ndarray:
-    grey = squash(picture, CORRELATION_PX).mean(axis=2)
-    hann = np.hanning(CORRELATION_PX)
-    return (grey - grey.mean()) * hann[:, None] * hann
+def draw(rows: list[Record], config: SplitsConfig, long_distance: Outside | None) -> tuple[Assignment, dict[str, Any]]:
+    """Return where every pair goes by the config, and what there is to tell of it."""
+    reasons = {row["segment_id"]: poor_quality(row, config.quality) for row in rows}
+    poor = {segment_id: reason for segment_id, reason in reasons.items() if reason is not None}
+    good = [row for row in rows if row["segment_id"] not in poor]
+    choice = read_long_distance(long_distance, good, poor, config.num_long_distance)
+    drawn = assign_splits(good, config, choice.segment_ids if choice is not None else ())
+    facts: dict[str, Any] = {"method": config.method}
+    if config.num_long_distance:
+        facts["long_distance"] = told_choice(choice, good)
+    if config.method in GROUP_COLUMNS:
+        facts["groups"] = GROUP_COLUMNS[config.method][0]
+    return Assignment(splits=drawn.splits, left_out=poor | drawn.left_out), facts
 
 
-def assign_splits(rows: list[Record], shifts: dict[str, float], config: SplitsConfig) -> dict[str, str]:
-    """Return the split of every row: segment_id -> train, validation, test<N> or long<N>, N being its size.
-
-    `shifts`: camera shift of each candidate for the long-distance set. ValueError when there are too few pairs.
-    """
-    num_test, num_long = (share_of(len(rows), each, config) for each in (config.num_test, config.num_long_distance))
-    drawn = sorted((row["segment_id"] for row in rows), key=lambda each: (hash_rank(config.seed, each), each))
-    testable = {row["segment_id"] for row in rows if not (config.test_without_overlap and row["overlaps"])}
-    test = [each for each in drawn if each in testable][:num_test]
-    candidates = [each for each in drawn if each in testable and each not in set(test) and each in shifts]
-    moved = [each for each in candidates if shifts[each] >= MIN_CAMERA_SHIFT]
-    long = sorted(moved, key=lambda each: -shifts[each])[:num_long]
-    held_out = {*test, *long}
-    validation = [each for each in drawn if each not in held_out][: config.num_validation]
-    splits = dict.fromkeys(drawn, "train")
-    splits |= dict.fromkeys(test, f"test{num_test}") | dict.fromkeys(long, f"long{num_long}")
-    splits |= dict.fromkeys(validation, "validation")
-    asked = {f"test{num_test}": num_test, f"long{num_long}": num_long, "validation": config.num_validation, "train": 1}
-    _check_sizes(splits, asked, len(testable), len(moved))
-    return splits
-
-
-def share_of(num_pairs: int, num_asked: int, config: SplitsConfig) -> int:
-    """Return the size of a test set of which `num_asked` pairs are asked: no more than its share, no less than 1."""
-    if config.max_test_share >= 1:
-        return num_asked
-    return min(num_asked, max(1, int(num_pairs * config.max_test_share)))
-
-
-def _check_sizes(splits: dict[str, str], asked: dict[str, int], num_testable: int, num_moved: int) -> None:
-    sizes = Counter(splits.values())
-    for name, size in asked.items():
-        if sizes[name] < size:
-            raise ValueError(
-                f"splits: {name} cannot be filled: {size} pairs are asked for and {sizes[name]} are left. There are "
-                f"{len(splits)} pairs, {num_testable} of them allowed in test sets and {num_moved} of those left over "
-                "by the random test set with an end point and a moved view. Give more videos, or lower num_test, "
-                "num_long_distance, num_validation or max_test_share of SplitsConfig."
-            )
-
-
-def measure_shifts(work: Work, frames_path: Path, rows: list[Record]) -> dict[str, float]:
-    """Return the camera shift of every row that names an end point, rounded to 4 digits."""
-    candidates = [row for row in rows if row["end_point"]]
-    shifts = {}
-    for done, row in enumerate(candidates):
-        if done % _PROGRESS_EVERY == 0:
-            work.progress(done, len(candidates))
-        before, after = (read_image(frames_path / row[name]) for name in ("source_image", "edited_image"))
-        shifts[row["segment_id"]] = round(camera_shift(before, after), 4)
-    return shifts
+def take_over(rows: list[Record], path: Path) -> tuple[Assignment, dict[str, Any]]:
+    """Return the splits that a list of pairs records, for the pairs that could be cut."""
+    recorded = recorded_splits(path)
+    return Assignment(splits={row["segment_id"]: recorded[row["segment_id"]] for row in rows}), {"method": "recorded"}
 
 
 @stage
-def splits(work: Work, config: SplitsConfig, *, frames: Artifact, recorded: Outside | None = None) -> None:
-    """Divide the frame pairs into training and test sets, or keep those that a list of pairs has `recorded`."""
-    if recorded is not None:
-        return keep_recorded_splits(work, frames, recorded.path)
+def splits(
+    work: Work,
+    config: SplitsConfig,
+    *,
+    frames: Artifact,
+    recorded: Outside | None = None,
+    long_distance: Outside | None = None,
+) -> None:
+    """Assign every pair to a split, or say why it is in none. `recorded`: a list of pairs whose splits are kept."""
     rows = list(frames.records())
-    shifts = measure_shifts(work, frames.path, rows) if config.num_long_distance else {}
-    assigned = assign_splits(rows, shifts, config)
-    work.funnel = {"rows": len(rows)}
-    work.facts["split_sizes"] = dict(sorted(Counter(assigned.values()).items()))
-    if config.num_long_distance:
-        work.facts["long_distance"] = {
-            "chosen": "automatically",
-            "rule": f"an end point, and the largest camera shifts of at least {MIN_CAMERA_SHIFT} of the side",
-            "candidates_with_end_point": len(shifts),
-        }
+    work.progress(0, len(rows))
+    assignment, facts = draw(rows, config, long_distance) if recorded is None else take_over(rows, recorded.path)
+    num_poor = sum(reason in QUALITY_REASONS for reason in assignment.left_out.values())
+    leakage = leakage_of(rows, assignment.splits)
+    write_json(work.path / LEAKAGE, leakage)
+    work.funnel = {"pairs": len(rows), "of_good_quality": len(rows) - num_poor, "in_splits": len(assignment.splits)}
+    work.facts = facts | {
+        "split_sizes": dict(sorted(Counter(assignment.splits.values()).items())),
+        "leakage": {split: _in_short(each) for split, each in leakage.items()},
+    }
     work.write_rows(
-        {
-            "segment_id": row["segment_id"],
-            "split": assigned[row["segment_id"]],
-            "camera_shift": shifts.get(row["segment_id"]),
-        }
-        for row in rows
+        (
+            {"segment_id": row["segment_id"], "split": assignment.splits[row["segment_id"]]}
+            for row in rows
+            if row["segment_id"] in assignment.splits
+        ),
+        (
+            {name: row[name] for name in FILTERED}
+            | {"status": "filtered", "reason": assignment.left_out[row["segment_id"]]}
+            for row in rows
+            if row["segment_id"] in assignment.left_out
+        ),
     )
     work.progress(len(rows), len(rows))
+
+
+def _in_short(leakage: dict[str, Any]) -> dict[str, int]:
+    return {name: value for name, value in leakage.items() if isinstance(value, int)}

@@ -28,7 +28,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="segments",
-            version=1,
+            version=2,
             inputs=("annotations",),
             sources=(
                 "tasks/segments.py",
@@ -53,6 +53,7 @@ STAGES: dict[str, Stage] = {
             sources=(
                 "tasks/frames.py",
                 "tasks/pairs.py",
+                "tasks/quality.py",
                 "tasks/video.py",
                 "tasks/moments.py",
                 "tasks/packets.py",
@@ -61,7 +62,31 @@ STAGES: dict[str, Stage] = {
                 "modeling/data/images.py",
             ),
         ),
-        Stage(name="splits", version=1, inputs=("frames",), sources=("tasks/splits.py",)),
+        Stage(
+            name="splits",
+            version=2,
+            inputs=("frames",),
+            sources=(
+                "tasks/splits.py",
+                "tasks/assignment.py",
+                "tasks/leakage.py",
+                "tasks/long_distance.py",
+                "tasks/quality.py",
+            ),
+        ),
+        Stage(
+            name="dataset",
+            version=1,
+            inputs=("segments", "frames", "splits"),
+            sources=(
+                "tasks/dataset.py",
+                "tasks/dataset_statistics.py",
+                "tasks/shown.py",
+                "evaluation/dataset_page.py",
+                "evaluation/dataset_charts.py",
+                "evaluation/templates",
+            ),
+        ),
         Stage(
             name="shards",
             version=1,
@@ -137,6 +162,7 @@ STAGES: dict[str, Stage] = {
             inputs=("scores", "edits"),
             sources=(
                 "tasks/report.py",
+                "tasks/shown.py",
                 "evaluation/report.py",
                 "evaluation/report_charts.py",
                 "evaluation/report_tables.py",

@@ -7,6 +7,7 @@ import numpy as np
 
 from modeling.data.images import encode_png
 from tasks.artifacts import Artifact, Record, Work
+from tasks.quality import look_at, quality_of
 from tasks.stage import stage
 
 
@@ -40,6 +41,17 @@ def drawn_row(number: int) -> Record:
         "group": f"v{number % 4}",
         "overlaps": number % 5 == 0,
         "source_frame_index": 25 * number,
+        "edited_frame_index": 25 * number + 19,
+        "source_sharpness": 0.5,
+        "edited_sharpness": 0.5,
+        "source_brightness": 0.5,
+        "edited_brightness": 0.5,
+        "change": 0.1,
+        "camera_shift": number / 100,
+        "motion": 0.1,
+        "scene_cut": 0.1,
+        "source_hash": f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}",
+        "edited_hash": f"{number * 0xC2B2AE3D27D4EB4F % 2**64:016x}",
     }
 
 
@@ -51,8 +63,9 @@ def frames(work: Work, config: DrawnFrames) -> None:
     for number in range(config.num_pairs):
         rng = np.random.default_rng([config.seed, number])
         before = rng.integers(0, 256, (config.size_px, config.size_px, 3), dtype=np.uint8)
-        row = drawn_row(number)
-        for name, picture in (("source", before), ("edited", np.roll(before, number, axis=1))):
+        after = np.roll(before, number, axis=1)
+        row = drawn_row(number) | quality_of(look_at(before), look_at(after))
+        for name, picture in (("source", before), ("edited", after)):
             row[f"{name}_image"] = f"images/{row['segment_id']}.{name}.png"
             (work.path / row[f"{name}_image"]).write_bytes(encode_png(picture))
         rows.append(row)

@@ -1,13 +1,16 @@
 """EPIC-100 rows become segments, or are counted by reason; the real file gives the paper's counts."""
 
 import csv
+import doctest
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tasks.epic import PINNED_BLOB, git_blob, read_epic
+import tasks.epic
+from tasks.epic import PINNED_FILES, PinnedFile, git_blob, read_epic
 from tasks.segment import is_safe_video_id
 
 HEADER = [
@@ -51,6 +54,10 @@ def test_a_row_becomes_a_segment(tmp_path: Path) -> None:
     assert (segment.verb, segment.object, segment.end_point, segment.group) == ("put down", "plate", "table", "P01")
 
 
+def test_the_examples_in_the_reader_hold() -> None:
+    assert doctest.testmod(tasks.epic).failed == 0
+
+
 REASONS = [
     ({"video_id": "P01_01"}, "filtered", "not_in_subset"),
     ({"narration": " "}, "filtered", "no_text"),
@@ -91,8 +98,8 @@ def test_a_file_that_is_not_the_pinned_one_is_used_with_a_warning(tmp_path: Path
     path = write(tmp_path / "a.csv", [row()])
     facts = read_epic(path, "extension").facts
     blob = subprocess.run(["git", "hash-object", str(path)], capture_output=True, text=True, check=True).stdout.strip()
-    assert facts["annotations"] == {"git_blob": blob, "pinned": False}
-    assert PINNED_BLOB[:12] in facts["warnings"][0]
+    assert facts["annotations"] == [{"git_blob": blob, "pinned": None}]
+    assert all(each.git_blob[:12] in facts["warnings"][0] for each in PINNED_FILES)
     assert git_blob(path) == blob
 
 
@@ -123,4 +130,46 @@ def test_the_real_file_gives_the_known_counts_in_order(real_data: Path) -> None:
     assert len(found.segments) + len(found.rejected) == 67_217
     assert len({each.segment_id for each in found.segments}) == 25_431
     assert all(is_safe_video_id(each.video_id) for each in found.segments)
-    assert found.facts["annotations"]["pinned"] is False
+    assert found.facts["annotations"][0]["pinned"] is None
+    assert (found.facts["num_actions"], found.facts["num_several_nouns"]) == (199, 3160)
+
+
+def test_train_and_validation_are_read_as_one(real_data: Path) -> None:
+    """The validation file is the pinned one, whose counts are asserted where it is read."""
+    train, validation = (real_data / "epic100" / f"EPIC_100_{name}.csv" for name in ("train_partial", "validation"))
+    found = read_epic(train, "all", [validation])
+    assert found.funnel["rows"] == found.funnel["in_subset"] == 67_217 + 9_668
+    assert len(found.segments) + len(found.rejected) == 67_217 + 9_668
+    assert len({each.segment_id for each in found.segments}) == len(found.segments)
+    assert [each["pinned"] for each in found.facts["annotations"]] == [None, "EPIC_100_validation.csv"]
+    assert len(found.facts["warnings"]) == 1
+    assert {each["file"] for each in found.rejected} == {1}
+    alone = read_epic(validation, "epic55")
+    assert len(alone.segments) == 9_668
+    assert alone.facts["warnings"] == []
+
+
+def test_a_segment_that_two_files_have_counts_once_and_its_row_says_which_file(tmp_path: Path) -> None:
+    one = write(tmp_path / "one.csv", [row(), row(start_frame="9")])
+    two = write(tmp_path / "two.csv", [row("P01_102"), row(narration="again")])
+    found = read_epic(one, "extension", [two])
+    assert [each.video_id for each in found.segments] == ["P01_101", "P01_101", "P01_102"]
+    [rejected] = found.rejected
+    assert (rejected["file"], rejected["row"], rejected["reason"]) == (2, 2, "duplicate_segment")
+    with pytest.raises(ValueError, match="given twice"):
+        read_epic(one, "extension", [write(tmp_path / "copy.csv", [row(), row(start_frame="9")])])
+
+
+def test_an_official_file_that_gives_other_counts_than_known_is_our_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.csv", [row(), row(start_frame="9"), row("P01_01")])
+    counts = {"extension": 2, "epic55": 1, "all": 3}
+    known = PinnedFile(name="a.csv", git_blob=git_blob(path), num_rows=3, num_in_subset=counts, num_distinct=counts)
+    monkeypatch.setattr("tasks.epic.PINNED_FILES", (known,))
+    facts = read_epic(path, "extension").facts
+    assert facts["annotations"] == [{"git_blob": git_blob(path), "pinned": "a.csv"}]
+    assert facts["warnings"] == ["1 actions by first word; the paper has 260."]
+    monkeypatch.setattr("tasks.epic.PINNED_FILES", (replace(known, num_distinct=counts | {"extension": 1}),))
+    with pytest.raises(AssertionError, match=r"a\.csv gave"):
+        read_epic(path, "extension")

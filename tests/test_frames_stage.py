@@ -15,6 +15,7 @@ from tasks.artifacts import Artifact, digest_of
 from tasks.config import FramesConfig, RunOptions
 from tasks.frames import cut_videos, frames
 from tasks.pairs import VideoJob
+from tasks.quality import look_at, quality_of
 from tasks.segment import Segment
 from tests.clips import CLIPS, HEIGHT, WIDTH, encode, read_number
 from tests.test_segments_stage import find_in, read_into
@@ -93,6 +94,14 @@ def test_no_unnamed_picture_is_left_of_a_video_that_gives_only_some(clips: Path,
     pairs = cut(clips, tmp_path / "workspace")
     assert pairs.manifest["counts"]["failed"] == {"truncated": 2}
     assert sorted(path.name for path in pairs.path.rglob("images/*/*")) == ["0000000.png", "0000010.png"]
+
+
+def test_every_pair_carries_its_quality_measured_from_its_own_pictures(clips: Path, tmp_path: Path) -> None:
+    pairs = cut(clips, tmp_path / "workspace")
+    for record in pairs.records():
+        looks = [look_at(read_image(pairs.path / record[name])) for name in ("source_image", "edited_image")]
+        assert quality_of(*looks).items() <= record.items()
+        assert 0 < record["change"] < 1
 
 
 def test_pictures_are_squashed_by_the_projects_one_resize(clips: Path, tmp_path: Path) -> None:

@@ -99,6 +99,33 @@ def test_instructions_of_every_shape_of_cell(changed: dict[str, object], instruc
     assert segment.instruction == instruction
 
 
+def test_cells_as_matlab_may_also_write_them(tmp_path: Path) -> None:
+    """Rows instead of columns, a char array of two lines, numbers in cells, and cells that refer to nothing."""
+    path = write(tmp_path / "a.mat", [interval(), interval(startFrame=300, endFrame=400)])
+    with h5py.File(path, "r+") as file:
+        annos, references = file["annos"], file["#refs#"]
+        lines = np.array([[ord(a), ord(b)] for a, b in zip("glass", "mug  ", strict=True)], np.uint16)
+        annos["ingredients"][0, 0] = references.create_dataset("two lines", data=lines).ref
+        annos["containers"][1, 0] = h5py.Reference()
+        for name in ("activity", "endFrame"):
+            content = annos[name][()]
+            del annos[name]
+            annos[name] = content.reshape(1, -1)
+        for name, missing in (("startFrame", None), ("subject", 1)):
+            content = annos[name][()].ravel()
+            del annos[name]
+            column = annos.create_dataset(name, (len(content), 1), h5py.ref_dtype)
+            for place, number in enumerate(content):
+                cell = references.create_dataset(f"{name} {place}", data=[[number]])
+                if place == missing:
+                    cell[()] = 0
+                    cell.attrs["MATLAB_empty"] = np.uint8(1)
+                column[place, 0] = cell.ref
+    one, two = read_mpii(path, 1).segments
+    assert (one.object, one.start_frame, one.stop_frame, one.group) == ("glass and mug", 193, 242, "s07")
+    assert (two.object, two.start_frame, two.stop_frame, two.group) == ("bottle", 299, 399, "s07-d72-cam-002")
+
+
 @pytest.mark.parametrize(
     ("changed", "status", "reason"),
     [

@@ -10,8 +10,9 @@ from evaluation.report import data_uri
 from evaluation.report_charts import Chart, Series, averaged, draw_chart, log_ticks, round_ticks
 from evaluation.report_tables import headline_of
 from tasks.config import ReportConfig, ScoresConfig
-from tasks.report import charts_of, gallery_rows, report, settings_of, warnings_of
+from tasks.report import charts_of, report, settings_of, warnings_of
 from tasks.scores import scores
+from tasks.shown import gallery_rows
 from tests.drawn_run import DrawnKitchen, draw_run
 
 NASTY = 'open <script>alert("1")</script> & "fridge"'

@@ -1,0 +1,82 @@
+"""The dataset with a long-distance test set that a person chooses while the run waits.
+
+The run builds the pairs, shows the candidates (a page in the workspace, a table in Prefect's artifacts), pauses until
+somebody resumes it with the segments they chose, and goes on. What does not fit is asked for again.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.flow_runs import pause_flow_run
+from prefect.input import RunInput
+from pydantic import Field
+
+from flows.job import Request, make_job, outside_file
+from flows.running import run_stages
+from modeling.atomic import write_bytes
+from tasks.artifacts import Artifact, digest_of
+from tasks.candidates import contact_sheet, find_candidates
+from tasks.long_distance import Choice, choice_csv
+from tasks.splits import read_long_distance
+
+WEEK_S = 7 * 24 * 3600
+POLL_S = 3
+"""Seconds between two looks whether somebody has answered."""
+NUM_LISTED = 50
+"""Candidates in Prefect's table; the page has more."""
+
+
+class LongDistance(RunInput):
+    """What a person answers."""
+
+    segment_ids: list[str] = Field(min_length=1, description="The chosen segments, each once.")
+    chosen_by: str = Field(min_length=1, description="Who chooses, in your own words; it goes into the manifest.")
+
+
+@flow(name="choose_long_distance")
+def choose_long_distance(request: Request, wait_s: int = WEEK_S, limit: int = 400) -> str:
+    """Build the dataset up to the request's `until` (at most the shards), pausing for the choice; return the folder.
+
+    `wait_s`: after so many seconds without an answer the run fails. `limit`: pairs on the page.
+    """
+    job = make_job(request)
+    # Without a long-distance set of its own accord: it may be impossible, and the random test set stays the same.
+    first = request.settings | {"splits.num_long_distance": 0}
+    run_stages(replace(request, long_distance=None, until="splits", settings=first), last="splits", allow_failed=True)
+    frames, candidates, _ = find_candidates(job.workspace)
+    num_wanted = job.config.splits.num_long_distance
+    page = job.workspace / "choices" / f"candidates-{frames.manifest['key'][:8]}.html"
+    page.parent.mkdir(exist_ok=True)
+    write_bytes(page, contact_sheet(frames, candidates, num_wanted, limit).encode())
+    text = f"Choose {num_wanted or 'some'} of {len(candidates)} candidates; all are shown on `{page.resolve()}`.\n\n"
+    text += "| rank | segment | instruction | view moved |\n|---|---|---|---|\n"
+    text += "\n".join(
+        f"| {row['rank']} | `{row['segment_id']}` | {row['instruction']} | {100 * row['camera_shift']:.0f} % |"
+        for row in candidates[:NUM_LISTED]
+    )
+    create_markdown_artifact(text, key="long-distance-candidates", description="Candidates for the long-distance set")
+    chosen = _ask(text, job.workspace, frames, num_wanted, wait_s)
+    return run_stages(replace(request, long_distance=str(chosen)), last="shards", allow_failed=False)
+
+
+def _ask(text: str, workspace: Path, frames: Artifact, num_wanted: int, wait_s: int) -> Path:
+    """Pause until somebody gives a choice that fits the pairs; return the file that holds it."""
+    rows = list(frames.records())
+    problem = ""
+    while True:
+        asked = LongDistance.with_initial_data(description=f"{problem}\n\n{text}".strip())
+        answer = pause_flow_run(wait_for_input=asked, timeout=wait_s, poll_interval=POLL_S)
+        choice = Choice(
+            segment_ids=tuple(answer.segment_ids), chosen_by=answer.chosen_by.strip(), how="answered to a paused run"
+        )
+        path = workspace / "choices" / f"long{len(choice.segment_ids)}-{digest_of(choice)[:8]}.csv"
+        write_bytes(path, choice_csv(choice).encode())
+        try:
+            read_long_distance(outside_file(path), rows, {}, num_wanted)
+        except ValueError as error:
+            problem = f"**That choice did not fit.** {error}"
+            path.unlink()
+        else:
+            return path

@@ -1,0 +1,287 @@
+"""segments (and videos, frames, splits where they are) -> `dataset.html` and `statistics.json`: what the data is.
+
+Works from the segments alone, before any video is there. Records: one for each rule of the appendix's statistics.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evaluation.dataset_charts import Bars, Histogram
+from evaluation.dataset_page import DatasetPage, RuleLine, RulesTable, Tile, render_dataset
+from evaluation.paper import DATASETS, DatasetFigures
+from evaluation.report import Cell, ShownEdit, ShownPair, Table
+from modeling.atomic import write_bytes, write_json
+from modeling.data.images import read_image
+from tasks.artifacts import Artifact, Record, Work
+from tasks.config import DatasetConfig
+from tasks.dataset_statistics import statistics_of
+from tasks.quality import QUALITY
+from tasks.shown import funnel_of, gallery_rows, provenance_of
+from tasks.splits import LEAKAGE
+from tasks.stage import stage
+
+PAGE = "dataset.html"
+STATISTICS = "statistics.json"
+NUM_BARS = 20
+"""Verbs, objects and places that are drawn."""
+STATISTIC_NAMES = {
+    "start_point": "Names a starting point",
+    "end_point": "Names an ending point",
+    "neither": "Verb and object only",
+}
+STEP_NAMES = {
+    "rows": "annotation rows",
+    "in_subset": "in the chosen subset",
+    "distinct": "distinct segments",
+    "with_text": "with an instruction",
+    "with_object": "with an object",
+    "with_times": "with usable times",
+    "with_video": "whose video is there",
+    "with_frames": "cut into pairs",
+    "of_good_quality": "within the quality limits",
+    "in_splits": "in a split",
+}
+"""Steps of the stages' funnels that are drawn, in order, in words."""
+
+Json = dict[str, Any]
+
+
+def steps_of(stages: Mapping[str, Artifact], num_train: int | None) -> Bars:
+    """Return what is left after each step from the annotations to training."""
+    merged: dict[str, int] = {}
+    for artifact in stages.values():
+        merged |= artifact.manifest["funnel"]
+    rows = [(STEP_NAMES[name], merged[name]) for name in STEP_NAMES if name in merged]
+    if num_train is not None:
+        rows.append(("trained on", num_train))
+    return Bars(title="What is left after each step", note="", rows=rows)
+
+
+def tiles_of(found: Json, counted: str, paper: DatasetFigures | None) -> list[Tile]:
+    """Return the headline numbers, the paper's beside them."""
+    spread = found["durations_s"]
+    tiles = [
+        Tile(name=counted, value=f"{found['num']:,}", detail=f"paper: {paper.num_pairs:,}" if paper else ""),
+        Tile(
+            name="actions",
+            value=f"{found['num_actions']:,}",
+            detail="first words" + (f"; paper: {paper.num_actions:,}" if paper else ""),
+        ),
+        Tile(name="videos", value=f"{found['num_videos']:,}"),
+        Tile(name="participants or groups", value=f"{found['num_participants']:,}"),
+    ]
+    if spread:
+        share = 100 * found["num_overlapping"] / found["num"]
+        tiles += [
+            Tile(
+                name="median duration",
+                value=f"{spread['median']:.2f} s",
+                detail=f"{spread['min']:g} to {spread['max']:g} s; {spread['num_under_1_s']:,} below 1 s",
+            ),
+            Tile(name="hours of action", value=f"{spread['sum'] / 3600:.2f}"),
+            Tile(name="overlap another", value=f"{share:.1f} %", detail="segments of the same video"),
+        ]
+    return tiles
+
+
+def rules_of(found: Json, paper: DatasetFigures | None) -> RulesTable | None:
+    """Return the statistics of appendix 7.1 by each rule."""
+    if not found["num"]:
+        return None
+    lines = [
+        RuleLine(
+            statistic=STATISTIC_NAMES[each["statistic"]],
+            rule=each["rule"],
+            meaning=each["meaning"],
+            count=each["count"],
+            percent=each["percent"],
+            paper_percent=each["paper_percent"],
+        )
+        for each in found["rules"]
+    ]
+    return RulesTable(lines=lines, paper=paper.name if paper else None, notes=paper.notes if paper else ())
+
+
+def bars_of(found: Json) -> list[Bars]:
+    """Return verbs, objects and end points by how often they occur."""
+    titles = {"verbs": "Verbs", "objects": "Objects", "end_points": "End points"}
+    return [
+        Bars(
+            title=title,
+            note=f"{found['num_distinct'][name]:,} distinct.",
+            rows=[(str(word), int(count)) for word, count in found[name][:NUM_BARS]],
+            num_others=max(0, found["num_distinct"][name] - NUM_BARS),
+            total=found["num"],
+        )
+        for name, title in titles.items()
+        if found[name]
+    ]
+
+
+def splits_table(splits: Artifact, rows: Mapping[str, Record]) -> Table:
+    """Return the sizes of the splits, and who chose the long-distance set."""
+    facts = splits.manifest["facts"]
+    members: dict[str, list[Record]] = {}
+    for each in splits.records():
+        members.setdefault(each["split"], []).append(rows[each["segment_id"]])
+    lines = [
+        (
+            split,
+            "editor",
+            [
+                Cell(value=f"{len(members[split]):,}"),
+                Cell(value=f"{len({row['video_id'] for row in members[split]}):,}"),
+                Cell(value=f"{len({row['group'] for row in members[split]}):,}"),
+                Cell(value=f"{len({row['instruction'].split()[0].lower() for row in members[split]}):,}"),
+            ],
+        )
+        for split in sorted(members)
+    ]
+    notes = [f"Method: {facts['method']}."]
+    if "long_distance" in facts:
+        told = facts["long_distance"]
+        how = told.get("rule") or f"by {told['by']}; {told['how']}"
+        notes.append(f"The long-distance set was chosen {told['chosen']}: {how}.")
+    columns = [("Pairs", ""), ("Videos", ""), ("Participants", "or groups"), ("Actions", "first words")]
+    return Table(title="Splits", columns=columns, rows=lines, notes=notes)
+
+
+def leakage_table(leakage: Mapping[str, Json]) -> Table | None:
+    """Return how much of each held-out set training has seen."""
+    if not leakage:
+        return None
+    shares = {
+        "pairs_of_shared_videos": ("Same video", "is trained on too"),
+        "pairs_overlapping": ("Overlap", "with a training segment"),
+        "pairs_same_frame": ("Same frame", "as a training picture"),
+        "pairs_near_duplicate": ("Near-duplicate", "in training"),
+        "pairs_near_in_other_video": ("Near-duplicate", "in another video"),
+    }
+    columns = [("Videos", "shared with training"), ("Participants", "shared with training"), *shares.values()]
+    rows = []
+    for split, each in leakage.items():
+        cells = [
+            Cell(value=f"{each[f'num_{name}_shared']:,} of {each[f'num_{name}']:,}")
+            for name in ("videos", "participants")
+        ]
+        for name in shares:
+            share = each[name] / each["num_pairs"]
+            cells.append(Cell(value=f"{each[name]:,}", details=[f"{100 * share:.1f} %"], share=share))
+        rows.append((f"{split}, {each['num_pairs']:,} pairs", "editor", cells))
+    near = next(iter(leakage.values()))["near_bits"]
+    notes = (
+        f"Counts are pairs of the held-out set. Near-duplicate: one of its two pictures differs from a training "
+        f"picture in at most {near} of the 64 bits of a difference hash. Before a camera that never moves nearly all "
+        "pictures are such.",
+    )
+    return Table(title="What training has seen of each held-out set", columns=columns, rows=rows, notes=notes)
+
+
+def warnings_of(segments: Artifact, splits: Artifact | None) -> list[str]:
+    """Say what must be known before the data is used."""
+    warnings = list(segments.manifest["facts"].get("warnings", []))
+    if splits is not None and splits.manifest["facts"]["method"] == "paper":
+        for split, each in splits.manifest["facts"]["leakage"].items():
+            if split.startswith("test") and each["num_videos_shared"]:
+                warnings.append(
+                    f"{each['pairs_of_shared_videos']:,} of the {each['num_pairs']:,} pairs of {split} come from "
+                    "videos that are trained on too, as in the paper. splits.method=video-disjoint or "
+                    "participant-disjoint holds whole videos or participants out."
+                )
+    return warnings
+
+
+def shown_pairs(frames: Artifact, num: int) -> list[ShownPair]:
+    """Return a few pairs, one verb after another."""
+    return [
+        ShownPair(
+            instruction=row["instruction"],
+            pictures=[
+                ShownEdit(name=name, picture=read_image(frames.path / row[f"{column}_image"]))
+                for name, column in (("first frame", "source"), ("last frame", "edited"))
+            ],
+        )
+        for row in gallery_rows(list(frames.records()), num)
+    ]
+
+
+def quality_histograms(rows: Sequence[Record]) -> list[Histogram]:
+    """Return the distribution of each quality column."""
+    if not rows:
+        return []
+    return [
+        Histogram(title=name.replace("_", " ").capitalize(), note=f"{meaning}.", values=[row[name] for row in rows])
+        for name, meaning in QUALITY.items()
+    ]
+
+
+def histograms_of(rows: Sequence[Record], counted: str) -> list[Histogram]:
+    """Return the distributions that annotations alone have."""
+    if not rows:
+        return []
+    durations = [row["stop_s"] - row["start_s"] for row in rows]
+    by_video = Counter(row["video_id"] for row in rows)
+    return [
+        Histogram(title="Durations", note="Seconds, on a logarithmic axis.", values=durations, log_scale=True),
+        Histogram(
+            title=f"{counted.capitalize()} of a video",
+            note="Videos by how many they have.",
+            values=list(by_video.values()),
+            low=0,
+        ),
+    ]
+
+
+def summary_of(found: Json, counted: str, segments: Artifact) -> str:
+    """Say in a sentence or two what the data is."""
+    reader = segments.manifest["config"]["reader"]
+    kinds = {"epic": "EPIC-KITCHENS-100", "mpii": "MPII Cooking 2", "table": "a table of actions"}
+    text = f"{found['num']:,} {counted} of {found['num_videos']:,} videos, annotated in the format of {kinds[reader]}."
+    if counted == "segments":
+        text += " No pictures are cut yet, so this page knows annotations only."
+    return text
+
+
+@stage
+def dataset(
+    work: Work,
+    config: DatasetConfig,
+    *,
+    segments: Artifact,
+    videos: Artifact | None = None,
+    frames: Artifact | None = None,
+    splits: Artifact | None = None,
+) -> None:
+    """Count, and write the page."""
+    work.progress(0, 1)
+    known = {"segments": segments, "videos": videos, "frames": frames, "splits": splits}
+    stages = {name: each for name, each in known.items() if each is not None}
+    paper = DATASETS[config.paper] if config.paper is not None else None
+    counted = "segments" if frames is None else "pairs"
+    rows = list((frames or segments).records())
+    num_segments = segments.manifest["counts"]["kept"]
+    found = statistics_of(rows, segments.manifest["facts"], num_segments, paper)
+    write_json(work.path / STATISTICS, {"counted": counted} | found)
+    sizes = Counter(each["split"] for each in splits.records()) if splits is not None else None
+    leakage = json.loads((splits.path / LEAKAGE).read_text(encoding="utf-8")) if splits is not None else {}
+    page = DatasetPage(
+        title=config.title,
+        summary=summary_of(found, counted, segments),
+        warnings=warnings_of(segments, splits),
+        tiles=tiles_of(found, counted, paper),
+        gallery=shown_pairs(frames, config.num_shown_pairs) if frames is not None else [],
+        rules=rules_of(found, paper),
+        histograms=histograms_of(rows, counted),
+        bars=bars_of(found),
+        steps=steps_of(stages, sizes["train"] if sizes is not None else None),
+        funnel=[funnel_of(name, each) for name, each in stages.items()],
+        splits=splits_table(splits, {row["segment_id"]: row for row in rows}) if splits is not None else None,
+        leakage=leakage_table(leakage),
+        quality=quality_histograms(rows) if frames is not None else [],
+        provenance=[provenance_of(each) for each in stages.values()],
+    )
+    write_bytes(work.path / PAGE, render_dataset(page).encode())
+    work.write_rows(found["rules"])
+    work.progress(1, 1)
