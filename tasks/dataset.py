@@ -237,7 +237,12 @@ def histograms_of(rows: Sequence[Record], counted: str) -> list[Histogram]:
 def summary_of(found: Json, counted: str, segments: Artifact) -> str:
     """Say in a sentence or two what the data is."""
     reader = segments.manifest["config"]["reader"]
-    kinds = {"epic": "EPIC-KITCHENS-100", "mpii": "MPII Cooking 2", "table": "a table of actions"}
+    kinds = {
+        "epic": "EPIC-KITCHENS-100",
+        "mpii": "MPII Cooking 2",
+        "table": "a table of actions",
+        "pairs": "a list of pairs",
+    }
     text = f"{found['num']:,} {counted} of {found['num_videos']:,} videos, annotated in the format of {kinds[reader]}."
     if counted == "segments":
         text += " No pictures are cut yet, so this page knows annotations only."
