@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import click
 from rich.console import Console
@@ -20,6 +20,8 @@ from rich.table import Table
 
 from flows.job import UNTIL, Request, make_job, parse_settings
 from flows.presets import PRESETS, with_settings
+from tasks.config import Fetch
+from tasks.stages import STAGES
 
 ITEMS_FAILED = 3
 
@@ -38,7 +40,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option("--until", type=click.Choice(UNTIL), default="report", show_default=True, help="Last stage."),
             click.option("--plan", "plan_only", is_flag=True, help="Say what would run and why, and run nothing."),
-            click.option("--refresh", multiple=True, type=click.Choice(UNTIL), help="Rebuild this stage."),
+            click.option("--refresh", multiple=True, type=click.Choice([*STAGES]), help="Rebuild this stage."),
             click.option("--workers", default=0, help="Processes for decoding and drawing; 0: one per core."),
             click.option("--device", default="auto", show_default=True, help="Torch device."),
         )
@@ -64,6 +66,16 @@ def demo(**options: Any) -> None:
 @click.option("--preset", type=click.Choice(list(PRESETS)), required=True, help="Which recipe.")
 @click.option("--annotations", help="Annotation file: EPIC CSV (hc), MPII .mat (lc) or a table of actions.")
 @click.option("--videos", help="Folder of the videos.")
+@click.option(
+    "--fetch",
+    type=click.Choice(get_args(Fetch)),
+    default="local",
+    show_default=True,
+    help="Videos: found in --videos; what is missing there downloaded; or only the needed ranges read at the server.",
+)
+@click.option("--mirror", help="Address of the videos instead of the official ones; may hold {video}, {participant}.")
+@click.option("--connections", type=click.IntRange(min=1), default=4, show_default=True, help="Files fetched at once.")
+@click.option("--retries", type=click.IntRange(min=0), default=6, show_default=True, help="At a server that fails.")
 @job_options
 def run(preset: str, annotations: str | None, videos: str | None, **options: Any) -> None:
     """Run the main job, or its stages up to --until; what is done already is not done again."""
@@ -201,7 +213,6 @@ def status(workspace: str, as_json: bool) -> None:
 def records(stage: str, workspace: str, rejected: bool) -> None:
     """Print the item records of a stage's newest artifact as JSON lines."""
     from tasks.artifacts import artifacts_of
-    from tasks.stages import STAGES
 
     if stage not in STAGES:
         raise ValueError(f"There is no stage {stage!r}; choose one of {', '.join(STAGES)}.")
@@ -232,7 +243,6 @@ def verify(workspace: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="Remove every artifact, finished ones too.")
 def clean(workspace: str, everything: bool) -> None:
     """Remove work that was cut off (its next run then starts afresh), or everything."""
-    from tasks.stages import STAGES
 
     removed = 0
     for stage in STAGES:

@@ -7,7 +7,9 @@ from concurrent.futures.process import BrokenProcessPool
 
 from tasks.artifacts import Artifact, Work, digest_of
 from tasks.config import FramesConfig
-from tasks.pairs import VideoJob, VideoPairs, all_failed, cut_video
+from tasks.pairs import VideoJob, VideoPairs, all_failed
+from tasks.remote_pairs import cut_video, fetched_counts
+from tasks.remote_video import size_of
 from tasks.segment import Segment
 from tasks.stage import process_pool, stage
 from tasks.stages import STAGES
@@ -36,7 +38,7 @@ def cut_videos(jobs: list[VideoJob], workers: int) -> Iterator[tuple[VideoJob, V
 
     A file that crashes the decoder takes the whole pool with it, so what is unfinished then is cut one by one.
     """
-    waiting = sorted(jobs, key=lambda job: -job.path.stat().st_size if job.path.exists() else 0)
+    waiting = sorted(jobs, key=lambda job: -size_of(job.path))
     if not waiting:
         return
     with process_pool(min(workers, len(waiting)) if workers else 0) as pool:
@@ -62,7 +64,8 @@ def cut_videos(jobs: list[VideoJob], workers: int) -> Iterator[tuple[VideoJob, V
 def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Artifact) -> None:
     """Cut the frame on screen at the start and at the stop of every segment."""
     by_video = segments_by_video(segments)
-    paths = video_paths(videos)
+    paths = video_paths(videos, work.options.patience)
+    lacking = {row["video_id"]: row for row in videos.rejected()}
     fingerprints = {record["video_id"]: record["fingerprint"] for record in videos.records()}
     keys = {each: item_key(fingerprints.get(each, ""), by_video[each], config) for each in by_video}
     todo = [video_id for video_id, key in keys.items() if not work.item_done(video_id, key)]
@@ -70,7 +73,8 @@ def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Arti
     jobs = []
     for video_id in todo:
         if video_id not in paths:
-            missing = all_failed(by_video[video_id], "video_missing", f"{video_id}: {MISSING}.")
+            why = lacking.get(video_id, {"reason": "video_missing", "message": f"{video_id}: {MISSING}."})
+            missing = all_failed(by_video[video_id], why["reason"], why["message"])
             work.finish_item(video_id, keys[video_id], rejected=missing.rejected)
             num_done += 1
             continue
@@ -84,9 +88,11 @@ def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Arti
         )
         jobs.append(job)
     work.progress(num_done, len(by_video))
+    fetched: Counter[str] = Counter()
     for job, pairs in cut_videos(jobs, work.options.workers):
         key = keys[job.video_id]
         work.finish_item(job.video_id, key, kept=pairs.kept, rejected=pairs.rejected, files=pairs.files)
+        fetched.update(fetched_counts(pairs))
         num_done += 1
         work.progress(num_done, len(by_video))
     kept, rejected = work.collect()
@@ -94,4 +100,5 @@ def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Arti
     num_segments = sum(map(len, by_video.values()))
     work.funnel = {"segments": num_segments, "with_video": with_video, "with_frames": len(kept)}
     work.facts = {"pairs_read_by": dict(sorted(Counter(record["read_by"] for record in kept).items()))}
+    work.facts |= {"fetched": dict(fetched)} if fetched else {}
     work.write_rows(kept, rejected)

@@ -11,6 +11,7 @@ from pathlib import Path
 from modeling.data.images import Picture, encode_jpeg, encode_png, squash
 from tasks.artifacts import Record
 from tasks.config import FramesConfig
+from tasks.remote_video import RemoteVideo, VideoFile
 from tasks.segment import Segment
 from tasks.video import Moment, Reading, Shown, VideoError, read_moments
 from tasks.video_files import fingerprint
@@ -26,8 +27,8 @@ class VideoJob:
 
     video_id: str
     """Its id; names the folder of its pictures."""
-    path: Path
-    """Its file."""
+    path: "VideoFile | RemoteVideo"
+    """Its file, or its address."""
     fingerprint: str
     """What the file was when it was found."""
     segments: tuple[Segment, ...]
@@ -63,6 +64,7 @@ def cut_video(job: VideoJob) -> VideoPairs:
 
     A picture that several segments share is written once. Whatever is wrong with the file fails its segments only.
     """
+    assert not isinstance(job.path, RemoteVideo)  # opened by tasks/remote_pairs.py
     folder = job.folder / IMAGES / job.video_id
     shutil.rmtree(folder, ignore_errors=True)
     try:

@@ -41,9 +41,18 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="videos",
-            version=1,
+            version=2,
             inputs=("segments", "folder"),
-            sources=("tasks/videos.py", "tasks/video_files.py"),
+            sources=(
+                "tasks/videos.py",
+                "tasks/video_files.py",
+                "tasks/videos_folder.py",
+                "tasks/checked_files.py",
+                "tasks/video_sites.py",
+                "tasks/epic_videos.csv",
+                "tasks/archives.py",
+                "tasks/downloads.py",
+            ),
         ),
         Stage(
             name="frames",
@@ -52,6 +61,9 @@ STAGES: dict[str, Stage] = {
             sources=(
                 "tasks/frames.py",
                 "tasks/pairs.py",
+                "tasks/remote_pairs.py",
+                "tasks/remote_index.py",
+                "tasks/range_file.py",
                 "tasks/video.py",
                 "tasks/moments.py",
                 "tasks/packets.py",
