@@ -7,8 +7,10 @@ gigabytes survives any number of breaks.
 
 import random
 import re
+import ssl
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TypeVar
 
 import httpx
@@ -40,10 +42,17 @@ def new_client(patience: Patience) -> httpx.Client:
     Bytes are asked for as they are stored: a compressed answer would have other ranges and another length.
     """
     return httpx.Client(
+        verify=_certificates(),
         follow_redirects=True,
         timeout=httpx.Timeout(patience.stall_s),
         headers={"Accept-Encoding": "identity", "User-Agent": "editaction"},
     )
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Return the certificates to trust, read once a process: 50 ms for each client otherwise."""
+    return httpx.create_ssl_context()
 
 
 def persistently(

@@ -85,9 +85,13 @@ class RangeFile(io.RawIOBase):
 
     def read(self, size: int | None = -1) -> bytes:
         """Return the next bytes, all of those asked for unless the file ends. FetchError when they cannot be had."""
-        rest = max(self.size - self._position, 0)
-        length = rest if size is None or size < 0 else min(size, rest)
-        first, self._position = self._position, self._position + length
+        content = self.read_at(self._position, self.size if size is None or size < 0 else size)
+        self._position += len(content)
+        return content
+
+    def read_at(self, first: int, length: int) -> bytes:
+        """Return the bytes from `first` on, wherever the file stands and without moving it."""
+        length = max(min(length, self.size - first), 0)
         try:
             if length:
                 self._provide(first, first + length)

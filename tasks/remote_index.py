@@ -43,8 +43,7 @@ def media_spans(file: RangeFile) -> list[Span]:
     for _ in range(MAX_BOXES):
         if at + 8 > file.size:
             return spans
-        file.seek(at)
-        head = file.read(16)
+        head = file.read_at(at, 16)
         size, kind, begin = int.from_bytes(head[:4], "big"), head[4:8], at + 8
         if at == 0 and kind not in BOXES_OF_MP4:
             return []

@@ -60,8 +60,7 @@ def readable(place: VideoPlace) -> Iterator[VideoFile]:
 def bytes_of(file: VideoFile, first: int, length: int) -> bytes:
     """Return the bytes of a file from `first` on, fewer where it ends."""
     if not isinstance(file, Path):
-        file.seek(first)
-        return file.read(length)
+        return file.read_at(first, length)
     with file.open("rb") as opened:
         opened.seek(first)
         return opened.read(length)

@@ -1,6 +1,6 @@
 """A real web server on this machine that misbehaves as told: breaks off, stalls, refuses, ignores Range, is slow.
 
-    python -m tests.http_server FOLDER --mb-per-s 20     # prints its address; GET /-/sent gives the bytes sent
+python -m tests.http_server FOLDER --mb-per-s 20     # prints its address; GET /-/sent gives the bytes sent
 """
 
 import argparse
