@@ -4,7 +4,6 @@ Where a member goes is decided here, by the id that asks for it; its path in the
 member can lie outside the folder, and links and devices are passed over.
 """
 
-import os
 import shutil
 import tarfile
 import zlib
@@ -32,7 +31,8 @@ def extract_videos(
                     break
                 video_id = _asked_for(member, missing)
                 if video_id is not None:
-                    _write(tar, member, missing.pop(video_id))
+                    _write(tar, member, missing[video_id])
+                    del missing[video_id]
                     on_member(video_id)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         message = f"{archive.name} is broken ({error}). Remove it to have it fetched again."
@@ -57,5 +57,5 @@ def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
     assert source is not None  # a regular file
     with atomic_file(target) as temporary, temporary.open("wb") as file:
         shutil.copyfileobj(source, file, 1 << 20)
-        if os.fstat(file.fileno()).st_size != member.size:
+        if file.tell() != member.size:
             raise EOFError(f"{member.name} breaks off")
