@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import click
 from rich.console import Console
@@ -21,6 +21,8 @@ from rich.table import Table
 from flows.dataset_commands import candidates, dataset
 from flows.job import UNTIL, Request, make_job, parse_settings
 from flows.presets import PRESETS, with_settings
+from tasks.config import Fetch
+from tasks.stages import STAGES
 
 ITEMS_FAILED = 3
 
@@ -40,7 +42,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--long-distance", help="CSV of the segments that you chose as the long-distance test set."),
             click.option("--until", type=click.Choice(UNTIL), default="report", show_default=True, help="Last stage."),
             click.option("--plan", "plan_only", is_flag=True, help="Say what would run and why, and run nothing."),
-            click.option("--refresh", multiple=True, type=click.Choice(UNTIL), help="Rebuild this stage."),
+            click.option("--refresh", multiple=True, type=click.Choice([*STAGES]), help="Rebuild this stage."),
             click.option("--workers", default=0, help="Processes for decoding and drawing; 0: one per core."),
             click.option("--device", default="auto", show_default=True, help="Torch device."),
         )
@@ -73,6 +75,16 @@ def demo(**options: Any) -> None:
 )
 @click.option("--more-annotations", multiple=True, help="A further file of the same dataset: EPIC_100_validation.csv.")
 @click.option("--videos", help="Folder of the videos.")
+@click.option(
+    "--fetch",
+    type=click.Choice(get_args(Fetch)),
+    default="local",
+    show_default=True,
+    help="Videos: found in --videos; what is missing there downloaded; or only the needed ranges read at the server.",
+)
+@click.option("--mirror", help="Address of the videos instead of the official ones; may hold {video}, {participant}.")
+@click.option("--connections", type=click.IntRange(min=1), default=4, show_default=True, help="Files fetched at once.")
+@click.option("--retries", type=click.IntRange(min=0), default=6, show_default=True, help="At a server that fails.")
 @job_options
 def run(
     preset: str, annotations: str | None, more_annotations: tuple[str, ...], videos: str | None, **options: Any
@@ -212,7 +224,6 @@ def status(workspace: str, as_json: bool) -> None:
 def records(stage: str, workspace: str, rejected: bool) -> None:
     """Print the item records of a stage's newest artifact as JSON lines."""
     from tasks.artifacts import artifacts_of
-    from tasks.stages import STAGES
 
     if stage not in STAGES:
         raise ValueError(f"There is no stage {stage!r}; choose one of {', '.join(STAGES)}.")
@@ -278,7 +289,6 @@ def verify(workspace: str, pair_list: str | None, shards: str | None) -> None:
 @click.option("--all", "everything", is_flag=True, help="Remove every artifact, finished ones too.")
 def clean(workspace: str, everything: bool) -> None:
     """Remove work that was cut off (its next run then starts afresh), or everything."""
-    from tasks.stages import STAGES
 
     removed = 0
     for stage in STAGES:

@@ -7,8 +7,12 @@ from typing import Any
 
 from flows.presets import preset, with_recorded, with_settings, with_start
 from tasks.artifacts import Outside, digest_of, sha256_of
-from tasks.config import RunConfig, RunOptions
+from tasks.config import Fetch, Patience, Reader, RunConfig, RunOptions
 from tasks.stages import STAGES
+from tasks.video_sites import Site, annotation_urls, check_mirror
+
+DOWNLOADS = "downloads"
+"""Folder of the workspace for what is fetched, unless another is named."""
 
 UNTIL = tuple(name for name in STAGES if name not in ("kitchen", "videos", "classifier"))
 """Stages that a run can be asked to end with."""
@@ -40,11 +44,26 @@ class Request:
     """Processes for decoding and drawing; 0 means one per core."""
     device: str = "auto"
     """Torch device."""
+    fetch: Fetch = "local"
+    """Where videos come from: local | download | ranges."""
+    mirror: str | None = None
+    """Address that takes the place of the official sites of videos."""
+    connections: int = 4
+    """Files that are fetched at the same time."""
+    retries: int = 6
+    """Attempts at a file after the first, in a row, none of which brings a byte."""
 
     @property
     def options(self) -> RunOptions:
         """Where and how fast to run."""
-        return RunOptions(workers=self.workers, device=self.device)
+        return RunOptions(
+            workers=self.workers,
+            device=self.device,
+            fetch=self.fetch,
+            mirror=self.mirror,
+            connections=self.connections,
+            patience=Patience(retries=self.retries),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +84,10 @@ class Job:
     """CSV of the long-distance test set; None when it is chosen automatically."""
     until: str = "report"
     """Last stage to run."""
+    fetch: Fetch = "local"
+    """Where videos come from."""
+    mirror: str | None = None
+    """Address that takes the place of the official sites."""
 
     def __post_init__(self) -> None:
         if self.long_distance is not None and not self.long_distance.is_file():
@@ -80,14 +103,52 @@ class Job:
                     f"Preset {self.config.preset!r} draws its own videos; leave annotations and videos out."
                 )
             return
+        reader = self.config.segments.reader
         if self.annotations is None:
             raise ValueError(f"Preset {self.config.preset!r} needs the annotation file: --annotations FILE.")
-        if not self.annotations.is_file():
+        if not self.annotations.is_file() and not self.fetches_annotations:
             raise ValueError(f"There is no annotation file {self.annotations}.")
-        if self.until != "segments" and self.videos is None:
-            raise ValueError(f"Preset {self.config.preset!r} needs the folder of the videos: --videos DIR.")
-        if self.videos is not None and not self.videos.is_dir():
+        if self.until == "segments":
+            return
+        if self.fetch != "local":
+            self._check_fetching(reader)
+            return
+        if self.videos is None:
+            raise ValueError(
+                f"Preset {self.config.preset!r} needs the folder of the videos: --videos DIR, or --fetch download."
+            )
+        if not self.videos.is_dir():
             raise ValueError(f"There is no folder of videos {self.videos}.")
+
+    def _check_fetching(self, reader: Reader) -> None:
+        if self.mirror is not None:
+            check_mirror(self.mirror)
+        if self.fetch == "ranges" and self.videos is not None:
+            raise ValueError("--fetch ranges reads videos from a server; leave --videos out, or use --fetch local.")
+        if self.mirror is None and reader == "table":
+            raise ValueError("There is no official site for videos of your own: name one with --mirror URL.")
+        if self.mirror is None and reader == "mpii" and self.fetch == "ranges":
+            raise ValueError(
+                "MPII's videos come in one archive, of which no part can be read: use --fetch download, or name a "
+                "server that has the single videos with --mirror URL."
+            )
+
+    @property
+    def site(self) -> Site:
+        """Where videos are fetched from."""
+        return Site(reader=self.config.segments.reader, mirror=self.mirror)
+
+    @property
+    def fetches_annotations(self) -> bool:
+        """Whether the annotations are the official ones, which are fetched when they are not there yet."""
+        reader = self.config.segments.reader
+        return self.annotations is not None and self.annotations == official_annotations(self.workspace, reader)
+
+
+def official_annotations(workspace: Path, reader: Reader) -> Path | None:
+    """Return where the official annotations are put, None where a dataset has none."""
+    urls = annotation_urls(reader, None)
+    return workspace / DOWNLOADS / "annotations" / urls[0].rsplit("/", 1)[1] if urls else None
 
 
 def make_job(request: Request) -> Job:
@@ -95,19 +156,28 @@ def make_job(request: Request) -> Job:
     config = preset(request.preset)
     if request.start is not None:
         config = with_start(config, request.start)
-    if config.segments.reader == "pairs" and request.annotations:
+    workspace, reader = Path(request.workspace), config.segments.reader
+    annotations = Path(request.annotations) if request.annotations else None
+    videos = Path(request.videos) if request.videos else None
+    if config.kitchen is None:
+        annotations = annotations or official_annotations(workspace, reader)
+        if request.fetch == "download":
+            videos = videos or workspace / DOWNLOADS / config.preset
+    if reader == "pairs" and annotations is not None:
         from tasks.pair_list import read_header  # pyarrow takes a third of a second, which other commands need not wait
 
-        header = read_header(Path(request.annotations))
+        header = read_header(annotations)
         config = with_recorded(config, header.frames, header.shards)
     return Job(
         config=with_settings(config, request.settings),
-        workspace=Path(request.workspace),
-        annotations=Path(request.annotations) if request.annotations else None,
-        videos=Path(request.videos) if request.videos else None,
+        workspace=workspace,
+        annotations=annotations,
+        videos=videos,
         more_annotations=tuple(map(Path, request.more_annotations)),
         long_distance=Path(request.long_distance) if request.long_distance else None,
         until=request.until,
+        fetch=request.fetch,
+        mirror=request.mirror,
     )
 
 

@@ -10,7 +10,8 @@ from typing import Protocol
 
 from flows.job import Job, outside_file, outside_start
 from tasks.artifacts import Artifact, Outside
-from tasks.video_files import outside_folder
+from tasks.checked_files import downloads_folder
+from tasks.video_files import outside_folder, outside_site
 
 ANNOTATIONS_OF_STYLE = {"mpii": "annotations.mat", "epic": "annotations.csv"}
 
@@ -107,16 +108,21 @@ def evaluation(job: Job, made: Dataset, editor_path: Path | None, make: Make) ->
 
 def _annotations(job: Job, kitchen: Path | None) -> Outside | None:
     if job.annotations is not None:
-        return outside_file(job.annotations)
+        return outside_file(job.annotations) if job.annotations.is_file() else None  # to be fetched yet
     if kitchen is None or job.config.kitchen is None:
         return None
     return outside_file(kitchen / ANNOTATIONS_OF_STYLE[job.config.kitchen.style])
 
 
 def _folder(job: Job, kitchen: Path | None, segments: Path | None) -> Outside | None:
-    """The folder of videos, by the fingerprints of those that the segments need."""
+    """The folder of videos, by the fingerprints of those that the segments need, or where they are fetched from."""
     folder = kitchen / "videos" if kitchen is not None else job.videos
-    if segments is None or folder is None:
+    if segments is None or (folder is None and job.fetch != "ranges"):
         return None
     video_ids = {record["video_id"] for record in Artifact.read(segments).records()}
+    if job.fetch == "ranges":
+        return outside_site(job.site, video_ids)
+    assert folder is not None
+    if job.fetch == "download":
+        return downloads_folder(folder, job.site, video_ids, job.workspace)
     return outside_folder(folder, video_ids, job.workspace)

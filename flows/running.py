@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from flows.job import Request, make_job
 from flows.making import as_tasks, plan, run_job
+from tasks.annotation_files import fetch_annotations
 from tasks.building import running_options
 from tasks.stages import STAGES
 
@@ -21,6 +22,9 @@ def run_stages(request: Request, *, last: str, allow_failed: bool) -> str:
     """
     request = replace(request, until=min(request.until, last, key=ORDER.index))
     job = make_job(request)
+    if job.annotations is not None and not job.annotations.is_file():
+        reader, options = job.config.segments.reader, request.options
+        fetch_annotations(job.annotations, reader, mirror=options.mirror, patience=options.patience)
     token = running_options.set(request.options)
     try:
         path = run_job(job, as_tasks(job.workspace))

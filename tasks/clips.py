@@ -18,6 +18,7 @@ from tasks.artifacts import Artifact, Record, Work, digest_of
 from tasks.config import ClassifierConfig
 from tasks.decoding import VideoError
 from tasks.processes import process_pool
+from tasks.remote_video import FetchError, VideoPlace, readable
 from tasks.video import Moment, Shown, read_moments
 from tasks.video_files import video_paths
 
@@ -29,8 +30,8 @@ CLIPS = "clips"
 class VideoSegments:
     """What to cut out of one video; pickled to a worker process."""
 
-    video: Path
-    """The video file."""
+    video: VideoPlace
+    """The video file, or its address."""
     spans_s: tuple[tuple[float, float], ...]
     """Start and stop of each segment, seconds from the first presented frame."""
     size_px: int
@@ -70,8 +71,9 @@ def cut_clips(task: VideoSegments) -> list[str | None]:
     """
     moments = [Moment(time_s=time) for span in task.spans_s for time in moments_of(*span, task.moments_per_part)]
     try:
-        outcomes = read_moments(task.video, moments, lambda frame: squash(frame, task.size_px)).outcomes
-    except VideoError as error:
+        with readable(task.video) as video:
+            outcomes = read_moments(video, moments, lambda frame: squash(frame, task.size_px)).outcomes
+    except (VideoError, FetchError) as error:
         return [str(error)] * len(task.spans_s)
     per_segment = task.moments_per_part * NUM_FRAMES
     frames: dict[int, NDArray[np.uint8]] = {}
@@ -140,7 +142,7 @@ def cut_all(work: Work, rows: Sequence[Record], videos: Artifact, config: Classi
     by_video: dict[str, list[Record]] = defaultdict(list)
     for row in rows:
         by_video[row["video_id"]].append(row)
-    paths = video_paths(videos)
+    paths = video_paths(videos, work.options.patience)
     fingerprints = {row["video_id"]: row["fingerprint"] for row in videos.records()}
     (work.path / CLIPS).mkdir(exist_ok=True)
     waiting: dict[str, tuple[VideoSegments, str]] = {}

@@ -13,6 +13,7 @@ Reader = Literal["epic", "mpii", "table", "pairs"]
 EpicSubset = Literal["extension", "epic55", "all"]
 ImageFormat = Literal["png", "jpeg"]
 SplitMethod = Literal["paper", "video-disjoint", "participant-disjoint"]
+Fetch = Literal["local", "download", "ranges"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +224,20 @@ class RunConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long to bear with a server from which something is fetched."""
+
+    retries: int = 6
+    """Attempts after the first, in a row, none of which brings a byte."""
+    first_wait_s: float = 1.0
+    """The wait before attempt n is drawn from [0, first_wait_s * 2 ** n]."""
+    longest_wait_s: float = 60.0
+    """Bound of every wait, the server's wish included."""
+    stall_s: float = 30.0
+    """A connection that brings nothing for this long is given up."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """Where and how fast stages run; never part of a key."""
 
@@ -230,3 +245,12 @@ class RunOptions:
     """Processes for decoding and drawing; 0 means one per core."""
     device: str = "auto"
     """Torch device; auto takes a GPU when there is one."""
+    fetch: Fetch = "local"
+    """Where videos come from: local, a folder; download, what the folder lacks is fetched into it; ranges, frames are
+    read from the server's files without fetching them whole."""
+    mirror: str | None = None
+    """Address that takes the place of the official sites."""
+    connections: int = 4
+    """Files that are fetched at the same time."""
+    patience: Patience = field(default_factory=Patience)
+    """How long to bear with a server."""

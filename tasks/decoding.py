@@ -15,6 +15,7 @@ from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
 from modeling.data.images import Picture
+from tasks.remote_video import VideoFile, bytes_of
 
 DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,mxf,m4v,mpegvideo,dv,ivf,obu,nut"
@@ -51,15 +52,18 @@ class VideoError(ValueError):
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened(path: VideoFile) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a file and its first video stream (cover pictures aside) for decoding on one thread.
 
     VideoError for what is no video, has no video stream, or none that can be decoded.
     """
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
+    if not isinstance(path, Path):
+        path.seek(0)
     try:
         # Files carry tags in any encoding; strict UTF-8 would refuse them.
-        container = av.open(str(path), options=options, metadata_errors="replace")
+        source = str(path) if isinstance(path, Path) else path
+        container = av.open(source, mode="r", options=options, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         raise _opening_error(path, error) from error
     with container:
@@ -72,13 +76,12 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield container, streams[0]
 
 
-def _opening_error(path: Path, error: Exception) -> VideoError:
+def _opening_error(path: VideoFile, error: Exception) -> VideoError:
     """Say why libav did not open a file."""
-    if not path.is_file():
+    if isinstance(path, Path) and not path.is_file():
         return VideoError("video_missing", f"{path.name}: there is no such file.")
     try:
-        with path.open("rb") as file:
-            head = file.read(12)
+        head = bytes_of(path, 0, 12)
     except OSError as unreadable:
         return VideoError("unreadable", f"{path.name}: {unreadable.strerror}.")
     if not head:
@@ -144,11 +147,10 @@ def turn_upright(image: Picture, matrix: np.ndarray) -> Picture:
     return np.ascontiguousarray(image[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1])
 
 
-def ends_early(path: Path, stream: VideoStream) -> bool:
+def ends_early(path: VideoFile, stream: VideoStream) -> bool:
     """Tell whether a file ends before its own tables say (a broken download)."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(4096)
+    size = path.stat().st_size if isinstance(path, Path) else path.size
+    head = bytes_of(path, 0, 4096)
     if head[:4] == b"RIFF":
         # A length of 0 stands for a recording that was not closed.
         return int.from_bytes(head[4:8], "little") + 8 - size > 0

@@ -9,7 +9,9 @@ from concurrent.futures.process import BrokenProcessPool
 from tasks.artifacts import Artifact, Work, digest_of
 from tasks.config import FramesConfig
 from tasks.decoding import decoder_settings
-from tasks.pairs import DECODER_KEY, VideoJob, VideoPairs, all_failed, cut_video, picture_folder
+from tasks.pairs import DECODER_KEY, VideoJob, VideoPairs, all_failed, picture_folder
+from tasks.remote_pairs import cut_video, fetched_counts
+from tasks.remote_video import size_of
 from tasks.segment import Segment
 from tasks.stage import process_pool, stage
 from tasks.stages import STAGES
@@ -38,7 +40,7 @@ def cut_videos(jobs: list[VideoJob], workers: int) -> Iterator[tuple[VideoJob, V
 
     A file that crashes the decoder takes the whole pool with it, so what is unfinished then is cut one by one.
     """
-    waiting = sorted(jobs, key=lambda job: -job.path.stat().st_size if job.path.exists() else 0)
+    waiting = sorted(jobs, key=lambda job: -size_of(job.path))
     if not waiting:
         return
     with process_pool(min(workers, len(waiting)) if workers else 0) as pool:
@@ -66,7 +68,8 @@ def cut_videos(jobs: list[VideoJob], workers: int) -> Iterator[tuple[VideoJob, V
 def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Artifact) -> None:
     """Cut the frame on screen at the start and at the stop of every segment."""
     by_video = segments_by_video(segments)
-    paths = video_paths(videos)
+    paths = video_paths(videos, work.options.patience)
+    lacking = {row["video_id"]: row for row in videos.rejected()}
     fingerprints = {record["video_id"]: record["fingerprint"] for record in videos.records()}
     keys = {each: item_key(fingerprints.get(each, ""), by_video[each], config) for each in by_video}
     todo = [video_id for video_id, key in keys.items() if not work.item_done(video_id, key)]
@@ -74,7 +77,8 @@ def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Arti
     jobs = []
     for video_id in todo:
         if video_id not in paths:
-            missing = all_failed(by_video[video_id], "video_missing", f"{video_id}: {MISSING}.")
+            why = lacking.get(video_id, {"reason": "video_missing", "message": f"{video_id}: {MISSING}."})
+            missing = all_failed(by_video[video_id], why["reason"], why["message"])
             work.finish_item(video_id, keys[video_id], rejected=missing.rejected)
             num_done += 1
             continue
@@ -88,9 +92,11 @@ def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Arti
         )
         jobs.append(job)
     work.progress(num_done, len(by_video))
+    fetched: Counter[str] = Counter()
     for job, pairs in cut_videos(jobs, work.options.workers):
         key = keys[job.video_id]
         work.finish_item(job.video_id, key, kept=pairs.kept, rejected=pairs.rejected, files=pairs.files)
+        fetched.update(fetched_counts(pairs))
         num_done += 1
         work.progress(num_done, len(by_video))
     read_by: Counter[str] = Counter()
@@ -106,6 +112,7 @@ def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Arti
         "pairs_by_decoder_key": dict(sorted(by_key.items())),
         "decoder_settings": {DECODER_KEY: decoder_settings()},
     }
+    work.facts |= {"fetched": dict(fetched)} if fetched else {}
     work.write_rows(
         (row for kept, _ in work.collected() for row in kept),
         (row for _, rejected in work.collected() for row in rejected),

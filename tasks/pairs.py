@@ -14,6 +14,7 @@ from tasks.artifacts import Record, digest_of
 from tasks.config import FramesConfig
 from tasks.decoding import decoder_settings
 from tasks.quality import Look, look_at, quality_of
+from tasks.remote_video import RemoteVideo, VideoFile
 from tasks.segment import Segment
 from tasks.video import Moment, Reading, Shown, VideoError, read_moments
 from tasks.video_files import fingerprint
@@ -33,8 +34,8 @@ class VideoJob:
 
     video_id: str
     """Its id; names the folder of its pictures."""
-    path: Path
-    """Its file."""
+    path: "VideoFile | RemoteVideo"
+    """Its file, or its address."""
     fingerprint: str
     """What the file was when it was found."""
     segments: tuple[Segment, ...]
@@ -80,6 +81,7 @@ def cut_video(job: VideoJob) -> VideoPairs:
 
     A picture that several segments share is written once. Whatever is wrong with the file fails its segments only.
     """
+    assert not isinstance(job.path, RemoteVideo)  # opened by tasks/remote_pairs.py
     folder = picture_folder(job)
     shutil.rmtree(folder, ignore_errors=True)
     try:

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 from av.container import InputContainer
@@ -21,25 +22,42 @@ from tasks.decoding import VideoError, demux, ends_early, opened, to_rgb
 from tasks.in_order import breaks_off, read_by_count, read_whole
 from tasks.moments import Moment, Reading, Shown, T
 from tasks.packets import Packets, read_packets
+from tasks.remote_video import VideoFile
+
+if TYPE_CHECKING:
+    from tasks.range_file import RangeFile
 
 __all__ = ["Moment", "Reading", "Shown", "VideoError", "ffmpeg_program", "read_moments"]
 
 
 def read_moments(
-    path: Path, moments: Sequence[Moment], keep: Callable[[Picture], T], *, size_px: int | None = None
+    path: VideoFile, moments: Sequence[Moment], keep: Callable[[Picture], T], *, size_px: int | None = None
 ) -> Reading[T]:
     """Return the frames on screen at `moments`; each is passed once through `keep` as uint8 RGB [H, W, 3], upright.
 
-    `size_px` squashes them to a square before. VideoError when the file as a whole cannot be read; single moments that
-    it does not hold have their own error.
+    `size_px` squashes them to a square before. VideoError when the file as a whole cannot be read, FetchError when it
+    cannot be had; single moments that it does not hold have their own error.
     """
     try:
-        return _read(path, moments, lambda frame: keep(to_rgb(frame, size_px)))
+        reading = _read(path, moments, lambda frame: keep(to_rgb(frame, size_px)))
     except av.error.FFmpegError as error:
+        _check_fetched(path)
         raise VideoError("undecodable", f"{path.name}: {error}.") from error
+    _check_fetched(path)
+    return reading
 
 
-def _read(path: Path, moments: Sequence[Moment], keep: Callable[[VideoFrame], T]) -> Reading[T]:
+def _check_fetched(file: VideoFile) -> None:
+    """Raise what kept a read from its bytes; libav takes it for the end of the file, or for damage."""
+    if not isinstance(file, Path) and file.error is not None:
+        raise file.error
+
+
+def _read(path: VideoFile, moments: Sequence[Moment], keep: Callable[[VideoFrame], T]) -> Reading[T]:
+    if not isinstance(path, Path):
+        indexed = _read_by_index(path, moments, keep)
+        if indexed is not None:
+            return indexed
     with opened(path) as (container, stream):
         packets = read_packets(container, stream, ends_early(path, stream))
         is_counted = container.format.name == "avi" or all(pts is None for pts in packets.pts)
@@ -51,6 +69,28 @@ def _read(path: Path, moments: Sequence[Moment], keep: Callable[[VideoFrame], T]
         if is_counted:
             return read_by_count(container, stream, packets, moments, keep)
         return read_whole(container, stream, packets, moments, keep)
+
+
+def _read_by_index(file: "RangeFile", moments: Sequence[Moment], keep: Callable[[VideoFrame], T]) -> Reading[T] | None:
+    """Fetch and decode what the file's index says is needed; None when it has none that serves: read it whole then."""
+    from tasks.remote_index import media_spans, read_index
+
+    media = media_spans(file)
+    with opened(file) as (container, stream):
+        file.hollow = media
+        index = read_index(file, container, stream)
+    if index is not None:
+        packets = index.packets
+        shown = (packets.index_of(moment.index, moment.exact_s) for moment in moments)
+        places = {packets.position[packets.shown[each]] for each in shown if each is not None}
+        file.prefetch(index.spans(packets.ranges(places)))
+        with opened(file) as (container, stream):
+            reading = _read_by_plan(container, stream, packets, moments, keep)
+        if reading is not None:
+            return reading
+    _check_fetched(file)
+    file.read_whole()
+    return None
 
 
 def _read_by_plan(

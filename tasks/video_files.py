@@ -1,4 +1,4 @@
-"""Which file is which video: a folder as people keep it + video ids -> files and their fingerprints.
+"""Which file is which video: a folder as people keep it, or a server, + video ids -> files and their fingerprints.
 
 Knows the official layouts (EPIC-KITCHENS by participant, MPII and tables flat) and no decoder. A video id comes from
 an annotation file that anybody may have written, so it is looked up among names that the folder lists and never
@@ -13,6 +13,9 @@ from functools import cache
 from pathlib import Path
 
 from tasks.artifacts import Artifact, Outside, Record, digest_of
+from tasks.config import Patience
+from tasks.remote_video import RemoteVideo, VideoFile, VideoPlace, bytes_of
+from tasks.video_sites import Site, is_remote
 
 EXTENSIONS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".3gp", ".mpg", ".mpeg", ".ts", ".mts", ".flv", ".wmv")
 """In the order of preference when a folder holds the same video twice."""
@@ -67,25 +70,33 @@ def _preference(name: str) -> int:
     return EXTENSIONS.index(extension) if extension in EXTENSIONS else len(EXTENSIONS)
 
 
-def fingerprint(path: Path) -> str:
+def fingerprint(file: VideoFile) -> str:
     """Return the hex SHA-256 over a file's size and its first and last MiB: enough to tell videos of GBs apart."""
-    size = path.stat().st_size
+    size = file.stat().st_size if isinstance(file, Path) else file.size
     digest = hashlib.sha256(f"{size}\n".encode())
-    with path.open("rb") as file:
-        digest.update(file.read(MIB))
-        file.seek(max(size - MIB, 0))
-        digest.update(file.read(MIB))
+    digest.update(bytes_of(file, 0, MIB))
+    digest.update(bytes_of(file, max(size - MIB, 0), MIB))
     return digest.hexdigest()
 
 
+def record_of(video_id: str, file: VideoFile) -> Record:
+    """Return the record of a video: video_id, size, fingerprint. Not where it is: elsewhere it is the same video."""
+    size = file.stat().st_size if isinstance(file, Path) else file.size
+    return {"video_id": video_id, "size": size, "fingerprint": fingerprint(file)}
+
+
+def failed_video(video_id: str, reason: str, message: str) -> Record:
+    """Return the rejection of a video that cannot be had."""
+    return {"video_id": video_id, "status": "failed", "reason": reason, "message": message}
+
+
 def describe_video(folder: VideoFolder, video_id: str) -> Record:
-    """Return the record of a video (video_id, file, size, fingerprint), or its rejection when it is missing."""
+    """Return the record of a video, or its rejection when it is missing."""
     file = folder.find(video_id)
     if file is None:
         message = f"no file named {video_id} with or without a usual extension in the videos' folder"
-        return {"video_id": video_id, "status": "failed", "reason": "video_missing", "message": message}
-    path = folder.path / file
-    return {"video_id": video_id, "file": file, "size": path.stat().st_size, "fingerprint": fingerprint(path)}
+        return failed_video(video_id, "video_missing", message)
+    return record_of(video_id, folder.path / file)
 
 
 def folder_digest(folder: Path, video_ids: Iterable[str], location: str | None = None) -> str:
@@ -101,9 +112,20 @@ def folder_digest(folder: Path, video_ids: Iterable[str], location: str | None =
 
 def outside_folder(folder: Path, video_ids: Iterable[str], workspace: Path) -> Outside:
     """Return the `folder` input of stage `videos`; one inside the workspace is named from there, so both may move."""
-    inside = folder.absolute().is_relative_to(workspace.absolute())
-    location = folder.absolute().relative_to(workspace.absolute()).as_posix() if inside else str(folder.absolute())
+    location = location_of(folder, workspace)
     return Outside(location=location, digest=folder_digest(folder, video_ids, location))
+
+
+def outside_site(site: Site, video_ids: Iterable[str]) -> Outside:
+    """Return the `folder` input of stage `videos` where videos are read at a server: its address and the videos."""
+    parts = {"site": site.location, "videos": sorted(set(video_ids))}
+    return Outside(location=site.location, digest=digest_of(parts))
+
+
+def location_of(folder: Path, workspace: Path) -> str:
+    """Return how a folder is named in a manifest: from the workspace on when it lies there, else from the root."""
+    inside = folder.absolute().is_relative_to(workspace.absolute())
+    return folder.absolute().relative_to(workspace.absolute()).as_posix() if inside else str(folder.absolute())
 
 
 def located(location: str, stage_folder: Path) -> Path:
@@ -111,7 +133,17 @@ def located(location: str, stage_folder: Path) -> Path:
     return stage_folder.absolute().parent.parent / location
 
 
-def video_paths(videos: Artifact) -> dict[str, Path]:
-    """Map the video ids of a finished `videos` artifact to their files."""
-    folder = located(videos.manifest["inputs"]["folder"]["outside"], videos.path)
-    return {record["video_id"]: folder / record["file"] for record in videos.records()}
+def video_paths(videos: Artifact, patience: Patience | None = None) -> dict[str, VideoPlace]:
+    """Map the video ids of a finished `videos` artifact to where they are: files, or addresses to read ranges from."""
+    location = videos.manifest["inputs"]["folder"]["outside"]
+    if is_remote(location):
+        urls, cache = videos.manifest["facts"]["urls"], videos.path.parent
+        return {
+            record["video_id"]: RemoteVideo(
+                url=urls[record["video_id"]], size=record["size"], cache=cache, patience=patience or Patience()
+            )
+            for record in videos.records()
+        }
+    folder = VideoFolder(located(location, videos.path))
+    video_ids = [record["video_id"] for record in videos.records()]
+    return {video_id: folder.path / (folder.find(video_id) or video_id) for video_id in video_ids}

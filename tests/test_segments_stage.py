@@ -8,7 +8,7 @@ from tasks.artifacts import Artifact, Outside, sha256_of
 from tasks.config import SegmentsConfig, VideosConfig
 from tasks.segment import Segment, mark_overlaps, read_segments
 from tasks.segments import segments
-from tasks.video_files import VideoFolder, folder_digest
+from tasks.video_files import VideoFolder, folder_digest, video_paths
 from tasks.videos import videos
 
 TABLE = """video,start_s,stop_s,instruction
@@ -85,9 +85,8 @@ def test_needed_videos_are_found_and_missing_ones_fail(table: Path, tmp_path: Pa
     (folder / "a.mp4").write_bytes(b"a" * 3_000_000)
     (folder / "unneeded.mp4").write_bytes(b"c")
     found = find_in(tmp_path / "workspace", read_into(tmp_path / "workspace", table), folder)
-    assert [(each["video_id"], each["file"], each["size"]) for each in found.records()] == [
-        ("a.mp4", "a.mp4", 3_000_000)
-    ]
+    assert [(each["video_id"], each["size"]) for each in found.records()] == [("a.mp4", 3_000_000)]
+    assert video_paths(found) == {"a.mp4": folder / "a.mp4"}
     assert [(each["video_id"], each["reason"]) for each in found.rejected()] == [("b.mp4", "video_missing")]
 
 
