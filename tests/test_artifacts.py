@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from modeling.atomic import FEW_FILES, sync_files
 from tasks.artifacts import (
     Artifact,
     Outside,
@@ -258,6 +259,24 @@ def test_the_manifest_is_plain_json_and_names_key_config_inputs_and_versions(tmp
     assert manifest["inputs"] == {"frames": {"outside": "x", "digest": "a"}}
     assert {"torch", "prefect"} <= set(manifest["packages"])
     assert {entry.name for entry in artifact.files()} == {"1.txt", "2.txt", "3.txt", "records.jsonl", "rejected.jsonl"}
+
+
+def test_an_artifact_of_many_files_lists_and_syncs_them_all(tmp_path: Path) -> None:
+    def many(work: Work, config: SplitsConfig, **inputs: object) -> None:
+        (work.path / "pictures").mkdir()
+        for number in range(2 * FEW_FILES):
+            (work.path / "pictures" / f"{number}.txt").write_text(str(number))
+        work.write_rows([])
+
+    artifact, _ = find_or_build(many, "splits", tmp_path, "demo", SplitsConfig(), {})
+    assert len(list(artifact.files())) == artifact.manifest["num_files"] == 2 * FEW_FILES + 2
+    assert damaged_files(artifact, full=True) == []
+
+
+def test_files_that_cannot_be_synced_are_an_error(tmp_path: Path) -> None:
+    for number_of_files in (1, 2 * FEW_FILES):
+        with pytest.raises(FileNotFoundError):
+            sync_files(tmp_path / "gone", [f"{number}.txt" for number in range(number_of_files)])
 
 
 def test_records_come_back_as_they_were_written(tmp_path: Path) -> None:
