@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,19 +12,20 @@ import torch
 
 from modeling.atomic import atomic_folder, write_bytes
 from modeling.batches import Batches
-from modeling.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from modeling.config import TrainConfig
 from modeling.data.loader import Examples
-from modeling.editor import OWN_MODULE, Editor, forget_origin
+from modeling.editor import OWN_MODULE, Editor, forget_origin, pick_device
 from modeling.latents import CacheMode, embed_texts, latent_source
-from modeling.metrics import MetricsLog
+from modeling.metrics import finite_or_none
 from modeling.model_card import model_card
 from modeling.negatives import NegativeSampler, clip_tokens
+from modeling.ranks import Ranks
+from modeling.saver import Saver
 from modeling.trainer import Trainer
-from modeling.watcher import StepProgress, Watcher
+from modeling.watcher import StepProgress, Stopped, Watcher
 
 MAX_SKIPPED_IN_A_ROW = 3
-"""Steps without a finite loss after which the last checkpoint is restored, once, and then the run stops."""
+"""Skipped steps after which the last checkpoint is restored, once, and then the run stops."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,31 +61,30 @@ def fine_tune(
     options: TrainOptions,
     facts: Mapping[str, Any],
     watcher: Watcher,
+    ranks: Ranks | None = None,
 ) -> None:
     """Train and write everything under `out`; goes on from the newest checkpoint there.
 
-    `facts` go into the model card. ValueError for what a user can fix, OSError for a full disk, FloatingPointError when
-    no loss is finite any more, Stopped after a signal.
+    `facts` go into the model card; `ranks` are the processes that train together, each of which calls this. ValueError
+    for what a user can fix, OSError for a full disk, FloatingPointError after too many skipped steps, Stopped after a
+    signal.
     """
+    ranks = ranks or Ranks(device=pick_device(options.device))
     examples = Examples(shards)
-    editor = Editor.load(start, options.device)
-    run = run_digest(config, editor, examples)
-    log = MetricsLog(out / "metrics.jsonl")
-    saved = load_checkpoint(out / "checkpoints", run)
-    log.truncate(saved.state["metrics_bytes"] if saved else 0)
-    trainer = make_trainer(editor, config, options)
-    if saved is not None:
-        trainer.restore(saved.tensors, saved.state)
-    num_steps_done = saved.num_steps_done if saved else 0
+    editor = Editor.load(start, str(ranks.device))
+    saver = Saver(out, run_digest(config, editor, examples), ranks, options.keep_checkpoints)
+    trainer = make_trainer(editor, config, options, ranks)
+    num_steps_done = saver.begin(trainer)
     if num_steps_done < config.num_steps:
-        batches = make_batches(editor, examples, config, options, watcher)
-        saver = _Saver(trainer, run, out / "checkpoints", log, options.keep_checkpoints)
+        batches = make_batches(editor, examples, config, options, watcher, ranks)
         do_steps(trainer, batches, num_steps_done, saver, watcher)
+    if not ranks.is_first:
+        return
     watcher.say("save", step=config.num_steps, num_steps=config.num_steps)
     card = model_card(
         config,
         num_examples=len(examples),
-        metrics=log.entries(),
+        metrics=saver.log.entries(),
         facts=facts,
         own_autoencoder=type(editor.vae).__module__ == OWN_MODULE,
     )
@@ -102,7 +103,12 @@ def run_digest(config: TrainConfig, editor: Editor, examples: Examples) -> str:
 
 
 def make_batches(
-    editor: Editor, examples: Examples, config: TrainConfig, options: TrainOptions, watcher: Watcher
+    editor: Editor,
+    examples: Examples,
+    config: TrainConfig,
+    options: TrainOptions,
+    watcher: Watcher,
+    ranks: Ranks | None = None,
 ) -> Batches:
     """Encode the examples' pictures and instructions."""
     low_precision = config.precision == "bf16"
@@ -122,15 +128,17 @@ def make_batches(
         dtype=torch.bfloat16 if low_precision else torch.float32,  # autocast would make them that anyway
         tick=lambda done, total: watcher.tick("texts", done, total),
     )
-    micro_batch = min(options.micro_batch or config.batch_size, config.batch_size)
-    return Batches(editor, config, latents, texts, sampler, micro_batch=micro_batch)
+    rows = (ranks or Ranks()).rows(config.batch_size)
+    micro_batch = min(options.micro_batch or config.batch_size, rows.stop - rows.start)
+    return Batches(editor, config, latents, texts, sampler, micro_batch=micro_batch, rows=rows)
 
 
-def make_trainer(editor: Editor, config: TrainConfig, options: TrainOptions) -> Trainer:
+def make_trainer(editor: Editor, config: TrainConfig, options: TrainOptions, ranks: Ranks) -> Trainer:
     """Make the trainer and switch on what makes it fast or small."""
+    ranks.rows(config.batch_size)  # ValueError here where there are too many
     if editor.device.type == "cuda":
         editor.unet.to(memory_format=torch.channels_last)
-    trainer = Trainer(editor, config)
+    trainer = Trainer(editor, config, ranks)
     if options.gradient_checkpointing:
         editor.unet.enable_gradient_checkpointing()
     if options.compile:
@@ -138,37 +146,9 @@ def make_trainer(editor: Editor, config: TrainConfig, options: TrainOptions) -> 
     return trainer
 
 
-class _Saver:
-    """Saves and restores the checkpoints of one run, with the log that belongs to them."""
-
-    def __init__(self, trainer: Trainer, run: str, folder: Path, log: MetricsLog, keep_last: int):
-        folder.mkdir(parents=True, exist_ok=True)
-        self.log = log
-        self.folder = folder
-        self._trainer = trainer
-        self._run = run
-        self._keep_last = keep_last
-
-    def save(self, num_steps_done: int) -> None:
-        """Save the run's state after `num_steps_done` steps."""
-        state = self._trainer.state() | {"metrics_bytes": self.log.sync()}
-        tensors = self._trainer.tensors()
-        checkpoint = Checkpoint(run=self._run, num_steps_done=num_steps_done, tensors=tensors, state=state)
-        save_checkpoint(self.folder, checkpoint, keep_last=self._keep_last)
-
-    def restore(self) -> int | None:
-        """Go back to the newest checkpoint and return its number of steps, or None where there is none."""
-        saved = load_checkpoint(self.folder, self._run)
-        if saved is None:
-            return None
-        self._trainer.restore(saved.tensors, saved.state)
-        self.log.truncate(saved.state["metrics_bytes"])
-        return saved.num_steps_done
-
-
-def do_steps(trainer: Trainer, batches: Batches, first_step: int, saver: _Saver, watcher: Watcher) -> None:
+def do_steps(trainer: Trainer, batches: Batches, first_step: int, saver: Saver, watcher: Watcher) -> None:
     """Do steps `first_step` to the last, with log, progress and checkpoints; one more of these before Stopped."""
-    config = trainer.config
+    config, ranks = trainer.config, trainer.ranks
     progress = StepProgress(watcher, config, first_step)
     has_restored = False
     step = first_step
@@ -177,23 +157,27 @@ def do_steps(trainer: Trainer, batches: Batches, first_step: int, saver: _Saver,
         step += 1
         saver.log.add({"step": step, **entry})
         progress(step, entry)
-        must_stop = watcher.stop_requested()  # asked once: a signal that comes later waits for the next step
+        if "skip_reason" in entry:
+            watcher.say("skipped", step=step, reason=entry["skip_reason"], loss=finite_or_none(entry["loss"]))
+        must_stop = ranks.any(watcher.stop_requested())  # asked once: a later signal waits for the next step
         if trainer.num_skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
-            restored = None if has_restored else saver.restore()
+            restored = None if has_restored else saver.restore(trainer)
             if restored is None:
-                raise FloatingPointError(_no_finite_loss(step, saver.folder))
+                raise FloatingPointError(_too_many_skipped(step, entry["skip_reason"], saver.folder))
             watcher.say("restored", step=restored, num_steps=config.num_steps, after=step)
             has_restored, step = True, restored
         elif step % config.checkpoint_every == 0 or step == config.num_steps or must_stop:
-            saver.save(step)
+            saver.save(trainer, step)
         if must_stop:
-            watcher.check()
+            raise Stopped(watcher.signal_number or signal.SIGTERM)  # which another process may have got
 
 
-def _no_finite_loss(step: int, folder: Path) -> str:
+def _too_many_skipped(step: int, reason: str, folder: Path) -> str:
+    found = "no finite loss or gradient" if reason == "not_finite" else "losses far above all recent ones"
     return (
-        f"Steps {step - MAX_SKIPPED_IN_A_ROW + 1} to {step}: no finite loss or gradient. The checkpoints in {folder} "
-        "are from before. Lower the learning rate, set max_grad_norm to 1.0 or train in fp32, in a new folder."
+        f"Steps {step - MAX_SKIPPED_IN_A_ROW + 1} to {step}: {found}, and the same after going back to the last "
+        f"checkpoint. The checkpoints in {folder} are from before. Lower the learning rate, set max_grad_norm to 1.0 "
+        "or train in fp32, in a new folder."
     )
 
 

@@ -1,6 +1,7 @@
 """The command that fine-tunes: shards of examples + a start -> an editor.
 
-    python -m modeling.train --config train.json --shards DIR --start DIR|HUB_ID --out DIR
+    python -m modeling.train --config train.json --shards DIR --start-from DIR|HUB_ID --out DIR
+    accelerate launch --multi_gpu --num_processes 8 -m modeling.train ...
 
     OUT/pipeline/       averaged weights, as StableDiffusionInstructPix2PixPipeline.from_pretrained loads them
     OUT/raw_unet/       the U-Net without averaging
@@ -22,6 +23,7 @@ from diffusers.utils import logging
 
 from modeling.config import ObjectiveConfig, TrainConfig
 from modeling.fine_tuning import TrainOptions, fine_tune
+from modeling.ranks import join_ranks
 from modeling.watcher import Stopped, Watcher
 
 
@@ -41,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     watcher = Watcher(lambda line: print(line, flush=True))
     watcher.catch_signals()
     try:
+        ranks = join_ranks(given.device)
+        if not ranks.is_first:
+            watcher.be_silent()
         options = TrainOptions(
             device=given.device,
             micro_batch=given.micro_batch,
@@ -51,7 +56,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         facts = json.loads(given.facts.read_text(encoding="utf-8")) if given.facts else {}
         config = read_config(given.config)
-        fine_tune(config, given.shards, given.start, given.out, options=options, facts=facts, watcher=watcher)
+        fine_tune(
+            config,
+            given.shards,
+            given.start_from,
+            given.out,
+            options=options,
+            facts=facts,
+            watcher=watcher,
+            ranks=ranks,
+        )
+        ranks.leave()
     except Stopped as stopped:
         watcher.say("stopped", message=str(stopped))
         return stopped.exit_status
@@ -65,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m modeling.train", description="Fine-tune an editor on shards.")
     parser.add_argument("--config", type=Path, required=True, help="JSON of a TrainConfig")
     parser.add_argument("--shards", type=Path, required=True, help="folder of the training split's tars")
-    parser.add_argument("--start", required=True, help="pipeline folder or hub id")
+    # Not `--start`, which torchrun refuses to pass on: it begins two options of its own.
+    parser.add_argument("--start-from", required=True, help="pipeline folder or hub id")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to; a run begun there goes on")
     parser.add_argument("--facts", type=Path, help="JSON object of facts for the model card")
     parser.add_argument("--device", default="auto", help="torch device (default: a GPU when there is one)")

@@ -56,7 +56,7 @@ def training_command(work: Work, config: TrainConfig, shards: Artifact, start: O
         "--config": work.path / CONFIG,
         "--facts": work.path / FACTS,
         "--shards": shards.path / "train",
-        "--start": start.path.resolve() if start.path.exists() else start.location,
+        "--start-from": start.path.resolve() if start.path.exists() else start.location,
         "--out": work.path,
         "--device": work.options.device,
         "--keep-checkpoints": 1,

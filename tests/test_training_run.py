@@ -232,8 +232,8 @@ def test_what_a_user_can_mend_is_one_line_on_stderr(home: Path, tmp_path: Path, 
     (tmp_path / "train.json").write_text(json.dumps(asdict(CONFIG)))
     arguments = ["--config", str(tmp_path / "train.json"), "--out", str(tmp_path / "out"), "--device", "cpu"]
     try:
-        missing = main([*arguments, "--shards", str(tmp_path / "nowhere"), "--start", str(home / "start")])
-        no_start = main([*arguments, "--shards", str(home / "shards"), "--start", str(home / "shards")])
+        missing = main([*arguments, "--shards", str(tmp_path / "nowhere"), "--start-from", str(home / "start")])
+        no_start = main([*arguments, "--shards", str(home / "shards"), "--start-from", str(home / "shards")])
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -250,7 +250,7 @@ def start_command(home: Path, out: Path, config: TrainConfig) -> subprocess.Pope
     command = [sys.executable, "-m", "modeling.train", "--device", "cpu"]
     for name, value in (("config", home / "train.json"), ("facts", home / "facts.json"), ("out", out)):
         command += [f"--{name}", str(value)]
-    command += ["--shards", str(home / "shards"), "--start", str(home / "start")]
+    command += ["--shards", str(home / "shards"), "--start-from", str(home / "start")]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
