@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from modeling.atomic import atomic_folder, write_bytes
 from modeling.batches import Batches
@@ -184,11 +185,17 @@ def _too_many_skipped(step: int, reason: str, folder: Path) -> str:
 def save_editor(trainer: Trainer, editor: Editor, out: Path, card: str) -> None:
     """Write `raw_unet/`, `pipeline/` and the card; the editor holds the averaged weights afterwards."""
     editor.unet.to(memory_format=torch.contiguous_format)
-    with atomic_folder(out / "raw_unet") as folder:
-        editor.unet.save_pretrained(folder, safe_serialization=True)
-        forget_origin(folder)
-    trainer.swap_average()
-    with atomic_folder(out / "pipeline") as folder:
-        editor.save(folder)
-        (folder / "README.md").write_text(card, encoding="utf-8")
-    write_bytes(out / "README.md", card.encode())
+    try:
+        with atomic_folder(out / "raw_unet") as folder:
+            editor.unet.save_pretrained(folder, safe_serialization=True)
+            forget_origin(folder)
+        trainer.swap_average()
+        with atomic_folder(out / "pipeline") as folder:
+            editor.save(folder)
+            (folder / "README.md").write_text(card, encoding="utf-8")
+        write_bytes(out / "README.md", card.encode())
+    except (OSError, SafetensorError) as error:
+        raise OSError(
+            f"{out}: the editor could not be written ({error}). Its last checkpoint is whole: make room and start the "
+            "same command again, which writes it without training again."
+        ) from error

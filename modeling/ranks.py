@@ -51,7 +51,7 @@ class Ranks:
         if self.count == 1:
             return network
         devices = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(network, device_ids=devices, broadcast_buffers=False)
+        return DistributedDataParallel(network, device_ids=devices)
 
     @contextmanager
     def together(self, network: nn.Module, *, is_last: bool) -> Iterator[None]:

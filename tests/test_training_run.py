@@ -17,7 +17,14 @@ import torch
 from diffusers import StableDiffusionInstructPix2PixPipeline, UNet2DConditionModel
 from PIL import Image
 
-from modeling.checkpoint import Checkpoint, checkpoints, load_checkpoint, save_checkpoint
+from modeling.checkpoint import (
+    Checkpoint,
+    best_checkpoints,
+    checkpoints,
+    load_checkpoint,
+    name_best,
+    save_checkpoint,
+)
 from modeling.config import ObjectiveConfig, TrainConfig
 from modeling.editor import Editor
 from modeling.fine_tuning import TrainOptions, fine_tune
@@ -216,6 +223,36 @@ def test_a_full_disk_is_named_and_leaves_the_last_good_checkpoint(tmp_path: Path
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
     assert load_checkpoint(tmp_path, "a").num_steps_done == 1
+
+
+def test_checkpoints_named_best_stay_beside_the_last_ones(tmp_path: Path) -> None:
+    scores = {1: 0.5, 2: 0.1, 3: 0.4, 4: 0.3, 5: 0.6}
+    named = []
+    for step, score in scores.items():
+        save_checkpoint(tmp_path, some_checkpoint(step), keep_last=1)
+        named.append(name_best(tmp_path, step, score, keep=2))
+    assert named == [True, True, True, True, False]
+    assert best_checkpoints(tmp_path) == {"step-00000002": 0.1, "step-00000004": 0.3}
+    save_checkpoint(tmp_path, some_checkpoint(6), keep_last=1)
+    assert [path.name[-1] for path in checkpoints(tmp_path)] == ["2", "4", "6"]
+    assert load_checkpoint(tmp_path, "a").num_steps_done == 6
+
+
+def test_an_editor_that_finds_no_room_is_written_later_without_training_again(
+    home: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Stopped):
+        run(home, tmp_path, watcher=StopsAfter(CONFIG.num_steps))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"editor could not be written.*without training again"):
+            run(home, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "pipeline").exists()
+    run(home, tmp_path)
+    assert content(tmp_path) == content(undisturbed)
 
 
 def test_a_config_with_an_unknown_field_is_named(tmp_path: Path) -> None:
