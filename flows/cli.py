@@ -41,6 +41,9 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--refresh", multiple=True, type=click.Choice(UNTIL), help="Rebuild this stage."),
             click.option("--workers", default=0, help="Processes for decoding and drawing; 0: one per core."),
             click.option("--device", default="auto", show_default=True, help="Torch device."),
+            click.option(
+                "--processes", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs to train on."
+            ),
         )
     ):
         command = option(command)

@@ -36,11 +36,13 @@ class Request:
     """Processes for decoding and drawing; 0 means one per core."""
     device: str = "auto"
     """Torch device."""
+    processes: int = 1
+    """Processes that train an editor together, one a GPU."""
 
     @property
     def options(self) -> RunOptions:
         """Where and how fast to run."""
-        return RunOptions(workers=self.workers, device=self.device)
+        return RunOptions(workers=self.workers, device=self.device, processes=self.processes)
 
 
 @dataclass(frozen=True, kw_only=True)

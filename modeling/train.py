@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         watcher.say("stopped", message=str(stopped))
         return stopped.exit_status
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f"modeling.train: {error}", file=sys.stderr)
+        print(f"modeling.train: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     return 0
 

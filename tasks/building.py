@@ -191,7 +191,7 @@ def _manifest(
         "inputs": {name: _describe(each) for name, each in inputs.items()},
         "items": {"total": work.num_items, "run": work.num_items_run},
         "source_digest": source_digest(stage),
-        "commit": _commit(),
+        "commit": code_commit(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "finished_at": datetime.now(UTC).isoformat(timespec="microseconds"),
         "seconds": round(seconds, 3),
@@ -232,7 +232,7 @@ def source_digest(stage: str) -> str:
     return digest_of(digests)
 
 
-def _commit() -> str | None:
+def code_commit() -> str | None:
     """Return the git commit of the code, with "+changes" when files differ from it; None outside a checkout."""
     try:
         head = subprocess.run(

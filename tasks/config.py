@@ -184,3 +184,9 @@ class RunOptions:
     """Processes for decoding and drawing; 0 means one per core."""
     device: str = "auto"
     """Torch device; auto takes a GPU when there is one."""
+    processes: int = 1
+    """Processes of this machine that train an editor together, one a GPU; its numbers are the same but for rounding."""
+
+    def __post_init__(self) -> None:
+        if self.processes < 1:
+            raise ValueError(f"processes is {self.processes}; training needs at least 1.")

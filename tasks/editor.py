@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,7 +20,7 @@ from typing import IO, Any
 from modeling.atomic import write_bytes, write_json
 from modeling.config import TrainConfig
 from tasks.artifacts import Artifact, Outside, Work
-from tasks.building import REPOSITORY, StageFailed
+from tasks.building import REPOSITORY, StageFailed, code_commit
 from tasks.stage import end, spawn, stage
 
 CONFIG, FACTS, METRICS = "train.json", "facts.json", "metrics.jsonl"
@@ -31,6 +30,8 @@ STOP_WITHIN_S = 6.0
 """Seconds that training gets to save and end after SIGTERM."""
 EARLIER_ENDS_WITHIN_S = 120.0
 """Seconds to wait for the training of a stage that was killed before this one."""
+MESSAGE = "modeling.train: "
+"""What training's own messages begin with."""
 _SHOWN_LINES = 8
 
 
@@ -50,8 +51,7 @@ def repair(folder: Path) -> None:
 def training_command(work: Work, config: TrainConfig, shards: Artifact, start: Outside) -> list[str]:
     """Write the files that training reads, and return its command line."""
     write_json(work.path / CONFIG, asdict(config))
-    facts = {"data": f"shards {shards.digest}", "start": f"{start_name(start)} {start.digest}"}
-    write_json(work.path / FACTS, facts)
+    write_json(work.path / FACTS, facts_of(shards, start) | began_with(work.path / FACTS))
     arguments = {
         "--config": work.path / CONFIG,
         "--facts": work.path / FACTS,
@@ -61,7 +61,31 @@ def training_command(work: Work, config: TrainConfig, shards: Artifact, start: O
         "--device": work.options.device,
         "--keep-checkpoints": 1,
     }
-    return [sys.executable, "-m", "modeling.train", *(str(each) for pair in arguments.items() for each in pair)]
+    module = ["-m", "modeling.train", *(str(each) for pair in arguments.items() for each in pair)]
+    return [sys.executable, *launcher(work.options.processes), *module]
+
+
+def facts_of(shards: Artifact, start: Outside) -> dict[str, str]:
+    """Return what the model card says of where the editor comes from."""
+    return {
+        "data": f"shards {shards.manifest['key']}, content {shards.digest}",
+        "start": f"{start_name(start)} {start.digest}",
+        "commit": code_commit() or "unknown",
+    }
+
+
+def began_with(facts: Path) -> dict[str, str]:
+    """Return the commit that a run which is taken up again began with: its card must not depend on the interruption."""
+    if not facts.is_file():
+        return {}
+    return {name: each for name, each in json.loads(facts.read_text(encoding="utf-8")).items() if name == "commit"}
+
+
+def launcher(processes: int) -> list[str]:
+    """Return the arguments of Python that come before the module, to start it in so many processes of this machine."""
+    if processes == 1:
+        return []
+    return ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
 
 
 def start_name(start: Outside) -> str:
@@ -121,11 +145,14 @@ def parse_progress(line: str) -> dict[str, Any]:
 
 
 def what_went_wrong(log_path: Path) -> str:
-    """Return training's own message in its log, or, where it had no time for one, the log's last lines."""
+    """Return training's own message in its log, or, where it had no time for one, the log's last lines.
+
+    A launcher of several processes writes a long report of its own behind it.
+    """
     with log_path.open(encoding="utf-8", errors="replace") as log:
-        text = "".join(deque(log, maxlen=_SHOWN_LINES)).strip()
-    _, found, message = text.rpartition("modeling.train: ")
-    return message if found else text
+        lines = log.readlines()
+    own = [line.removeprefix(MESSAGE) for line in lines if line.startswith(MESSAGE)]
+    return own[-1].strip() if own else "".join(lines[-_SHOWN_LINES:]).strip()
 
 
 @stage
