@@ -14,7 +14,7 @@ from torch import Tensor
 
 from modeling.config import TrainConfig
 from modeling.diffusion import NoiseSchedule
-from modeling.draws import StepDraws, draw_step, may_flip
+from modeling.draws import StepDraws, draw_examples, draw_step, may_flip
 from modeling.editor import Editor
 from modeling.latents import LatentSource
 from modeling.negatives import Negatives, NegativeSampler
@@ -96,6 +96,10 @@ class Batches:
         has_contrast = (negatives.instructions >= 0) & ~draws.text_dropped
         return GlobalBatch(step=step, draws=draws, negatives=negatives, has_contrast=has_contrast)
 
+    def epochs_after(self, step: int) -> float:
+        """Return how often each example has been taken once step `step` is done: 1.5 is the middle of the second."""
+        return (step + 1) * self._config.batch_size / len(self._flippable)
+
     @property
     def num_parts(self) -> int:
         """Micro-batches of this process in each step."""
@@ -104,6 +108,8 @@ class Batches:
     def parts(self, batch: GlobalBatch) -> Iterator[MicroBatch]:
         """Cut this process's rows of the global batch into micro-batches on the device."""
         draws, others = batch.draws, batch.negatives.instructions
+        examples, flips = draw_examples(self._config, batch.step + 1, self._flippable)
+        self._latents.expect(examples[self._rows], flips[self._rows])
         no_text = len(self._texts) - 1
         own = np.where(draws.text_dropped, no_text, self._sampler.number_of_example[draws.examples])
         for first in range(self._rows.start, self._rows.stop, self.micro_batch):

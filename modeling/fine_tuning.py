@@ -39,6 +39,8 @@ class TrainOptions:
     """Examples in one forward pass; gradients add up to the batch. 0: the whole batch."""
     cache: CacheMode = "auto"
     """Whether latents are computed once: auto where they fit into memory."""
+    workers: int = 0
+    """Workers that read pictures ahead; 0: one a core, up to eight."""
     keep_checkpoints: int = 2
     """Last checkpoints kept."""
     gradient_checkpointing: bool = False
@@ -122,6 +124,7 @@ def make_batches(
         dtype=torch.float16 if low_precision else torch.float32,
         mode=options.cache,
         tick=lambda done, total: watcher.tick("latents", done, total),
+        workers=options.workers,
     )
     texts = embed_texts(
         editor,
@@ -156,7 +159,7 @@ def do_steps(trainer: Trainer, batches: Batches, first_step: int, saver: Saver, 
     while step < config.num_steps:
         entry = trainer.step(batches, step)
         step += 1
-        saver.log.add({"step": step, **entry})
+        saver.log.add({"step": step, "epoch": batches.epochs_after(step - 1), **entry})
         progress(step, entry)
         if "skip_reason" in entry:
             watcher.say("skipped", step=step, reason=entry["skip_reason"], loss=finite_or_none(entry["loss"]))

@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             device=given.device,
             micro_batch=given.micro_batch,
             cache=given.cache,
+            workers=given.workers,
             keep_checkpoints=given.keep_checkpoints,
             gradient_checkpointing=given.gradient_checkpointing,
             compile=given.compile,
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="torch device (default: a GPU when there is one)")
     parser.add_argument("--micro-batch", type=int, default=0, help="examples a forward pass (default: all)")
     parser.add_argument("--cache", choices=("auto", "on", "off"), default="auto", help="compute latents once")
+    parser.add_argument("--workers", type=int, default=0, help="pictures read at once (default: one a core, up to 8)")
     parser.add_argument("--keep-checkpoints", type=int, default=2, help="last checkpoints kept")
     parser.add_argument("--gradient-checkpointing", action="store_true", help="less memory, more time")
     parser.add_argument("--compile", action="store_true", help="torch.compile the U-Net")

@@ -59,6 +59,7 @@ def training_command(work: Work, config: TrainConfig, shards: Artifact, start: O
         "--start-from": start.path.resolve() if start.path.exists() else start.location,
         "--out": work.path,
         "--device": work.options.device,
+        "--workers": work.options.workers,
         "--keep-checkpoints": 1,
     }
     module = ["-m", "modeling.train", *(str(each) for pair in arguments.items() for each in pair)]
