@@ -79,11 +79,16 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep_last: int) -> 
             f"{path}: the checkpoint could not be written ({error}); {kept}. Make room and start the same command "
             "again: it goes on from there."
         ) from error
+    remove_older(folder, keep_last=keep_last)
+    return path
+
+
+def remove_older(folder: Path, *, keep_last: int) -> None:
+    """Remove all but the last `keep_last` checkpoints and those that were named best."""
     best = best_checkpoints(folder)
     for old in checkpoints(folder)[:-keep_last]:
         if old.name not in best:
             shutil.rmtree(old)
-    return path
 
 
 def load_checkpoint(folder: Path, run: str) -> Checkpoint | None:

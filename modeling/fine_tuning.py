@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,16 @@ from modeling.config import TrainConfig
 from modeling.data.loader import Examples
 from modeling.editor import OWN_MODULE, Editor, forget_origin, pick_device
 from modeling.latents import CacheMode, embed_texts, latent_source
-from modeling.metrics import finite_or_none
 from modeling.model_card import model_card
 from modeling.negatives import NegativeSampler, clip_tokens
 from modeling.ranks import Ranks
 from modeling.saver import Saver
+from modeling.sight import Sight
+from modeling.steps import do_steps
+from modeling.trackers import open_trackers
 from modeling.trainer import Trainer
-from modeling.watcher import StepProgress, Stopped, Watcher
-
-MAX_SKIPPED_IN_A_ROW = 3
-"""Skipped steps after which the last checkpoint is restored, once, and then the run stops."""
+from modeling.validation import Validation
+from modeling.watcher import Watcher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +47,22 @@ class TrainOptions:
     """Compute activations twice and keep few of them."""
     compile: bool = False
     """torch.compile the U-Net."""
+    validate_every: int = 0
+    """Steps between looks at fixed examples; 0: never."""
+    validation: Path | None = None
+    """Folder of held-out shards for these looks; None: some of the training examples."""
+    keep_best: int = 1
+    """Checkpoints kept because their loss on held-out examples is lowest; a look names them."""
+    trackers: tuple[str, ...] = ()
+    """Who else shows the log: tensorboard, wandb."""
 
     def __post_init__(self) -> None:
         if self.micro_batch < 0 or self.keep_checkpoints < 1:
             raise ValueError(
                 f"micro_batch is {self.micro_batch} and keep_checkpoints {self.keep_checkpoints}; at least 0 and 1."
             )
+        if self.validate_every < 0 or self.workers < 0:
+            raise ValueError(f"validate_every is {self.validate_every} and workers {self.workers}; at least 0.")
 
 
 def fine_tune(
@@ -80,7 +90,12 @@ def fine_tune(
     num_steps_done = saver.begin(trainer)
     if num_steps_done < config.num_steps:
         batches = make_batches(editor, examples, config, options, watcher, ranks)
-        do_steps(trainer, batches, num_steps_done, saver, watcher)
+        sight = make_sight(editor, examples, config, options, watcher, saver, num_steps_done)
+        try:
+            do_steps(trainer, batches, num_steps_done, saver, watcher, sight)
+        finally:
+            if sight is not None:
+                sight.close()
     if not ranks.is_first:
         return
     watcher.say("save", step=config.num_steps, num_steps=config.num_steps)
@@ -137,6 +152,41 @@ def make_batches(
     return Batches(editor, config, latents, texts, sampler, micro_batch=micro_batch, rows=rows)
 
 
+def make_sight(
+    editor: Editor,
+    examples: Examples,
+    config: TrainConfig,
+    options: TrainOptions,
+    watcher: Watcher,
+    saver: Saver,
+    num_steps_done: int,
+) -> Sight | None:
+    """Open the trackers and get ready to look at the run, in the process that reports."""
+    if not saver.writes:
+        return None
+    trackers = open_trackers(
+        options.trackers,
+        saver.out,
+        run=saver.run,
+        config=asdict(config),
+        first_step=num_steps_done,
+        on_failure=lambda message: watcher.say("tracker_failed", message=message),
+    )
+    validation = None
+    if options.validate_every:
+        seen = Examples(options.validation) if options.validation else examples
+        make = partial(make_batches, editor, seen, options=options, watcher=Watcher(lambda line: None))
+        validation = Validation(editor, config, seen, make)
+    return Sight(
+        saver,
+        watcher,
+        trackers=trackers,
+        validation=validation,
+        every=options.validate_every,
+        keep_best=options.keep_best if options.validation else 0,
+    )
+
+
 def make_trainer(editor: Editor, config: TrainConfig, options: TrainOptions, ranks: Ranks) -> Trainer:
     """Make the trainer and switch on what makes it fast or small."""
     ranks.rows(config.batch_size)  # ValueError here where there are too many
@@ -148,41 +198,6 @@ def make_trainer(editor: Editor, config: TrainConfig, options: TrainOptions, ran
     if options.compile:
         editor.unet.compile()
     return trainer
-
-
-def do_steps(trainer: Trainer, batches: Batches, first_step: int, saver: Saver, watcher: Watcher) -> None:
-    """Do steps `first_step` to the last, with log, progress and checkpoints; one more of these before Stopped."""
-    config, ranks = trainer.config, trainer.ranks
-    progress = StepProgress(watcher, config, first_step)
-    has_restored = False
-    step = first_step
-    while step < config.num_steps:
-        entry = trainer.step(batches, step)
-        step += 1
-        saver.log.add({"step": step, "epoch": batches.epochs_after(step - 1), **entry})
-        progress(step, entry)
-        if "skip_reason" in entry:
-            watcher.say("skipped", step=step, reason=entry["skip_reason"], loss=finite_or_none(entry["loss"]))
-        must_stop = ranks.any(watcher.stop_requested())  # asked once: a later signal waits for the next step
-        if trainer.num_skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
-            restored = None if has_restored else saver.restore(trainer)
-            if restored is None:
-                raise FloatingPointError(_too_many_skipped(step, entry["skip_reason"], saver.folder))
-            watcher.say("restored", step=restored, num_steps=config.num_steps, after=step)
-            has_restored, step = True, restored
-        elif step % config.checkpoint_every == 0 or step == config.num_steps or must_stop:
-            saver.save(trainer, step)
-        if must_stop:
-            raise Stopped(watcher.signal_number or signal.SIGTERM)  # which another process may have got
-
-
-def _too_many_skipped(step: int, reason: str, folder: Path) -> str:
-    found = "no finite loss or gradient" if reason == "not_finite" else "losses far above all recent ones"
-    return (
-        f"Steps {step - MAX_SKIPPED_IN_A_ROW + 1} to {step}: {found}, and the same after going back to the last "
-        f"checkpoint. The checkpoints in {folder} are from before. Lower the learning rate, set max_grad_norm to 1.0 "
-        "or train in fp32, in a new folder."
-    )
 
 
 def save_editor(trainer: Trainer, editor: Editor, out: Path, card: str) -> None:

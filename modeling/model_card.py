@@ -73,7 +73,9 @@ def model_card(
         ),
         num_last=len(last),
         last=", ".join(f"{name} {mean:.5f}" for name, mean in means.items() if mean is not None) or "none",
-        skipped=f"{num_skipped} steps had no finite loss and were skipped.\n" if num_skipped else "",
+        skipped=f"{num_skipped} steps were skipped: no finite loss, or one far above all before.\n"
+        if num_skipped
+        else "",
         config=json.dumps(asdict(config), indent=1),
         facts="\n".join(f"- {name}: {value}" for name, value in facts.items() if name != "title") or "Not recorded.",
     )

@@ -7,10 +7,12 @@
     OUT/raw_unet/       the U-Net without averaging
     OUT/metrics.jsonl   losses and diagnostics of every step; the same after a kill and a resume
     OUT/README.md       the model card
-    OUT/checkpoints/    the last ones; the same command goes on from there
+    OUT/checkpoints/    the last ones and the best; the same command goes on from there
+    OUT/validation/     losses on fixed examples and edits of them, every --validate-every steps
+    OUT/tensorboard/    the log for TensorBoard, where that is installed
 
-Progress comes as JSON lines on stdout. SIGTERM and SIGINT save a checkpoint and end with status 143 and 130; an error
-that a user can do something about is one line on stderr and status 1.
+Progress comes as JSON lines on stdout, at a terminal as a bar. SIGTERM and SIGINT save a checkpoint and end with status
+143 and 130; an error that a user can do something about is one line on stderr and status 1.
 """
 
 import argparse
@@ -20,11 +22,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from diffusers.utils import logging
+from rich.console import Console
 
 from modeling.config import ObjectiveConfig, TrainConfig
 from modeling.fine_tuning import TrainOptions, fine_tune
 from modeling.ranks import join_ranks
-from modeling.watcher import Stopped, Watcher
+from modeling.trackers import wanted_trackers
+from modeling.watcher import ProgressBar, Stopped, Watcher
 
 
 def read_config(path: Path) -> TrainConfig:
@@ -40,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status."""
     given = _parser().parse_args(arguments)
     logging.disable_progress_bar()
-    watcher = Watcher(lambda line: print(line, flush=True))
+    bar = ProgressBar(Console()) if sys.stdout.isatty() else None
+    watcher = Watcher(bar or (lambda line: print(line, flush=True)))
     watcher.catch_signals()
     try:
         ranks = join_ranks(given.device)
@@ -54,6 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             keep_checkpoints=given.keep_checkpoints,
             gradient_checkpointing=given.gradient_checkpointing,
             compile=given.compile,
+            validate_every=given.validate_every,
+            validation=given.validation,
+            keep_best=given.keep_best,
+            trackers=wanted_trackers(given.trackers),
         )
         facts = json.loads(given.facts.read_text(encoding="utf-8")) if given.facts else {}
         config = read_config(given.config)
@@ -74,6 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"modeling.train: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
+    finally:
+        if bar is not None:
+            bar.close()
     return 0
 
 
@@ -92,6 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keep-checkpoints", type=int, default=2, help="last checkpoints kept")
     parser.add_argument("--gradient-checkpointing", action="store_true", help="less memory, more time")
     parser.add_argument("--compile", action="store_true", help="torch.compile the U-Net")
+    parser.add_argument("--validate-every", type=int, default=0, help="steps between looks at fixed examples")
+    parser.add_argument("--validation", type=Path, help="shards of held-out examples to look at")
+    parser.add_argument("--keep-best", type=int, default=1, help="checkpoints kept for their loss on these")
+    parser.add_argument("--trackers", default="auto", help="auto (what is set up), none, or tensorboard,wandb")
     return parser
 
 

@@ -4,7 +4,8 @@ draws of the step -> latents, noise, texts -> e_c, e_c', drift -> L -> gradients
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -121,14 +122,17 @@ class Trainer:
             self.num_skipped_in_a_row += 1
         self._optimizer.zero_grad(set_to_none=True)
 
-    def errors(self, batch: MicroBatch) -> Errors:
-        """Return the per-sample errors; c and c' go through the network as one doubled batch."""
+    def errors(self, batch: MicroBatch, *, alone: bool = False) -> Errors:
+        """Return the per-sample errors; c and c' go through the network as one doubled batch.
+
+        alone: of several processes only this one computes; without gradients.
+        """
         num = len(batch.noisy)
         inputs = [batch.noisy, batch.condition, batch.timesteps, batch.text]
         if batch.other_text is not None:
             inputs = [torch.cat([each, each]) for each in inputs[:3]] + [torch.cat([batch.text, batch.other_text])]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._dtype == torch.bfloat16):
-            predictions = predict(self._network, *inputs)
+            predictions = predict(self.unet if alone else self._network, *inputs)
             if self._frozen is not None:
                 with torch.no_grad():
                     start = predict(self._frozen, batch.noisy, batch.condition, batch.timesteps, batch.text)
@@ -198,6 +202,21 @@ class Trainer:
                 moments = {key: tensors[f"{key}/{name}"].to(weight.device) for key in ("exp_avg", "exp_avg_sq")}
                 count = torch.tensor(float(state["num_updates"]), device=weight.device)
                 self._optimizer.state[weight] = {"step": count, **moments}
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Let the network hold the averaged weights inside; the present ones wait in main memory and come back."""
+        present = [weight.detach().to("cpu", copy=True) for weight in self._weights]
+        try:
+            self._copy(self._average.average)
+            yield
+        finally:
+            self._copy(present)
+
+    @torch.no_grad()
+    def _copy(self, values: Sequence[Tensor]) -> None:
+        for weight, value in zip(self._weights, values, strict=True):
+            weight.copy_(value)
 
     @torch.no_grad()
     def swap_average(self) -> None:

@@ -55,8 +55,8 @@ class Watcher(Protocol):
     def started(self, stage: str, label: str) -> None:
         """A stage is being built."""
 
-    def progressed(self, stage: str, label: str, done: int, total: int) -> None:
-        """`done` of its `total` items are finished."""
+    def progressed(self, stage: str, label: str, done: int, total: int, note: str) -> None:
+        """`done` of its `total` items are finished; the note, perhaps empty, says how it goes."""
 
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
         """It is there: built now, or found."""

@@ -19,13 +19,17 @@ from typing import IO, Any
 
 from modeling.atomic import write_bytes, write_json
 from modeling.config import TrainConfig
+from modeling.watcher import note_of
 from tasks.artifacts import Artifact, Outside, Work
 from tasks.building import REPOSITORY, StageFailed, code_commit
 from tasks.stage import end, spawn, stage
 
 CONFIG, FACTS, METRICS = "train.json", "facts.json", "metrics.jsonl"
 LOG, CHECKPOINTS = "training.log", "checkpoints"
+SCRATCH = {LOG, CHECKPOINTS, "validation", "tensorboard", "wandb"}
 """Kept beside the result without being part of it."""
+VALIDATION = "validation"
+"""Split whose losses training looks at, where there is one."""
 STOP_WITHIN_S = 6.0
 """Seconds that training gets to save and end after SIGTERM."""
 EARLIER_ENDS_WITHIN_S = 120.0
@@ -52,7 +56,7 @@ def training_command(work: Work, config: TrainConfig, shards: Artifact, start: O
     """Write the files that training reads, and return its command line."""
     write_json(work.path / CONFIG, asdict(config))
     write_json(work.path / FACTS, facts_of(shards, start) | began_with(work.path / FACTS))
-    arguments = {
+    arguments: dict[str, object] = {
         "--config": work.path / CONFIG,
         "--facts": work.path / FACTS,
         "--shards": shards.path / "train",
@@ -61,7 +65,10 @@ def training_command(work: Work, config: TrainConfig, shards: Artifact, start: O
         "--device": work.options.device,
         "--workers": work.options.workers,
         "--keep-checkpoints": 1,
+        "--validate-every": work.options.validate_every,
     }
+    if (shards.path / VALIDATION).is_dir():
+        arguments["--validation"] = shards.path / VALIDATION
     module = ["-m", "modeling.train", *(str(each) for pair in arguments.items() for each in pair)]
     return [sys.executable, *launcher(work.options.processes), *module]
 
@@ -132,7 +139,7 @@ def follow(work: Work, training: "subprocess.Popen[str]", num_steps: int) -> dic
         told = parse_progress(line)
         if told.get("phase") == "train":
             latest = told
-            work.progress(int(told["step"]), num_steps)
+            work.progress(int(told["step"]), num_steps, note_of(told))
     return latest
 
 
@@ -159,7 +166,7 @@ def what_went_wrong(log_path: Path) -> str:
 @stage
 def editor(work: Work, config: TrainConfig, *, shards: Artifact, start: Outside) -> None:
     """Fine-tune the start on the training shards."""
-    work.scratch |= {LOG, CHECKPOINTS}
+    work.scratch |= SCRATCH
     if not (shards.path / "train").is_dir():
         raise ValueError(f"{shards.path} has no training split. Let splits leave pairs for training.")
     work.progress(0, config.num_steps)

@@ -12,10 +12,11 @@ from modeling.batches import Batches
 from modeling.config import ObjectiveConfig, TrainConfig
 from modeling.data.loader import Examples
 from modeling.editor import Editor
-from modeling.fine_tuning import TrainOptions, do_steps, make_batches
+from modeling.fine_tuning import TrainOptions, make_batches
 from modeling.ranks import Ranks
 from modeling.saver import Saver
 from modeling.spikes import MIN_RECENT, NUM_RECENT, SpikeDetector
+from modeling.steps import do_steps
 from modeling.trainer import Trainer
 from modeling.watcher import Watcher
 from tests.tiny_pipeline import SIZE_PX, tiny_pipeline, write_examples
