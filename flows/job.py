@@ -1,11 +1,12 @@
 """What a person asks for -> a Job: preset, own settings, and where annotations, videos and results lie."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from flows.presets import preset, with_settings, with_start
+from modeling.presets import EDITACTION, method_names, safe
 from tasks.artifacts import Outside, digest_of, sha256_of
 from tasks.config import RunConfig, RunOptions
 from tasks.stages import STAGES
@@ -36,13 +37,24 @@ class Request:
     """Processes for decoding and drawing; 0 means one per core."""
     device: str = "auto"
     """Torch device."""
+    methods: tuple[str, ...] = (EDITACTION,)
+    """Objectives to train and evaluate beside each other, on the same data (modeling/presets.py names them)."""
+    safe: bool = False
+    """Train with clipped gradients and a warm-up."""
     processes: int = 1
     """Processes that train an editor together, one a GPU."""
+    validate_every: int = 0
+    """Training steps between looks at fixed examples; 0: never."""
 
     @property
     def options(self) -> RunOptions:
         """Where and how fast to run."""
-        return RunOptions(workers=self.workers, device=self.device, processes=self.processes)
+        return RunOptions(
+            workers=self.workers,
+            device=self.device,
+            processes=self.processes,
+            validate_every=self.validate_every,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +71,12 @@ class Job:
     """Folder of the videos; None when the kitchen makes them, or when no stage that reads them is asked for."""
     until: str = "report"
     """Last stage to run."""
+    methods: tuple[str, ...] = (EDITACTION,)
+    """Objectives to train, as named in modeling/presets.py; the first one is reported in full."""
 
     def __post_init__(self) -> None:
+        if not self.methods:
+            raise ValueError("No method to train; leave --methods out for editaction.")
         if self.until not in UNTIL:
             raise ValueError(f"There is no stage {self.until!r} to end with; choose one of {', '.join(UNTIL)}.")
         if self.config.kitchen is not None:
@@ -84,12 +100,15 @@ def make_job(request: Request) -> Job:
     config = preset(request.preset)
     if request.start is not None:
         config = with_start(config, request.start)
+    if request.safe:
+        config = replace(config, editor=safe(config.editor))
     return Job(
         config=with_settings(config, request.settings),
         workspace=Path(request.workspace),
         annotations=Path(request.annotations) if request.annotations else None,
         videos=Path(request.videos) if request.videos else None,
         until=request.until,
+        methods=method_names(",".join(request.methods)),
     )
 
 
