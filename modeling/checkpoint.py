@@ -91,20 +91,28 @@ def remove_older(folder: Path, *, keep_last: int) -> None:
             shutil.rmtree(old)
 
 
-def load_checkpoint(folder: Path, run: str) -> Checkpoint | None:
-    """Return the newest checkpoint, or None where there is none; ValueError when it belongs to another run."""
-    found = checkpoints(folder)
+def load_checkpoint(folder: Path, run: str, name: str | None = None) -> Checkpoint | None:
+    """Return the newest checkpoint, or None where there is none; ValueError when it belongs to another run.
+
+    name: take this one instead, or, for "best", the best that was named; ValueError where it is not there.
+    """
+    found = {path.name: path for path in checkpoints(folder)}
+    if name == "best":
+        name = next(iter(best_checkpoints(folder)), name)
+    if name is not None and name not in found:
+        raise ValueError(f"{folder} has no checkpoint {name!r}; it has {', '.join(found) or 'none'}.")
     if not found:
         return None
-    state = json.loads((found[-1] / STATE).read_text(encoding="utf-8"))
+    path = found[name] if name is not None else list(found.values())[-1]
+    state = json.loads((path / STATE).read_text(encoding="utf-8"))
     if state.pop("run") != run:
         raise ValueError(
-            f"{found[-1]} belongs to a run with another config, start or data. Choose another output folder, or remove "
+            f"{path} belongs to a run with another config, start or data. Choose another output folder, or remove "
             f"{folder} to train anew."
         )
     return Checkpoint(
         run=run,
         num_steps_done=state.pop("num_steps_done"),
-        tensors=load_file(found[-1] / TENSORS),
+        tensors=load_file(path / TENSORS),
         state=state,
     )

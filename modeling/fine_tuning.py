@@ -55,6 +55,8 @@ class TrainOptions:
     """Checkpoints kept because their loss on held-out examples is lowest; a look names them."""
     trackers: tuple[str, ...] = ()
     """Who else shows the log: tensorboard, wandb."""
+    take: str | None = None
+    """Train no further, but write the editor of this checkpoint (a name, or best) to a folder of that name."""
 
     def __post_init__(self) -> None:
         if self.micro_batch < 0 or self.keep_checkpoints < 1:
@@ -87,8 +89,8 @@ def fine_tune(
     editor = Editor.load(start, str(ranks.device))
     saver = Saver(out, run_digest(config, editor, examples), ranks, options.keep_checkpoints)
     trainer = make_trainer(editor, config, options, ranks)
-    num_steps_done = saver.begin(trainer)
-    if num_steps_done < config.num_steps:
+    num_steps_done = saver.begin(trainer) if options.take is None else saver.take(trainer, options.take)
+    if num_steps_done < config.num_steps and options.take is None:
         batches = make_batches(editor, examples, config, options, watcher, ranks)
         sight = make_sight(editor, examples, config, options, watcher, saver, num_steps_done)
         try:
@@ -96,17 +98,18 @@ def fine_tune(
         finally:
             if sight is not None:
                 sight.close()
+        num_steps_done = config.num_steps
     if not ranks.is_first:
         return
-    watcher.say("save", step=config.num_steps, num_steps=config.num_steps)
+    watcher.say("save", step=num_steps_done, num_steps=config.num_steps)
     card = model_card(
         config,
         num_examples=len(examples),
-        metrics=saver.log.entries(),
+        metrics=saver.log.entries()[:num_steps_done],
         facts=facts,
         own_autoencoder=type(editor.vae).__module__ == OWN_MODULE,
     )
-    save_editor(trainer, editor, out, card)
+    save_editor(trainer, editor, out / (options.take or ""), card)
 
 
 def run_digest(config: TrainConfig, editor: Editor, examples: Examples) -> str:

@@ -47,6 +47,13 @@ class Saver:
             self.folder.mkdir(parents=True, exist_ok=True)
         return restored or 0
 
+    def take(self, trainer: Trainer, name: str) -> int:
+        """Set the trainer to one checkpoint, by name or "best", and return its number of steps; nothing is changed."""
+        saved = load_checkpoint(self.folder, self.run, name)
+        assert saved is not None
+        trainer.restore(saved.tensors, saved.state)
+        return saved.num_steps_done
+
     def save(self, trainer: Trainer, num_steps_done: int) -> None:
         """Save the run's state after `num_steps_done` steps; all processes wait until it is safe."""
         if self._ranks.is_first:

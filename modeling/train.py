@@ -63,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             validation=given.validation,
             keep_best=given.keep_best,
             trackers=wanted_trackers(given.trackers),
+            take=given.take,
         )
         facts = json.loads(given.facts.read_text(encoding="utf-8")) if given.facts else {}
         config = read_config(given.config)
@@ -108,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--validation", type=Path, help="shards of held-out examples to look at")
     parser.add_argument("--keep-best", type=int, default=1, help="checkpoints kept for their loss on these")
     parser.add_argument("--trackers", default="auto", help="auto (what is set up), none, or tensorboard,wandb")
+    parser.add_argument("--take", metavar="best|step-N", help="write this checkpoint's editor to OUT/NAME, and no more")
     return parser
 
 

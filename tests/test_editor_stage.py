@@ -162,6 +162,17 @@ def test_a_stage_that_is_ended_leaves_no_training_and_is_taken_up_to_the_same_en
 
 
 @pytest.mark.slow
+def test_looks_at_fixed_examples_lie_beside_the_editor_and_are_no_part_of_it(tmp_path, start, sharded):
+    options = replace(OPTIONS, validate_every=2)
+    seen = editor.run(tmp_path / "seen", "tiny", CONFIG, options=options, shards=sharded.path, start=start)
+    assert {path.name for path in (seen.path / "validation").glob("*.png")} == {
+        "step-00000002.png",
+        "step-00000004.png",
+    }
+    assert content_of(train(tmp_path / "unseen", start, sharded)) == content_of(seen)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("killed", ["stage", "launcher"])
 def test_several_processes_train_and_leave_none_behind(killed, tmp_path, start, sharded):
     with stage_in_a_process(tmp_path, start, sharded, processes=2) as stage:

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+from modeling.atomic import write_json
 from modeling.checkpoint import best_checkpoints, checkpoints
 from modeling.config import ObjectiveConfig, TrainConfig
 from modeling.data.loader import Examples
@@ -89,6 +90,21 @@ def test_a_run_that_is_looked_at_ends_bit_identical(home: Path, unseen: Path, tm
     assert {path.name for path in checkpoints(tmp_path / "checkpoints")} == kept
     written = json.loads((tmp_path / "validation" / "step-00000002.json").read_text())
     assert written["static"] == looks[0]["static"]
+
+
+def test_the_editor_of_the_best_checkpoint_is_written_beside_that_of_the_last(home: Path, tmp_path: Path) -> None:
+    run(home, tmp_path, validate_every=2, validation=home / "validation", keep_checkpoints=4)
+    before = result(tmp_path)
+    write_json(tmp_path / "checkpoints" / "best.json", {"step-00000004": 0.1})
+    run(home, tmp_path, take="best")
+    run(home, tmp_path, take="step-00000008")
+    after = result(tmp_path)
+    assert {name: after[name] for name in before} == before
+    weights = "pipeline/unet/diffusion_pytorch_model.safetensors"
+    assert after[f"step-00000008/{weights}"] == before[weights] != after[f"best/{weights}"]
+    assert "4 of 8 steps of 3" in after["best/README.md"].decode()
+    with pytest.raises(ValueError, match="no checkpoint 'step-00000003'; it has step-00000002"):
+        run(home, tmp_path, take="step-00000003")
 
 
 def test_training_examples_serve_where_none_are_held_out_and_name_no_checkpoint_best(
