@@ -21,6 +21,7 @@ from rich.table import Table
 from flows.dataset_commands import candidates, dataset
 from flows.job import UNTIL, Request, make_job, parse_settings
 from flows.presets import PRESETS, with_settings
+from modeling.presets import method_names
 from tasks.config import Fetch
 from tasks.stages import STAGES
 
@@ -41,10 +42,23 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option("--long-distance", help="CSV of the segments that you chose as the long-distance test set."),
             click.option("--until", type=click.Choice(UNTIL), default="report", show_default=True, help="Last stage."),
+            click.option(
+                "--methods",
+                default="editaction",
+                show_default=True,
+                help="Objectives to compare: editaction, finetuned, without_action, action_0.01, table5, grid, ...",
+            ),
+            click.option("--safe", is_flag=True, help="Train with clipped gradients and a warm-up."),
             click.option("--plan", "plan_only", is_flag=True, help="Say what would run and why, and run nothing."),
             click.option("--refresh", multiple=True, type=click.Choice([*STAGES]), help="Rebuild this stage."),
             click.option("--workers", default=0, help="Processes for decoding and drawing; 0: one per core."),
             click.option("--device", default="auto", show_default=True, help="Torch device."),
+            click.option(
+                "--processes", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs to train on."
+            ),
+            click.option(
+                "--validate-every", default=0, help="Training steps between looks at fixed pictures; 0: never."
+            ),
         )
     ):
         command = option(command)
@@ -101,12 +115,18 @@ def _run(
     settings: tuple[str, ...],
     plan_only: bool,
     refresh: tuple[str, ...],
+    methods: str,
     **options: Any,
 ) -> None:
     from flows.making import plan
 
     request = Request(
-        preset=preset, annotations=annotations, videos=videos, settings=parse_settings(list(settings)), **options
+        preset=preset,
+        annotations=annotations,
+        videos=videos,
+        settings=parse_settings(list(settings)),
+        methods=method_names(methods),
+        **options,
     )
     job = make_job(request)
     steps = plan(job, before=_earlier_seconds(job.workspace))

@@ -8,5 +8,5 @@ from flows.running import run_stages
 
 @flow(name="fine_tune")
 def fine_tune(request: Request, allow_failed: bool = False) -> str:
-    """Fine-tune the start on the training shards; return the editor's folder."""
+    """Fine-tune the start on the training shards, once for each of the request's methods; return the last's folder."""
     return run_stages(request, last="editor", allow_failed=allow_failed)

@@ -1,11 +1,12 @@
 """What a person asks for -> a Job: preset, own settings, and where annotations, videos and results lie."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from flows.presets import preset, with_recorded, with_settings, with_start
+from modeling.presets import EDITACTION, method_names, safe
 from tasks.artifacts import Outside, digest_of, sha256_of
 from tasks.config import Fetch, Patience, Reader, RunConfig, RunOptions
 from tasks.stages import STAGES
@@ -52,6 +53,14 @@ class Request:
     """Files that are fetched at the same time."""
     retries: int = 6
     """Attempts at a file after the first, in a row, none of which brings a byte."""
+    methods: tuple[str, ...] = (EDITACTION,)
+    """Objectives to train and evaluate beside each other, on the same data (modeling/presets.py names them)."""
+    safe: bool = False
+    """Train with clipped gradients and a warm-up."""
+    processes: int = 1
+    """Processes that train an editor together, one a GPU."""
+    validate_every: int = 0
+    """Training steps between looks at fixed examples; 0: never."""
 
     @property
     def options(self) -> RunOptions:
@@ -63,6 +72,8 @@ class Request:
             mirror=self.mirror,
             connections=self.connections,
             patience=Patience(retries=self.retries),
+            processes=self.processes,
+            validate_every=self.validate_every,
         )
 
 
@@ -88,8 +99,12 @@ class Job:
     """Where videos come from."""
     mirror: str | None = None
     """Address that takes the place of the official sites."""
+    methods: tuple[str, ...] = (EDITACTION,)
+    """Objectives to train, as named in modeling/presets.py; the first one is reported in full."""
 
     def __post_init__(self) -> None:
+        if not self.methods:
+            raise ValueError("No method to train; leave --methods out for editaction.")
         if self.long_distance is not None and not self.long_distance.is_file():
             raise ValueError(f"There is no file {self.long_distance} with a long-distance test set.")
         if self.until not in UNTIL:
@@ -156,6 +171,8 @@ def make_job(request: Request) -> Job:
     config = preset(request.preset)
     if request.start is not None:
         config = with_start(config, request.start)
+    if request.safe:
+        config = replace(config, editor=safe(config.editor))
     workspace, reader = Path(request.workspace), config.segments.reader
     annotations = Path(request.annotations) if request.annotations else None
     videos = Path(request.videos) if request.videos else None
@@ -178,6 +195,7 @@ def make_job(request: Request) -> Job:
         until=request.until,
         fetch=request.fetch,
         mirror=request.mirror,
+        methods=method_names(",".join(request.methods)),
     )
 
 

@@ -4,11 +4,12 @@ The wiring is written against `make`, so that the same lines run the stages (as 
 them: `make(stage, label, config, **inputs)` gives the artifact's folder, or None when it is only planned.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from flows.job import Job, outside_file, outside_start
+from modeling.presets import EDITACTION, method
 from tasks.artifacts import Artifact, Outside
 from tasks.checked_files import downloads_folder
 from tasks.video_files import outside_folder, outside_site
@@ -43,13 +44,15 @@ class Dataset:
 
 
 def ending_with(until: str, make: Make) -> Make:
-    """Return `make` that raises Reached after the stage `until`."""
+    """Return `make` that raises Reached when all of stage `until` is done, however many of it there are."""
+    is_reached = False
 
     def made(stage: str, label: str, config: object, **inputs: Place) -> Path | None:
-        path = make(stage, label, config, **inputs)
-        if stage == until:
+        nonlocal is_reached
+        if is_reached and stage != until:
             raise Reached
-        return path
+        is_reached |= stage == until
+        return make(stage, label, config, **inputs)
 
     return made
 
@@ -71,20 +74,27 @@ def dataset(job: Job, make: Make) -> Dataset:
     return Dataset(kitchen=kitchen, segments=segments, videos=videos, frames=frames, splits=splits, shards=shards)
 
 
-def editor(job: Job, made: Dataset, make: Make) -> Path | None:
-    """Shards + start -> the fine-tuned editor."""
-    return make(
-        "editor", job.config.preset, job.config.editor, shards=made.shards, start=outside_start(job.config.start)
-    )
+def editors(job: Job, made: Dataset, make: Make) -> dict[str, Path | None]:
+    """Shards + start -> the fine-tuned editor of each method."""
+    config, start = job.config, outside_start(job.config.start)
+    made_by = {}
+    for name in job.methods:
+        label = config.preset if name == EDITACTION else f"{config.preset}-{name}"
+        training = replace(config.editor, objective=method(name, config.editor.objective))
+        made_by[name] = make("editor", label, training, shards=made.shards, start=start)
+    return made_by
 
 
-def evaluation(job: Job, made: Dataset, editor_path: Path | None, make: Make) -> Path | None:
-    """Editors + test shards -> edits -> scores -> report; the untouched start stands beside the editor."""
+def evaluation(job: Job, made: Dataset, trained: dict[str, Path | None], make: Make) -> Path | None:
+    """Editors + test shards -> edits -> scores -> report; the untouched start stands beside the editors."""
     config, label = job.config, job.config.preset
     start = outside_start(config.start)
     edits = {
-        "edits_editaction": make("edits", f"{label}-editaction", config.edits, editor=editor_path, shards=made.shards),
+        f"edits_{name}": make("edits", f"{label}-{name}", config.edits, editor=path, shards=made.shards)
+        for name, path in trained.items()
     }
+    main = EDITACTION if EDITACTION in trained else job.methods[0]
+    others = {f"editor_{name}": path for name, path in trained.items() if name != main}
     edits["edits_start"] = make("edits", f"{label}-start", config.edits, editor=start, shards=made.shards)
     classifier = make("classifier", label, config.classifier, videos=made.videos, shards=made.shards)
     goals = {"kitchen": made.kitchen} if made.kitchen is not None else {}
@@ -94,7 +104,7 @@ def evaluation(job: Job, made: Dataset, editor_path: Path | None, make: Make) ->
         label,
         config.report,
         scores=scores,
-        editor=editor_path,
+        editor=trained[main],
         segments=made.segments,
         videos=made.videos,
         frames=made.frames,
@@ -103,6 +113,7 @@ def evaluation(job: Job, made: Dataset, editor_path: Path | None, make: Make) ->
         classifier=classifier,
         **edits,
         **goals,
+        **others,
     )
 
 

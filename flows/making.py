@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.job import Job
-from flows.main_job import Make, Place, Reached, dataset, editor, ending_with, evaluation
+from flows.main_job import Make, Place, Reached, dataset, editors, ending_with, evaluation
 from tasks.artifacts import Artifact, Input, Outside, artifact_folder, damaged_files, find_artifact, stage_key
 from tasks.config import RunOptions
 
@@ -87,7 +87,7 @@ def run_job(job: Job, make: Make) -> Path | None:
     made = ending_with(job.until, remembering)
     try:
         data = dataset(job, made)
-        evaluation(job, data, editor(job, data, made), made)
+        evaluation(job, data, editors(job, data, made), made)
     except Reached:
         pass
     return last[0]

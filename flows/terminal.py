@@ -32,6 +32,7 @@ class StageBars:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
             console=console,
             transient=True,
@@ -49,17 +50,17 @@ class StageBars:
 
     def started(self, stage: str, label: str) -> None:
         """Open the stage's bar."""
-        self._ids[stage, label] = self._bars.add_task(f"{stage:<10} {label}", total=None)
+        self._ids[stage, label] = self._bars.add_task(f"{stage:<10} {label}", total=None, note="")
         self._printed[stage, label] = time.monotonic()
         if not self.console.is_terminal:
             self.console.print(f"{stage:<10} {label}: started", highlight=False)
 
-    def progressed(self, stage: str, label: str, done: int, total: int) -> None:
+    def progressed(self, stage: str, label: str, done: int, total: int, note: str) -> None:
         """Move the stage's bar."""
-        self._bars.update(self._ids[stage, label], completed=done, total=total)
+        self._bars.update(self._ids[stage, label], completed=done, total=total, note=note)
         if not self.console.is_terminal and time.monotonic() - self._printed[stage, label] > LINE_EVERY_S:
             self._printed[stage, label] = time.monotonic()
-            self.console.print(f"{stage:<10} {label}: {done} of {total}", highlight=False)
+            self.console.print(f"{stage:<10} {label}: {done} of {total}{note and f', {note}'}", highlight=False)
 
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
         """Close the stage's bar with what came of it, once a run."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from modeling.config import TrainConfig
 from modeling.diffusion import NoiseSchedule
-from modeling.draws import StepDraws, draw_step, may_flip
+from modeling.draws import StepDraws, draw_examples, draw_step, may_flip
 from modeling.editor import Editor
 from modeling.latents import LatentSource
 from modeling.negatives import Negatives, NegativeSampler
@@ -66,9 +66,14 @@ class Batches:
         sampler: NegativeSampler,
         *,
         micro_batch: int,
+        rows: slice | None = None,
     ):
-        """Take the data. texts: [num unique instructions + 1, L, D], as in `sampler.unique`, then the empty text."""
+        """Take the data. texts: [num unique instructions + 1, L, D], as in `sampler.unique`, then the empty text.
+
+        rows: those of the global batch that this process computes (default: all).
+        """
         self.micro_batch = micro_batch
+        self._rows = rows or slice(0, config.batch_size)
         self._config = config
         self._device = editor.device
         self._schedule = NoiseSchedule(editor.scheduler.config, self._device)
@@ -91,13 +96,24 @@ class Batches:
         has_contrast = (negatives.instructions >= 0) & ~draws.text_dropped
         return GlobalBatch(step=step, draws=draws, negatives=negatives, has_contrast=has_contrast)
 
+    def epochs_after(self, step: int) -> float:
+        """Return how often each example has been taken once step `step` is done: 1.5 is the middle of the second."""
+        return (step + 1) * self._config.batch_size / len(self._flippable)
+
+    @property
+    def num_parts(self) -> int:
+        """Micro-batches of this process in each step."""
+        return -(-(self._rows.stop - self._rows.start) // self.micro_batch)
+
     def parts(self, batch: GlobalBatch) -> Iterator[MicroBatch]:
-        """Cut the global batch into micro-batches on the device."""
+        """Cut this process's rows of the global batch into micro-batches on the device."""
         draws, others = batch.draws, batch.negatives.instructions
+        examples, flips = draw_examples(self._config, batch.step + 1, self._flippable)
+        self._latents.expect(examples[self._rows], flips[self._rows])
         no_text = len(self._texts) - 1
         own = np.where(draws.text_dropped, no_text, self._sampler.number_of_example[draws.examples])
-        for first in range(0, len(own), self.micro_batch):
-            rows = slice(first, first + self.micro_batch)
+        for first in range(self._rows.start, self._rows.stop, self.micro_batch):
+            rows = slice(first, min(first + self.micro_batch, self._rows.stop))
             latents = self._latents.take(draws.examples[rows], draws.flips[rows])
             noise, timesteps = self._place(draws.noise[rows]), self._place(draws.timesteps[rows])
             clean = latents.target

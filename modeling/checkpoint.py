@@ -1,6 +1,7 @@
 """All that a training run's future depends on <-> `step-00000500/{tensors.safetensors, state.json}`.
 
-A checkpoint is there whole or not at all; older ones go only after a newer one is safe.
+A checkpoint is there whole or not at all; older ones go only after a newer one is safe. `best.json` beside them holds
+{name: score, lower is better} of those that an evaluation named best, which stay as well.
 """
 
 import json
@@ -14,9 +15,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from modeling.atomic import atomic_folder
+from modeling.atomic import atomic_folder, write_json
 
-TENSORS, STATE = "tensors.safetensors", "state.json"
+TENSORS, STATE, BEST = "tensors.safetensors", "state.json", "best.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +39,32 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob(f"step-*/{STATE}"))
 
 
+def name_of(num_steps_done: int) -> str:
+    """Return the name of the checkpoint after so many steps."""
+    return f"step-{num_steps_done:08d}"
+
+
+def best_checkpoints(folder: Path) -> dict[str, float]:
+    """Return name -> score of the checkpoints that were named best and are there, best first."""
+    named = json.loads((folder / BEST).read_text(encoding="utf-8")) if (folder / BEST).is_file() else {}
+    there = {path.name for path in checkpoints(folder)}
+    return dict(sorted(((name, score) for name, score in named.items() if name in there), key=lambda each: each[1]))
+
+
+def name_best(folder: Path, num_steps_done: int, score: float, *, keep: int) -> bool:
+    """Let a checkpoint stay if its score (lower is better) is among the best `keep`; tell whether it is."""
+    scores = best_checkpoints(folder) | {name_of(num_steps_done): score}
+    best = dict(sorted(scores.items(), key=lambda each: each[1])[:keep])
+    write_json(folder / BEST, best)
+    return name_of(num_steps_done) in best
+
+
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep_last: int) -> Path:
-    """Write a checkpoint atomically and then remove all but the last `keep_last`.
+    """Write a checkpoint atomically and then remove all but the last `keep_last` and those that were named best.
 
     OSError with a clear message when it cannot be written (a full disk, say); the older ones are then still there.
     """
-    path = folder / f"step-{checkpoint.num_steps_done:08d}"
+    path = folder / name_of(checkpoint.num_steps_done)
     if (path / STATE).is_file():  # written just before, by this run or the one that it goes on from
         return path
     state = {"run": checkpoint.run, "num_steps_done": checkpoint.num_steps_done, **checkpoint.state}
@@ -58,25 +79,40 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep_last: int) -> 
             f"{path}: the checkpoint could not be written ({error}); {kept}. Make room and start the same command "
             "again: it goes on from there."
         ) from error
-    for old in checkpoints(folder)[:-keep_last]:
-        shutil.rmtree(old)
+    remove_older(folder, keep_last=keep_last)
     return path
 
 
-def load_checkpoint(folder: Path, run: str) -> Checkpoint | None:
-    """Return the newest checkpoint, or None where there is none; ValueError when it belongs to another run."""
-    found = checkpoints(folder)
+def remove_older(folder: Path, *, keep_last: int) -> None:
+    """Remove all but the last `keep_last` checkpoints and those that were named best."""
+    best = best_checkpoints(folder)
+    for old in checkpoints(folder)[:-keep_last]:
+        if old.name not in best:
+            shutil.rmtree(old)
+
+
+def load_checkpoint(folder: Path, run: str, name: str | None = None) -> Checkpoint | None:
+    """Return the newest checkpoint, or None where there is none; ValueError when it belongs to another run.
+
+    name: take this one instead, or, for "best", the best that was named; ValueError where it is not there.
+    """
+    found = {path.name: path for path in checkpoints(folder)}
+    if name == "best":
+        name = next(iter(best_checkpoints(folder)), name)
+    if name is not None and name not in found:
+        raise ValueError(f"{folder} has no checkpoint {name!r}; it has {', '.join(found) or 'none'}.")
     if not found:
         return None
-    state = json.loads((found[-1] / STATE).read_text(encoding="utf-8"))
+    path = found[name] if name is not None else list(found.values())[-1]
+    state = json.loads((path / STATE).read_text(encoding="utf-8"))
     if state.pop("run") != run:
         raise ValueError(
-            f"{found[-1]} belongs to a run with another config, start or data. Choose another output folder, or remove "
+            f"{path} belongs to a run with another config, start or data. Choose another output folder, or remove "
             f"{folder} to train anew."
         )
     return Checkpoint(
         run=run,
         num_steps_done=state.pop("num_steps_done"),
-        tensors=load_file(found[-1] / TENSORS),
+        tensors=load_file(path / TENSORS),
         state=state,
     )

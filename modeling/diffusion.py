@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from diffusers import DDPMScheduler, UNet2DConditionModel
-from torch import Tensor
+from diffusers import DDPMScheduler
+from torch import Tensor, nn
 
 PREDICTION_TYPES = ("epsilon", "v_prediction")
 
@@ -40,10 +40,8 @@ class NoiseSchedule:
         return signal * noise_BCHW - spread * clean_BCHW
 
 
-def predict(
-    unet: UNet2DConditionModel, noisy_BCHW: Tensor, condition_BCHW: Tensor, timesteps: Tensor, text_BLD: Tensor
-) -> Tensor:
-    """Return the U-Net's prediction [B, C, H, W].
+def predict(unet: nn.Module, noisy_BCHW: Tensor, condition_BCHW: Tensor, timesteps: Tensor, text_BLD: Tensor) -> Tensor:
+    """Return the prediction [B, C, H, W] of a UNet2DConditionModel, which may be wrapped.
 
     The first half of the input channels is the noisy latent, the second the picture's, in this order. `timesteps` is
     [B] or one for all; fractional ones are allowed.

@@ -60,21 +60,29 @@ def draw_step(
     flippable: bool [num_examples], from `may_flip`; latent_shape: (C, H, W). The same numbers are drawn whatever the
     objective, so that runs which differ in the objective alone see the same batches and noise.
     """
-    examples = batch_indices(len(flippable), config.batch_size, config.seed, step)
+    examples, flips = draw_examples(config, step, flippable)
     u = _rng(config.seed, step, 0).random(config.batch_size)
     text_dropped, image_dropped = dropped(u, config.conditioning_dropout)
-    flips = _rng(config.seed, step, 1).random(config.batch_size) < config.flip_probability
     timesteps = _rng(config.seed, step, 2).integers(num_timesteps, size=config.batch_size)
     shape = (config.batch_size, *latent_shape)
     return StepDraws(
         examples=examples,
-        flips=flips & flippable[examples],
+        flips=flips,
         text_dropped=text_dropped,
         image_dropped=image_dropped,
         timesteps=torch.from_numpy(timesteps),
         noise=torch.from_numpy(_rng(config.seed, step, 3).standard_normal(shape, dtype=np.float32)),
         encoder_noise=torch.from_numpy(_rng(config.seed, step, 4).standard_normal(shape, dtype=np.float32)),
     )
+
+
+def draw_examples(
+    config: TrainConfig, step: int, flippable: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return `examples` and `flips` of step `step` by themselves: what must be read before the step."""
+    examples = batch_indices(len(flippable), config.batch_size, config.seed, step)
+    flips = _rng(config.seed, step, 1).random(config.batch_size) < config.flip_probability
+    return examples, flips & flippable[examples]
 
 
 def _rng(seed: int, step: int, stream: int) -> np.random.Generator:

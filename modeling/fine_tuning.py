@@ -4,26 +4,29 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from modeling.atomic import atomic_folder, write_bytes
 from modeling.batches import Batches
-from modeling.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from modeling.config import TrainConfig
 from modeling.data.loader import Examples
-from modeling.editor import OWN_MODULE, Editor, forget_origin
+from modeling.editor import OWN_MODULE, Editor, forget_origin, pick_device
 from modeling.latents import CacheMode, embed_texts, latent_source
-from modeling.metrics import MetricsLog
 from modeling.model_card import model_card
 from modeling.negatives import NegativeSampler, clip_tokens
+from modeling.ranks import Ranks
+from modeling.saver import Saver
+from modeling.sight import Sight
+from modeling.steps import do_steps
+from modeling.trackers import open_trackers
 from modeling.trainer import Trainer
-from modeling.watcher import StepProgress, Watcher
-
-MAX_SKIPPED_IN_A_ROW = 3
-"""Steps without a finite loss after which the last checkpoint is restored, once, and then the run stops."""
+from modeling.validation import Validation
+from modeling.watcher import Watcher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,18 +39,32 @@ class TrainOptions:
     """Examples in one forward pass; gradients add up to the batch. 0: the whole batch."""
     cache: CacheMode = "auto"
     """Whether latents are computed once: auto where they fit into memory."""
+    workers: int = 0
+    """Workers that read pictures ahead; 0: one a core, up to eight."""
     keep_checkpoints: int = 2
     """Last checkpoints kept."""
     gradient_checkpointing: bool = False
     """Compute activations twice and keep few of them."""
     compile: bool = False
     """torch.compile the U-Net."""
+    validate_every: int = 0
+    """Steps between looks at fixed examples; 0: never."""
+    validation: Path | None = None
+    """Folder of held-out shards for these looks; None: some of the training examples."""
+    keep_best: int = 1
+    """Checkpoints kept because their loss on held-out examples is lowest; a look names them."""
+    trackers: tuple[str, ...] = ()
+    """Who else shows the log: tensorboard, wandb."""
+    take: str | None = None
+    """Train no further, but write the editor of this checkpoint (a name, or best) to a folder of that name."""
 
     def __post_init__(self) -> None:
         if self.micro_batch < 0 or self.keep_checkpoints < 1:
             raise ValueError(
                 f"micro_batch is {self.micro_batch} and keep_checkpoints {self.keep_checkpoints}; at least 0 and 1."
             )
+        if self.validate_every < 0 or self.workers < 0:
+            raise ValueError(f"validate_every is {self.validate_every} and workers {self.workers}; at least 0.")
 
 
 def fine_tune(
@@ -59,35 +76,40 @@ def fine_tune(
     options: TrainOptions,
     facts: Mapping[str, Any],
     watcher: Watcher,
+    ranks: Ranks | None = None,
 ) -> None:
     """Train and write everything under `out`; goes on from the newest checkpoint there.
 
-    `facts` go into the model card. ValueError for what a user can fix, OSError for a full disk, FloatingPointError when
-    no loss is finite any more, Stopped after a signal.
+    `facts` go into the model card; `ranks` are the processes that train together, each of which calls this. ValueError
+    for what a user can fix, OSError for a full disk, FloatingPointError after too many skipped steps, Stopped after a
+    signal.
     """
+    ranks = ranks or Ranks(device=pick_device(options.device))
     examples = Examples(shards)
-    editor = Editor.load(start, options.device)
-    run = run_digest(config, editor, examples)
-    log = MetricsLog(out / "metrics.jsonl")
-    saved = load_checkpoint(out / "checkpoints", run)
-    log.truncate(saved.state["metrics_bytes"] if saved else 0)
-    trainer = make_trainer(editor, config, options)
-    if saved is not None:
-        trainer.restore(saved.tensors, saved.state)
-    num_steps_done = saved.num_steps_done if saved else 0
-    if num_steps_done < config.num_steps:
-        batches = make_batches(editor, examples, config, options, watcher)
-        saver = _Saver(trainer, run, out / "checkpoints", log, options.keep_checkpoints)
-        do_steps(trainer, batches, num_steps_done, saver, watcher)
-    watcher.say("save", step=config.num_steps, num_steps=config.num_steps)
+    editor = Editor.load(start, str(ranks.device))
+    saver = Saver(out, run_digest(config, editor, examples), ranks, options.keep_checkpoints)
+    trainer = make_trainer(editor, config, options, ranks)
+    num_steps_done = saver.begin(trainer) if options.take is None else saver.take(trainer, options.take)
+    if num_steps_done < config.num_steps and options.take is None:
+        batches = make_batches(editor, examples, config, options, watcher, ranks)
+        sight = make_sight(editor, examples, config, options, watcher, saver, num_steps_done)
+        try:
+            do_steps(trainer, batches, num_steps_done, saver, watcher, sight)
+        finally:
+            if sight is not None:
+                sight.close()
+        num_steps_done = config.num_steps
+    if not ranks.is_first:
+        return
+    watcher.say("save", step=num_steps_done, num_steps=config.num_steps)
     card = model_card(
         config,
         num_examples=len(examples),
-        metrics=log.entries(),
+        metrics=saver.log.entries()[:num_steps_done],
         facts=facts,
         own_autoencoder=type(editor.vae).__module__ == OWN_MODULE,
     )
-    save_editor(trainer, editor, out, card)
+    save_editor(trainer, editor, out / (options.take or ""), card)
 
 
 def run_digest(config: TrainConfig, editor: Editor, examples: Examples) -> str:
@@ -102,7 +124,12 @@ def run_digest(config: TrainConfig, editor: Editor, examples: Examples) -> str:
 
 
 def make_batches(
-    editor: Editor, examples: Examples, config: TrainConfig, options: TrainOptions, watcher: Watcher
+    editor: Editor,
+    examples: Examples,
+    config: TrainConfig,
+    options: TrainOptions,
+    watcher: Watcher,
+    ranks: Ranks | None = None,
 ) -> Batches:
     """Encode the examples' pictures and instructions."""
     low_precision = config.precision == "bf16"
@@ -115,6 +142,7 @@ def make_batches(
         dtype=torch.float16 if low_precision else torch.float32,
         mode=options.cache,
         tick=lambda done, total: watcher.tick("latents", done, total),
+        workers=options.workers,
     )
     texts = embed_texts(
         editor,
@@ -122,15 +150,52 @@ def make_batches(
         dtype=torch.bfloat16 if low_precision else torch.float32,  # autocast would make them that anyway
         tick=lambda done, total: watcher.tick("texts", done, total),
     )
-    micro_batch = min(options.micro_batch or config.batch_size, config.batch_size)
-    return Batches(editor, config, latents, texts, sampler, micro_batch=micro_batch)
+    rows = (ranks or Ranks()).rows(config.batch_size)
+    micro_batch = min(options.micro_batch or config.batch_size, rows.stop - rows.start)
+    return Batches(editor, config, latents, texts, sampler, micro_batch=micro_batch, rows=rows)
 
 
-def make_trainer(editor: Editor, config: TrainConfig, options: TrainOptions) -> Trainer:
+def make_sight(
+    editor: Editor,
+    examples: Examples,
+    config: TrainConfig,
+    options: TrainOptions,
+    watcher: Watcher,
+    saver: Saver,
+    num_steps_done: int,
+) -> Sight | None:
+    """Open the trackers and get ready to look at the run, in the process that reports."""
+    if not saver.writes:
+        return None
+    trackers = open_trackers(
+        options.trackers,
+        saver.out,
+        run=saver.run,
+        config=asdict(config),
+        first_step=num_steps_done,
+        on_failure=lambda message: watcher.say("tracker_failed", message=message),
+    )
+    validation = None
+    if options.validate_every:
+        seen = Examples(options.validation) if options.validation else examples
+        make = partial(make_batches, editor, seen, options=options, watcher=Watcher(lambda line: None))
+        validation = Validation(editor, config, seen, make)
+    return Sight(
+        saver,
+        watcher,
+        trackers=trackers,
+        validation=validation,
+        every=options.validate_every,
+        keep_best=options.keep_best if options.validation else 0,
+    )
+
+
+def make_trainer(editor: Editor, config: TrainConfig, options: TrainOptions, ranks: Ranks) -> Trainer:
     """Make the trainer and switch on what makes it fast or small."""
+    ranks.rows(config.batch_size)  # ValueError here where there are too many
     if editor.device.type == "cuda":
         editor.unet.to(memory_format=torch.channels_last)
-    trainer = Trainer(editor, config)
+    trainer = Trainer(editor, config, ranks)
     if options.gradient_checkpointing:
         editor.unet.enable_gradient_checkpointing()
     if options.compile:
@@ -138,73 +203,20 @@ def make_trainer(editor: Editor, config: TrainConfig, options: TrainOptions) -> 
     return trainer
 
 
-class _Saver:
-    """Saves and restores the checkpoints of one run, with the log that belongs to them."""
-
-    def __init__(self, trainer: Trainer, run: str, folder: Path, log: MetricsLog, keep_last: int):
-        folder.mkdir(parents=True, exist_ok=True)
-        self.log = log
-        self.folder = folder
-        self._trainer = trainer
-        self._run = run
-        self._keep_last = keep_last
-
-    def save(self, num_steps_done: int) -> None:
-        """Save the run's state after `num_steps_done` steps."""
-        state = self._trainer.state() | {"metrics_bytes": self.log.sync()}
-        tensors = self._trainer.tensors()
-        checkpoint = Checkpoint(run=self._run, num_steps_done=num_steps_done, tensors=tensors, state=state)
-        save_checkpoint(self.folder, checkpoint, keep_last=self._keep_last)
-
-    def restore(self) -> int | None:
-        """Go back to the newest checkpoint and return its number of steps, or None where there is none."""
-        saved = load_checkpoint(self.folder, self._run)
-        if saved is None:
-            return None
-        self._trainer.restore(saved.tensors, saved.state)
-        self.log.truncate(saved.state["metrics_bytes"])
-        return saved.num_steps_done
-
-
-def do_steps(trainer: Trainer, batches: Batches, first_step: int, saver: _Saver, watcher: Watcher) -> None:
-    """Do steps `first_step` to the last, with log, progress and checkpoints; one more of these before Stopped."""
-    config = trainer.config
-    progress = StepProgress(watcher, config, first_step)
-    has_restored = False
-    step = first_step
-    while step < config.num_steps:
-        entry = trainer.step(batches, step)
-        step += 1
-        saver.log.add({"step": step, **entry})
-        progress(step, entry)
-        must_stop = watcher.stop_requested()  # asked once: a signal that comes later waits for the next step
-        if trainer.num_skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
-            restored = None if has_restored else saver.restore()
-            if restored is None:
-                raise FloatingPointError(_no_finite_loss(step, saver.folder))
-            watcher.say("restored", step=restored, num_steps=config.num_steps, after=step)
-            has_restored, step = True, restored
-        elif step % config.checkpoint_every == 0 or step == config.num_steps or must_stop:
-            saver.save(step)
-        if must_stop:
-            watcher.check()
-
-
-def _no_finite_loss(step: int, folder: Path) -> str:
-    return (
-        f"Steps {step - MAX_SKIPPED_IN_A_ROW + 1} to {step}: no finite loss or gradient. The checkpoints in {folder} "
-        "are from before. Lower the learning rate, set max_grad_norm to 1.0 or train in fp32, in a new folder."
-    )
-
-
 def save_editor(trainer: Trainer, editor: Editor, out: Path, card: str) -> None:
     """Write `raw_unet/`, `pipeline/` and the card; the editor holds the averaged weights afterwards."""
     editor.unet.to(memory_format=torch.contiguous_format)
-    with atomic_folder(out / "raw_unet") as folder:
-        editor.unet.save_pretrained(folder, safe_serialization=True)
-        forget_origin(folder)
-    trainer.swap_average()
-    with atomic_folder(out / "pipeline") as folder:
-        editor.save(folder)
-        (folder / "README.md").write_text(card, encoding="utf-8")
-    write_bytes(out / "README.md", card.encode())
+    try:
+        with atomic_folder(out / "raw_unet") as folder:
+            editor.unet.save_pretrained(folder, safe_serialization=True)
+            forget_origin(folder)
+        trainer.swap_average()
+        with atomic_folder(out / "pipeline") as folder:
+            editor.save(folder)
+            (folder / "README.md").write_text(card, encoding="utf-8")
+        write_bytes(out / "README.md", card.encode())
+    except (OSError, SafetensorError) as error:
+        raise OSError(
+            f"{out}: the editor could not be written ({error}). Its last checkpoint is whole: make room and start the "
+            "same command again, which writes it without training again."
+        ) from error

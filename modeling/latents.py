@@ -7,7 +7,6 @@ latents. An instruction that many examples share is embedded once.
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -17,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from modeling.data.images import squash, to_tensor
+from modeling.data.images import to_tensor
 from modeling.data.loader import Examples
+from modeling.data.reading import PictureReader
 from modeling.editor import Editor
 
 CacheMode = Literal["auto", "on", "off"]
@@ -47,27 +47,27 @@ class LatentSource(Protocol):
         """Return the latents of `examples` [b]; those with `flips` [b] mirrored."""
         ...
 
+    def expect(self, examples: NDArray[np.int64], flips: NDArray[np.bool_]) -> None:
+        """Hear what `take` will be asked for after the present step, all at once or in parts."""
+        ...
+
 
 class FreshLatents:
     """Reads and encodes pictures whenever they are asked for."""
 
-    def __init__(self, editor: Editor, examples: Examples, size_px: int):
+    def __init__(self, editor: Editor, examples: Examples, size_px: int, *, workers: int = 0):
         self._editor = editor
-        self._examples = examples
-        self._size_px = size_px
+        self._reader = PictureReader(examples, size_px, workers=workers)
 
     def take(self, examples: NDArray[np.int64], flips: NDArray[np.bool_]) -> LatentBatch:
         """Read, mirror and encode."""
-        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-            pairs = list(pool.map(self._read, examples.tolist(), flips.tolist()))
-        source, edited = (to_tensor(np.stack(pictures)) for pictures in zip(*pairs, strict=True))
+        source, edited = map(to_tensor, self._reader.read(examples, flips))
         target, spread = self._editor.encode_target(edited)
         return LatentBatch(condition=self._editor.encode_condition(source), target=target, spread=spread)
 
-    def _read(self, index: int, flip: bool) -> list[NDArray[np.uint8]]:
-        example = self._examples[index]
-        pictures = [squash(image, self._size_px) for image in (example.source_image, example.edited_image)]
-        return [image[:, ::-1] if flip else image for image in pictures]
+    def expect(self, examples: NDArray[np.int64], flips: NDArray[np.bool_]) -> None:
+        """Begin to read."""
+        self._reader.expect(examples, flips)
 
 
 class CachedLatents:
@@ -84,6 +84,9 @@ class CachedLatents:
         found = [each[rows].to(self._device, torch.float32, non_blocking=True) for each in self._latents]
         return LatentBatch(condition=found[0], target=found[1], spread=found[2] if len(found) > 2 else None)
 
+    def expect(self, examples: NDArray[np.int64], flips: NDArray[np.bool_]) -> None:
+        """Everything is there already."""
+
 
 def latent_source(
     editor: Editor,
@@ -94,9 +97,10 @@ def latent_source(
     dtype: torch.dtype,
     mode: CacheMode,
     tick: Tick,
+    workers: int = 0,
 ) -> LatentSource:
     """Return the examples' latents, cached in `dtype` where `mode` says so or, for auto, where they fit."""
-    fresh = FreshLatents(editor, examples, size_px)
+    fresh = FreshLatents(editor, examples, size_px, workers=workers)
     copies = 2 if with_flips else 1
     probe = fresh.take(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.bool_))
     num_kinds = 2 if probe.spread is None else 3
@@ -108,7 +112,8 @@ def latent_source(
     latents = [torch.empty(shape, dtype=dtype, device=home) for _ in range(num_kinds)]
     num_at_once = max(1, min(256, 16 * 256**2 // size_px**2))
     for first in range(0, shape[0], num_at_once):
-        rows = np.arange(first, min(first + num_at_once, shape[0]))
+        rows, following = (np.arange(a, min(a + num_at_once, shape[0])) for a in (first, first + num_at_once))
+        fresh.expect(following % len(examples), following >= len(examples))
         batch = fresh.take(rows % len(examples), rows >= len(examples))
         for kept, new in zip(latents, (batch.condition, batch.target, batch.spread), strict=False):
             assert new is not None

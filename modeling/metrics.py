@@ -11,13 +11,18 @@ from typing import Any
 class MetricsLog:
     """`metrics.jsonl`, written to in order."""
 
-    def __init__(self, path: Path):
-        self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab")
+    def __init__(self, path: Path | None):
+        """Open the file for appending; without a path (in processes that do not write) everything is let go."""
+        self._path = path or Path(os.devnull)
+        self._writes = path is not None
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("ab")
 
     def truncate(self, num_bytes: int) -> None:
         """Forget what was written after the first `num_bytes`; ValueError when there are fewer."""
+        if not self._writes:
+            return
         self._file.flush()
         size = os.fstat(self._file.fileno()).st_size
         if size < num_bytes:
@@ -29,7 +34,7 @@ class MetricsLog:
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Append one entry; numbers that are not finite become null."""
-        plain = {key: _finite(value) for key, value in entry.items()}
+        plain = {key: finite_or_none(value) for key, value in entry.items()}
         self._file.write(json.dumps(plain, allow_nan=False).encode() + b"\n")
 
     def sync(self) -> int:
@@ -44,5 +49,6 @@ class MetricsLog:
         return [json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines()]
 
 
-def _finite(value: Any) -> Any:
+def finite_or_none(value: Any) -> Any:
+    """Return the value, or None for a float that JSON has no way to write."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -57,6 +57,7 @@ def model_card(
 ) -> str:
     """Return the card. metrics: the entries of metrics.jsonl; facts: what the caller knows (data keys, commit)."""
     objective = config.objective
+    num_done = len(metrics)
     last = metrics[-100:]
     means = {name: _mean([entry.get(name) for entry in last]) for name in ("loss", "static", "action", "reg")}
     num_skipped = int(metrics[-1]["skipped"]) if metrics else 0
@@ -65,7 +66,7 @@ def model_card(
         title=facts.get("title", "EditAction editor"),
         load=LOAD.format(extra_import=extra_import),
         num_examples=num_examples,
-        num_steps=config.num_steps,
+        num_steps=config.num_steps if num_done == config.num_steps else f"{num_done} of {config.num_steps}",
         batch_size=config.batch_size,
         objective=(
             f"L = L_static + {objective.lambda_action:g} L_action + {objective.lambda_reg:g} L_reg, "
@@ -73,7 +74,9 @@ def model_card(
         ),
         num_last=len(last),
         last=", ".join(f"{name} {mean:.5f}" for name, mean in means.items() if mean is not None) or "none",
-        skipped=f"{num_skipped} steps had no finite loss and were skipped.\n" if num_skipped else "",
+        skipped=f"{num_skipped} steps were skipped: no finite loss, or one far above all before.\n"
+        if num_skipped
+        else "",
         config=json.dumps(asdict(config), indent=1),
         facts="\n".join(f"- {name}: {value}" for name, value in facts.items() if name != "title") or "Not recorded.",
     )

@@ -26,9 +26,9 @@ def fine_tuned() -> ObjectiveConfig:
     return ObjectiveConfig(lambda_action=0.0, lambda_reg=0.0, freeze="none")
 
 
-def ablations() -> dict[str, ObjectiveConfig]:
-    """The rows of the paper's Table 5: each one part less than `editaction`."""
-    whole = editaction()
+def ablations(whole: ObjectiveConfig | None = None) -> dict[str, ObjectiveConfig]:
+    """The rows of the paper's Table 5: each one part less than `whole` (default: `editaction`)."""
+    whole = whole or editaction()
     return {
         "without_action": replace(whole, lambda_action=0.0),
         "without_reg": replace(whole, lambda_reg=0.0),
@@ -36,14 +36,59 @@ def ablations() -> dict[str, ObjectiveConfig]:
     }
 
 
+GRIDS = {"grid": LAMBDA_GRID, "grid_decimal": LAMBDA_GRID_DECIMAL}
+"""Names that stand for a whole grid of methods."""
+EDITACTION = "editaction"
+
+
+def method_names(given: str) -> tuple[str, ...]:
+    """Return the methods that a text names between commas; `table5`, `grid` and `grid_decimal` stand for several.
+
+    editaction, finetuned, without_action, without_reg, without_freezing; action_X is L_static + X L_action, reg_X is
+    L_static + X L_reg, which is how the paper chose its weights (section 7.2).
+    """
+    several: dict[str, tuple[str, ...]] = {"table5": (EDITACTION, *ablations())}
+    for name, grid in GRIDS.items():
+        several[name] = tuple(f"{term}_{weight:g}" for term in ("action", "reg") for weight in grid)
+    names = [name for each in given.split(",") for name in several.get(each.strip(), (each.strip(),))]
+    for name in names:
+        method(name, editaction())
+    return tuple(dict.fromkeys(names))
+
+
+def method(name: str, whole: ObjectiveConfig) -> ObjectiveConfig:
+    """Return the objective of a method, where `whole` is EditAction's: one trainer, many configs."""
+    known = {EDITACTION: whole, "finetuned": fine_tuned(), **ablations(whole)}
+    if name in known:
+        return known[name]
+    term, _, number = name.partition("_")
+    try:
+        weights = {"lambda_action": 0.0, "lambda_reg": 0.0} | {f"lambda_{term}": float(number)}
+        if term in ("action", "reg") and float(number) > 0:
+            return replace(whole, **weights)
+    except (ValueError, TypeError):
+        pass
+    raise ValueError(
+        f"There is no method {name!r}; choose of {', '.join(known)}, action_X and reg_X (a loss weight X), or table5, "
+        f"{', '.join(GRIDS)}, which stand for several."
+    )
+
+
 def paper() -> TrainConfig:
-    """Section 4.3: batch 64, 10 000 steps, learning rate 1e-4, 256 px. What it leaves open is as InstructPix2Pix."""
+    """Section 4.3: batch 64, 10 000 steps, learning rate 1e-4, 256 px. What it leaves open is as InstructPix2Pix:
+
+    AdamW (0.9, 0.999), weight decay 1e-2, constant rate without warm-up, no clipping; conditioning dropout 5 % each,
+    since Eq. 8 at s_i = 1 still needs the prediction without text; an average of the weights with its ramp, which
+    after 10 000 steps has forgotten the start. Flips, but not of instructions that say left or right; bf16 autocast
+    with fp32 weights and errors, since fp32 alone would take twice the memory and time.
+    """
     return TrainConfig()
 
 
-def safe() -> TrainConfig:
-    """`paper` with clipped gradients and a warm-up, for data that nobody has trained on yet."""
-    return replace(paper(), max_grad_norm=1.0, num_warmup_steps=500)
+def safe(config: TrainConfig | None = None) -> TrainConfig:
+    """`paper`, or another config, with clipped gradients and a warm-up, for data that nobody has trained on yet."""
+    config = config or paper()
+    return replace(config, max_grad_norm=1.0, num_warmup_steps=min(500, config.num_steps // 20))
 
 
 def guidance_paper() -> SamplingConfig:

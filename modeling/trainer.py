@@ -4,7 +4,8 @@ draws of the step -> latents, noise, texts -> e_c, e_c', drift -> L -> gradients
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,12 +13,15 @@ from torch import Tensor, nn
 
 from modeling.batches import Batches, GlobalBatch, MicroBatch
 from modeling.config import TrainConfig
+from modeling.diagnostics import contrast_figures, gradient_ratios
 from modeling.diffusion import predict
 from modeling.editor import Editor
 from modeling.ema import MovingAverage
 from modeling.freezing import freeze, frozen_copy
 from modeling.losses import Errors, Shares, objective_shares, squared_error
 from modeling.negatives import describe_negatives
+from modeling.ranks import Ranks
+from modeling.spikes import SpikeDetector
 
 GRADIENT_NORMS_EVERY = 100
 """Steps between looks at the gradient norm of each loss by itself (three more backward passes)."""
@@ -26,14 +30,17 @@ GRADIENT_NORMS_EVERY = 100
 class Trainer:
     """The state of a run; `step` moves it on."""
 
-    def __init__(self, editor: Editor, config: TrainConfig):
+    def __init__(self, editor: Editor, config: TrainConfig, ranks: Ranks | None = None):
+        """Take the start, and the processes that train together if there are several."""
         self.config = config
+        self.ranks = ranks or Ranks(device=editor.device)
         self.device = editor.device
         self.unet = editor.unet.train()
         self._dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
         self._trainable = freeze(self.unet, config.objective.freeze)
         self._weights = list(self._trainable.values())
         self._frozen = frozen_copy(self.unet, self._dtype) if config.objective.lambda_reg else None
+        self._network = self.ranks.parallel(self.unet)
         self._average = MovingAverage(self._weights, config.ema_decay)
         self._optimizer = torch.optim.AdamW(
             self._weights,
@@ -42,8 +49,9 @@ class Trainer:
             weight_decay=config.weight_decay,
             fused=True,
         )
+        self._spikes = SpikeDetector(config.spike_ratio)
         self.num_skipped = 0
-        """Steps whose loss or gradient was not finite; they changed nothing."""
+        """Steps whose loss or gradient was not finite, or whose loss was a spike; they changed nothing."""
         self.num_skipped_in_a_row = 0
 
     def step(self, batches: Batches, step: int) -> dict[str, Any]:
@@ -54,47 +62,57 @@ class Trainer:
         if self.config.max_grad_norm is not None:
             nn.utils.clip_grads_with_norm_(self._weights, self.config.max_grad_norm, norm)
         # One transfer for all figures: each by itself would wait for the device.
-        figures = torch.stack([*sums.values(), norm]).tolist()
+        shares = self.ranks.add_up(torch.stack([*sums.values()]))
+        figures = torch.cat([shares, norm[None]]).tolist()
         entry: dict[str, Any] = dict(zip([*sums, "gradient_norm"], figures, strict=True))
-        self._move(step, finite=math.isfinite(entry["loss"]) and math.isfinite(entry["gradient_norm"]))
-        return entry | {
-            "learning_rate": learning_rate(self.config, step),
-            "skipped": self.num_skipped,
-            **describe_negatives(batch.negatives),
-        }
+        reason = self._reason_to_skip(entry)
+        self._move(step, entry["loss"], skip=reason is not None)
+        entry |= {"learning_rate": learning_rate(self.config, step), "skipped": self.num_skipped}
+        entry |= gradient_ratios(entry, self.config.objective) | describe_negatives(batch.negatives)
+        return entry if reason is None else entry | {"skip_reason": reason}
+
+    def _reason_to_skip(self, entry: Mapping[str, float]) -> str | None:
+        if not (math.isfinite(entry["loss"]) and math.isfinite(entry["gradient_norm"])):
+            return "not_finite"
+        return "loss_spike" if entry["loss"] > self._spikes.limit else None
 
     def _accumulate_gradients(self, batches: Batches, batch: GlobalBatch) -> dict[str, Tensor]:
         """Leave the global batch's gradient in the weights and return the sums to log."""
         config, objective = self.config, self.config.objective
         num_contrasts = int(batch.has_contrast.sum())
-        in_parts = batches.micro_batch < config.batch_size
+        in_parts = batches.num_parts > 1 or self.ranks.count > 1
         mean_difference = None
         if objective.lambda_action and objective.action_reduction == "batch" and in_parts:
             mean_difference = self._mean_difference(batches, batch)
+        with_norms = batch.step % GRADIENT_NORMS_EVERY == 0 or batch.step == config.num_steps - 1
         sums: dict[str, Tensor] = {}
         for number, part in enumerate(batches.parts(batch)):
-            errors = self.errors(part)
-            shares = objective_shares(
-                errors,
-                part.has_contrast,
-                objective,
-                batch_size=config.batch_size,
-                num_contrasts=num_contrasts,
-                mean_difference=mean_difference,
-            )
-            total = shares.total(objective)
-            new = {"loss": total, "static": shares.static, "action": shares.action, "reg": shares.reg}
-            new = {name: each.detach() for name, each in new.items()} | _contrast_figures(errors, part, num_contrasts)
-            if number == 0 and (batch.step % GRADIENT_NORMS_EVERY == 0 or batch.step == config.num_steps - 1):
-                new |= self._gradient_norms(shares)
-            sums = {name: sums[name] + each if name in sums else each for name, each in new.items()}
-            total.backward()
+            with self.ranks.together(self._network, is_last=number == batches.num_parts - 1):
+                errors = self.errors(part)
+                shares = objective_shares(
+                    errors,
+                    part.has_contrast,
+                    objective,
+                    batch_size=config.batch_size,
+                    num_contrasts=num_contrasts,
+                    mean_difference=mean_difference,
+                )
+                total = shares.total(objective)
+                new = {"loss": total, "static": shares.static, "action": shares.action, "reg": shares.reg}
+                new = {name: each.detach() for name, each in new.items()}
+                new |= contrast_figures(errors, part, num_contrasts)
+                if with_norms and number == 0:
+                    new |= self._gradient_norms(shares, scale=config.batch_size / len(part.noisy))
+                sums = {name: sums[name] + each if name in sums else each for name, each in new.items()}
+                # Processes average their gradients, where shares add up.
+                (total * self.ranks.count).backward()
         return sums
 
-    def _move(self, step: int, *, finite: bool) -> None:
-        """Let the gradient move weights and average, or, when it is not finite, leave both alone."""
-        if finite:
+    def _move(self, step: int, loss: float, *, skip: bool) -> None:
+        """Let the gradient move weights and average, or, when the step is skipped, leave both alone."""
+        if not skip:
             self.num_skipped_in_a_row = 0
+            self._spikes.recent.append(loss)
             for group in self._optimizer.param_groups:
                 group["lr"] = learning_rate(self.config, step)
             self._optimizer.step()
@@ -104,14 +122,17 @@ class Trainer:
             self.num_skipped_in_a_row += 1
         self._optimizer.zero_grad(set_to_none=True)
 
-    def errors(self, batch: MicroBatch) -> Errors:
-        """Return the per-sample errors; c and c' go through the network as one doubled batch."""
+    def errors(self, batch: MicroBatch, *, alone: bool = False) -> Errors:
+        """Return the per-sample errors; c and c' go through the network as one doubled batch.
+
+        alone: of several processes only this one computes; without gradients.
+        """
         num = len(batch.noisy)
         inputs = [batch.noisy, batch.condition, batch.timesteps, batch.text]
         if batch.other_text is not None:
             inputs = [torch.cat([each, each]) for each in inputs[:3]] + [torch.cat([batch.text, batch.other_text])]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._dtype == torch.bfloat16):
-            predictions = predict(self.unet, *inputs)
+            predictions = predict(self.unet if alone else self._network, *inputs)
             if self._frozen is not None:
                 with torch.no_grad():
                     start = predict(self._frozen, batch.noisy, batch.condition, batch.timesteps, batch.text)
@@ -132,17 +153,20 @@ class Trainer:
             errors = self.errors(part)
             assert errors.negative is not None
             total += (errors.static - errors.negative)[part.has_contrast].sum()
-        return total / max(1, int(batch.has_contrast.sum()))
+        return self.ranks.add_up(total) / max(1, int(batch.has_contrast.sum()))
 
-    def _gradient_norms(self, shares: Shares) -> dict[str, Tensor]:
-        """Return the norm of each loss's own gradient (unweighted, first micro-batch), for those in use."""
+    def _gradient_norms(self, shares: Shares, *, scale: float) -> dict[str, Tensor]:
+        """Return the norm of each loss's own gradient, unweighted, for those in use; summed over processes a mean.
+
+        scale: size of the whole batch over this part's, so that a part's norm stands for the whole.
+        """
         norms = {}
         for name in ("static", "action", "reg"):
             share = getattr(shares, name)
             if share.requires_grad:
                 gradients = torch.autograd.grad(share, self._weights, retain_graph=True, allow_unused=True)
                 present = [each for each in gradients if each is not None]
-                norms[f"{name}_gradient_norm"] = nn.utils.get_total_norm(present)
+                norms[f"{name}_gradient_norm"] = nn.utils.get_total_norm(present) * (scale / self.ranks.count)
         return norms
 
     def tensors(self) -> dict[str, Tensor]:
@@ -154,20 +178,22 @@ class Trainer:
             named |= {f"{key}/{name}": moments[key] for key in ("exp_avg", "exp_avg_sq") if moments}
         return named
 
-    def state(self) -> dict[str, int]:
-        """Return all counters that the future depends on."""
+    def state(self) -> dict[str, Any]:
+        """Return all counters and figures that the future depends on; JSON."""
         return {
             "num_updates": self._average.num_updates,
             "num_skipped": self.num_skipped,
             "num_skipped_in_a_row": self.num_skipped_in_a_row,
+            "recent_losses": list(self._spikes.recent),
         }
 
     @torch.no_grad()
-    def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, int]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Set what `tensors` and `state` gave."""
         self._average.num_updates = state["num_updates"]
         self.num_skipped = state["num_skipped"]
         self.num_skipped_in_a_row = state["num_skipped_in_a_row"]
+        self._spikes.restore(state["recent_losses"])
         self._optimizer.state.clear()
         for name, weight, average in zip(self._trainable, self._weights, self._average.average, strict=True):
             weight.copy_(tensors[f"weight/{name}"])
@@ -176,6 +202,21 @@ class Trainer:
                 moments = {key: tensors[f"{key}/{name}"].to(weight.device) for key in ("exp_avg", "exp_avg_sq")}
                 count = torch.tensor(float(state["num_updates"]), device=weight.device)
                 self._optimizer.state[weight] = {"step": count, **moments}
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Let the network hold the averaged weights inside; the present ones wait in main memory and come back."""
+        present = [weight.detach().to("cpu", copy=True) for weight in self._weights]
+        try:
+            self._copy(self._average.average)
+            yield
+        finally:
+            self._copy(present)
+
+    @torch.no_grad()
+    def _copy(self, values: Sequence[Tensor]) -> None:
+        for weight, value in zip(self._weights, values, strict=True):
+            weight.copy_(value)
 
     @torch.no_grad()
     def swap_average(self) -> None:
@@ -194,15 +235,3 @@ def learning_rate(config: TrainConfig, step: int) -> float:
         return config.learning_rate
     done = (step - config.num_warmup_steps) / max(1, config.num_steps - config.num_warmup_steps)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def _contrast_figures(errors: Errors, batch: MicroBatch, num_contrasts: int) -> dict[str, Tensor]:
-    """Return the shares of mean |e_c - e_c'|, mean sigmoid(e_c - e_c') and P(e_c < e_c')."""
-    if errors.negative is None or not num_contrasts:
-        return {}
-    differences = (errors.static - errors.negative).detach()[batch.has_contrast]
-    return {
-        "difference": differences.abs().sum() / num_contrasts,
-        "sigmoid": differences.sigmoid().sum() / num_contrasts,
-        "told_apart": (differences < 0).sum() / num_contrasts,
-    }

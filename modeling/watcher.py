@@ -7,7 +7,11 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
 from modeling.config import TrainConfig
+from modeling.metrics import finite_or_none
 
 REPORT_EVERY_S = 0.5
 """Seconds between progress lines of one phase; its last one always comes."""
@@ -48,6 +52,10 @@ class Watcher:
             assert self.signal_number is not None
             raise Stopped(self.signal_number)
 
+    def be_silent(self) -> None:
+        """Write nothing from now on: of several processes one reports."""
+        self._write = lambda line: None
+
     def say(self, phase: str, **fields: Any) -> None:
         """Write one line."""
         self._write(json.dumps({"phase": phase, **fields}))
@@ -59,6 +67,50 @@ class Watcher:
             self._said_at = now
             self.say(phase, done=done, total=total, **fields)
         self.check()
+
+
+class ProgressBar:
+    """Shows progress lines to a person at a terminal: a bar with the loss, samples a second and the time left."""
+
+    def __init__(self, console: Console):
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._task: TaskID | None = None
+        self._phase = ""
+
+    def __call__(self, line: str) -> None:
+        """Show one line of JSON."""
+        told = json.loads(line)
+        done, total = told.get("done", told.get("step")), told.get("total", told.get("num_steps"))
+        if total is None:
+            words = ", ".join(f"{name} {value}" for name, value in told.items() if name != "phase")
+            return self._bar.console.print(f"{told['phase']}: {words}", highlight=False, soft_wrap=True)
+        if self._task is None or told["phase"] != self._phase:
+            self._phase = told["phase"]
+            self._task = self._bar.add_task(self._phase, total=total, note="")
+            self._bar.start()
+        self._bar.update(self._task, completed=done, total=total, note=note_of(told))
+
+    def close(self) -> None:
+        """Leave the bars as they are."""
+        self._bar.stop()
+
+
+def note_of(told: Mapping[str, Any]) -> str:
+    """Return loss, speed and time left of a progress line of training, in words; "" for other lines."""
+    if told.get("phase") != "train":
+        return ""
+    loss = "" if told["loss"] is None else f"loss {told['loss']:.4f}, "
+    hours, minutes = divmod(round(told["eta_s"] / 60), 60)
+    left = f"{hours} h {minutes:02} min" if hours else f"{minutes} min" if minutes else f"{told['eta_s']:.0f} s"
+    skipped = f", {told['skipped']} skipped" if told["skipped"] else ""
+    return f"{loss}{told['samples_per_s']:g} samples/s, {left} left{skipped}"
 
 
 class StepProgress:
@@ -82,10 +134,10 @@ class StepProgress:
             "train",
             step=step,
             num_steps=self._config.num_steps,
-            loss=entry["loss"],
-            static=entry["static"],
-            action=entry["action"],
-            reg=entry["reg"],
+            loss=finite_or_none(entry["loss"]),
+            static=finite_or_none(entry["static"]),
+            action=finite_or_none(entry["action"]),
+            reg=finite_or_none(entry["reg"]),
             skipped=entry["skipped"],
             samples_per_s=round(steps_per_s * self._config.batch_size, 2),
             eta_s=round((self._config.num_steps - step) / steps_per_s, 1),

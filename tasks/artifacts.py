@@ -32,6 +32,8 @@ _LINES_AT_ONCE = 1_000
 Record = dict[str, Any]
 Progress = Callable[[int, int], None]
 """Called as (done, total)."""
+NotedProgress = Callable[[int, int, str], None]
+"""Called as (done, total, note)."""
 
 
 def digest_of(value: Any) -> str:
@@ -169,7 +171,7 @@ def made_from(artifacts: Iterable[Artifact], name: str, source: Artifact) -> lis
 class Work:
     """A stage at work: where it writes, which of its items are done, what it counted."""
 
-    def __init__(self, *, stage: str, path: Path, label: str, options: RunOptions, on_progress: Progress | None):
+    def __init__(self, *, stage: str, path: Path, label: str, options: RunOptions, on_progress: NotedProgress | None):
         self.stage = stage
         self.path = path
         """The `.partial` folder to write files into."""
@@ -197,10 +199,10 @@ class Work:
         """Tell whether a file is kept without being content."""
         return any(name == each or name.startswith(f"{each}/") for each in self.scratch)
 
-    def progress(self, done: int, total: int) -> None:
-        """Tell whoever watches that `done` of `total` items are finished."""
+    def progress(self, done: int, total: int, note: str = "") -> None:
+        """Tell whoever watches that `done` of `total` items are finished; the note says how it goes."""
         if self._on_progress is not None:
-            self._on_progress(done, total)
+            self._on_progress(done, total, note)
 
     def offer_for_reuse(self, artifact_path: Path) -> None:
         """Let items of an older artifact of this stage stand in for equal ones (same id, same item key)."""

@@ -57,8 +57,8 @@ class Watcher(Protocol):
     def started(self, stage: str, label: str) -> None:
         """A stage is being built."""
 
-    def progressed(self, stage: str, label: str, done: int, total: int) -> None:
-        """`done` of its `total` items are finished."""
+    def progressed(self, stage: str, label: str, done: int, total: int, note: str) -> None:
+        """`done` of its `total` items are finished; the note, perhaps empty, says how it goes."""
 
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
         """It is there: built now, or found."""
@@ -185,7 +185,7 @@ def _manifest(
         "inputs": {name: _describe(each) for name, each in inputs.items()},
         "items": {"total": work.num_items, "run": work.num_items_run},
         "source_digest": source_digest(stage),
-        "commit": _commit(),
+        "commit": code_commit(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "finished_at": datetime.now(UTC).isoformat(timespec="microseconds"),
         "seconds": round(seconds, 3),
@@ -232,7 +232,7 @@ def source_digest(stage: str) -> str:
     return digest_of(digests)
 
 
-def _commit() -> str | None:
+def code_commit() -> str | None:
     """Return the git commit of the code, with "+changes" when files differ from it; None outside a checkout."""
     try:
         head = subprocess.run(

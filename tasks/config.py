@@ -254,3 +254,13 @@ class RunOptions:
     """Files that are fetched at the same time."""
     patience: Patience = field(default_factory=Patience)
     """How long to bear with a server."""
+    processes: int = 1
+    """Processes of this machine that train an editor together, one a GPU; its numbers are the same but for rounding."""
+    validate_every: int = 0
+    """Training steps between looks at fixed examples (losses and a grid of edits beside the editor); 0: never."""
+
+    def __post_init__(self) -> None:
+        if self.processes < 1 or self.validate_every < 0:
+            raise ValueError(
+                f"processes is {self.processes} and validate_every {self.validate_every}; at least 1 and 0."
+            )

@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -20,17 +19,23 @@ from typing import IO, Any
 
 from modeling.atomic import write_bytes, write_json
 from modeling.config import TrainConfig
+from modeling.watcher import note_of
 from tasks.artifacts import Artifact, Outside, Work
-from tasks.building import REPOSITORY, StageFailed
+from tasks.building import REPOSITORY, StageFailed, code_commit
 from tasks.stage import end, spawn, stage
 
 CONFIG, FACTS, METRICS = "train.json", "facts.json", "metrics.jsonl"
 LOG, CHECKPOINTS = "training.log", "checkpoints"
+SCRATCH = {LOG, CHECKPOINTS, "validation", "tensorboard", "wandb"}
 """Kept beside the result without being part of it."""
+VALIDATION = "validation"
+"""Split whose losses training looks at, where there is one."""
 STOP_WITHIN_S = 6.0
 """Seconds that training gets to save and end after SIGTERM."""
 EARLIER_ENDS_WITHIN_S = 120.0
 """Seconds to wait for the training of a stage that was killed before this one."""
+MESSAGE = "modeling.train: "
+"""What training's own messages begin with."""
 _SHOWN_LINES = 8
 
 
@@ -50,18 +55,45 @@ def repair(folder: Path) -> None:
 def training_command(work: Work, config: TrainConfig, shards: Artifact, start: Outside) -> list[str]:
     """Write the files that training reads, and return its command line."""
     write_json(work.path / CONFIG, asdict(config))
-    facts = {"data": f"shards {shards.digest}", "start": f"{start_name(start)} {start.digest}"}
-    write_json(work.path / FACTS, facts)
-    arguments = {
+    write_json(work.path / FACTS, facts_of(shards, start) | began_with(work.path / FACTS))
+    arguments: dict[str, object] = {
         "--config": work.path / CONFIG,
         "--facts": work.path / FACTS,
         "--shards": shards.path / "train",
-        "--start": start.path.resolve() if start.path.exists() else start.location,
+        "--start-from": start.path.resolve() if start.path.exists() else start.location,
         "--out": work.path,
         "--device": work.options.device,
+        "--workers": work.options.workers,
         "--keep-checkpoints": 1,
+        "--validate-every": work.options.validate_every,
     }
-    return [sys.executable, "-m", "modeling.train", *(str(each) for pair in arguments.items() for each in pair)]
+    if (shards.path / VALIDATION).is_dir():
+        arguments["--validation"] = shards.path / VALIDATION
+    module = ["-m", "modeling.train", *(str(each) for pair in arguments.items() for each in pair)]
+    return [sys.executable, *launcher(work.options.processes), *module]
+
+
+def facts_of(shards: Artifact, start: Outside) -> dict[str, str]:
+    """Return what the model card says of where the editor comes from."""
+    return {
+        "data": f"shards {shards.manifest['key']}, content {shards.digest}",
+        "start": f"{start_name(start)} {start.digest}",
+        "commit": code_commit() or "unknown",
+    }
+
+
+def began_with(facts: Path) -> dict[str, str]:
+    """Return the commit that a run which is taken up again began with: its card must not depend on the interruption."""
+    if not facts.is_file():
+        return {}
+    return {name: each for name, each in json.loads(facts.read_text(encoding="utf-8")).items() if name == "commit"}
+
+
+def launcher(processes: int) -> list[str]:
+    """Return the arguments of Python that come before the module, to start it in so many processes of this machine."""
+    if processes == 1:
+        return []
+    return ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
 
 
 def start_name(start: Outside) -> str:
@@ -107,7 +139,7 @@ def follow(work: Work, training: "subprocess.Popen[str]", num_steps: int) -> dic
         told = parse_progress(line)
         if told.get("phase") == "train":
             latest = told
-            work.progress(int(told["step"]), num_steps)
+            work.progress(int(told["step"]), num_steps, note_of(told))
     return latest
 
 
@@ -121,17 +153,20 @@ def parse_progress(line: str) -> dict[str, Any]:
 
 
 def what_went_wrong(log_path: Path) -> str:
-    """Return training's own message in its log, or, where it had no time for one, the log's last lines."""
+    """Return training's own message in its log, or, where it had no time for one, the log's last lines.
+
+    A launcher of several processes writes a long report of its own behind it.
+    """
     with log_path.open(encoding="utf-8", errors="replace") as log:
-        text = "".join(deque(log, maxlen=_SHOWN_LINES)).strip()
-    _, found, message = text.rpartition("modeling.train: ")
-    return message if found else text
+        lines = log.readlines()
+    own = [line.removeprefix(MESSAGE) for line in lines if line.startswith(MESSAGE)]
+    return own[-1].strip() if own else "".join(lines[-_SHOWN_LINES:]).strip()
 
 
 @stage
 def editor(work: Work, config: TrainConfig, *, shards: Artifact, start: Outside) -> None:
     """Fine-tune the start on the training shards."""
-    work.scratch |= {LOG, CHECKPOINTS}
+    work.scratch |= SCRATCH
     if not (shards.path / "train").is_dir():
         raise ValueError(f"{shards.path} has no training split. Let splits leave pairs for training.")
     work.progress(0, config.num_steps)

@@ -1,6 +1,5 @@
 """Child processes that end with their parent, however it ends: pools of workers and long-running programs."""
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -10,21 +9,12 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
-_PR_SET_PDEATHSIG = 1
+from modeling.parent import die_with_parent
 
 
 def num_workers(requested: int) -> int:
     """Return how many processes to use: `requested`, or one per core that this process may use."""
     return requested or len(os.sched_getaffinity(0))
-
-
-def die_with_parent(signal_number: int = signal.SIGKILL) -> None:
-    """Ask Linux to send this process `signal_number` when its parent dies, kill -9 included; elsewhere do nothing."""
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(_PR_SET_PDEATHSIG, signal_number)
-    except (OSError, AttributeError):
-        return
 
 
 def _start_worker() -> None:

@@ -21,6 +21,8 @@ from tasks.scores import EDITS, editor_name
 from tasks.shown import funnel_of, gallery_rows, provenance_of
 from tasks.stage import stage
 
+EDITOR = "editor_"
+"""Beginning of the names of the inputs that are further editors, trained by another method."""
 FEW_PAIRS = 200
 """With fewer training pairs an editor learns nothing useful, and the page says so."""
 FUNNEL_STAGES = ("kitchen", "segments", "videos", "frames", "splits", "shards", "classifier", "editor", "scores")
@@ -95,6 +97,16 @@ def charts_of(metrics: Sequence[Record]) -> list[Chart]:
     return drawn
 
 
+def comparison_of(logs: Mapping[str, Sequence[Record]]) -> list[Chart]:
+    """Return the chart of the editors' static losses beside each other, where there are several; the first four."""
+    shown = {name: series for name, log in logs.items() for series in series_of(log, {"static": name})}
+    if len(shown) < 2:
+        return []
+    note = "Of the same examples, noise and timesteps at every step; logarithmic."
+    positive = all(value > 0 for each in shown.values() for value in each.values)
+    return [Chart(title="L_static by editor", note=note, series=list(shown.values())[:4], log_scale=positive)]
+
+
 def gallery(
     shards: Artifact, scores: Artifact, edits: Mapping[str, Artifact], table: Json, num_rows: int
 ) -> list[ShownPair]:
@@ -165,7 +177,7 @@ def recipe_of(inputs: Mapping[str, Artifact], main: str, num_train: int) -> list
 
 @stage
 def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifact, **inputs: Artifact) -> None:
-    """Write the page. Inputs: the edits (`edits_<label>`), and whichever earlier stages shall be told of."""
+    """Write the page. Inputs: the edits (`edits_<label>`), further editors, and the earlier stages to tell of."""
     content = json.loads((scores.path / "scores.json").read_text(encoding="utf-8"))
     edits = {name: artifact for name, artifact in inputs.items() if name.startswith(EDITS)}
     known = {"shards": shards, "scores": scores} | {k: each for k, each in inputs.items() if k not in edits}
@@ -174,7 +186,10 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
     main_table = next((each for each in content["splits"] if each["split"].startswith("test")), content["splits"][0])
     main = next((row["editor"] for row in main_table["rows"] if is_main(row)), next(iter(edits)).removeprefix(EDITS))
     num_videos = inputs["videos"].manifest["counts"]["kept"] if "videos" in inputs else None
-    metrics = list(read_records(inputs["editor"].path / "metrics.jsonl")) if "editor" in inputs else []
+    trained = {editor_name(main): inputs["editor"]} if "editor" in inputs else {}
+    trained |= {editor_name(name.removeprefix(EDITOR)): each for name, each in known.items() if name.startswith(EDITOR)}
+    logs = {name: list(read_records(each.path / "metrics.jsonl")) for name, each in trained.items()}
+    metrics = next(iter(logs.values()), [])
     settings = {name: settings_of(name, each.manifest["config"]) for name, each in stages.items()}
     settings["edits"] = settings_of("edits", edits[EDITS + main].manifest["config"])
     tables = [each for table in content["splits"] for each in (split_table(content, table), verb_table(content, table))]
@@ -186,11 +201,15 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
         gallery=gallery(shards, scores, edits, main_table, config.num_grid_rows),
         gallery_note=GALLERY_NOTE,
         tables=tables,
-        charts=charts_of(metrics),
+        charts=charts_of(metrics) + comparison_of(logs),
         funnel=[funnel_of(name, each) for name, each in stages.items()],
         settings=settings,
         notes=config.notes,
-        provenance=[provenance_of(each) for name, each in [*stages.items(), *edits.items()] if name != "scores"]
+        provenance=[
+            provenance_of(each)
+            for each in [*stages.values(), *list(trained.values())[1:], *edits.values()]
+            if each is not scores
+        ]
         + [provenance_of(scores)],
         packages=scores.manifest["packages"],
     )

@@ -26,7 +26,14 @@ EDITS = "edits_"
 """Beginning of the names of the inputs that are edits; what follows is the editor's label."""
 GOAL_TOLERANCE_S = 0.03
 """How far a segment's start may lie from its goal's: less than one frame at 25 per second."""
-EDITOR_NAMES = {"start": "untouched start", "editaction": "EditAction", "fine_tuned": "EditAction"}
+EDITOR_NAMES = {
+    "start": "untouched start",
+    "editaction": "EditAction",
+    "finetuned": "fine-tuned InstructPix2Pix",
+    "without_action": "without L_action",
+    "without_reg": "without L_reg",
+    "without_freezing": "nothing frozen",
+}
 """How labels are printed; others with spaces for underscores."""
 Key = tuple[str, int, str]
 """Editor's label, seed, segment_id."""
@@ -105,7 +112,9 @@ def score_split(
     index_of = {segment_id: index for index, segment_id in enumerate(examples.segment_ids)}
     split = rows[0]["split"]
     scorer = SplitScorer(judge_of, [examples[index_of[row["segment_id"]]] for row in rows], split)
-    labels = sorted({label for label, _, _ in files}, key=lambda label: (label != "start", label))
+    # EditAction before the others: what comes first after the start is the headline.
+    first = ("start", "editaction")
+    labels = sorted({label for label, _, _ in files}, key=lambda each: (*(each != name for name in first), each))
     candidates = [
         scorer.candidate("copy", "copy of the input", {0: scorer.inputs}, is_editor=False),
         scorer.candidate("truth", "ground truth", {0: scorer.truths}, is_editor=False),

@@ -1,5 +1,6 @@
 """Training as a stage: a process of its own that is watched, ended with us, and taken up again."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -48,8 +49,9 @@ def sharded(tmp_path_factory):
     return shards.run(workspace, "t", ShardsConfig(), frames=frames.path, splits=split.path)
 
 
-def train(workspace, start, sharded, config=CONFIG):
-    return editor.run(workspace, "tiny", config, options=OPTIONS, shards=sharded.path, start=start)
+def train(workspace, start, sharded, config=CONFIG, processes=1):
+    options = replace(OPTIONS, processes=processes)
+    return editor.run(workspace, "tiny", config, options=options, shards=sharded.path, start=start)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,8 @@ def test_a_trained_editor_is_there_with_its_log_and_card_and_no_trace_of_the_mac
     assert (log.seen[0], log.seen[-1]) == (("editor", 0, 4), ("editor", 4, 4))
     card = (artifact.path / "README.md").read_text()
     assert sharded.digest in card
+    assert sharded.manifest["key"] in card
+    assert artifact.manifest["commit"] in card
     assert "tiny-start" in card
     for path in artifact.path.rglob("*"):
         if path.suffix in (".json", ".jsonl", ".md") and path.name != "manifest.json":
@@ -98,18 +102,19 @@ RUN_STAGE = """
     from dataclasses import replace
     from pathlib import Path
     from tasks.artifacts import Artifact, Outside
-    workspace, start, sharded, num_steps = sys.argv[1:]
+    workspace, start, sharded, num_steps, processes = sys.argv[1:]
     config = replace(CONFIG, num_steps=int(num_steps))
-    train(Path(workspace), Outside(location=start, digest="tiny"), Artifact.read(Path(sharded)), config)
+    start = Outside(location=start, digest="tiny")
+    train(Path(workspace), start, Artifact.read(Path(sharded)), config, int(processes))
 """
 
 
 @contextmanager
-def stage_in_a_process(workspace, start, sharded):
+def stage_in_a_process(workspace, start, sharded, processes=1):
     stage = subprocess.Popen(
         [
             *(sys.executable, "-c", textwrap.dedent(RUN_STAGE)),
-            *(str(workspace), start.location, str(sharded.path), str(MANY_STEPS)),
+            *(str(workspace), start.location, str(sharded.path), str(MANY_STEPS), str(processes)),
         ],
         start_new_session=True,
     )
@@ -154,6 +159,38 @@ def test_a_stage_that_is_ended_leaves_no_training_and_is_taken_up_to_the_same_en
         resumed = train(tmp_path, start, sharded, replace(CONFIG, num_steps=MANY_STEPS))
     assert log.seen[1][1] > 1, "training began anew"
     assert content_of(undisturbed) == content_of(resumed)
+
+
+@pytest.mark.slow
+def test_looks_at_fixed_examples_lie_beside_the_editor_and_are_no_part_of_it(tmp_path, start, sharded):
+    options = replace(OPTIONS, validate_every=2)
+    seen = editor.run(tmp_path / "seen", "tiny", CONFIG, options=options, shards=sharded.path, start=start)
+    assert {path.name for path in (seen.path / "validation").glob("*.png")} == {
+        "step-00000002.png",
+        "step-00000004.png",
+    }
+    assert content_of(train(tmp_path / "unseen", start, sharded)) == content_of(seen)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", ["stage", "launcher"])
+def test_several_processes_train_and_leave_none_behind(killed, tmp_path, start, sharded):
+    with stage_in_a_process(tmp_path, start, sharded, processes=2) as stage:
+        wait_for(lambda: list(tmp_path.glob("editor/*/checkpoints/step-*/state.json")))
+        launcher, *ranks = sorted(trainings(tmp_path))
+        assert len(ranks) == 2
+        os.kill({"stage": stage.pid, "launcher": launcher}[killed], signal.SIGKILL)
+        wait_for(lambda: stage.poll() is not None and not trainings(tmp_path), within_s=30)
+    with watched() as log:
+        resumed = train(tmp_path, start, sharded, replace(CONFIG, num_steps=MANY_STEPS))
+    assert log.seen[1][1] > 1, "training began anew"
+    assert len((resumed.path / "metrics.jsonl").read_text().splitlines()) == MANY_STEPS
+
+
+@pytest.mark.slow
+def test_what_went_wrong_in_several_processes_is_said_in_trainings_own_words(tmp_path, start, sharded):
+    with pytest.raises(StageFailed, match=r"status 1\. A batch of 2 cannot be divided among 3 processes"):
+        train(tmp_path, start, sharded, processes=3)
 
 
 @pytest.mark.slow

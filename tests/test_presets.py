@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 from flows.job import Request, make_job, outside_start, parse_settings
+from flows.making import run_job
 from flows.presets import PRESETS, STARTING_EDITOR, picture_side, preset, with_settings, with_start
+from modeling.presets import (
+    LAMBDA_GRID,
+    LAMBDA_GRID_DECIMAL,
+    ablations,
+    editaction,
+    fine_tuned,
+    method,
+    method_names,
+    safe,
+)
 from tasks.config import RunConfig
 
 
@@ -110,6 +121,91 @@ def test_segments_alone_need_no_videos() -> None:
 def test_a_start_that_is_neither_folder_nor_hub_id_is_refused(start: str) -> None:
     with pytest.raises(ValueError, match="neither a pipeline folder"):
         outside_start(start)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_methods_change_the_objective_and_nothing_else(name: str) -> None:
+    whole = preset(name).editor.objective
+    assert method("editaction", whole) == whole
+    assert method("finetuned", whole) == fine_tuned()
+    for ablation, expected in ablations(whole).items():
+        assert method(ablation, whole) == expected
+    chosen = method("action_0.01", whole)
+    assert (chosen.lambda_action, chosen.lambda_reg) == (0.01, 0.0)
+    chosen = method("reg_3e-2", whole)
+    assert (chosen.lambda_action, chosen.lambda_reg) == (0.0, 0.03)
+    assert (chosen.freeze, chosen.action_temperature) == (whole.freeze, whole.action_temperature)
+
+
+def test_names_that_stand_for_several_methods() -> None:
+    assert method_names("editaction, finetuned,editaction") == ("editaction", "finetuned")
+    assert method_names("table5") == ("editaction", "without_action", "without_reg", "without_freezing")
+    for name, grid in (("grid", LAMBDA_GRID), ("grid_decimal", LAMBDA_GRID_DECIMAL)):
+        objectives = [method(each, editaction()) for each in method_names(name)]
+        assert [each.lambda_action for each in objectives] == [*grid, *(0.0 for _ in grid)]
+        assert [each.lambda_reg for each in objectives] == [*(0.0 for _ in grid), *grid]
+
+
+@pytest.mark.parametrize("name", ["edit_action", "action_", "action_x", "action_-1", "action_0", "freeze_1", ""])
+def test_a_method_that_there_is_not_is_refused_in_words(name: str) -> None:
+    with pytest.raises(ValueError, match="There is no method"):
+        make_job(Request(methods=(name,)))
+
+
+def test_safe_training_clips_and_warms_up() -> None:
+    assert make_job(Request()).config.editor == preset("demo").editor
+    safely = make_job(Request(safe=True, settings={"editor.num_warmup_steps": 7})).config.editor
+    assert (safely.max_grad_norm, safely.num_warmup_steps) == (1.0, 7)
+    paper = safe()
+    assert (paper.max_grad_norm, paper.num_warmup_steps) == (1.0, 500)
+
+
+def wiring(**fields: object) -> list[tuple[str, str, dict[str, Path]]]:
+    """Return stage, label and inputs of everything that a request makes; each stage gives a made-up folder."""
+    made: list[tuple[str, str, dict[str, Path]]] = []
+
+    def make(stage: str, label: str, config: object, **inputs: object) -> Path | None:
+        made.append((stage, label, {name: each for name, each in inputs.items() if isinstance(each, Path)}))
+        return None if stage in ("kitchen", "segments") else Path(stage) / label  # the wiring reads their content
+
+    run_job(make_job(Request(**fields)), make)
+    return made
+
+
+def test_several_methods_are_trained_on_the_same_data_and_judged_together() -> None:
+    made = wiring(methods=("finetuned", "editaction", "action_0.01"))
+    trained = [(label, inputs) for stage, label, inputs in made if stage == "editor"]
+    assert [label for label, _ in trained] == ["demo-finetuned", "demo", "demo-action_0.01"]
+    assert {str(inputs["shards"]) for _, inputs in trained} == {"shards/demo"}
+    edited = {label: inputs["editor"] for stage, label, inputs in made if stage == "edits" and "editor" in inputs}
+    assert edited == {
+        "demo-finetuned": Path("editor/demo-finetuned"),
+        "demo-editaction": Path("editor/demo"),
+        "demo-action_0.01": Path("editor/demo-action_0.01"),
+    }
+    (scored,) = (inputs for stage, _, inputs in made if stage == "scores")
+    expected = {"edits_finetuned", "edits_editaction", "edits_action_0.01", "edits_start", "shards", "classifier"}
+    assert set(scored) == expected
+    (told,) = (inputs for stage, _, inputs in made if stage == "report")
+    assert told["editor"] == Path("editor/demo")
+    assert {name for name in told if name.startswith("editor_")} == {"editor_finetuned", "editor_action_0.01"}
+
+
+def test_a_run_that_ends_with_its_editors_trains_all_of_them() -> None:
+    made = wiring(methods=("editaction", "finetuned"), until="editor")
+    assert [label for stage, label, _ in made if stage == "editor"] == ["demo", "demo-finetuned"]
+    assert made[-1][0] == "editor"
+
+
+def test_without_a_word_one_method_is_trained() -> None:
+    made = wiring()
+    assert [(stage, label) for stage, label, _ in made if stage in ("editor", "edits")] == [
+        ("editor", "demo"),
+        ("edits", "demo-editaction"),
+        ("edits", "demo-start"),
+    ]
+    assert made[-1][0] == "report"
+    assert not [name for name in made[-1][2] if name.startswith("editor_")]
 
 
 def test_a_hub_id_is_a_start() -> None:

@@ -138,15 +138,19 @@ def test_a_step_leaves_what_is_frozen_bit_identical_and_moves_all_else(scope: st
     assert any(is_frozen(name, scope) for name in before) == (scope != "none")
 
 
-def test_attn2_of_stable_diffusion_is_80_tensors_of_43_962_560_parameters() -> None:
+@pytest.mark.parametrize(
+    ("scope", "num_tensors", "num_parameters"),
+    [("attn2", 80, 43_962_560), ("attn", 160, 93_536_640), ("transformer", 416, 267_239_360), ("none", 0, 0)],
+)
+def test_what_each_scope_freezes_of_stable_diffusion(scope: str, num_tensors: int, num_parameters: int) -> None:
     with torch.device("meta"):
         unet = UNet2DConditionModel(
             sample_size=64, in_channels=8, out_channels=4, cross_attention_dim=768, attention_head_dim=8
         )
-    frozen = {name: each.numel() for name, each in unet.named_parameters() if is_frozen(name, "attn2")}
+    frozen = {name: each.numel() for name, each in unet.named_parameters() if is_frozen(name, scope)}
     total = sum(each.numel() for each in unet.parameters())
-    assert (len(frozen), sum(frozen.values()), total) == (80, 43_962_560, 859_532_484)
-    assert len(freeze(unet, "attn2")) == len(list(unet.parameters())) - 80
+    assert (len(frozen), sum(frozen.values()), total) == (num_tensors, num_parameters, 859_532_484)
+    assert len(freeze(unet, scope)) == len(list(unet.parameters())) - num_tensors
 
 
 def test_the_frozen_copy_shares_what_is_frozen_and_nothing_else() -> None:

@@ -17,7 +17,14 @@ import torch
 from diffusers import StableDiffusionInstructPix2PixPipeline, UNet2DConditionModel
 from PIL import Image
 
-from modeling.checkpoint import Checkpoint, checkpoints, load_checkpoint, save_checkpoint
+from modeling.checkpoint import (
+    Checkpoint,
+    best_checkpoints,
+    checkpoints,
+    load_checkpoint,
+    name_best,
+    save_checkpoint,
+)
 from modeling.config import ObjectiveConfig, TrainConfig
 from modeling.editor import Editor
 from modeling.fine_tuning import TrainOptions, fine_tune
@@ -218,6 +225,36 @@ def test_a_full_disk_is_named_and_leaves_the_last_good_checkpoint(tmp_path: Path
     assert load_checkpoint(tmp_path, "a").num_steps_done == 1
 
 
+def test_checkpoints_named_best_stay_beside_the_last_ones(tmp_path: Path) -> None:
+    scores = {1: 0.5, 2: 0.1, 3: 0.4, 4: 0.3, 5: 0.6}
+    named = []
+    for step, score in scores.items():
+        save_checkpoint(tmp_path, some_checkpoint(step), keep_last=1)
+        named.append(name_best(tmp_path, step, score, keep=2))
+    assert named == [True, True, True, True, False]
+    assert best_checkpoints(tmp_path) == {"step-00000002": 0.1, "step-00000004": 0.3}
+    save_checkpoint(tmp_path, some_checkpoint(6), keep_last=1)
+    assert [path.name[-1] for path in checkpoints(tmp_path)] == ["2", "4", "6"]
+    assert load_checkpoint(tmp_path, "a").num_steps_done == 6
+
+
+def test_an_editor_that_finds_no_room_is_written_later_without_training_again(
+    home: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Stopped):
+        run(home, tmp_path, watcher=StopsAfter(CONFIG.num_steps))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"editor could not be written.*without training again"):
+            run(home, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "pipeline").exists()
+    run(home, tmp_path)
+    assert content(tmp_path) == content(undisturbed)
+
+
 def test_a_config_with_an_unknown_field_is_named(tmp_path: Path) -> None:
     path = tmp_path / "train.json"
     path.write_text(json.dumps({"num_stebs": 3}))
@@ -232,8 +269,8 @@ def test_what_a_user_can_mend_is_one_line_on_stderr(home: Path, tmp_path: Path, 
     (tmp_path / "train.json").write_text(json.dumps(asdict(CONFIG)))
     arguments = ["--config", str(tmp_path / "train.json"), "--out", str(tmp_path / "out"), "--device", "cpu"]
     try:
-        missing = main([*arguments, "--shards", str(tmp_path / "nowhere"), "--start", str(home / "start")])
-        no_start = main([*arguments, "--shards", str(home / "shards"), "--start", str(home / "shards")])
+        missing = main([*arguments, "--shards", str(tmp_path / "nowhere"), "--start-from", str(home / "start")])
+        no_start = main([*arguments, "--shards", str(home / "shards"), "--start-from", str(home / "shards")])
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -250,7 +287,7 @@ def start_command(home: Path, out: Path, config: TrainConfig) -> subprocess.Pope
     command = [sys.executable, "-m", "modeling.train", "--device", "cpu"]
     for name, value in (("config", home / "train.json"), ("facts", home / "facts.json"), ("out", out)):
         command += [f"--{name}", str(value)]
-    command += ["--shards", str(home / "shards"), "--start", str(home / "start")]
+    command += ["--shards", str(home / "shards"), "--start-from", str(home / "start")]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 

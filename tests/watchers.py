@@ -18,7 +18,7 @@ class ProgressLog:
     def started(self, stage: str, label: str) -> None:
         """Nothing to keep."""
 
-    def progressed(self, stage: str, label: str, done: int, total: int) -> None:
+    def progressed(self, stage: str, label: str, done: int, total: int, note: str) -> None:
         """Keep it, or cut the stage off."""
         self.seen.append((stage, done, total))
         if self.cut_off == (stage, done):

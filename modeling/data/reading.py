@@ -1,0 +1,59 @@
+"""Examples by number -> their two pictures as training sees them, read ahead by several workers.
+
+What a step takes is known from its number (loader.py), so workers can read the next step's pictures while this one
+computes. They share no state with the order: any number of workers, more than shards too, gives the same pictures.
+"""
+
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modeling.data.images import Picture, squash
+from modeling.data.loader import Examples
+
+MAX_WORKERS = 8
+"""By default no more than this: threads, since Pillow decodes and resizes outside the interpreter's lock."""
+Key = tuple[int, bool]
+"""Number of an example, and whether its pictures are mirrored."""
+Pair = tuple[Picture, Picture]
+
+
+class PictureReader:
+    """Reads the pictures of examples with several workers."""
+
+    def __init__(self, examples: Examples, size_px: int, *, workers: int = 0):
+        """Take the examples and the side of the square pictures wanted. workers 0: one a core, up to MAX_WORKERS."""
+        self._examples = examples
+        self._size_px = size_px
+        self._pool = ThreadPoolExecutor(max_workers=workers or min(MAX_WORKERS, os.cpu_count() or 1))
+        # This step's and the next one's: after a jump elsewhere what was expected is forgotten.
+        self._expected: deque[dict[Key, Future[Pair]]] = deque(maxlen=2)
+
+    def expect(self, examples: NDArray[np.int64], flips: NDArray[np.bool_]) -> None:
+        """Begin to read what `read` will be asked for after the present step."""
+        keys = dict.fromkeys(zip(examples.tolist(), flips.tolist(), strict=True))
+        self._expected.append({key: self._pool.submit(self._read, *key) for key in keys})
+
+    def read(self, examples: NDArray[np.int64], flips: NDArray[np.bool_]) -> Pair:
+        """Return the source and edited pictures of `examples` [b], those with `flips` [b] mirrored: uint8 [b, S, S, 3].
+
+        ValueError, which names the shard, for one that cannot be read.
+        """
+        pending = [self._begun(key) for key in zip(examples.tolist(), flips.tolist(), strict=True)]
+        pairs = [each.result() for each in pending]
+        source, edited = (np.stack(pictures) for pictures in zip(*pairs, strict=True))
+        return source, edited
+
+    def _begun(self, key: Key) -> Future[Pair]:
+        for each in self._expected:
+            if key in each:
+                return each[key]
+        return self._pool.submit(self._read, *key)
+
+    def _read(self, index: int, flip: bool) -> Pair:
+        example = self._examples[index]
+        source, edited = (squash(image, self._size_px) for image in (example.source_image, example.edited_image))
+        return (source[:, ::-1], edited[:, ::-1]) if flip else (source, edited)
