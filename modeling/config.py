@@ -12,7 +12,7 @@ ActionForm = Literal["sigmoid", "softplus"]
 ActionReduction = Literal["sample", "batch"]
 Precision = Literal["fp32", "bf16"]
 LearningRateSchedule = Literal["constant", "cosine"]
-SchedulerName = Literal["euler_ancestral", "ddim", "pipeline"]
+SchedulerName = Literal["euler_ancestral", "euler", "ddim", "ddpm", "dpmpp_2m", "pipeline"]
 
 
 def _check_choice(name: str, value: object, choices: object) -> None:

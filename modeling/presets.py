@@ -54,3 +54,7 @@ def guidance_paper() -> SamplingConfig:
 def guidance_ip2p() -> SamplingConfig:
     """s_i = 1.5, s_c = 7.5: what InstructPix2Pix itself suggests."""
     return SamplingConfig(image_guidance=1.5, text_guidance=7.5)
+
+
+GUIDANCES = {"paper": guidance_paper, "ip2p": guidance_ip2p}
+"""The two by name."""
