@@ -4,20 +4,34 @@ The defaults are the paper's stated numbers (section 4.3); what it leaves open f
 Where and how fast it runs (device, workers, micro-batch) is not here: it must not change a result.
 """
 
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal, get_args
 
 Freeze = Literal["attn2", "attn", "transformer", "none"]
 ActionForm = Literal["sigmoid", "softplus"]
 ActionReduction = Literal["sample", "batch"]
 Precision = Literal["fp32", "bf16"]
 LearningRateSchedule = Literal["constant", "cosine"]
+AdamBits = Literal[8, 32]
 SchedulerName = Literal["euler_ancestral", "euler", "ddim", "ddpm", "dpmpp_2m", "pipeline"]
 
 
 def _check_choice(name: str, value: object, choices: object) -> None:
     if value not in get_args(choices):
-        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(get_args(choices))}.")
+        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(map(str, get_args(choices)))}.")
+
+
+def decided(config: Any) -> dict[str, Any]:
+    """Return a config as plain values for its key, without fields that came later and have their default.
+
+    Such a field's default is what was done before there was a choice, so work of that time is still found again.
+    """
+    plain = {}
+    for each in fields(config):
+        value = getattr(config, each.name)
+        if not (each.metadata.get("came_later") and value == each.default):
+            plain[each.name] = decided(value) if is_dataclass(value) else value
+    return plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +86,8 @@ class TrainConfig:
     """AdamW's second decay."""
     weight_decay: float = 1e-2
     """AdamW's weight decay."""
+    adam_bits: AdamBits = field(default=32, metadata={"came_later": True})
+    """Bits of AdamW's moments; 8 take a quarter of the memory and want bitsandbytes (the extra `8bit`)."""
     max_grad_norm: float | None = None
     """Clip the gradient's norm to this; None as InstructPix2Pix."""
     ema_decay: float = 0.9999
@@ -90,6 +106,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _check_choice("precision", self.precision, Precision)
         _check_choice("lr_schedule", self.lr_schedule, LearningRateSchedule)
+        _check_choice("adam_bits", self.adam_bits, AdamBits)
         for name in ("size_px", "batch_size", "num_steps", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")

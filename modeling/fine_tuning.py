@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ import torch
 from modeling.atomic import atomic_folder, write_bytes
 from modeling.batches import Batches
 from modeling.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from modeling.config import TrainConfig
+from modeling.config import TrainConfig, decided
 from modeling.data.loader import Examples
 from modeling.editor import OWN_MODULE, Editor, forget_origin
 from modeling.latents import CacheMode, embed_texts, latent_source
 from modeling.metrics import MetricsLog
+from modeling.micro_batch import step_that_fits
 from modeling.model_card import model_card
 from modeling.negatives import NegativeSampler, clip_tokens
 from modeling.trainer import Trainer
@@ -33,7 +34,7 @@ class TrainOptions:
     device: str = "auto"
     """Torch device; auto takes a GPU when there is one."""
     micro_batch: int = 0
-    """Examples in one forward pass; gradients add up to the batch. 0: the whole batch."""
+    """Examples in one forward pass; gradients add up to the batch. 0: the whole batch. Halved where it does not fit."""
     cache: CacheMode = "auto"
     """Whether latents are computed once: auto where they fit into memory."""
     keep_checkpoints: int = 2
@@ -92,7 +93,7 @@ def fine_tune(
 
 def run_digest(config: TrainConfig, editor: Editor, examples: Examples) -> str:
     """Return the hex digest of what a run's result depends on: config, start weights, examples."""
-    digest = hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(decided(config), sort_keys=True).encode())
     shards = [(shard.name, shard.stat().st_size) for shard in examples.shards]
     digest.update(json.dumps([shards, examples.instructions]).encode())
     for name, weight in sorted(editor.unet.state_dict().items()):
@@ -134,7 +135,7 @@ def make_trainer(editor: Editor, config: TrainConfig, options: TrainOptions) -> 
     if options.gradient_checkpointing:
         editor.unet.enable_gradient_checkpointing()
     if options.compile:
-        editor.unet.compile()
+        trainer.compile()
     return trainer
 
 
@@ -173,7 +174,7 @@ def do_steps(trainer: Trainer, batches: Batches, first_step: int, saver: _Saver,
     has_restored = False
     step = first_step
     while step < config.num_steps:
-        entry = trainer.step(batches, step)
+        entry = step_that_fits(trainer, batches, step, watcher)
         step += 1
         saver.log.add({"step": step, **entry})
         progress(step, entry)

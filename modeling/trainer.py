@@ -18,6 +18,7 @@ from modeling.ema import MovingAverage
 from modeling.freezing import freeze, frozen_copy
 from modeling.losses import Errors, Shares, objective_shares, squared_error
 from modeling.negatives import describe_negatives
+from modeling.optimizers import AdamW
 
 GRADIENT_NORMS_EVERY = 100
 """Steps between looks at the gradient norm of each loss by itself (three more backward passes)."""
@@ -35,13 +36,7 @@ class Trainer:
         self._weights = list(self._trainable.values())
         self._frozen = frozen_copy(self.unet, self._dtype) if config.objective.lambda_reg else None
         self._average = MovingAverage(self._weights, config.ema_decay)
-        self._optimizer = torch.optim.AdamW(
-            self._weights,
-            lr=config.learning_rate,
-            betas=(config.adam_beta1, config.adam_beta2),
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
+        self._optimizer = AdamW(self._trainable, config)
         self.num_skipped = 0
         """Steps whose loss or gradient was not finite; they changed nothing."""
         self.num_skipped_in_a_row = 0
@@ -95,14 +90,23 @@ class Trainer:
         """Let the gradient move weights and average, or, when it is not finite, leave both alone."""
         if finite:
             self.num_skipped_in_a_row = 0
-            for group in self._optimizer.param_groups:
-                group["lr"] = learning_rate(self.config, step)
-            self._optimizer.step()
+            self._optimizer.step(learning_rate(self.config, step))
             self._average.update()
         else:
             self.num_skipped += 1
             self.num_skipped_in_a_row += 1
-        self._optimizer.zero_grad(set_to_none=True)
+        self.forget_gradients()
+
+    def forget_gradients(self) -> None:
+        """Drop the gradients that were computed so far."""
+        for weight in self._weights:
+            weight.grad = None
+
+    def compile(self) -> None:
+        """Compile the network and its frozen copy."""
+        for network in (self.unet, self._frozen):
+            if network is not None:
+                network.compile()
 
     def errors(self, batch: MicroBatch) -> Errors:
         """Return the per-sample errors; c and c' go through the network as one doubled batch."""
@@ -150,9 +154,7 @@ class Trainer:
         named: dict[str, Tensor] = {}
         for name, weight, average in zip(self._trainable, self._weights, self._average.average, strict=True):
             named |= {f"weight/{name}": weight.detach(), f"average/{name}": average}
-            moments = self._optimizer.state.get(weight, {})
-            named |= {f"{key}/{name}": moments[key] for key in ("exp_avg", "exp_avg_sq") if moments}
-        return named
+        return named | self._optimizer.tensors()
 
     def state(self) -> dict[str, int]:
         """Return all counters that the future depends on."""
@@ -168,14 +170,10 @@ class Trainer:
         self._average.num_updates = state["num_updates"]
         self.num_skipped = state["num_skipped"]
         self.num_skipped_in_a_row = state["num_skipped_in_a_row"]
-        self._optimizer.state.clear()
         for name, weight, average in zip(self._trainable, self._weights, self._average.average, strict=True):
             weight.copy_(tensors[f"weight/{name}"])
             average.copy_(tensors[f"average/{name}"])
-            if state["num_updates"]:
-                moments = {key: tensors[f"{key}/{name}"].to(weight.device) for key in ("exp_avg", "exp_avg_sq")}
-                count = torch.tensor(float(state["num_updates"]), device=weight.device)
-                self._optimizer.state[weight] = {"step": count, **moments}
+        self._optimizer.restore(tensors, state["num_updates"])
 
     @torch.no_grad()
     def swap_average(self) -> None:

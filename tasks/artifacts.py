@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from modeling.atomic import write_bytes, write_json
+from modeling.config import decided
 from tasks.config import RunOptions
 from tasks.stages import STAGES
 
@@ -125,7 +126,7 @@ def stage_key(stage: str, config: Any, inputs: Mapping[str, Input]) -> str:
     parts = {
         "stage": stage,
         "version": STAGES[stage].version,
-        "config": dataclasses.asdict(config),
+        "config": decided(config),
         "inputs": {name: each.digest for name, each in sorted(inputs.items())},
     }
     return digest_of(parts)
