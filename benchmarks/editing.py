@@ -120,6 +120,7 @@ def measure(given: argparse.Namespace) -> None:
         QUESTION,
         {f"{name}{suffix}": round(value, 4) for name, value in measures.items()},
         keep_earlier=True,
+        write=device.type == "cuda" or not given.gpu,
         alternative="StableDiffusionInstructPix2PixPipeline of diffusers, one picture at a time, three passes a step",
         seconds="*_s_per_image are CPU seconds of one thread; wall-clock seconds, other load included, stand beside",
         **{f"setting{suffix}": setting | machine_of(device)},

@@ -26,6 +26,7 @@ from modeling.data.loader import Examples
 from modeling.draws import StepDraws
 from modeling.editor import Editor
 from modeling.fine_tuning import TrainOptions, make_batches, make_trainer
+from modeling.micro_batch import step_that_fits
 from modeling.presets import editaction, fine_tuned
 from modeling.trainer import Trainer
 from modeling.watcher import Watcher
@@ -67,7 +68,7 @@ class OurStep:
 
     def __call__(self, step: int) -> float:
         """Do step `step` and return its loss."""
-        return float(self.trainer.step(self.batches, step)["loss"])
+        return float(step_that_fits(self.trainer, self.batches, step, Watcher(lambda line: None))["loss"])
 
 
 class RecipeStep:
