@@ -87,7 +87,7 @@ def make_pipeline(name: str, *, seed: int = 0) -> StableDiffusionInstructPix2Pix
             vae=_autoencoder(sizes).eval(),
             text_encoder=_text_encoder(sizes, len(tokenizer)).eval(),
             tokenizer=tokenizer,
-            unet=_unet(sizes).eval(),
+            unet=make_unet(sizes).eval(),
             scheduler=EulerAncestralDiscreteScheduler(
                 beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
             ),
@@ -99,7 +99,8 @@ def make_pipeline(name: str, *, seed: int = 0) -> StableDiffusionInstructPix2Pix
     return pipeline
 
 
-def _unet(sizes: Sizes) -> UNet2DConditionModel:
+def make_unet(sizes: Sizes) -> UNet2DConditionModel:
+    """Make the U-Net, weights from torch's current generator and on its current device."""
     return UNet2DConditionModel(
         sample_size=64,
         in_channels=8,

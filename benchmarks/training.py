@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.editors import SIZES
 from benchmarks.measuring import in_turns, machine_of, median_of, median_ratio
+from benchmarks.memory import counted_bytes, step_bytes
 from benchmarks.recording import record
 from benchmarks.resuming import resume_is_bit_identical
 from benchmarks.training_steps import OBJECTIVES, OurStep, RecipeStep, write_pairs
@@ -103,38 +103,6 @@ def step_flops(ours: OurStep) -> int:
     return int(counter.get_total_flops())
 
 
-def memory_bytes(ours: OurStep, device: torch.device) -> int:
-    """Return what a step takes: measured at its peak on a GPU, counted on a CPU.
-
-    Counted are weights, their average and moments, the frozen copy, gradients, and all that autograd saves in the
-    forward pass, each storage once.
-    """
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        ours(1)
-        return int(torch.cuda.max_memory_allocated(device))
-    trainer = ours.trainer
-    storages: dict[int, int] = {}
-
-    def count(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        storages[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    for network in (trainer.unet, trainer._frozen):
-        for weight in () if network is None else network.parameters():
-            count(weight.detach())
-    for tensor in trainer.tensors().values():
-        count(tensor)
-    gradients = sum(each.nbytes for each in trainer.unet.parameters() if each.requires_grad)
-    (part,) = ours.batches.parts(ours.batches.draw(1))
-    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        kept_alive = trainer.errors(part)
-    total = sum(storages.values()) + gradients
-    del kept_alive
-    return total
-
-
 def measure_objective(name: str, examples: Examples, setting: Setting, *, with_recipe: bool) -> dict[str, float]:
     """Return the measures of one objective, and of the recipe beside it."""
     ours = OurStep(setting.sizes, setting.config(name), examples, setting.options)
@@ -155,7 +123,7 @@ def measure_objective(name: str, examples: Examples, setting: Setting, *, with_r
         f"samples_per_wall_s{ending}": num_samples / median_of(taken[name], "wall"),
         f"tflop_per_s{ending}": flops / median_of(taken[name]) / 1e12,
         f"share_of_matmul_peak{ending}": median_ratio(taken["matmul"], taken[name], per=flops / matmul.flops),
-        f"memory_mib{ending}": memory_bytes(ours, setting.device) / _MIB,
+        f"memory_mib{ending}": step_bytes(ours, setting.device) / _MIB,
     }
     if with_recipe:
         measures["speedup_over_diffusers_recipe"] = median_ratio(taken["recipe"], taken[name])
@@ -177,6 +145,11 @@ def measure_all(setting: Setting) -> dict[str, float]:
     for ending, frozen, free in (("", "editaction", "editaction_unfrozen"), ("_static", "static_frozen", "static")):
         sizes = [measures["memory_mib" if name == "static" else f"memory_mib_{name}"] for name in (frozen, free)]
         measures[f"freeze_memory_saving_percent{ending}"] = 100 * (1 - sizes[0] / sizes[1])
+    counted = [
+        counted_bytes("sd15", name, size_px=256, micro_batch=4) for name in ("editaction", "editaction_unfrozen")
+    ]
+    measures["freeze_memory_saving_percent_sd15_counted"] = 100 * (1 - counted[0] / counted[1])
+    measures["memory_gib_sd15_counted"] = counted[0] / 2**30
     measures["hours_for_the_papers_budget"] = PAPERS_SAMPLES / measures["samples_per_s_editaction"] / 3600
     return measures
 
