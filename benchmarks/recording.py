@@ -10,19 +10,33 @@ from pathlib import Path
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
-def record(name: str, question: str, measures: dict[str, float], **details: object) -> Path:
-    """Write a result; `details` (sizes, settings, the named alternative) stand beside the measures."""
+def record(
+    name: str,
+    question: str,
+    measures: dict[str, float],
+    *,
+    keep_earlier: bool = False,
+    write: bool = True,
+    **details: object,
+) -> Path:
+    """Write a result; `details` (sizes, settings, the named alternative) stand beside the measures.
+
+    `keep_earlier`: measures and details of an earlier run under other names stay, such as those of another machine.
+    `write`: False prints only, as for a GPU's measures tried out without one.
+    """
     RESULTS.mkdir(exist_ok=True)
-    content = {
+    path = RESULTS / f"{name}.json"
+    earlier = json.loads(path.read_text(encoding="utf-8")) if keep_earlier and path.is_file() else {}
+    content = earlier | {
         "question": question,
         "date": datetime.now(UTC).date().isoformat(),
         "commit": _commit(),
         "machine": machine(),
-        "measures": measures,
+        "measures": earlier.get("measures", {}) | measures,
         **details,
     }
-    path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    if write:
+        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(measures, indent=1))
     return path
 

@@ -1,6 +1,7 @@
 """The commands of `editaction` about the data itself: candidates for the long-distance set, and the dataset's page."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -36,6 +37,6 @@ def dataset(workspace: str) -> None:
         made |= {name: found[-1]} if found else {}
     label = segments[0].manifest["label"]
     config = PRESETS[label]().dataset if label in PRESETS else DatasetConfig()
-    inputs = {name: each.path for name, each in made.items()}
+    inputs: dict[str, Any] = {name: each.path for name, each in made.items()}
     page = stage_task("dataset").run(root, label, config, **inputs).path / "dataset.html"
     click.echo(str(page.resolve()))

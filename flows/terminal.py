@@ -6,12 +6,21 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from tasks.artifacts import Artifact
 
@@ -79,6 +88,25 @@ class StageBars:
 
         for warning in artifact.manifest["facts"].get("warnings", []):
             self.console.print(f"  [yellow]{warning}[/]", soft_wrap=True)
+
+
+@contextmanager
+def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function to call with (done, total): a bar with what is left on a terminal, a line a tenth elsewhere."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    tenths_told = 0
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+
+        def tell(done: int, total: int) -> None:
+            nonlocal tenths_told
+            bar.update(task, completed=done, total=total)
+            tenths = 10 * done // max(1, total)
+            if not console.is_terminal and tenths > tenths_told:
+                tenths_told = tenths
+                console.print(f"{what}: {done} of {total}", highlight=False)
+
+        yield tell
 
 
 class Interrupted(BaseException):

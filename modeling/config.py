@@ -12,12 +12,13 @@ ActionForm = Literal["sigmoid", "softplus"]
 ActionReduction = Literal["sample", "batch"]
 Precision = Literal["fp32", "bf16"]
 LearningRateSchedule = Literal["constant", "cosine"]
-SchedulerName = Literal["euler_ancestral", "ddim", "pipeline"]
+AdamBits = Literal[8, 32]
+SchedulerName = Literal["euler_ancestral", "euler", "ddim", "ddpm", "dpmpp_2m", "pipeline"]
 
 
 def _check_choice(name: str, value: object, choices: object) -> None:
     if value not in get_args(choices):
-        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(get_args(choices))}.")
+        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(map(str, get_args(choices)))}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +73,11 @@ class TrainConfig:
     """AdamW's second decay."""
     weight_decay: float = 1e-2
     """AdamW's weight decay."""
+    adam_bits: AdamBits = 32
+    """Bits of AdamW's moments; 8 take a quarter of the memory and want bitsandbytes (the extra `8bit`)."""
     max_grad_norm: float | None = None
     """Clip the gradient's norm to this; None as InstructPix2Pix."""
-    spike_ratio: float | None = field(default=3.0, metadata={"came_later": True})
+    spike_ratio: float | None = 3.0
     """A step whose loss is above this many times the largest of the last 100 is skipped; None: never.
 
     The largest, because noise alone does not reach three times the worst of a hundred batches (1.7 times in two runs of
@@ -96,6 +99,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _check_choice("precision", self.precision, Precision)
         _check_choice("lr_schedule", self.lr_schedule, LearningRateSchedule)
+        _check_choice("adam_bits", self.adam_bits, AdamBits)
         for name in ("size_px", "batch_size", "num_steps", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")

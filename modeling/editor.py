@@ -32,6 +32,11 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def default_batch_size(size_px: int) -> int:
+    """Return how many pictures of a side are edited at a time: 8 at 512 px, up to 64 smaller ones."""
+    return max(1, min(64, 8 * 512**2 // size_px**2))
+
+
 class Editor:
     """The parts of an InstructPix2Pix pipeline: autoencoder, text encoder, tokenizer, U-Net and scheduler."""
 
@@ -146,7 +151,7 @@ class Editor:
                 f"{len(images)} pictures, {len(instructions)} instructions and {len(seeds)} seeds: give one of each."
             )
         self.latent_shape(config.size_px)
-        batch_size = batch_size or max(1, min(64, 8 * 512**2 // config.size_px**2))
+        batch_size = batch_size or default_batch_size(config.size_px)
         scheduler = make_scheduler(config.scheduler, self.scheduler)
         edited = [np.zeros((0, config.size_px, config.size_px, 3), dtype=np.uint8)]
         for first in range(0, len(images), batch_size):
@@ -162,6 +167,10 @@ class Editor:
             if on_progress is not None:
                 on_progress(min(first + batch_size, len(images)), len(images))
         return np.concatenate(edited)
+
+    def compile(self) -> None:
+        """Compile the U-Net for faster edits: the first batch of a shape takes a minute more. Wants a C++ compiler."""
+        self.unet.compile()
 
     def save(self, folder: Path) -> None:
         """Write the pipeline to `folder`: weights as safetensors, the same bytes for the same weights anywhere."""

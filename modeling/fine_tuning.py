@@ -36,7 +36,7 @@ class TrainOptions:
     device: str = "auto"
     """Torch device; auto takes a GPU when there is one."""
     micro_batch: int = 0
-    """Examples in one forward pass; gradients add up to the batch. 0: the whole batch."""
+    """Examples in one forward pass; gradients add up to the batch. 0: the whole batch. Halved where it does not fit."""
     cache: CacheMode = "auto"
     """Whether latents are computed once: auto where they fit into memory."""
     workers: int = 0
@@ -199,7 +199,7 @@ def make_trainer(editor: Editor, config: TrainConfig, options: TrainOptions, ran
     if options.gradient_checkpointing:
         editor.unet.enable_gradient_checkpointing()
     if options.compile:
-        editor.unet.compile()
+        trainer.compile()
     return trainer
 
 

@@ -63,11 +63,15 @@ def method(name: str, whole: ObjectiveConfig) -> ObjectiveConfig:
         return known[name]
     term, _, number = name.partition("_")
     try:
-        weights = {"lambda_action": 0.0, "lambda_reg": 0.0} | {f"lambda_{term}": float(number)}
-        if term in ("action", "reg") and float(number) > 0:
-            return replace(whole, **weights)
-    except (ValueError, TypeError):
-        pass
+        weight = float(number)
+    except ValueError:
+        weight = 0.0
+    if term in ("action", "reg") and weight > 0:
+        return replace(
+            whole,
+            lambda_action=weight if term == "action" else 0.0,
+            lambda_reg=weight if term == "reg" else 0.0,
+        )
     raise ValueError(
         f"There is no method {name!r}; choose of {', '.join(known)}, action_X and reg_X (a loss weight X), or table5, "
         f"{', '.join(GRIDS)}, which stand for several."
@@ -99,3 +103,7 @@ def guidance_paper() -> SamplingConfig:
 def guidance_ip2p() -> SamplingConfig:
     """s_i = 1.5, s_c = 7.5: what InstructPix2Pix itself suggests."""
     return SamplingConfig(image_guidance=1.5, text_guidance=7.5)
+
+
+GUIDANCES = {"paper": guidance_paper, "ip2p": guidance_ip2p}
+"""The two by name."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from modeling.batches import Batches
 from modeling.metrics import finite_or_none
+from modeling.micro_batch import step_that_fits
 from modeling.saver import Saver
 from modeling.sight import Sight
 from modeling.trainer import Trainer
@@ -28,7 +29,7 @@ def do_steps(
     has_restored = False
     step = first_step
     while step < config.num_steps:
-        entry = trainer.step(batches, step)
+        entry = step_that_fits(trainer, batches, step, watcher)
         step += 1
         saver.log.add({"step": step, "epoch": batches.epochs_after(step - 1), **entry})
         progress(step, entry)

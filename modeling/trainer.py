@@ -20,6 +20,7 @@ from modeling.ema import MovingAverage
 from modeling.freezing import freeze, frozen_copy
 from modeling.losses import Errors, Shares, objective_shares, squared_error
 from modeling.negatives import describe_negatives
+from modeling.optimizers import AdamW
 from modeling.ranks import Ranks
 from modeling.spikes import SpikeDetector
 
@@ -42,13 +43,7 @@ class Trainer:
         self._frozen = frozen_copy(self.unet, self._dtype) if config.objective.lambda_reg else None
         self._network = self.ranks.parallel(self.unet)
         self._average = MovingAverage(self._weights, config.ema_decay)
-        self._optimizer = torch.optim.AdamW(
-            self._weights,
-            lr=config.learning_rate,
-            betas=(config.adam_beta1, config.adam_beta2),
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
+        self._optimizer = AdamW(self._trainable, config)
         self._spikes = SpikeDetector(config.spike_ratio)
         self.num_skipped = 0
         """Steps whose loss or gradient was not finite, or whose loss was a spike; they changed nothing."""
@@ -113,14 +108,23 @@ class Trainer:
         if not skip:
             self.num_skipped_in_a_row = 0
             self._spikes.recent.append(loss)
-            for group in self._optimizer.param_groups:
-                group["lr"] = learning_rate(self.config, step)
-            self._optimizer.step()
+            self._optimizer.step(learning_rate(self.config, step))
             self._average.update()
         else:
             self.num_skipped += 1
             self.num_skipped_in_a_row += 1
-        self._optimizer.zero_grad(set_to_none=True)
+        self.forget_gradients()
+
+    def forget_gradients(self) -> None:
+        """Drop the gradients that were computed so far."""
+        for weight in self._weights:
+            weight.grad = None
+
+    def compile(self) -> None:
+        """Compile the network and its frozen copy."""
+        for network in (self.unet, self._frozen):
+            if network is not None:
+                network.compile()
 
     def errors(self, batch: MicroBatch, *, alone: bool = False) -> Errors:
         """Return the per-sample errors; c and c' go through the network as one doubled batch.
@@ -174,9 +178,7 @@ class Trainer:
         named: dict[str, Tensor] = {}
         for name, weight, average in zip(self._trainable, self._weights, self._average.average, strict=True):
             named |= {f"weight/{name}": weight.detach(), f"average/{name}": average}
-            moments = self._optimizer.state.get(weight, {})
-            named |= {f"{key}/{name}": moments[key] for key in ("exp_avg", "exp_avg_sq") if moments}
-        return named
+        return named | self._optimizer.tensors()
 
     def state(self) -> dict[str, Any]:
         """Return all counters and figures that the future depends on; JSON."""
@@ -194,14 +196,10 @@ class Trainer:
         self.num_skipped = state["num_skipped"]
         self.num_skipped_in_a_row = state["num_skipped_in_a_row"]
         self._spikes.restore(state["recent_losses"])
-        self._optimizer.state.clear()
         for name, weight, average in zip(self._trainable, self._weights, self._average.average, strict=True):
             weight.copy_(tensors[f"weight/{name}"])
             average.copy_(tensors[f"average/{name}"])
-            if state["num_updates"]:
-                moments = {key: tensors[f"{key}/{name}"].to(weight.device) for key in ("exp_avg", "exp_avg_sq")}
-                count = torch.tensor(float(state["num_updates"]), device=weight.device)
-                self._optimizer.state[weight] = {"step": count, **moments}
+        self._optimizer.restore(tensors, state["num_updates"])
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

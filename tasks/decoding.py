@@ -6,6 +6,7 @@ PyAV's objects must not be used once their container is closed (some crash), so 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -126,7 +127,7 @@ def to_rgb(frame: VideoFrame, size_px: int | None = None) -> Picture:
     With `size_px` it is squashed to that square by LANCZOS while it is converted: from 1080p to 512 px a sixth of the
     time of converting it first, and nearer to the same filter in full precision (benchmarks/frame_extraction.py).
     """
-    square = {} if size_px is None else {"width": size_px, "height": size_px}
+    square: dict[str, Any] = {} if size_px is None else {"width": size_px, "height": size_px}
     how = _TO_RGB if size_px is None else _TO_SQUARE
     image: Picture = frame.to_ndarray(format="rgb24", interpolation=how, threads=1, **square).astype(
         np.uint8, copy=False

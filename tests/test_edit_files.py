@@ -1,15 +1,18 @@
-"""Editing files: one picture, a folder, a CSV."""
+"""Editing files: one picture, a folder, a CSV, shards."""
 
 import json
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+from flows.cli import cli
 from modeling.config import SamplingConfig
 from modeling.data.images import encode_png, read_image, read_note
-from modeling.edit_files import edit_files, plan_requests
-from tests.tiny_pipeline import SIZE_PX, drawn_pictures, tiny_pipeline
+from modeling.edit_files import edit_files
+from modeling.edit_requests import plan_requests
+from tests.tiny_pipeline import INSTRUCTIONS, SIZE_PX, drawn_pictures, tiny_pipeline, write_examples
 
 SAMPLING = SamplingConfig(num_steps=2, precision="fp32", text_guidance=2.0)
 
@@ -102,6 +105,46 @@ def test_a_csv_gives_each_picture_its_instruction_seed_and_name(editor, photos, 
     assert np.abs(difference).max() <= 1
 
 
+def test_each_example_of_shards_is_edited_as_its_own_instruction_says(editor, tmp_path):
+    shards = write_examples(tmp_path / "shards", count=3)
+    outcomes = edit(editor, shards, tmp_path / "out", instruction=None)
+    names = [f"P01_01-{number:06d}.png" for number in range(3)]
+    assert [outcome.request.out.name for outcome in outcomes] == names
+    assert [outcome.request.instruction for outcome in outcomes] == list(INSTRUCTIONS[:3])
+    source = tmp_path / "source.png"
+    source.write_bytes(encode_png(drawn_pictures(6)[2]))  # of the second example
+    edit(editor, source, tmp_path / "alone.png", instruction=INSTRUCTIONS[1])
+    np.testing.assert_array_equal(read_image(tmp_path / "alone.png"), read_image(tmp_path / "out" / names[1]))
+    (tmp_path / "out" / names[2]).unlink()
+    again = edit(editor, shards / "train-000000.tar", tmp_path / "out", instruction=None)
+    assert statuses(again) == ["skipped", "skipped", "edited"]
+
+
+def test_a_bad_example_fails_alone_and_shards_take_no_instruction(editor, tmp_path):
+    shards = write_examples(tmp_path / "shards", count=3)
+    with pytest.raises(ValueError, match="bring their own instructions"):
+        edit(editor, shards, tmp_path / "out", instruction="take cup")
+    tar = shards / "train-000000.tar"
+    content = tar.read_bytes()
+    second = content.index(b"\x89PNG", content.index(b"P01_01-000001.source.png"))
+    tar.write_bytes(content[: second + 20] + bytes(30) + content[second + 50 :])
+    outcomes = edit(editor, shards, tmp_path / "out", instruction=None)
+    assert statuses(outcomes) == ["edited", "failed", "edited"]
+    assert "P01_01-000001.source: not a readable picture" in outcomes[1].message
+    assert str(outcomes[1].request.image) == "example P01_01-000001"
+
+
+def test_the_batch_size_changes_no_edit_and_makes_it_no_other_edit(editor, photos, tmp_path):
+    told = []
+    edit(editor, photos, tmp_path / "out", batch_size=1, on_progress=lambda *done: told.append(done))
+    assert told == [(1, 2), (2, 2)]
+    assert statuses(edit(editor, photos, tmp_path / "out", batch_size=2)) == ["skipped", "skipped"]
+    edit(editor, photos, tmp_path / "again", batch_size=2)
+    for name in ("a.png", "b.png"):
+        difference = read_image(tmp_path / "out" / name).astype(int) - read_image(tmp_path / "again" / name)
+        assert np.abs(difference).max() <= 1
+
+
 def test_a_bad_picture_among_many_fails_alone(editor, photos, tmp_path):
     (photos / "a.png").write_bytes(b"no picture")
     csv = photos / "edits.csv"
@@ -116,6 +159,29 @@ def test_the_aspect_ratio_can_be_kept(editor, photos, tmp_path):
     (photos / "wide.png").write_bytes(encode_png(np.zeros((10, 20, 3), np.uint8)))
     edit(editor, photos / "wide.png", tmp_path / "wide.png", keep_aspect=True)
     assert read_image(tmp_path / "wide.png").shape == (SIZE_PX, 2 * SIZE_PX, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "scales"),
+    [
+        (["--guidance", "paper"], (1.0, 7.5)),
+        (["--guidance", "ip2p"], (1.5, 7.5)),
+        (["--guidance", "ip2p", "--text-guidance", "3"], (1.5, 3.0)),
+        (["--image-guidance", "1.2", "--text-guidance", "2"], (1.2, 2.0)),
+    ],
+)
+def test_the_command_takes_guidance_by_name_and_each_scale_by_itself(options, scales, editor, photos, tmp_path):
+    arguments = ["--editor", editor, "--image", photos, "--instruction", "take cup", "--out", tmp_path / "out"]
+    arguments += ["--steps", "1", "--scheduler", "dpmpp_2m", "--batch-size", "1", "--device", "cpu", *options]
+    done = CliRunner().invoke(cli, ["edit", *map(str, arguments)], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert [line for line in done.stdout.splitlines() if line.startswith("edits: ")] == [
+        "edits: 1 of 2",
+        "edits: 2 of 2",
+    ]
+    sampling = json.loads(read_note(tmp_path / "out" / "a.png"))["sampling"]
+    assert (sampling["image_guidance"], sampling["text_guidance"]) == scales
+    assert (sampling["scheduler"], sampling["num_steps"]) == ("dpmpp_2m", 1)
 
 
 def test_a_missing_picture_editor_or_instruction_is_named(editor, photos, tmp_path):

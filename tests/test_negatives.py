@@ -1,11 +1,15 @@
 """Negative instructions: no shared token, uniform over examples, a function of (seed, step, row) alone."""
 
+import csv
+import json
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import CLIPTokenizer
 
 from modeling.negatives import LEVELS, NegativeSampler, clip_tokens, describe_negatives
 from tests.tiny_pipeline import tiny_tokenizer
@@ -95,6 +99,55 @@ def test_punctuation_capitals_and_special_tokens_are_no_tokens_of_an_instruction
     assert len(tokenize("take, cup")) == 2
     assert tokenize(",") == frozenset()
     assert tokenize("cup é") == tokenize("cup")  # a letter that the vocabulary lacks becomes the end token
+
+
+def assert_disjoint(sampler: NegativeSampler, examples: np.ndarray, tokenizer, step: int) -> None:
+    """No token of the tokenizer's own ids in common, but for its special ones."""
+    drawn = sampler.draw(examples, seed=1, step=step)
+    special = set(tokenizer.all_special_ids)
+    for own, number, level in zip(sampler.number_of_example[examples], drawn.instructions, drawn.levels, strict=True):
+        if LEVELS[level] == "disjoint":
+            ids, other = (set(tokenizer(sampler.unique[each]).input_ids) - special for each in (own, number))
+            assert ids
+            assert not ids & other
+
+
+def test_a_negative_shares_no_clip_token() -> None:
+    """Words that the vocabulary lacks are compared by their pieces, here letters."""
+    tokenizer = tiny_tokenizer()
+    texts = [
+        "take cup",
+        "open the cupboard",
+        "put plate",
+        "kite",
+        "close knife",
+        "kupboard",
+        "left table on",
+        "a knife",
+    ]
+    sampler = NegativeSampler(texts, clip_tokens(tokenizer))
+    for step in range(30):
+        assert_disjoint(sampler, np.arange(len(texts)), tokenizer, step)
+    sizes = dict(zip(sampler.unique, (sampler.pool(number) for number in range(len(texts))), strict=True))
+    assert LEVELS[sizes["kite"][0]] == "disjoint"
+    assert sizes["kite"][1] == len(texts) - 2  # all but itself and "kupboard", which has a k too
+
+
+def test_epics_narrations_have_negatives_that_share_no_token_of_clip(real_data: Path) -> None:
+    annotations, vocabulary = real_data / "epic100" / "EPIC_100_validation.csv", real_data / "clip" / "vocab.json"
+    if not (annotations.is_file() and vocabulary.is_file()):
+        pytest.skip(f"no EPIC annotations and CLIP vocabulary in {real_data}")
+    merges = (real_data / "clip" / "merges.txt").read_text(encoding="utf-8").splitlines()[1:]
+    pairs = [tuple(line.split()) for line in merges if len(line.split()) == 2]
+    tokenizer = CLIPTokenizer(vocab=json.loads(vocabulary.read_text(encoding="utf-8")), merges=pairs)
+    tokenizer.model_max_length = 77
+    with annotations.open(newline="", encoding="utf-8") as file:
+        texts = [row["narration"] for row in csv.DictReader(file)]
+    sampler = NegativeSampler(texts, clip_tokens(tokenizer))
+    examples = np.arange(0, len(texts), 19)
+    assert_disjoint(sampler, examples, tokenizer, step=0)
+    levels = sampler.draw(examples, seed=1, step=0).levels
+    assert (levels == LEVELS.index("disjoint")).mean() > 0.99
 
 
 def test_a_text_is_compared_as_far_as_clip_reads_it() -> None:

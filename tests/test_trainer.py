@@ -269,8 +269,8 @@ def test_gradients_are_clipped_to_their_norm_only_when_asked(examples: Examples)
     free = [each.grad for each in editor.unet.parameters() if each.grad is not None]
     assert torch.nn.utils.get_total_norm(free) > 0.1
     seen: list[float] = []
-    trainer._optimizer.zero_grad()
-    trainer._optimizer.register_step_pre_hook(
+    trainer.forget_gradients()
+    trainer._optimizer.inner.register_step_pre_hook(
         lambda optimizer, *_: seen.append(
             torch.nn.utils.get_total_norm([each.grad for each in trainer._weights]).item()
         )

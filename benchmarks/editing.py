@@ -1,0 +1,151 @@
+"""Seconds an edit, against diffusers' own StableDiffusionInstructPix2PixPipeline at batch 1 in the same run.
+
+    python -m benchmarks.editing            # CPU: every width of Stable Diffusion 1.5 a fifth, 128 px
+    python -m benchmarks.editing --gpu      # Stable Diffusion 1.5's sizes, 512 px, bf16; adds measures named *_gpu
+
+Same random weights, pictures, instructions, seeds, sampler (euler_ancestral) and guidance (s_i = 1, s_c = 7.5, paper)
+for all variants, and the edits are compared. The pipeline runs three passes a step; here it is two, since e_none has
+weight 0 at s_i = 1. `speedup_two_pass_only` is one picture at a time in both, `speedup_over_pipeline` is a batch here.
+On a GPU the pipeline's weights are bf16, as its users have them, and here the networks run under bf16 autocast.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from diffusers import StableDiffusionInstructPix2PixPipeline
+from PIL import Image
+
+from benchmarks.editors import SIZES, WORDS, make_pipeline
+from benchmarks.measuring import in_turns, machine_of, median_of, median_ratio
+from benchmarks.recording import record
+from modeling.config import SamplingConfig
+from modeling.data.images import Picture
+from modeling.editor import Editor
+from modeling.presets import guidance_paper
+
+QUESTION = "How much faster is an edit than in diffusers' own pipeline, by the pass left out alone and with batching?"
+
+
+def drawn_pictures(count: int, size_px: int) -> Picture:
+    """Return pictures of smooth noise: uint8 [count, size_px, size_px, 3]."""
+    coarse = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+    resized = [Image.fromarray(each).resize((size_px, size_px), Image.Resampling.BICUBIC) for each in coarse]
+    return np.stack([np.asarray(each) for each in resized])
+
+
+def by_pipeline(
+    pipeline: StableDiffusionInstructPix2PixPipeline, picture: Picture, text: str, seed: int, config: SamplingConfig
+) -> Picture:
+    """Edit one picture with diffusers' pipeline: uint8 [H, W, 3]."""
+    edited = pipeline(
+        text,
+        image=Image.fromarray(picture),
+        num_inference_steps=config.num_steps,
+        guidance_scale=config.text_guidance,
+        image_guidance_scale=config.image_guidance,
+        generator=torch.Generator().manual_seed(seed),
+    ).images[0]
+    return np.asarray(edited)
+
+
+def variants_of(
+    pipeline: StableDiffusionInstructPix2PixPipeline,
+    editors: dict[str, Editor],
+    batch_size: int,
+    config: SamplingConfig,
+    made: dict[str, Picture],
+) -> dict[str, Callable[[], object]]:
+    """Return each variant as a piece of work that leaves its edits in `made`; one picture, or a batch."""
+    pictures = drawn_pictures(batch_size, config.size_px)
+    texts = [" ".join(np.random.default_rng(number).choice(WORDS, 4)) for number in range(batch_size)]
+    seeds = list(range(batch_size))
+
+    def pipeline_alone() -> None:
+        made["pipeline"] = by_pipeline(pipeline, pictures[0], texts[0], seeds[0], config)[None]
+
+    def edit(name: str, count: int) -> Callable[[], None]:
+        editor = editors["compiled" if name == "compiled" else "plain"]
+
+        def work() -> None:
+            made[name] = editor.edit(pictures[:count], texts[:count], seeds[:count], config, batch_size=count)
+
+        return work
+
+    variants: dict[str, Callable[[], object]] = {"pipeline": pipeline_alone, "alone": edit("alone", 1)}
+    variants["batched"] = edit("batched", batch_size)
+    if "compiled" in editors:
+        variants["compiled"] = edit("compiled", batch_size)
+    return variants
+
+
+def difference(first: Picture, second: Picture) -> int:
+    """Return the largest difference in levels of 255."""
+    return int(np.abs(first[0].astype(int) - second[0].astype(int)).max())
+
+
+def measure(given: argparse.Namespace) -> None:
+    """Measure and record."""
+    device = torch.device("cuda" if given.gpu and torch.cuda.is_available() else "cpu")
+    precision = "bf16" if given.gpu else "fp32"
+    config = replace(guidance_paper(), size_px=given.size_px, num_steps=given.steps, precision=precision)
+    pipeline = make_pipeline(given.sizes)
+    if given.gpu:
+        pipeline.to(device, torch.bfloat16)
+    editors = {"plain": Editor(make_pipeline(given.sizes), device)}
+    if given.compile:
+        editors["compiled"] = Editor(make_pipeline(given.sizes), device)
+        editors["compiled"].compile()
+    made: dict[str, Picture] = {}
+    work = variants_of(pipeline, editors, given.batch_size, config, made)
+    taken = in_turns(work, num_turns=given.turns, device=device)
+    num_pictures = {"pipeline": 1, "alone": 1, "batched": given.batch_size, "compiled": given.batch_size}
+    measures = {
+        "speedup_over_pipeline": median_ratio(taken["pipeline"], taken["batched"], per=given.batch_size),
+        "speedup_two_pass_only": median_ratio(taken["pipeline"], taken["alone"]),
+        **{f"{name}_s_per_image": median_of(each) / num_pictures[name] for name, each in taken.items()},
+        **{f"{name}_wall_s_per_image": median_of(each, "wall") / num_pictures[name] for name, each in taken.items()},
+        "max_difference_to_pipeline_levels": difference(made["pipeline"], made["alone"]),
+        "max_difference_batched_to_alone_levels": difference(made["batched"], made["alone"]),
+    }
+    if given.compile:
+        measures["speedup_compiled"] = median_ratio(taken["pipeline"], taken["compiled"], per=given.batch_size)
+    suffix = "_gpu" if given.gpu else ""
+    sizes = {"sizes": given.sizes, **vars(SIZES[given.sizes]), "size_px": given.size_px, "num_steps": given.steps}
+    setting = {**sizes, "batch_size": given.batch_size, "turns": given.turns, "precision": precision}
+    record(
+        given.name,
+        QUESTION,
+        {f"{name}{suffix}": round(value, 4) for name, value in measures.items()},
+        keep_earlier=True,
+        write=device.type == "cuda" or not given.gpu,
+        alternative="StableDiffusionInstructPix2PixPipeline of diffusers, one picture at a time, three passes a step",
+        seconds="*_s_per_image are CPU seconds of one thread; wall-clock seconds, other load included, stand beside",
+        **{f"setting{suffix}": setting | machine_of(device)},
+    )
+
+
+def main() -> None:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gpu", action="store_true", help="the GPU's sizes and names, on a CPU where there is none")
+    parser.add_argument("--sizes", choices=list(SIZES))
+    parser.add_argument("--size-px", type=int)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--compile", action="store_true", help="measure torch.compile as well")
+    parser.add_argument("--name", default="editing", help="file in benchmarks/results to write")
+    given = parser.parse_args()
+    given.sizes = given.sizes or ("sd15" if given.gpu else "fifth")
+    given.size_px = given.size_px or (512 if given.gpu else 128)
+    given.batch_size = given.batch_size or (8 if given.gpu else 4)
+    if not given.gpu:
+        torch.set_num_threads(1)
+    measure(given)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Editors of Stable Diffusion's make with random weights, to measure speed on: its own sizes, and every width a fifth.
+
+A fifth keeps the proportions of U-Net, autoencoder and text encoder, so that what a step of each costs stays in
+proportion too; `tiny` is for trying a benchmark out.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    EulerAncestralDiscreteScheduler,
+    StableDiffusionInstructPix2PixPipeline,
+    UNet2DConditionModel,
+)
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from modeling.small_pipeline import build_tokenizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Widths and depths of an editor; its latents have 4 channels and an eighth of the picture's side."""
+
+    unet: tuple[int, int, int, int]
+    """Channels of the U-Net at each resolution; cross-attention in the first three."""
+    num_heads: int
+    """Attention heads in the U-Net."""
+    vae: tuple[int, int, int, int]
+    """Channels of the autoencoder at each resolution."""
+    num_groups: int
+    """Groups of the norms; divides all channels."""
+    layers_per_block: int
+    """Residual blocks at each resolution, of both."""
+    text_width: int
+    """Width of the text encoder and of cross-attention."""
+    text_layers: int
+    """Its blocks."""
+    vocabulary: int
+    """Tokens that it can embed."""
+
+
+SIZES = {
+    "sd15": Sizes(
+        unet=(320, 640, 1280, 1280),
+        num_heads=8,
+        vae=(128, 256, 512, 512),
+        num_groups=32,
+        layers_per_block=2,
+        text_width=768,
+        text_layers=12,
+        vocabulary=49_408,
+    ),
+    "fifth": Sizes(
+        unet=(64, 128, 256, 256),
+        num_heads=8,
+        vae=(24, 48, 96, 96),
+        num_groups=8,
+        layers_per_block=2,
+        text_width=160,
+        text_layers=12,
+        vocabulary=2_000,
+    ),
+    "tiny": Sizes(
+        unet=(8, 8, 16, 16),
+        num_heads=2,
+        vae=(4, 4, 8, 8),
+        num_groups=4,
+        layers_per_block=1,
+        text_width=16,
+        text_layers=1,
+        vocabulary=2_000,
+    ),
+}
+"""By name: Stable Diffusion 1.5, every width of it divided by five (rounded to what the norms want), next to none."""
+WORDS = ("take", "put", "open", "close", "wash", "the", "cup", "plate", "knife", "door", "tap", "onion", "from", "on")
+"""Words that the tokenizer knows whole."""
+
+
+def make_pipeline(name: str, *, seed: int = 0) -> StableDiffusionInstructPix2PixPipeline:
+    """Make the editor of a size as diffusers' pipeline, with the sampler of InstructPix2Pix; weights from `seed`."""
+    sizes = SIZES[name]
+    tokenizer = build_tokenizer(WORDS, max_tokens=77)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        pipeline = StableDiffusionInstructPix2PixPipeline(
+            vae=_autoencoder(sizes).eval(),
+            text_encoder=_text_encoder(sizes, len(tokenizer)).eval(),
+            tokenizer=tokenizer,
+            unet=make_unet(sizes).eval(),
+            scheduler=EulerAncestralDiscreteScheduler(
+                beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
+            ),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def make_unet(sizes: Sizes) -> UNet2DConditionModel:
+    """Make the U-Net, weights from torch's current generator and on its current device."""
+    return UNet2DConditionModel(
+        sample_size=64,
+        in_channels=8,
+        out_channels=4,
+        block_out_channels=sizes.unet,
+        layers_per_block=sizes.layers_per_block,
+        cross_attention_dim=sizes.text_width,
+        attention_head_dim=sizes.num_heads,
+        norm_num_groups=sizes.num_groups,
+    )
+
+
+def _autoencoder(sizes: Sizes) -> AutoencoderKL:
+    return AutoencoderKL(
+        block_out_channels=sizes.vae,
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        layers_per_block=sizes.layers_per_block,
+        latent_channels=4,
+        norm_num_groups=sizes.num_groups,
+    )
+
+
+def _text_encoder(sizes: Sizes, num_tokens: int) -> CLIPTextModel:
+    end = num_tokens - 1
+    config = CLIPTextConfig(
+        vocab_size=max(sizes.vocabulary, num_tokens),
+        hidden_size=sizes.text_width,
+        intermediate_size=4 * sizes.text_width,
+        num_hidden_layers=sizes.text_layers,
+        num_attention_heads=max(1, sizes.text_width // 64),
+        max_position_embeddings=77,
+        bos_token_id=end - 1,
+        eos_token_id=end,
+        pad_token_id=end,
+    )
+    return CLIPTextModel(config)

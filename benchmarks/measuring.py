@@ -1,0 +1,71 @@
+"""Variants of the same work -> seconds of each, taken in turns, and ratios between them.
+
+On a CPU the seconds are this process's CPU seconds, so that other load disturbs little; on a GPU they are wall-clock
+seconds between synchronisations. Variants take turns and the median of the turns' ratios is told.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seconds:
+    """What one turn of a variant took."""
+
+    wall: float
+    """Wall-clock seconds."""
+    cpu: float
+    """CPU seconds of this process, all threads."""
+    used: float
+    """Those that count: CPU seconds on a CPU, wall-clock seconds on a GPU."""
+
+
+def timed(work: Callable[[], object], device: torch.device) -> Seconds:
+    """Do the work once and return its seconds."""
+    _synchronise(device)
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    _synchronise(device)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return Seconds(wall=wall, cpu=cpu, used=wall if device.type == "cuda" else cpu)
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def in_turns(
+    variants: Mapping[str, Callable[[], object]], *, num_turns: int, device: torch.device
+) -> dict[str, list[Seconds]]:
+    """Do every variant once a turn, after one turn that does not count; return each one's seconds, turn by turn."""
+    for work in variants.values():
+        work()
+    taken: dict[str, list[Seconds]] = {name: [] for name in variants}
+    for turn in range(num_turns):
+        order = list(variants) if turn % 2 == 0 else list(variants)[::-1]
+        for name in order:
+            taken[name].append(timed(variants[name], device))
+            print(f"turn {turn + 1} of {num_turns}, {name}: {taken[name][-1].used:.2f} s", flush=True)
+    return taken
+
+
+def median_ratio(slower: list[Seconds], faster: list[Seconds], *, per: float = 1.0) -> float:
+    """Return the median over turns of the seconds of `slower` over those of `faster`, times `per`."""
+    return statistics.median(a.used / b.used for a, b in zip(slower, faster, strict=True)) * per
+
+
+def median_of(seconds: list[Seconds], kind: str = "used") -> float:
+    """Return the median of one kind of seconds."""
+    return statistics.median(getattr(each, kind) for each in seconds)
+
+
+def machine_of(device: torch.device) -> dict[str, object]:
+    """Describe what the arithmetic ran on."""
+    if device.type == "cuda":
+        return {"device": torch.cuda.get_device_name(device), "torch": torch.__version__}
+    return {"device": "cpu", "threads": torch.get_num_threads(), "torch": torch.__version__}

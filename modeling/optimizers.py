@@ -1,0 +1,80 @@
+"""AdamW with moments in fp32, or in 8 bits by bitsandbytes, and its moments in and out of checkpoints.
+
+All moments are allocated when the optimiser is made: what does not fit is known before the first step, and a step that
+has begun to move weights allocates nothing more.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from modeling.config import TrainConfig
+
+_MOMENTS = ("exp_avg", "exp_avg_sq", "state1", "state2", "absmax1", "absmax2")
+"""State of a weight that a checkpoint holds: torch's moments, or bitsandbytes' with the scales of their blocks."""
+
+
+class AdamW:
+    """AdamW over named weights."""
+
+    def __init__(self, weights: Mapping[str, Tensor], config: TrainConfig):
+        """Allocate the moments; ValueError where 8 bits are asked for and bitsandbytes is not installed."""
+        self._weights = weights
+        self._in_8_bits = config.adam_bits == 8
+        options = {
+            "lr": config.learning_rate,
+            "betas": (config.adam_beta1, config.adam_beta2),
+            "weight_decay": config.weight_decay,
+        }
+        self.inner: Any = _adamw_8bit(list(weights.values()), options) if self._in_8_bits else None
+        if self.inner is None:
+            self.inner = torch.optim.AdamW(list(weights.values()), fused=True, **options)
+        self._set_step(0)
+
+    def _set_step(self, step: int) -> None:
+        """Make every weight's state anew, moments 0, as after `step` steps."""
+        self.inner.state.clear()
+        (group,) = self.inner.param_groups
+        for place, weight in enumerate(self._weights.values()):
+            if self._in_8_bits:
+                self.inner.init_state(group, weight, 0, place)
+                self.inner.state[weight]["step"] = step
+            else:
+                moments = {name: torch.zeros_like(weight.detach()) for name in ("exp_avg", "exp_avg_sq")}
+                count = torch.tensor(float(step), device=weight.device)
+                self.inner.state[weight] = {"step": count, **moments}
+
+    def step(self, learning_rate: float) -> None:
+        """Move the weights along their gradients."""
+        (group,) = self.inner.param_groups
+        group["lr"] = learning_rate
+        self.inner.step()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all moments, as KIND/NAME of the weight."""
+        return {
+            f"{kind}/{name}": self.inner.state[weight][kind]
+            for name, weight in self._weights.items()
+            for kind in _MOMENTS
+            if kind in self.inner.state[weight]
+        }
+
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, Tensor], num_steps: int) -> None:
+        """Set the moments that `tensors` gave after `num_steps` steps; none are needed after none."""
+        self._set_step(num_steps)
+        if num_steps:
+            for name, own in self.tensors().items():
+                own.copy_(tensors[name])
+
+
+def _adamw_8bit(weights: Sequence[Tensor], options: Mapping[str, Any]) -> Any:
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except ImportError as error:
+        raise ValueError(
+            "adam_bits is 8, which needs bitsandbytes: pip install 'editaction[8bit]', or set adam_bits to 32."
+        ) from error
+    return AdamW8bit(weights, **options)
