@@ -17,10 +17,9 @@ from tasks.config import Patience, RunOptions
 from tasks.epic import git_blob
 from tasks.video_sites import MPII_ARCHIVE, Site
 from tasks.videos_folder import fill_folder
-from tests.clips import encode
+from tests.clips import CLIPS, X264, encode
 from tests.http_server import Behaviour, Fault, serving
 from tests.test_downloads import md5_of
-from tests.test_video_frames import CLIPS, X264
 
 TABLE = """video,start_s,stop_s,instruction
 P01_101,0.2,1.0,open door

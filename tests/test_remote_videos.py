@@ -11,9 +11,9 @@ from tasks.config import Patience
 from tasks.range_file import RangeFile
 from tasks.remote_video import FetchError, RemoteVideo, readable
 from tasks.video import Moment, Reading, Shown, VideoError, read_moments
-from tests.clips import encode, read_number, remux
+from tests.clips import CLIPS, X264, encode, read_number, remux
 from tests.http_server import Behaviour, Fault, serving
-from tests.test_video_frames import CLIPS, NOT_PLANNED, X264
+from tests.test_video_frames import NOT_PLANNED
 
 PATIENCE = Patience(retries=3, first_wait_s=0.002, stall_s=0.3)
 MORE_CLIPS = {
