@@ -1,5 +1,6 @@
 """Named settings: the paper's training run, its ablations, both readings of its loss weights, the two guidances."""
 
+import math
 from dataclasses import replace
 
 from modeling.config import ObjectiveConfig, SamplingConfig, TrainConfig
@@ -62,20 +63,22 @@ def method(name: str, whole: ObjectiveConfig) -> ObjectiveConfig:
     if name in known:
         return known[name]
     term, _, number = name.partition("_")
-    try:
-        weight = float(number)
-    except ValueError:
-        weight = 0.0
-    if term in ("action", "reg") and weight > 0:
-        return replace(
-            whole,
-            lambda_action=weight if term == "action" else 0.0,
-            lambda_reg=weight if term == "reg" else 0.0,
-        )
+    weight = _positive(number)
+    if term in ("action", "reg") and weight is not None:
+        none = replace(whole, lambda_action=0.0, lambda_reg=0.0)
+        return replace(none, lambda_action=weight) if term == "action" else replace(none, lambda_reg=weight)
     raise ValueError(
         f"There is no method {name!r}; choose of {', '.join(known)}, action_X and reg_X (a loss weight X), or table5, "
         f"{', '.join(GRIDS)}, which stand for several."
     )
+
+
+def _positive(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if 0 < number < math.inf else None
 
 
 def paper() -> TrainConfig:

@@ -31,6 +31,8 @@ def one_line(err: str) -> str:
         (["demo", "--set", "editor.num_stps=1"], 1, "no setting 'editor.num_stps'"),
         (["demo", "--set", "editor.num_steps=0"], 1, "num_steps"),
         (["demo", "--set", "editor.num_steps"], 1, "KEY=VALUE"),
+        (["demo", "--methods", "editaction,finetund"], 1, "no method 'finetund'"),
+        (["demo", "--processes", "0"], 2, "not in the range"),
         (["run", "--preset", "table"], 1, "--annotations FILE"),
         (["run", "--preset", "table", "--annotations", "missing.csv"], 1, "no annotation file missing.csv"),
         (["records", "framess"], 1, "no stage 'framess'"),

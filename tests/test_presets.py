@@ -146,7 +146,9 @@ def test_names_that_stand_for_several_methods() -> None:
         assert [each.lambda_reg for each in objectives] == [*(0.0 for _ in grid), *grid]
 
 
-@pytest.mark.parametrize("name", ["edit_action", "action_", "action_x", "action_-1", "action_0", "freeze_1", ""])
+@pytest.mark.parametrize(
+    "name", ["edit_action", "action_", "action_x", "action_-1", "action_0", "reg_inf", "reg_nan", "freeze_1", ""]
+)
 def test_a_method_that_there_is_not_is_refused_in_words(name: str) -> None:
     with pytest.raises(ValueError, match="There is no method"):
         make_job(Request(methods=(name,)))

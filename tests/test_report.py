@@ -1,5 +1,6 @@
 """The report: all of its parts are there, nothing comes from outside, no text becomes markup, curves are right."""
 
+import json
 import re
 from html.parser import HTMLParser
 
@@ -9,11 +10,13 @@ import pytest
 from evaluation.report import data_uri
 from evaluation.report_charts import Chart, Series, averaged, draw_chart, log_ticks, round_ticks
 from evaluation.report_tables import headline_of
+from modeling.config import TrainConfig
 from tasks.config import ReportConfig, ScoresConfig
-from tasks.report import charts_of, report, settings_of, warnings_of
+from tasks.report import charts_of, comparison_of, report, settings_of, warnings_of
 from tasks.scores import scores
 from tasks.shown import gallery_rows
 from tests.drawn_run import DrawnKitchen, draw_run
+from tests.drawn_run import editor as drawn_editor
 
 NASTY = 'open <script>alert("1")</script> & "fridge"'
 VOID = {"meta", "link", "img", "br", "line", "polyline"}
@@ -133,6 +136,29 @@ def test_every_artifact_is_named_with_its_key(made):
     artifact, page = made
     for each in artifact.manifest["inputs"].values():
         assert each["artifact"] in page
+
+
+def test_editors_of_several_methods_are_named_and_their_losses_drawn_beside_each_other(tmp_path):
+    run = draw_run(tmp_path)
+    inputs = run.scored_inputs()
+    inputs["edits_finetuned"] = inputs["edits_start"]
+    scored = scores.run(tmp_path, "t", ScoresConfig(num_bootstrap=20), **inputs)
+    other = drawn_editor.run(tmp_path, "drawn-finetuned", TrainConfig(num_steps=60, batch_size=8))
+    told = {"scores": scored.path, "editor": run.editor.path, "editor_finetuned": other.path, **inputs}
+    page = (report.run(tmp_path, "t", ReportConfig(), **told).path / "report.html").read_text()
+    assert page.count(other.manifest["key"][:8]) >= 1
+    assert "fine-tuned InstructPix2Pix" in page
+    assert "L_static by editor" in page
+    table = json.loads((scored.path / "scores.json").read_text())["splits"][0]
+    assert [row["editor"] for row in table["rows"]] == ["copy", "truth", "start", "editaction", "finetuned"]
+
+
+def test_losses_are_compared_only_where_there_are_several_editors():
+    logs = {name: [{"step": 1, "static": 0.2}, {"step": 2, "static": 0.1}] for name in "abcde"}
+    assert comparison_of({"a": logs["a"]}) == []
+    assert comparison_of({"a": logs["a"], "b": []}) == []
+    (chart,) = comparison_of(logs)
+    assert [series.name for series in chart.series] == ["a", "b", "c", "d"]
 
 
 def test_settings_tell_the_papers_value_only_where_it_differs():
