@@ -23,7 +23,7 @@ class AdamW:
         """Allocate the moments; ValueError where 8 bits are asked for and bitsandbytes is not installed."""
         self._weights = weights
         self._in_8_bits = config.adam_bits == 8
-        options = {
+        options: dict[str, Any] = {
             "lr": config.learning_rate,
             "betas": (config.adam_beta1, config.adam_beta2),
             "weight_decay": config.weight_decay,
