@@ -1,5 +1,6 @@
 """Frames read from a server are those that the local file gives, and little more than they need comes over the line."""
 
+import pickle
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,6 +164,7 @@ def test_a_file_that_cannot_be_had_is_no_damaged_file(
     with pytest.raises(FetchError) as raised:
         read(put(server, long_clip), [20.0, 91.3])
     assert raised.value.reason == reason
+    assert pickle.loads(pickle.dumps(raised.value)).reason == reason, "it comes whole out of a worker process"
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>" * 50], ids=["empty", "html"])
