@@ -212,8 +212,8 @@ def main() -> None:
     measures["exact_percent"] = round(100 * min(exact), 2)
     record(
         "remote_extraction",
-        "What part of a remote video do its pairs need, are they exact, and how much sooner are they there than after a "
-        "download of the whole video?",
+        "What part of a remote video do its pairs need, are they exact, and how much sooner are they there than after "
+        "a download of the whole video?",
         measures,
         video=f"{minutes} min of 1080p50 H.264 at {MBIT_PER_S} Mbit/s (one minute repeated), {sizes_mb} MB",
         segments=f"{NUM_SEGMENTS} of {SEGMENT_S} s; without ending: short GOP ({GOPS['short_gop']}), dense",

@@ -117,6 +117,8 @@ class Job:
                 raise ValueError(
                     f"Preset {self.config.preset!r} draws its own videos; leave annotations and videos out."
                 )
+            if self.fetch != "local":
+                raise ValueError(f"Preset {self.config.preset!r} draws its own videos; leave --fetch out.")
             return
         reader = self.config.segments.reader
         if self.annotations is None:

@@ -18,7 +18,7 @@ from tasks.artifacts import Artifact, Record, Work, digest_of
 from tasks.config import ClassifierConfig
 from tasks.decoding import VideoError
 from tasks.processes import process_pool
-from tasks.remote_video import FetchError, VideoPlace, readable
+from tasks.remote_video import VideoPlace, readable
 from tasks.video import Moment, Shown, read_moments
 from tasks.video_files import video_paths
 
@@ -67,13 +67,13 @@ def moments_of(start_s: float, stop_s: float, per_part: int) -> list[float]:
 def cut_clips(task: VideoSegments) -> list[str | None]:
     """Write a video's frames and their index; return for each segment None, or why it could not be read.
 
-    Nothing is written when none could.
+    Nothing is written when none could. FetchError when a remote video stops coming: the stage ends and goes on later.
     """
     moments = [Moment(time_s=time) for span in task.spans_s for time in moments_of(*span, task.moments_per_part)]
     try:
         with readable(task.video) as video:
             outcomes = read_moments(video, moments, lambda frame: squash(frame, task.size_px)).outcomes
-    except (VideoError, FetchError) as error:
+    except VideoError as error:
         return [str(error)] * len(task.spans_s)
     per_segment = task.moments_per_part * NUM_FRAMES
     frames: dict[int, NDArray[np.uint8]] = {}

@@ -91,7 +91,7 @@ def read_index(file: RangeFile, container: InputContainer, stream: VideoStream) 
         is_truncated=ends_early(file, stream),
         may_skip=_may_skip(codec, stream.codec_context.extradata or b""),
     )
-    return Index(packets=packets, extents=extents) if packets.is_trusted and not packets.is_truncated else None
+    return Index(packets=packets, extents=extents) if packets.is_trusted else None
 
 
 def _may_skip(codec: str, extradata: bytes) -> bool:

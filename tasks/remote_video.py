@@ -19,6 +19,10 @@ class FetchError(ValueError):
         super().__init__(message)
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type["FetchError"], tuple[str, str]]:
+        """Come whole out of a worker process."""
+        return FetchError, (self.reason, str(self))
+
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteVideo:

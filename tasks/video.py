@@ -39,18 +39,9 @@ def read_moments(
     cannot be had; single moments that it does not hold have their own error.
     """
     try:
-        reading = _read(path, moments, lambda frame: keep(to_rgb(frame, size_px)))
+        return _read(path, moments, lambda frame: keep(to_rgb(frame, size_px)))
     except av.error.FFmpegError as error:
-        _check_fetched(path)
         raise VideoError("undecodable", f"{path.name}: {error}.") from error
-    _check_fetched(path)
-    return reading
-
-
-def _check_fetched(file: VideoFile) -> None:
-    """Raise what kept a read from its bytes; libav takes it for the end of the file, or for damage."""
-    if not isinstance(file, Path) and file.error is not None:
-        raise file.error
 
 
 def _read(path: VideoFile, moments: Sequence[Moment], keep: Callable[[VideoFrame], T]) -> Reading[T]:
@@ -88,7 +79,6 @@ def _read_by_index(file: "RangeFile", moments: Sequence[Moment], keep: Callable[
             reading = _read_by_plan(container, stream, packets, moments, keep)
         if reading is not None:
             return reading
-    _check_fetched(file)
     file.read_whole()
     return None
 

@@ -193,10 +193,17 @@ def test_growth_is_told_up_to_the_whole(site: tuple[Behaviour, str], tmp_path: P
 
 
 def test_at_most_so_many_files_are_fetched_at_once(site: tuple[Behaviour, str], tmp_path: Path) -> None:
-    """With one connection the second file is begun when the first is there."""
+    """With one connection the second file is begun when the first is there, stalls and all."""
+    site[0].faults["/a.mp4"] = [Fault("stall", 100_000)]
     assert fetch(wanted(site, tmp_path), wanted(site, tmp_path, "b.mp4"), connections=1) == {
         "a.mp4": None,
         "b.mp4": None,
     }
     gets = [each.path for each in site[0].asked if each.method == "GET"]
-    assert gets == ["/a.mp4", "/b.mp4"]
+    assert gets == ["/a.mp4", "/a.mp4", "/b.mp4"]
+
+
+def test_a_part_that_was_not_asked_for_is_not_put_to_the_rest(site: tuple[Behaviour, str], tmp_path: Path) -> None:
+    site[0].faults["/a.mp4"] = [Fault("drop", 300_000), Fault("shifted")]
+    assert fetch(wanted(site, tmp_path)) == {"a.mp4": None}
+    assert site[0].ranges_of("/a.mp4") == ["", "bytes=300000-", ""]

@@ -257,6 +257,7 @@ def test_the_pinned_annotations_are_fetched_and_others_refused(
         ({"fetch": "download", "mirror": "/data/videos"}, "a folder is --videos"),
         ({"fetch": "ranges", "videos": "."}, "leave --videos out"),
         ({}, "--fetch download"),
+        ({"preset": "demo", "annotations": None, "fetch": "download"}, "draws its own videos"),
     ],
 )
 def test_what_cannot_be_fetched_is_said_at_once(changes: dict[str, str], says: str, tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ def test_settings_are_read_as_json_where_they_are_json() -> None:
     [
         ({"preset": "demos"}, "no preset 'demos'"),
         ({"preset": "table"}, "needs the annotation file"),
+        ({"preset": "hc"}, "needs the folder of the videos"),
         ({"preset": "hc", "annotations": "missing.csv"}, "no annotation file missing.csv"),
         ({"preset": "hc", "annotations": __file__}, "needs the folder of the videos"),
         ({"preset": "hc", "annotations": __file__, "videos": "missing"}, "no folder of videos missing"),
