@@ -33,6 +33,8 @@ from tasks.stages import STAGES
 from tasks.video import ffmpeg_program
 
 NUM_VIDEOS, SEGMENTS_PER_VIDEO = 700, 110
+NUM_RERUNS = 3
+"""The fastest counts: what else runs on a machine only ever adds to it."""
 SIDE_PX, RATE, SECONDS = 64, 25, 20
 SETTINGS = {"frames.size_px": SIDE_PX, "splits.num_long_distance": 0}
 """HC's recipe, pictures as small as the videos. The long-distance set is left out: every view is the same here."""
@@ -199,8 +201,9 @@ def measure(folder: Path, num_videos: int) -> tuple[dict[str, float], dict[str, 
         server = server_pid(api_url)
         before_mb = memory_mb("VmHWM", server)
         flow = run_apart("flow", request("flows"))
-        rerun = run_apart("flow", request("flows"))
-        task_runs = max(num_task_runs(api_url, each["flow_run"], len(flow["stages"])) for each in (flow, rerun))
+        reruns = [run_apart("flow", request("flows")) for _ in range(NUM_RERUNS)]
+        rerun = min(reruns, key=lambda each: each["total_s"])
+        task_runs = max(num_task_runs(api_url, each["flow_run"], len(flow["stages"])) for each in (flow, *reruns))
         server_mb = memory_mb("VmHWM", server)
     check_equal(folder / "plain", folder / "flows")
     asked = ["run", "--preset", "hc", "--until", "shards", "--annotations", str(annotations), "--videos", str(videos)]
@@ -213,7 +216,7 @@ def measure(folder: Path, num_videos: int) -> tuple[dict[str, float], dict[str, 
         "videos": num_videos,
         "segments": shards.manifest["counts"]["kept"],
         "cached_rerun_s": rerun["total_s"],
-        "cached_rerun_items": rerun["items_executed"],
+        "cached_rerun_items": sum(each["items_executed"] for each in reruns),
         "prefect_memory_mb": round(max(0.0, flow["peak_mb"] - plain["peak_mb"]) + imports_mb, 1),
         "task_runs": task_runs,
         "prefect_import_mb": imports_mb,
@@ -228,7 +231,8 @@ def measure(folder: Path, num_videos: int) -> tuple[dict[str, float], dict[str, 
         "plan_s": command_s([*asked, "--plan"]),
         "status_s": command_s(["status", "--workspace", str(folder / "flows")]),
     }
-    return measures, {"plain": plain, "flow": flow, "cached_rerun": rerun}
+    details = {"plain": plain, "flow": flow, "cached_rerun": rerun}
+    return measures, details | {"cached_reruns_s": [each["total_s"] for each in reruns]}
 
 
 def check_equal(first: Path, second: Path) -> None:
@@ -252,9 +256,14 @@ def main() -> None:
     set_environment()  # before the server starts: it calls nobody outside
     with tempfile.TemporaryDirectory(prefix="editaction-scale-") as folder:
         measures, details = measure(Path(folder), options.videos)
-    if options.videos < NUM_VIDEOS:
-        print(json.dumps(measures | details, indent=1))
-        return
+        if options.videos < NUM_VIDEOS:
+            print(json.dumps(measures | details, indent=1))
+        else:
+            write_result(measures, details)
+
+
+def write_result(measures: dict[str, float], details: dict[str, Any]) -> None:
+    """Record a whole run."""
     RESULTS.mkdir(exist_ok=True)
     record(
         "scale",
@@ -263,7 +272,8 @@ def main() -> None:
         measures,
         alternative="the same stages called plainly in a fresh process and workspace",
         note="prefect_memory_mb: the flow's peak less the plain functions', plus what importing Prefect itself takes, "
-        "as the plain functions' process imports it too. The server is a process of its own: server_mb.",
+        "as the plain functions' process imports it too. The server is a process of its own: server_mb. "
+        "cached_rerun_s is the wall time of a fresh process, imports included, and the fastest of cached_reruns_s.",
         **details,
     )
 
