@@ -72,7 +72,7 @@ class Job:
     until: str = "report"
     """Last stage to run."""
     methods: tuple[str, ...] = (EDITACTION,)
-    """Objectives to train, as named in modeling/presets.py; the first one is reported in full."""
+    """Objectives to train and evaluate beside each other, as named in modeling/presets.py."""
 
     def __post_init__(self) -> None:
         if not self.methods:
