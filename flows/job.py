@@ -100,7 +100,7 @@ class Job:
     mirror: str | None = None
     """Address that takes the place of the official sites."""
     methods: tuple[str, ...] = (EDITACTION,)
-    """Objectives to train, as named in modeling/presets.py; the first one is reported in full."""
+    """Objectives to train and evaluate beside each other, as named in modeling/presets.py."""
 
     def __post_init__(self) -> None:
         if not self.methods:

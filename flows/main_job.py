@@ -4,6 +4,7 @@ The wiring is written against `make`, so that the same lines run the stages (as 
 them: `make(stage, label, config, **inputs)` gives the artifact's folder, or None when it is only planned.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -85,6 +86,11 @@ def editors(job: Job, made: Dataset, make: Make) -> dict[str, Path | None]:
     return made_by
 
 
+def main_method(methods: Iterable[str]) -> str:
+    """Return the method that a report is about: EditAction, else the first by name, as score tables order them."""
+    return min(methods, key=lambda name: (name != EDITACTION, name))
+
+
 def evaluation(job: Job, made: Dataset, trained: dict[str, Path | None], make: Make) -> Path | None:
     """Editors + test shards -> edits -> scores -> report; the untouched start stands beside the editors."""
     config, label = job.config, job.config.preset
@@ -93,7 +99,7 @@ def evaluation(job: Job, made: Dataset, trained: dict[str, Path | None], make: M
         f"edits_{name}": make("edits", f"{label}-{name}", config.edits, editor=path, shards=made.shards)
         for name, path in trained.items()
     }
-    main = EDITACTION if EDITACTION in trained else job.methods[0]
+    main = main_method(trained)
     others = {f"editor_{name}": path for name, path in trained.items() if name != main}
     edits["edits_start"] = make("edits", f"{label}-start", config.edits, editor=start, shards=made.shards)
     classifier = make("classifier", label, config.classifier, videos=made.videos, shards=made.shards)

@@ -194,6 +194,12 @@ def test_several_methods_are_trained_on_the_same_data_and_judged_together() -> N
     assert {name for name in told if name.startswith("editor_")} == {"editor_finetuned", "editor_action_0.01"}
 
 
+def test_a_report_without_editaction_is_about_the_editor_that_its_score_table_has_first() -> None:
+    told = wiring(methods=("without_action", "finetuned"))[-1][2]
+    assert told["editor"] == Path("editor/demo-finetuned")
+    assert told["editor_without_action"] == Path("editor/demo-without_action")
+
+
 def test_a_run_that_ends_with_its_editors_trains_all_of_them() -> None:
     made = wiring(methods=("editaction", "finetuned"), until="editor")
     assert [label for stage, label, _ in made if stage == "editor"] == ["demo", "demo-finetuned"]
