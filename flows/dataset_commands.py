@@ -24,7 +24,7 @@ def dataset(workspace: str) -> None:
     from flows.making import stage_task
     from flows.presets import PRESETS
     from tasks.artifacts import artifacts_of, made_from
-    from tasks.config import DatasetConfig
+    from tasks.config import DatasetConfig, RunOptions
 
     root = Path(workspace)
     segments = artifacts_of(root, "segments")[-1:]
@@ -37,5 +37,5 @@ def dataset(workspace: str) -> None:
     label = segments[0].manifest["label"]
     config = PRESETS[label]().dataset if label in PRESETS else DatasetConfig()
     inputs = {name: each.path for name, each in made.items()}
-    page = stage_task("dataset").run(root, label, config, **inputs).path / "dataset.html"
+    page = stage_task("dataset").run(root, label, config, options=RunOptions(), **inputs).path / "dataset.html"
     click.echo(str(page.resolve()))
