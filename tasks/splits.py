@@ -6,12 +6,13 @@ are those of a file that a person made, or else the pairs with an end point whos
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from modeling.atomic import write_json
 from tasks.artifacts import Artifact, Outside, Record, Work
 from tasks.assignment import GROUP_COLUMNS, MIN_CAMERA_SHIFT, assign_splits, is_long_distance
-from tasks.config import SplitsConfig
+from tasks.config import QualityLimits, SplitsConfig
 from tasks.leakage import leakage_of
 from tasks.long_distance import Choice, check_choice, read_choice
 from tasks.quality import poor_quality
@@ -21,6 +22,12 @@ LEAKAGE = "leakage.json"
 """Split -> what it shares with training; see leakage.py."""
 FILTERED = ("segment_id", "video_id", "instruction")
 """What identifies a filtered pair."""
+
+
+def poor_pairs(rows: Iterable[Record], limits: QualityLimits) -> dict[str, str]:
+    """Return the pairs outside the limits: segment_id -> reason."""
+    reasons = {row["segment_id"]: poor_quality(row, limits) for row in rows}
+    return {segment_id: reason for segment_id, reason in reasons.items() if reason is not None}
 
 
 def read_long_distance(
@@ -55,8 +62,7 @@ def splits(work: Work, config: SplitsConfig, *, frames: Artifact, long_distance:
     """Assign every pair to a split, or say why it is in none."""
     rows = list(frames.records())
     work.progress(0, len(rows))
-    reasons = {row["segment_id"]: poor_quality(row, config.quality) for row in rows}
-    poor = {segment_id: reason for segment_id, reason in reasons.items() if reason is not None}
+    poor = poor_pairs(rows, config.quality)
     good = [row for row in rows if row["segment_id"] not in poor]
     choice = read_long_distance(long_distance, good, poor, config.num_long_distance)
     assignment = assign_splits(good, config, choice.segment_ids if choice is not None else ())
