@@ -4,6 +4,7 @@ The run builds the pairs, shows the candidates (a page in the workspace, a table
 somebody resumes it with the segments they chose, and goes on. What does not fit is asked for again.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,13 @@ from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
-from flows.job import Request, make_job, outside_file
+from flows.job import Job, Request, make_job, outside_file
 from flows.running import run_stages
 from modeling.atomic import write_bytes
-from tasks.artifacts import Artifact, digest_of
+from tasks.artifacts import Artifact, Record, digest_of
 from tasks.candidates import contact_sheet, find_candidates
 from tasks.long_distance import Choice, choice_csv
-from tasks.splits import read_long_distance
+from tasks.splits import poor_pairs, read_long_distance
 
 WEEK_S = 7 * 24 * 3600
 POLL_S = 3
@@ -42,28 +43,40 @@ def choose_long_distance(request: Request, wait_s: int = WEEK_S, limit: int = 40
     `wait_s`: after so many seconds without an answer the run fails. `limit`: pairs on the page.
     """
     job = make_job(request)
-    # Without a long-distance set of its own accord: it may be impossible, and the random test set stays the same.
-    first = request.settings | {"splits.num_long_distance": 0}
-    run_stages(replace(request, long_distance=None, until="splits", settings=first), last="splits", allow_failed=True)
-    frames, candidates, _ = find_candidates(job.workspace)
-    num_wanted = job.config.splits.num_long_distance
+    config = job.config.splits
+    if not config.num_long_distance:
+        raise ValueError("splits.num_long_distance is 0: say how many pairs shall be chosen.")
+    # Without a long-distance set of its own accord: it may be impossible. The random test set is drawn all the same.
+    first = replace(
+        request, long_distance=None, until="splits", settings=request.settings | {"splits.num_long_distance": 0}
+    )
+    splits = Artifact.read(Path(run_stages(first, last="splits", allow_failed=True)))
+    frames = Artifact.read(job.workspace / splits.manifest["inputs"]["frames"]["artifact"])
+    candidates = find_candidates(frames, splits)
     page = job.workspace / "choices" / f"candidates-{frames.manifest['key'][:8]}.html"
     page.parent.mkdir(exist_ok=True)
-    write_bytes(page, contact_sheet(frames, candidates, num_wanted, limit).encode())
-    text = f"Choose {num_wanted or 'some'} of {len(candidates)} candidates; all are shown on `{page.resolve()}`.\n\n"
-    text += "| rank | segment | instruction | view moved |\n|---|---|---|---|\n"
-    text += "\n".join(
-        f"| {row['rank']} | `{row['segment_id']}` | {row['instruction']} | {100 * row['camera_shift']:.0f} % |"
-        for row in candidates[:NUM_LISTED]
-    )
+    write_bytes(page, contact_sheet(frames, candidates, config.num_long_distance, limit).encode())
+    text = told(candidates, config.num_long_distance, page)
     create_markdown_artifact(text, key="long-distance-candidates", description="Candidates for the long-distance set")
-    chosen = _ask(text, job.workspace, frames, num_wanted, wait_s)
+    chosen = _ask(text, job, frames, wait_s)
     return run_stages(replace(request, long_distance=str(chosen)), last="shards", allow_failed=False)
 
 
-def _ask(text: str, workspace: Path, frames: Artifact, num_wanted: int, wait_s: int) -> Path:
+def told(candidates: Sequence[Record], num_wanted: int, page: Path) -> str:
+    """Return what is asked, in Markdown, with a table of the first candidates."""
+    lines = [f"Choose {num_wanted} of {len(candidates)} candidates; all are shown on `{page.resolve()}`.", ""]
+    lines += ["| rank | segment | instruction | view moved |", "|---|---|---|---|"]
+    for row in candidates[:NUM_LISTED]:
+        instruction = row["instruction"].replace("|", "\\|")
+        lines.append(f"| {row['rank']} | `{row['segment_id']}` | {instruction} | {100 * row['camera_shift']:.0f} % |")
+    return "\n".join(lines)
+
+
+def _ask(text: str, job: Job, frames: Artifact, wait_s: int) -> Path:
     """Pause until somebody gives a choice that fits the pairs; return the file that holds it."""
     rows = list(frames.records())
+    poor = poor_pairs(rows, job.config.splits.quality)
+    good = [row for row in rows if row["segment_id"] not in poor]
     problem = ""
     while True:
         asked = LongDistance.with_initial_data(description=f"{problem}\n\n{text}".strip())
@@ -71,10 +84,10 @@ def _ask(text: str, workspace: Path, frames: Artifact, num_wanted: int, wait_s: 
         choice = Choice(
             segment_ids=tuple(answer.segment_ids), chosen_by=answer.chosen_by.strip(), how="answered to a paused run"
         )
-        path = workspace / "choices" / f"long{len(choice.segment_ids)}-{digest_of(choice)[:8]}.csv"
+        path = job.workspace / "choices" / f"long{len(choice.segment_ids)}-{digest_of(choice)[:8]}.csv"
         write_bytes(path, choice_csv(choice).encode())
         try:
-            read_long_distance(outside_file(path), rows, {}, num_wanted)
+            read_long_distance(outside_file(path), good, poor, job.config.splits.num_long_distance)
         except ValueError as error:
             problem = f"**That choice did not fit.** {error}"
             path.unlink()

@@ -15,21 +15,25 @@ from tasks.long_distance import candidates_csv, rank_candidates
 SUFFIXES = (".html", ".csv")
 
 
-def find_candidates(workspace: Path) -> tuple[Artifact, list[Record], int]:
-    """Return the newest frames, their candidates in order of rank, and how many the splits ask for (0: not known).
-
-    ValueError when there are no frames. Without splits of these frames no random test set is drawn yet, and all pairs
-    with an end point and a moved view are candidates.
-    """
+def newest_frames(workspace: Path) -> Artifact:
+    """Return the newest frames of a workspace; ValueError when there are none."""
     frames = artifacts_of(workspace, "frames")[-1:]
     if not frames:
         raise ValueError(f"{workspace} has no finished frames yet; run the main job with --until frames first.")
-    splits = made_from(artifacts_of(workspace, "splits"), "frames", frames[0])[-1:]
-    assigned = {row["segment_id"]: row["split"] for each in splits for row in each.records()}
-    left_out = {row["segment_id"] for each in splits for row in each.rejected() if not row["reason"].endswith("_test")}
-    rows = [row for row in frames[0].records() if row["segment_id"] not in left_out]
-    num_wanted = splits[0].manifest["config"]["num_long_distance"] if splits else 0
-    return frames[0], rank_candidates(rows, assigned), int(num_wanted)
+    return frames[0]
+
+
+def find_candidates(frames: Artifact, splits: Artifact | None) -> list[Record]:
+    """Return the candidates in order of rank, without pairs that the splits test already or filtered for quality.
+
+    Without splits no random test set is drawn yet, and all pairs with an end point and a moved view are candidates.
+    """
+    rows = list(frames.records())
+    if splits is None:
+        return rank_candidates(rows, {})
+    poor = {row["segment_id"] for row in splits.rejected() if not row["reason"].endswith("_test")}
+    assigned = {row["segment_id"]: row["split"] for row in splits.records()}
+    return rank_candidates([row for row in rows if row["segment_id"] not in poor], assigned)
 
 
 def contact_sheet(frames: Artifact, candidates: Sequence[Record], num_wanted: int, limit: int) -> str:
@@ -51,7 +55,10 @@ def write_candidates(workspace: Path, out: Path, limit: int) -> int:
     """Write the candidates to `out` (.html with the first `limit`, .csv with all); return how many there are."""
     if out.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{out}: candidates are written as {' or '.join(SUFFIXES)}; name the file so.")
-    frames, candidates, num_wanted = find_candidates(workspace)
+    frames = newest_frames(workspace)
+    splits = next(iter(made_from(artifacts_of(workspace, "splits"), "frames", frames)[-1:]), None)
+    candidates = find_candidates(frames, splits)
+    num_wanted = splits.manifest["config"]["num_long_distance"] if splits is not None else 0
     page = out.suffix.lower() == ".html"
     text = contact_sheet(frames, candidates, num_wanted, limit) if page else candidates_csv(candidates)
     write_bytes(out, text.encode())

@@ -6,13 +6,14 @@ are those of a file that a person made, or else the pairs with an end point whos
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from modeling.atomic import write_json
 from tasks.artifacts import Artifact, Outside, Record, Work
 from tasks.assignment import GROUP_COLUMNS, MIN_CAMERA_SHIFT, Assignment, assign_splits, is_long_distance
-from tasks.config import SplitsConfig
+from tasks.config import QualityLimits, SplitsConfig
 from tasks.leakage import leakage_of
 from tasks.long_distance import Choice, check_choice, read_choice
 from tasks.pair_list import recorded_splits
@@ -23,6 +24,12 @@ LEAKAGE = "leakage.json"
 """Split -> what it shares with training; see leakage.py."""
 FILTERED = ("segment_id", "video_id", "instruction")
 """What identifies a filtered pair."""
+
+
+def poor_pairs(rows: Iterable[Record], limits: QualityLimits) -> dict[str, str]:
+    """Return the pairs outside the limits: segment_id -> reason."""
+    reasons = {row["segment_id"]: poor_quality(row, limits) for row in rows}
+    return {segment_id: reason for segment_id, reason in reasons.items() if reason is not None}
 
 
 def read_long_distance(
@@ -54,8 +61,7 @@ def told_choice(choice: Choice | None, rows: list[Record]) -> dict[str, Any]:
 
 def draw(rows: list[Record], config: SplitsConfig, long_distance: Outside | None) -> tuple[Assignment, dict[str, Any]]:
     """Return where every pair goes by the config, and what there is to tell of it."""
-    reasons = {row["segment_id"]: poor_quality(row, config.quality) for row in rows}
-    poor = {segment_id: reason for segment_id, reason in reasons.items() if reason is not None}
+    poor = poor_pairs(rows, config.quality)
     good = [row for row in rows if row["segment_id"] not in poor]
     choice = read_long_distance(long_distance, good, poor, config.num_long_distance)
     drawn = assign_splits(good, config, choice.segment_ids if choice is not None else ())

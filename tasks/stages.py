@@ -93,6 +93,7 @@ STAGES: dict[str, Stage] = {
             sources=(
                 "tasks/dataset.py",
                 "tasks/dataset_statistics.py",
+                "tasks/dataset_tables.py",
                 "tasks/shown.py",
                 "evaluation/dataset_page.py",
                 "evaluation/dataset_charts.py",

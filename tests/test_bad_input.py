@@ -35,6 +35,12 @@ def one_line(err: str) -> str:
         (["demo", "--processes", "0"], 2, "not in the range"),
         (["run", "--preset", "table"], 1, "--annotations FILE"),
         (["run", "--preset", "table", "--annotations", "missing.csv"], 1, "no annotation file missing.csv"),
+        (["demo", "--long-distance", "missing.csv"], 1, "no file missing.csv with a long-distance test set"),
+        (
+            ["run", "--preset", "hc", "--annotations", __file__, "--more-annotations", "b.csv"],
+            1,
+            "annotation file b.csv",
+        ),
         (["records", "framess"], 1, "no stage 'framess'"),
         (["records", "frames"], 1, "has no finished frames"),
         (["report"], 1, "no report yet"),

@@ -36,14 +36,15 @@ def test_a_choice_comes_back_from_its_file(tmp_path):
 
 
 def test_the_table_and_the_page_show_the_candidates_of_the_newest_frames(tmp_path):
-    frames = draw_frames(tmp_path, num_pairs=30, size_px=64)
-    lowest = min(row["change"] for row in frames.records())
-    config = SplitsConfig(num_test=5, num_long_distance=3, quality=QualityLimits(min_change=lowest + 1e-4))
+    frames = draw_frames(tmp_path, num_pairs=60, size_px=64)
+    furthest = max(row["camera_shift"] for row in frames.records() if row["end_point"])
+    config = SplitsConfig(num_test=5, num_long_distance=3, quality=QualityLimits(max_camera_shift=furthest - 1e-4))
     made = splits.run(tmp_path, "t", config, frames=frames.path)
     number = write_candidates(tmp_path, tmp_path / "candidates.csv", 400)
     table = list(csv.DictReader((tmp_path / "candidates.csv").open()))
     by_split = {row["segment_id"]: row["split"] for row in made.records()}
     assert len(table) == number >= 5
+    assert {row["segment_id"] for row in table} <= by_split.keys(), "what is filtered is no candidate"
     assert list(table[0]) == [*COLUMNS, "chosen_by"]
     assert {by_split[row["segment_id"]] for row in table} == {"train", "long3"}
     table[1]["chosen"] = table[3]["chosen"] = table[4]["chosen"] = "x"

@@ -126,6 +126,15 @@ def test_the_videos_of_chosen_pairs_are_held_out_too_and_the_random_test_set_sta
     assert not {videos[each] for each in chosen} & {videos[each] for each in members(after.splits, "train")}
 
 
+@pytest.mark.parametrize("method", ["paper", "video-disjoint"])
+def test_a_chosen_pair_leaves_the_draw_of_the_random_test_set(method):
+    config = SplitsConfig(method=method, num_test=12)
+    drawn = members(assign_splits(MANY, config).splits, "test12")
+    after = assign_splits(MANY, config, sorted(drawn)[:3]).splits
+    assert members(after, "long3") == set(sorted(drawn)[:3])
+    assert len(members(after, "test12")) == 12
+
+
 def test_a_disjoint_split_is_the_same_in_any_order_of_the_rows():
     config = SplitsConfig(method="video-disjoint", num_test=30, num_long_distance=4, num_validation=10)
     assert assign_splits(MANY, config) == assign_splits(MANY[::-1], config)
