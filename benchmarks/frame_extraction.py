@@ -48,7 +48,7 @@ def measure_film(path: Path, seconds: int) -> dict[str, Any]:
         for name in ways if turn == 0 else ("project",):
             spent_s, pictures = cpu_of(lambda way=ways[name]: pictures_by(way, path, times, FILM_RATE))
             cpu_s[name].append(spent_s)
-            exact[name] = exact_percent(clip, times, pictures)
+            exact[name] = round(exact_percent(clip, times, pictures), 1)
     limit.close()
     return {
         "frames_wanted": len(set(map(clip.on_screen, times))),
@@ -83,6 +83,8 @@ def notes(real: tuple[int, int] | None) -> list[str]:
         "Minimal is counted in the bitstream: from the wanted frame's keyframe on, without frames that nobody wants "
         "and no other refers to. AVI and raw streams have no presentation times and are counted from their first "
         "frame by definition; they stand apart, as do files with damaged packets, which are decoded whole.",
+        "Decoded are frames that the decoder gave out: those that an edit list cuts away, that are hidden or that lead "
+        "an open group are not, so that the ratio falls below 1 there.",
         "The limit decodes the minimal packets from memory, with the same resize and the same JPEG encoder.",
         "short_gop is like a GoPro's stream, not one: a keyframe every 8 frames and no B-frames. Both films are "
         f"encoded with preset ultrafast, crf {CRF} and {X264_SETTINGS}.",
@@ -121,11 +123,12 @@ def measure(scratch: Path, film_s: int, num_repeats: int) -> None:
         films=films,
         hour=hour,
         expected_hours_for_hc={
-            "of": f"{HC_VIDEOS} videos, {HC_HOURS} h, {HC_FRAMES} frames; one process per core, reading not counted, "
-            "never less than the longest video takes",
+            "of": f"{HC_VIDEOS} videos, {HC_HOURS} h, {HC_FRAMES} frames; one process per core, never less than the "
+            "longest video takes; waiting for the disk is not counted",
             **{kind: hc_hours(each) for kind, each in per_frame_s.items()},
         },
         clips=clips,
+        slow_for_every_exact_way=[name for name, row in clips.items() if row["read_by"] != "plan"],
         damaged=damaged,
         real_clips={"exact": real[0], "asked": real[1]} if real else None,
         resizes=resizes,

@@ -45,6 +45,6 @@ class Reading(Generic[T]):
     first_pts_s: Fraction
     """Presentation time of the first shown frame, from which moments count."""
     num_decoded: int
-    """Frames that were decoded."""
+    """Frames that the decoder gave out."""
     method: Literal["plan", "whole", "count"]
     """plan: groups of pictures chosen by packets; whole: everything; count: from the start on."""

@@ -87,15 +87,22 @@ def cut_video(job: VideoJob) -> VideoPairs:
     try:
         if fingerprint(job.path) != job.fingerprint:
             raise VideoError("video_changed", f"{job.path.name}: changed since it was found. Run again.")
-        moments = [moment for segment in job.segments for moment in moments_of(segment)]
-        keep = _writer(folder, job.config)
-        reading = read_moments(job.path, moments, keep, size_px=job.config.size_px)
-    except (FileNotFoundError, VideoError) as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, VideoError):
-            return all_failed(job.segments, error.reason, str(error))
+        reading = _read_pictures(job, folder)
+    except FileNotFoundError:
         return all_failed(job.segments, "video_missing", f"{job.path.name}: there is no such file.")
+    except VideoError as error:
+        return all_failed(job.segments, error.reason, str(error))
     return _pairs(job, folder, reading)
+
+
+def _read_pictures(job: VideoJob, folder: Path) -> Reading[Path]:
+    """Read the moments of a video and write their pictures; none is left where the video as a whole fails."""
+    moments = [moment for segment in job.segments for moment in moments_of(segment)]
+    try:
+        return read_moments(job.path, moments, _writer(folder, job.config), size_px=job.config.size_px)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def picture_folder(job: VideoJob) -> Path:

@@ -74,6 +74,7 @@ def test_pairs_are_the_frames_at_start_and_stop_and_the_rest_is_counted(clips: P
     assert "LANCZOS" in settings["squash"]
     counts = {"input": 6, "kept": 3, "filtered": {}, "failed": {"not_a_video": 2, "video_missing": 1}}
     assert pairs.manifest["counts"] == counts
+    assert sorted(path.name for path in (pairs.path / "images").iterdir()) == ["counted.avi", "good.mp4"]
     assert pairs.manifest["funnel"] == {"segments": 6, "with_video": 5, "with_frames": 3}
     assert records[0]["edited_image"] == records[1]["source_image"], "a frame that two segments share is one file"
 
