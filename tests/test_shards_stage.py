@@ -5,7 +5,7 @@ import pytest
 
 from modeling.data.loader import Examples
 from tasks.config import ShardsConfig, SplitsConfig
-from tasks.shards import shards
+from tasks.shards import read_pairs, read_rows, shards
 from tasks.splits import splits
 from tests.drawn_frames import draw_frames
 from tests.watchers import watched
@@ -71,6 +71,16 @@ def test_equal_pairs_give_equal_bytes_wherever_they_are_built(tmp_path):
     assert tars_of(first) == tars_of(second)
     assert (first.path / "index.parquet").read_bytes() == (second.path / "index.parquet").read_bytes()
     assert first.digest == second.digest
+
+
+def test_rows_are_found_again_by_their_place_and_those_in_no_split_are_left_out(tmp_path):
+    frames = draw_frames(tmp_path, num_pairs=5)
+    rows = list(frames.records())
+    split_of = {row["segment_id"]: "train" for row in rows if row != rows[2]}
+    pairs = read_pairs(frames.path / "records.jsonl", split_of)
+    with (frames.path / "records.jsonl").open("rb") as records:
+        found = read_rows(records, pairs[::-1])
+    assert found == [rows[number] | {"split": "train"} for number in (4, 3, 1, 0)]
 
 
 def test_a_damaged_tar_alone_is_written_again(tmp_path):
