@@ -190,8 +190,9 @@ def make_sight(
     )
 
 
-def make_trainer(editor: Editor, config: TrainConfig, options: TrainOptions, ranks: Ranks) -> Trainer:
+def make_trainer(editor: Editor, config: TrainConfig, options: TrainOptions, ranks: Ranks | None = None) -> Trainer:
     """Make the trainer and switch on what makes it fast or small."""
+    ranks = ranks or Ranks(device=editor.device)
     ranks.rows(config.batch_size)  # ValueError here where there are too many
     if editor.device.type == "cuda":
         editor.unet.to(memory_format=torch.channels_last)
