@@ -1,7 +1,7 @@
 """Seconds an edit, against diffusers' own StableDiffusionInstructPix2PixPipeline at batch 1 in the same run.
 
-    python -m benchmarks.editing            # CPU: every width of Stable Diffusion 1.5 a fifth, 128 px, 100 steps
-    python -m benchmarks.editing --size-px 256 --steps 40 --turns 2 --suffix _256px     # beside it, in the same file
+    python -m benchmarks.editing            # CPU: every width of Stable Diffusion 1.5 a fifth, 256 px, 40 steps
+    python -m benchmarks.editing --size-px 128 --steps 100 --suffix _128px    # smaller pictures, beside it in the file
     python -m benchmarks.editing --gpu      # Stable Diffusion 1.5's sizes, 512 px, 100 steps; adds *_gpu
 
 Same random weights, pictures, instructions, seeds, sampler (euler_ancestral) and guidance (s_i = 1, s_c = 7.5, paper)
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--gpu", action="store_true", help="the GPU's sizes and names, on a CPU where there is none")
     parser.add_argument("--sizes", choices=list(SIZES))
     parser.add_argument("--size-px", type=int)
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--steps", type=int)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--compile", action="store_true", help="measure torch.compile as well")
@@ -141,7 +141,8 @@ def main() -> None:
     parser.add_argument("--name", default="editing", help="file in benchmarks/results to write")
     given = parser.parse_args()
     given.sizes = given.sizes or ("sd15" if given.gpu else "fifth")
-    given.size_px = given.size_px or (512 if given.gpu else 128)
+    given.size_px = given.size_px or (512 if given.gpu else 256)
+    given.steps = given.steps or (100 if given.gpu else 40)
     given.suffix = given.suffix or ("_gpu" if given.gpu else "")
     given.batch_size = given.batch_size or (8 if given.gpu else 4)
     if not given.gpu:
