@@ -1,6 +1,7 @@
 """Seconds an edit, against diffusers' own StableDiffusionInstructPix2PixPipeline at batch 1 in the same run.
 
-    python -m benchmarks.editing            # CPU: every width of Stable Diffusion 1.5 a fifth, 256 px, 12 steps
+    python -m benchmarks.editing            # CPU: every width of Stable Diffusion 1.5 a fifth, 256 px, 40 steps
+    python -m benchmarks.editing --size-px 128 --steps 100 --suffix _128px    # smaller pictures, beside it in the file
     python -m benchmarks.editing --gpu      # Stable Diffusion 1.5's sizes, 512 px, 100 steps; adds *_gpu
 
 Same random weights, pictures, instructions, seeds, sampler (euler_ancestral) and guidance (s_i = 1, s_c = 7.5, paper)
@@ -112,18 +113,17 @@ def measure(given: argparse.Namespace) -> None:
     }
     if given.compile:
         measures["speedup_compiled"] = median_ratio(taken["pipeline"], taken["compiled"], per=given.batch_size)
-    suffix = "_gpu" if given.gpu else ""
     sizes = {"sizes": given.sizes, **vars(SIZES[given.sizes]), "size_px": given.size_px, "num_steps": given.steps}
     setting = {**sizes, "batch_size": given.batch_size, "turns": given.turns, "precision": precision}
     record(
         given.name,
         QUESTION,
-        {f"{name}{suffix}": round(value, 4) for name, value in measures.items()},
+        {f"{name}{given.suffix}": round(value, 4) for name, value in measures.items()},
         keep_earlier=True,
         write=device.type == "cuda" or not given.gpu,
         alternative="StableDiffusionInstructPix2PixPipeline of diffusers, one picture at a time, three passes a step",
         seconds="*_s_per_image are CPU seconds of one thread; wall-clock seconds, other load included, stand beside",
-        **{f"setting{suffix}": setting | machine_of(device)},
+        **{f"setting{given.suffix}": setting | machine_of(device)},
     )
 
 
@@ -137,11 +137,13 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--compile", action="store_true", help="measure torch.compile as well")
+    parser.add_argument("--suffix", default="", help="ending of the measures' names (default: _gpu with --gpu)")
     parser.add_argument("--name", default="editing", help="file in benchmarks/results to write")
     given = parser.parse_args()
     given.sizes = given.sizes or ("sd15" if given.gpu else "fifth")
     given.size_px = given.size_px or (512 if given.gpu else 256)
-    given.steps = given.steps or (100 if given.gpu else 12)
+    given.steps = given.steps or (100 if given.gpu else 40)
+    given.suffix = given.suffix or ("_gpu" if given.gpu else "")
     given.batch_size = given.batch_size or (8 if given.gpu else 4)
     if not given.gpu:
         torch.set_num_threads(1)

@@ -16,7 +16,7 @@ from modeling.freezing import freeze, frozen_copy
 
 
 class Storages:
-    """Counts the bytes of tensors, each storage once."""
+    """Counts the bytes of tensors, each storage once; they must all live until the end."""
 
     def __init__(self) -> None:
         self._bytes: dict[int, int] = {}
@@ -68,10 +68,10 @@ def counted_bytes(sizes: str, objective: str, *, size_px: int, micro_batch: int)
         timesteps = torch.zeros(rows, dtype=torch.int64)
         trainable = sum(each.nbytes for each in freeze(unet, chosen.freeze).values())
         freeze(activations, chosen.freeze)
+        frozen = frozen_copy(unet, torch.bfloat16) if chosen.lambda_reg else None
         storages = Storages()
-        storages.add_network(unet)
-        storages.add_network(frozen_copy(unet, torch.bfloat16) if chosen.lambda_reg else None)
-        storages.add_network(activations)  # what autocast makes of the weights lives as long as the pass
+        for network in (unet, frozen, activations):  # the last: what autocast makes of the weights, for the pass
+            storages.add_network(network)
         total = storages.add_saved(lambda: predict(activations, latents, latents, timesteps, text))
     # Each trainable weight's average, two moments and gradient.
     return total + 4 * trainable

@@ -150,7 +150,8 @@ def measure_all(setting: Setting) -> dict[str, float]:
     ]
     measures["freeze_memory_saving_percent_sd15_counted"] = 100 * (1 - counted[0] / counted[1])
     measures["memory_gib_sd15_counted"] = counted[0] / 2**30
-    measures["hours_for_the_papers_budget"] = PAPERS_SAMPLES / measures["samples_per_s_editaction"] / 3600
+    if setting.device.type == "cuda":
+        measures["hours_for_the_papers_budget"] = PAPERS_SAMPLES / measures["samples_per_s_editaction"] / 3600
     return measures
 
 

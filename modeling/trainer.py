@@ -121,10 +121,13 @@ class Trainer:
             weight.grad = None
 
     def compile(self) -> None:
-        """Compile the network and its frozen copy."""
+        """Compile the network and its frozen copy, memory layouts left as they are.
+
+        Inductor's own choice of layouts gives convolutions wrong gradients, silently (torch 2.13 on a CPU).
+        """
         for network in (self.unet, self._frozen):
             if network is not None:
-                network.compile()
+                network.compile(options={"layout_optimization": False})
 
     def errors(self, batch: MicroBatch, *, alone: bool = False) -> Errors:
         """Return the per-sample errors; c and c' go through the network as one doubled batch.

@@ -6,7 +6,6 @@ PyAV's objects must not be used once their container is closed (some crash), so 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np

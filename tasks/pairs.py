@@ -87,7 +87,7 @@ def cut_video(job: VideoJob) -> VideoPairs:
     try:
         if fingerprint(job.path) != job.fingerprint:
             raise VideoError("video_changed", f"{job.path.name}: changed since it was found. Run again.")
-        reading = _read_pictures(job, folder)
+        reading = _read_pictures(job.path, job, folder)
     except FileNotFoundError:
         return all_failed(job.segments, "video_missing", f"{job.path.name}: there is no such file.")
     except VideoError as error:
@@ -95,11 +95,11 @@ def cut_video(job: VideoJob) -> VideoPairs:
     return _pairs(job, folder, reading)
 
 
-def _read_pictures(job: VideoJob, folder: Path) -> Reading[Path]:
+def _read_pictures(path: VideoFile, job: VideoJob, folder: Path) -> Reading[Cut]:
     """Read the moments of a video and write their pictures; none is left where the video as a whole fails."""
     moments = [moment for segment in job.segments for moment in moments_of(segment)]
     try:
-        return read_moments(job.path, moments, _writer(folder, job.config), size_px=job.config.size_px)
+        return read_moments(path, moments, _writer(folder, job.config), size_px=job.config.size_px)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.clips import encode, remux
+from tests.clips import X264, encode, remux
 from tests.commands import ended, run, start, wait_until
 from tests.http_server import Behaviour, serving
-from tests.test_video_frames import X264
 
 pytestmark = pytest.mark.slow
 

@@ -4,10 +4,10 @@ import importlib.util
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 
 from modeling.data.loader import Examples
 from modeling.editor import Editor
@@ -129,12 +129,28 @@ def test_8_bit_moments_come_near_and_resume_bit_for_bit(examples: Examples) -> N
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile wants a C++ compiler on a CPU")
-def test_compiled_training_and_its_frozen_copy_give_the_same_losses(examples: Examples, tmp_path: Path) -> None:
+def test_compiled_training_and_its_frozen_copy_give_the_same_losses(examples: Examples) -> None:
+    """The second step's loss shows the first one's gradients. Attention in the middle alone: it compiles sooner."""
     losses = []
     for compiled in (False, True):
-        editor, options = Editor(tiny_pipeline()), TrainOptions(device="cpu", compile=compiled)
+        pipeline = tiny_pipeline()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            pipeline.unet = UNet2DConditionModel(
+                sample_size=8,
+                in_channels=8,
+                out_channels=4,
+                block_out_channels=(8, 16),
+                layers_per_block=1,
+                down_block_types=("DownBlock2D",) * 2,
+                up_block_types=("UpBlock2D",) * 2,
+                cross_attention_dim=16,
+                attention_head_dim=4,
+                norm_num_groups=4,
+            )
+        editor, options = Editor(pipeline), TrainOptions(device="cpu", compile=compiled)
         batches = make_batches(editor, examples, CONFIG, options, Watcher(lambda line: None))
         trainer = make_trainer(editor, CONFIG, options)
         losses.append([trainer.step(batches, step)["loss"] for step in (1, 2)])
         assert all(each._compiled_call_impl is not None for each in (trainer.unet, trainer._frozen)) == compiled
-    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
