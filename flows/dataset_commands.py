@@ -1,9 +1,14 @@
-"""The commands of `editaction` about the data itself: candidates for the long-distance set, and the dataset's page."""
+"""The commands about the data: its page, candidates for the long-distance set, and its forms for others."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
+
+from flows.pairs_command import newest_artifact
+from flows.terminal import console, counting
+from tasks.artifacts import artifacts_of, made_from
 
 
 @click.command()
@@ -24,7 +29,6 @@ def dataset(workspace: str) -> None:
     """Write a page about the newest segments, with their pairs and splits where there are any; print where it lies."""
     from flows.making import stage_task
     from flows.presets import PRESETS
-    from tasks.artifacts import artifacts_of, made_from
     from tasks.config import DatasetConfig
 
     root = Path(workspace)
@@ -40,3 +44,29 @@ def dataset(workspace: str) -> None:
     inputs: dict[str, Any] = {name: each.path for name, each in made.items()}
     page = stage_task("dataset").run(root, label, config, **inputs).path / "dataset.html"
     click.echo(str(page.resolve()))
+
+
+@click.command()
+@click.option("--workspace", default="workspace", show_default=True)
+@click.option("--out", required=True, help="Parquet file to write.")
+def manifest(workspace: str, out: str) -> None:
+    """Write the newest shards as a list of ids, times and hashes without pixels, to cut the same pairs again from."""
+    from tasks.pair_list import write_pair_list
+
+    num_pairs = write_pair_list(Path(out), newest_artifact(workspace, "shards"))
+    console.print(f"{out}: {num_pairs} pairs, {Path(out).stat().st_size} bytes", soft_wrap=True)
+
+
+@click.command()
+@click.option("--to", "target", type=click.Choice(["hf-parquet"]), required=True, help="Which format.")
+@click.option("--workspace", default="workspace", show_default=True)
+@click.option("--shards", help="A folder of tars, in place of the workspace's newest.")
+@click.option("--out", required=True, help="Folder to write; must not be there yet.")
+def export(target: str, workspace: str, shards: str | None, out: str) -> None:
+    """Write shards as others keep data sets: Parquet with image columns and a card, for Hugging Face `datasets`."""
+    from tasks.hf_export import export_hf_parquet
+
+    folder = Path(shards) if shards else newest_artifact(workspace, "shards").path
+    with counting(console, "examples") as tell:
+        sizes = export_hf_parquet(folder, Path(out), on_progress=tell)
+    console.print(f"{out}: {json.dumps(sizes)}", soft_wrap=True)

@@ -28,6 +28,13 @@ GRACE_S = 6.0
 """After a signal the command has this long to end by itself; then it is ended."""
 LINE_EVERY_S = 5.0
 """Without a terminal, a stage prints its progress this often."""
+COUNT_EVERY_S = 60.0
+"""Without a terminal, `counting` prints at every tenth, and at least this often."""
+ITEMS_FAILED = 3
+"""Exit status when everything is there but for failed items."""
+
+# Tables go to a pipe in full width: what reads them there counts on one row a line.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 class StageBars:
@@ -92,18 +99,19 @@ class StageBars:
 
 @contextmanager
 def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a function to call with (done, total): a bar with what is left on a terminal, a line a tenth elsewhere."""
+    """Give a function to call with (done, total): a bar with what is left on a terminal, lines elsewhere."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    tenths_told = 0
+    tenths_told, told_at = 0, time.monotonic()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
 
         def tell(done: int, total: int) -> None:
-            nonlocal tenths_told
+            nonlocal tenths_told, told_at
             bar.update(task, completed=done, total=total)
             tenths = 10 * done // max(1, total)
-            if not console.is_terminal and tenths > tenths_told:
-                tenths_told = tenths
+            is_time = tenths > tenths_told or time.monotonic() - told_at > COUNT_EVERY_S
+            if not console.is_terminal and is_time:
+                tenths_told, told_at = tenths, time.monotonic()
                 console.print(f"{what}: {done} of {total}", highlight=False)
 
         yield tell

@@ -43,7 +43,7 @@ def one_line(err: str) -> str:
         ),
         (["records", "framess"], 1, "no stage 'framess'"),
         (["records", "frames"], 1, "has no finished frames"),
-        (["report"], 1, "no report yet"),
+        (["report"], 1, "no finished report"),
         (["demo", "--start", "no/such/folder/at/all"], 1, "neither a pipeline folder"),
         pytest.param(
             *(["edit", "--editor", "missing", "--image", "a.png", "--instruction", "x", "--out", "b.png"], 1, "a.png"),
