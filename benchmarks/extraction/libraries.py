@@ -18,7 +18,10 @@ def with_decord(path: Path, times: Sequence[float], rate: float, folder: Path) -
     """Ask for frame numbers, which are time x average rate."""
     import decord
 
-    reader = decord.VideoReader(str(path), width=SIZE_PX, height=SIZE_PX, num_threads=1)
+    try:
+        reader = decord.VideoReader(str(path), width=SIZE_PX, height=SIZE_PX, num_threads=1)
+    except decord.DECORDError as error:
+        raise RuntimeError(str(error)) from error
     numbers = [min(int(time * reader.get_avg_fps() + 1e-6), len(reader) - 1) for time in times]
     pictures = {number: encode_jpeg(reader[number].asnumpy()) for number in sorted(set(numbers))}
     return [pictures[number] for number in numbers]
