@@ -59,13 +59,13 @@ def media_spans(file: RangeFile) -> list[Span]:
 
 
 def read_index(file: RangeFile, container: InputContainer, stream: VideoStream) -> Index | None:
-    """Demux the stream with its media hollow; None where the container has no index of all packets.
+    """Demux the stream with its media hollow; None where packets must be seen: no index of them all, or MPEG-4 part 2.
 
     `container` must have been opened on `file` with nothing hollow, so that libav has seen its first packets. Its
     buffers hold zeros afterwards: decode from another.
     """
     codec = stream.codec_context.codec.canonical_name
-    if not file.hollow or "mp4" not in container.format.name:
+    if not file.hollow or "mp4" not in container.format.name or codec == "mpeg4":  # which packs pictures as it likes
         return None
     pts: list[int | None] = []
     dts: list[int | None] = []

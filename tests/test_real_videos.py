@@ -45,7 +45,7 @@ def test_the_partial_epic_file_parses_whole_and_is_recorded_as_not_the_pinned_on
         cwd=tmp_path,
         api_url=server,
     )
-    assert "is not the pinned" in done.stdout
+    assert "is no pinned file" in done.stdout
     (row,) = json.loads(run("status", "--json", cwd=tmp_path).stdout)["artifacts"]
     assert list(row["funnel"].items())[:3] == [("rows", 67217), ("in_subset", 37455), ("distinct", 37454)]
     assert list(row["funnel"]) == ["rows", "in_subset", "distinct", "with_text", "with_times"]
