@@ -122,7 +122,7 @@ def demo() -> RunConfig:
             objective=ObjectiveConfig(lambda_action=0.1, lambda_reg=0.002, action_temperature=20.0),
             size_px=96,
             batch_size=8,
-            num_steps=2_800,
+            num_steps=3_200,
             learning_rate=1e-3,
             lr_schedule="cosine",
             adam_beta2=0.99,
