@@ -22,6 +22,7 @@ from rich.table import Table
 from flows.dataset_commands import candidates, dataset
 from flows.job import UNTIL, Request, make_job, parse_settings
 from flows.presets import PRESETS, with_settings
+from flows.study_command import study
 from modeling.config import Precision, SamplingConfig, SchedulerName
 from modeling.presets import GUIDANCES, method_names
 from tasks.config import Fetch
@@ -75,6 +76,7 @@ def cli() -> None:
 
 cli.add_command(candidates)
 cli.add_command(dataset)
+cli.add_command(study)
 
 
 @cli.command()
