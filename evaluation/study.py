@@ -36,7 +36,7 @@ class ArmRuns:
 def subset_of(records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
     """Return the subsets that each scene is in: segment_id -> names."""
     hard = {row["verb"] for row in records if row["split"].startswith("unseen")}
-    named = {}
+    named: dict[str, tuple[str, ...]] = {}
     for row in records:
         if row["split"].startswith("unseen"):
             named[row["segment_id"]] = ("unseen",)

@@ -3,6 +3,8 @@
 A run that was cut off, or failed, is taken up by the next flow run; those that are done answer "Cached".
 """
 
+from typing import Any
+
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.futures import PrefectFuture, wait
@@ -44,7 +46,7 @@ def objective_study(request: StudyRequest) -> str:
     try:
         make = as_tasks(job.workspace)
         study_data(job, make)
-        runner = ThreadPoolTaskRunner(max_workers=request.side_by_side)
+        runner: Any = ThreadPoolTaskRunner(max_workers=request.side_by_side)
         failed = make_runs.with_options(task_runner=runner)(request)
         path = make_tables(request, job, list(done_runs(request, job, study_runs(request))), make)
     finally:

@@ -226,7 +226,7 @@ class StudiedArm:
     role: str
     """main, ablation, sweep or search."""
     budget: str
-    """steps or compute."""
+    """steps, compute or double."""
     num_steps: int
     """Training steps."""
     compute: float

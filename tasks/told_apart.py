@@ -8,6 +8,7 @@ import numpy as np
 from modeling.data.loader import Examples
 from modeling.editor import Editor
 from modeling.kindred_negatives import make_sampler
+from modeling.negatives import NegativeSampler
 from modeling.telling_apart import PAIRS_AT_ONCE, Asked
 from tasks.artifacts import Artifact, Input, Record, Work
 from tasks.config import ToldApartConfig
@@ -28,7 +29,9 @@ def told_apart(work: Work, config: ToldApartConfig, *, editor: Input, shards: Ar
     records: list[Record] = []
     for split, shard_files in tars.items():
         examples = Examples(shard_files)
-        samplers = {kind: make_sampler(examples, loaded.tokenizer, kind) for kind in config.kinds}
+        samplers: dict[str, NegativeSampler] = {
+            kind: make_sampler(examples, loaded.tokenizer, kind) for kind in config.kinds
+        }
         asked = Asked(loaded, examples, samplers, picture_side(loaded))
         for draw in range(config.num_draws):
             for first in range(0, len(examples), PAIRS_AT_ONCE):
