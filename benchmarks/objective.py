@@ -73,7 +73,8 @@ def study_measures(content: dict[str, Any]) -> dict[str, float]:
         name = f"{content['style']}_{row['start']}_{row['arm']}"
         measures[f"{name}_seeds"] = len(row["seeds"])
         for subset in SUBSETS:
-            measures[f"{name}_{subset}_percent"] = row[f"{subset}_carried_out"]["mean"]
+            if f"{subset}_carried_out" in row:
+                measures[f"{name}_{subset}_percent"] = row[f"{subset}_carried_out"]["mean"]
     for each in content["comparisons"]:
         name = f"{content['style']}_{each['start']}_{each['arm']}_minus_{each['reference']}"
         measures[f"{name}_unseen_points"] = each["unseen_carried_out"]["mean"]

@@ -13,7 +13,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.making import as_tasks
 from flows.study import Run, StudyRequest, done_runs, make_run, make_tables, study_data, study_job, study_runs
 from tasks.artifacts import Artifact
-from tasks.building import running_options
+from tasks.building import StageFailed, running_options
 from tasks.config import RunOptions
 from tasks.study import PAGE
 
@@ -26,7 +26,7 @@ def study_run(request: StudyRequest, run: Run) -> None:
     make_run(request, job, study_data(job, make), run, make)
 
 
-@flow(name="study-runs")
+@flow(name="study_runs")
 def make_runs(request: StudyRequest) -> list[str]:
     """Make the runs side by side; return the names of those that failed."""
     runs = study_runs(request)
@@ -35,11 +35,11 @@ def make_runs(request: StudyRequest) -> list[str]:
     return [run.name for run, future in zip(runs, futures, strict=True) if not future.state.is_completed()]
 
 
-@flow(name="objective-study")
+@flow(name="objective_study")
 def objective_study(request: StudyRequest) -> str:
     """Make the runs that are asked for, then the tables; return the tables' folder.
 
-    A run that fails leaves the others alone; RuntimeError at the end says which did.
+    A run that fails leaves the others alone; StageFailed at the end says which did.
     """
     job = study_job(request)
     token = running_options.set(RunOptions(workers=1, device=request.device))
@@ -55,5 +55,5 @@ def objective_study(request: StudyRequest) -> str:
     page = (Artifact.read(path).path / PAGE).read_text(encoding="utf-8")
     create_markdown_artifact(markdown=page, key=f"objective-study-{request.style}", description="What the losses do")
     if failed:
-        raise RuntimeError(f"{len(failed)} runs failed and are tried again by the next flow run: {', '.join(failed)}")
+        raise StageFailed(f"study: {len(failed)} runs failed, the same command tries them again: {', '.join(failed)}")
     return str(path)

@@ -35,12 +35,22 @@ def study(starts: tuple[str, ...], steps: int | None, settings: tuple[str, ...],
 
 
 def _run(request: Any) -> None:
+    from rich.console import Console
+
     from flows.server import prefect_server
+    from flows.terminal import StageBars
 
-    with prefect_server(Path(request.workspace) / ".prefect", on_wait=lambda text: click.echo(f"{text} ...")):
+    console = Console(highlight=False)
+    Path(request.workspace).mkdir(parents=True, exist_ok=True)
+    with prefect_server(
+        Path(request.workspace) / ".prefect", on_wait=lambda text: console.print(f"[dim]{text} ...[/]")
+    ):
         from flows.objective_study import objective_study
+        from tasks.building import watching
 
-        objective_study(request)
+        with StageBars(console) as bars:
+            watching.set(bars)
+            objective_study(request)
 
 
 def _tables(request: Any) -> Path:
