@@ -12,6 +12,7 @@ from flows.dataset_commands import candidates, dataset, export, manifest
 from flows.edit_command import edit
 from flows.kitchen_commands import kitchen, starting_editor
 from flows.run_commands import demo, run
+from flows.study_command import study
 from flows.workspace_commands import clean, records, report, status, verify
 
 
@@ -23,7 +24,7 @@ def cli() -> None:
 
 for command in (demo, run, status, records, verify, clean, report):
     cli.add_command(command)
-for command in (dataset, candidates, manifest, export, edit, kitchen, starting_editor):
+for command in (dataset, candidates, manifest, export, edit, kitchen, starting_editor, study):
     cli.add_command(command)
 
 

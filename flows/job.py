@@ -15,7 +15,9 @@ from tasks.video_sites import Site, annotation_urls, check_mirror
 DOWNLOADS = "downloads"
 """Folder of the workspace for what is fetched, unless another is named."""
 
-UNTIL = tuple(name for name in STAGES if name not in ("kitchen", "videos", "classifier"))
+UNTIL = tuple(
+    name for name, stage in STAGES.items() if stage.in_main_job and name not in ("kitchen", "videos", "classifier")
+)
 """Stages that a run can be asked to end with."""
 
 

@@ -31,7 +31,7 @@ class GlobalBatch:
     negatives: Negatives
     """c' of each example."""
     has_contrast: NDArray[np.bool_]
-    """[B] which samples count in L_action: those that kept their text and have a c'."""
+    """[B] which samples count in L_action: those that kept their text and have a c', at steps and timesteps that do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +49,11 @@ class MicroBatch:
     text: Tensor
     """c, or the empty text [b, L, D]."""
     other_text: Tensor | None
-    """c' [b, L, D]; None where L_action has no weight."""
+    """c' [b or b', L, D]; None where L_action does not count."""
     has_contrast: Tensor
     """bool [b]: as in GlobalBatch."""
+    contrasted: Tensor | None = None
+    """int64 [b']: the rows that `other_text` is for; None: all of them."""
 
 
 class Batches:
@@ -93,7 +95,13 @@ class Batches:
             num_timesteps=self._schedule.num_timesteps,
         )
         negatives = self._sampler.draw(draws.examples, seed=self._config.seed, step=step)
+        objective = self._config.objective
         has_contrast = (negatives.instructions >= 0) & ~draws.text_dropped
+        if not objective.contrasts_everywhere:
+            share = draws.timesteps.numpy() / self._schedule.num_timesteps
+            has_contrast &= (share >= objective.action_from) & (share < objective.action_to)
+        if not objective.contrasts_at(step):
+            has_contrast[:] = False
         return GlobalBatch(step=step, draws=draws, negatives=negatives, has_contrast=has_contrast)
 
     def epochs_after(self, step: int) -> float:
@@ -107,7 +115,7 @@ class Batches:
 
     def parts(self, batch: GlobalBatch) -> Iterator[MicroBatch]:
         """Cut this process's rows of the global batch into micro-batches on the device."""
-        draws, others = batch.draws, batch.negatives.instructions
+        draws = batch.draws
         examples, flips = draw_examples(self._config, batch.step + 1, self._flippable)
         self._latents.expect(examples[self._rows], flips[self._rows])
         no_text = len(self._texts) - 1
@@ -120,16 +128,30 @@ class Batches:
             if latents.spread is not None:
                 clean = clean + latents.spread * self._place(draws.encoder_noise[rows])
             kept = self._place(torch.from_numpy(~draws.image_dropped[rows]))
-            other = np.where(others[rows] < 0, no_text, others[rows])
+            other_text, contrasted = self._contrasts(batch, rows)
             yield MicroBatch(
                 noisy=self._schedule.add_noise(clean, noise, timesteps),
                 goal=self._schedule.target(clean, noise, timesteps),
                 condition=latents.condition * kept[:, None, None, None],
                 timesteps=timesteps,
                 text=self._text(own[rows]),
-                other_text=self._text(other) if self._config.objective.lambda_action else None,
+                other_text=other_text,
                 has_contrast=self._place(torch.from_numpy(batch.has_contrast[rows])),
+                contrasted=contrasted,
             )
+
+    def _contrasts(self, batch: GlobalBatch, rows: slice) -> tuple[Tensor | None, Tensor | None]:
+        """Return c' of the rows whose error under it is wanted, and which these are where they are not all."""
+        objective = self._config.objective
+        if not objective.contrasts_at(batch.step):
+            return None, None
+        others = batch.negatives.instructions[rows]
+        if objective.contrasts_everywhere:
+            return self._text(np.where(others < 0, len(self._texts) - 1, others)), None
+        wanted = np.flatnonzero(batch.has_contrast[rows])
+        if not len(wanted):
+            return None, None
+        return self._text(others[wanted]), self._place(torch.from_numpy(wanted))
 
     def _place(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._device, non_blocking=True)

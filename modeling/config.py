@@ -10,6 +10,7 @@ from typing import Literal, get_args
 Freeze = Literal["attn2", "attn", "transformer", "none"]
 ActionForm = Literal["sigmoid", "softplus"]
 ActionReduction = Literal["sample", "batch"]
+NegativeKind = Literal["disjoint", "same_verb", "same_object"]
 Precision = Literal["fp32", "bf16"]
 LearningRateSchedule = Literal["constant", "cosine"]
 AdamBits = Literal[8, 32]
@@ -37,16 +38,41 @@ class ObjectiveConfig:
     """One sigmoid a sample, then their mean; or one sigmoid of the batch's mean errors."""
     freeze: Freeze = "attn2"
     """Which attention weights stay at the start's values: the paper freezes cross-attention (attn2)."""
+    negatives: NegativeKind = "disjoint"
+    """disjoint: c' shares no word with c, as in the paper. same_verb: the same verb with another object. same_object:
+    another verb with the same object. Where there is none of a kind, a disjoint one, counted."""
+    action_every: int = 1
+    """L_action counts at every so many steps, the first included; at the others its forward pass is left out."""
+    action_from: float = 0.0
+    """L_action counts for timesteps of at least this share of all; those outside are left out of its forward pass."""
+    action_to: float = 1.0
+    """And for those below this share; 1 is pure noise."""
 
     def __post_init__(self) -> None:
         _check_choice("freeze", self.freeze, Freeze)
         _check_choice("action_form", self.action_form, ActionForm)
         _check_choice("action_reduction", self.action_reduction, ActionReduction)
+        _check_choice("negatives", self.negatives, NegativeKind)
+        if self.action_every < 1:
+            raise ValueError(f"action_every is {self.action_every}; it must be at least 1.")
+        if not 0 <= self.action_from < self.action_to <= 1:
+            raise ValueError(
+                f"action_from {self.action_from} and action_to {self.action_to} are shares, 0 to 1, in order."
+            )
         for name in ("lambda_action", "lambda_reg"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; a loss weight is 0 or more.")
         if self.action_temperature <= 0:
             raise ValueError(f"action_temperature is {self.action_temperature}; it must be above 0.")
+
+    def contrasts_at(self, step: int) -> bool:
+        """Tell whether L_action counts at step `step` (from 0)."""
+        return self.lambda_action > 0 and step % self.action_every == 0
+
+    @property
+    def contrasts_everywhere(self) -> bool:
+        """Whether L_action counts at every timestep."""
+        return self.action_from <= 0 and self.action_to >= 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,9 +16,9 @@ from modeling.batches import Batches
 from modeling.config import TrainConfig
 from modeling.data.loader import Examples
 from modeling.editor import OWN_MODULE, Editor, forget_origin, pick_device
+from modeling.kindred_negatives import make_sampler
 from modeling.latents import CacheMode, embed_texts, latent_source
 from modeling.model_card import model_card
-from modeling.negatives import NegativeSampler, clip_tokens
 from modeling.ranks import Ranks
 from modeling.saver import Saver
 from modeling.sight import Sight
@@ -133,7 +133,7 @@ def make_batches(
 ) -> Batches:
     """Encode the examples' pictures and instructions."""
     low_precision = config.precision == "bf16"
-    sampler = NegativeSampler(examples.instructions, clip_tokens(editor.tokenizer))
+    sampler = make_sampler(examples, editor.tokenizer, config.objective.negatives)
     latents = latent_source(
         editor,
         examples,

@@ -38,15 +38,20 @@ class Negatives:
     """[B] places in LEVELS."""
     pool_sizes: NDArray[np.int64]
     """[B] examples that c' was drawn from."""
+    is_kindred: NDArray[np.bool_] | None = None
+    """[B] whether c' is of the kind that was asked for (kindred_negatives.py); None where any disjoint one will do."""
 
 
 def describe_negatives(negatives: Negatives) -> dict[str, Any]:
     """Return the pool sizes of a batch's negatives and how many fell back, by kind; JSON."""
     levels = np.bincount(negatives.levels, minlength=len(LEVELS))
+    fallbacks = {name: int(count) for name, count in zip(LEVELS[1:], levels[1:], strict=True)}
+    if negatives.is_kindred is not None:
+        fallbacks["not_kindred"] = int((~negatives.is_kindred).sum())
     return {
         "pool_min": int(negatives.pool_sizes.min()),
         "pool_mean": round(float(negatives.pool_sizes.mean()), 1),
-        "fallbacks": {name: int(count) for name, count in zip(LEVELS[1:], levels[1:], strict=True)},
+        "fallbacks": fallbacks,
     }
 
 
@@ -100,7 +105,7 @@ class NegativeSampler:
     def draw(self, examples: NDArray[np.int64], *, seed: int, step: int, first_row: int = 0) -> Negatives:
         """Return a negative for each of `examples` (int64 [B]), which are rows `first_row`.. of the global batch."""
         own = self.number_of_example[examples]
-        words = _hashes(seed, step, np.arange(first_row, first_row + len(own)), NUM_TRIES + 1)
+        words = hashed_words(seed, step, np.arange(first_row, first_row + len(own)), NUM_TRIES + 1)
         tried = self.number_of_example[(words[:, :NUM_TRIES] % np.uint64(len(self.number_of_example))).astype(np.int64)]
         levels, sizes = np.array([self.pool(int(each)) for each in own], dtype=np.int64).reshape(-1, 2).T
         good = tried != own[:, None]
@@ -143,7 +148,7 @@ class _TokenIndex:
         return np.unpackbits(joined, count=self._num_instructions).astype(np.bool_)
 
 
-def _hashes(seed: int, step: int, rows: NDArray[np.int64], count: int) -> NDArray[np.uint64]:
+def hashed_words(seed: int, step: int, rows: NDArray[np.int64], count: int) -> NDArray[np.uint64]:
     """Return uint64 [B, count] random words, a function of the arguments alone (SplitMix64, Steele et al. 2014)."""
     state = np.array([_STREAM], dtype=np.uint64)
     for part in (seed, step):

@@ -77,7 +77,7 @@ class Trainer:
         num_contrasts = int(batch.has_contrast.sum())
         in_parts = batches.num_parts > 1 or self.ranks.count > 1
         mean_difference = None
-        if objective.lambda_action and objective.action_reduction == "batch" and in_parts:
+        if objective.contrasts_at(batch.step) and objective.action_reduction == "batch" and in_parts:
             mean_difference = self._mean_difference(batches, batch)
         with_norms = batch.step % GRADIENT_NORMS_EVERY == 0 or batch.step == config.num_steps - 1
         sums: dict[str, Tensor] = {}
@@ -134,10 +134,11 @@ class Trainer:
 
         alone: of several processes only this one computes; without gradients.
         """
-        num = len(batch.noisy)
+        num, rows = len(batch.noisy), batch.contrasted
         inputs = [batch.noisy, batch.condition, batch.timesteps, batch.text]
         if batch.other_text is not None:
-            inputs = [torch.cat([each, each]) for each in inputs[:3]] + [torch.cat([batch.text, batch.other_text])]
+            again = [each if rows is None else each[rows] for each in inputs[:3]] + [batch.other_text]
+            inputs = [torch.cat(pair) for pair in zip(inputs, again, strict=True)]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._dtype == torch.bfloat16):
             predictions = predict(self.unet if alone else self._network, *inputs)
             if self._frozen is not None:
@@ -145,7 +146,10 @@ class Trainer:
                     start = predict(self._frozen, batch.noisy, batch.condition, batch.timesteps, batch.text)
         negative = None
         if batch.other_text is not None:
-            negative = squared_error(predictions[num:], batch.goal)
+            goal = batch.goal if rows is None else batch.goal[rows]
+            negative = squared_error(predictions[num:], goal)
+            if rows is not None:
+                negative = negative.new_zeros(num).index_copy(0, rows, negative)
         return Errors(
             static=squared_error(predictions[:num], batch.goal),
             negative=negative,
@@ -158,7 +162,8 @@ class Trainer:
         total = torch.zeros((), device=self.device)
         for part in batches.parts(batch):
             errors = self.errors(part)
-            assert errors.negative is not None
+            if errors.negative is None:  # none of this part's rows counts
+                continue
             total += (errors.static - errors.negative)[part.has_contrast].sum()
         return self.ranks.add_up(total) / max(1, int(batch.has_contrast.sum()))
 

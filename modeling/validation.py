@@ -68,7 +68,7 @@ def fixed_config(config: TrainConfig, num_examples: int) -> TrainConfig:
     """Return the config of the fixed batches: nothing dropped or mirrored, and c' always there to be told apart."""
     return replace(
         config,
-        objective=replace(config.objective, lambda_action=1.0),
+        objective=replace(config.objective, lambda_action=1.0, action_every=1, action_from=0.0, action_to=1.0),
         batch_size=min(32, num_examples),
         conditioning_dropout=0.0,
         flip_probability=0.0,

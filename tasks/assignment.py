@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from tasks.artifacts import Record
+from tasks.combinations import BEYOND_NUM_TRAIN, combinations_of, held_out_combinations
 from tasks.config import SplitsConfig
 
 MIN_CAMERA_SHIFT = 0.05
@@ -39,7 +40,7 @@ class Assignment:
     """Where every pair goes."""
 
     splits: dict[str, str] = field(default_factory=dict)
-    """segment_id -> train, validation, test<N> or long<N>, N being its size."""
+    """segment_id -> train, validation, test<N>, long<N> or unseen<N>, N being its size."""
     left_out: dict[str, str] = field(default_factory=dict)
     """segment_id -> why it is in no split."""
 
@@ -49,6 +50,9 @@ def assign_splits(rows: Sequence[Record], config: SplitsConfig, chosen: Sequence
 
     ValueError when a set cannot be filled.
     """
+    everything = rows
+    held = combinations_of(rows, config.unseen_combinations, besides=chosen)
+    rows = [row for row in rows if row["segment_id"] not in held]
     num_long = len(chosen) or share_of(len(rows), config.num_long_distance, config)
     sizes = {
         f"test{share_of(len(rows), config.num_test, config)}": share_of(len(rows), config.num_test, config),
@@ -61,8 +65,15 @@ def assign_splits(rows: Sequence[Record], config: SplitsConfig, chosen: Sequence
     for split, members in zip(sizes, drawn, strict=True):
         assignment.splits |= dict.fromkeys(members, split)
     gone = assignment.splits.keys() | draw.left_out.keys()
-    assignment.splits |= dict.fromkeys([each for each in draw.order if each not in gone], "train")
-    _check_sizes(assignment, sizes | {"train": 1}, draw, config)
+    train = [each for each in draw.order if each not in gone]
+    assignment.splits |= dict.fromkeys(train[: config.num_train], "train")
+    assignment.left_out |= dict.fromkeys(train[len(train[: config.num_train]) :], BEYOND_NUM_TRAIN)
+    if held:
+        unseen, left_out = held_out_combinations(in_hash_order(config.seed, held), everything, config)
+        assignment.splits |= dict.fromkeys(unseen, f"unseen{config.num_unseen}")
+        assignment.left_out |= left_out
+    sizes |= {f"unseen{config.num_unseen}": config.num_unseen, "train": config.num_train or 1}
+    _check_sizes(assignment, sizes, draw, config)
     return assignment
 
 
@@ -185,6 +196,6 @@ def _check_sizes(assignment: Assignment, asked: dict[str, int], draw: _Draw, con
             num_groups = len({row[column] for row in draw.rows.values()})
             message += f"Of {num_groups} {kind}s whole ones are held out ({config.method}). "
         raise ValueError(
-            message + "Give more videos, or lower num_test, num_long_distance, num_validation, max_test_share or the "
-            "quality limits of SplitsConfig."
+            message + "Give more videos, or lower num_test, num_long_distance, num_validation, num_unseen, num_train, "
+            "max_test_share or the quality limits of SplitsConfig."
         )

@@ -7,7 +7,7 @@ Where and how fast a stage runs (RunOptions) is not part of any config and so of
 from dataclasses import dataclass, field
 from typing import Literal
 
-from modeling.config import SamplingConfig, TrainConfig
+from modeling.config import NegativeKind, SamplingConfig, TrainConfig
 
 Reader = Literal["epic", "mpii", "table", "pairs"]
 EpicSubset = Literal["extension", "epic55", "all"]
@@ -91,6 +91,12 @@ class SplitsConfig:
     """Test pairs of long-distance actions (the paper's test100 for HC)."""
     num_validation: int = 0
     """Held-out pairs carved from training, for choosing settings."""
+    unseen_combinations: tuple[str, ...] = ()
+    """Verb and kind of thing, such as "move cup", that nobody is trained on, whatever else the object's name says."""
+    num_unseen: int = 0
+    """Test pairs of these combinations; the others of them are filtered."""
+    num_train: int | None = None
+    """Train on so many pairs and filter the others, to see what little data does; None: on all that are left."""
     max_test_share: float = 1.0
     """Each test set takes at most this share of all pairs; below it num_test is exact or an error."""
     test_without_overlap: bool = False
@@ -103,6 +109,12 @@ class SplitsConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.held_out_share < 1:
             raise ValueError(f"held_out_share is {self.held_out_share}; it is a share in [0, 1).")
+        if bool(self.unseen_combinations) != bool(self.num_unseen):
+            raise ValueError("unseen_combinations and num_unseen go together: name both, or neither.")
+        if self.unseen_combinations and self.method != "paper":
+            raise ValueError(f"unseen_combinations go with the method 'paper'; {self.method} holds out other things.")
+        if self.num_train is not None and self.num_train < 1:
+            raise ValueError(f"num_train is {self.num_train}; it must be at least 1, or None for all.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +198,51 @@ class ScoresConfig:
     """safetensors file of the FID Inception."""
     num_bootstrap: int = 1_000
     """Resamples behind each interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictsConfig:
+    """Edits -> what the kitchen's oracle sees in each. Nothing to decide."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToldApartConfig:
+    """An editor -> its errors under c and under other instructions, on test pairs."""
+
+    num_draws: int = 2
+    """Noises and timesteps of each pair, shared by all instructions and all editors."""
+    kinds: tuple[NegativeKind, ...] = ("disjoint", "same_verb", "same_object")
+    """Kinds of other instructions."""
+    seed: int = 0
+    """Decides noise, timesteps and other instructions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudiedArm:
+    """One arm of the objective study, as its tables tell it."""
+
+    name: str
+    """As flows/study_arms.py has it."""
+    role: str
+    """main, ablation, sweep or search."""
+    budget: str
+    """steps, compute or double."""
+    num_steps: int
+    """Training steps."""
+    compute: float
+    """What they cost, where the plain fine-tuning at equal steps costs 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig:
+    """Verdicts of many runs -> tables with intervals and paired tests."""
+
+    style: str
+    """lc or hc."""
+    arms: tuple[StudiedArm, ...]
+    """Those that are done, in part or in whole."""
+    references: tuple[str, ...]
+    """Arms that the others are compared with, at equal steps or compute."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,9 @@
 """frames -> which pair is trained on and which is tested on: records of (segment_id, split), and `leakage.json`.
 
 Pairs outside the config's quality limits, and in the disjoint methods those that share a video or participant with a
-test pair, are filtered with their reason. The paper chose its long-distance pairs (test100 of HC) by hand; here they
-are those of a file that a person made, or else the pairs with an end point whose view moved the most.
+test pair, are filtered with their reason; so are pairs of a held-out combination of verb and thing that are not tested
+on, and pairs beyond `num_train`. The paper chose its long-distance pairs (test100 of HC) by hand; here they are those
+of a file that a person made, or else the pairs with an end point whose view moved the most.
 """
 
 from collections import Counter

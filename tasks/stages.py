@@ -15,6 +15,8 @@ class Stage:
     """Stages (or outside things) it reads."""
     sources: tuple[str, ...]
     """Files and folders, from the repository's root, whose change is reported as `code changed`."""
+    in_main_job: bool = True
+    """Whether the main job has it; the others belong to the objective study."""
 
 
 STAGES: dict[str, Stage] = {
@@ -81,6 +83,7 @@ STAGES: dict[str, Stage] = {
             sources=(
                 "tasks/splits.py",
                 "tasks/assignment.py",
+                "tasks/combinations.py",
                 "tasks/leakage.py",
                 "tasks/long_distance.py",
                 "tasks/quality.py",
@@ -144,6 +147,7 @@ STAGES: dict[str, Stage] = {
                 "modeling/diffusion.py",
                 "modeling/losses.py",
                 "modeling/negatives.py",
+                "modeling/kindred_negatives.py",
                 "modeling/freezing.py",
                 "modeling/ema.py",
                 "modeling/editor.py",
@@ -187,6 +191,39 @@ STAGES: dict[str, Stage] = {
                 "evaluation/templates",
             ),
         ),
+        Stage(
+            name="verdicts",
+            version=1,
+            inputs=("edits", "shards", "kitchen"),
+            sources=("tasks/verdicts.py", "evaluation/kitchen"),
+            in_main_job=False,
+        ),
+        Stage(
+            name="told_apart",
+            version=1,
+            inputs=("editor", "shards"),
+            sources=(
+                "tasks/told_apart.py",
+                "modeling/telling_apart.py",
+                "modeling/kindred_negatives.py",
+                "modeling/negatives.py",
+                "modeling/diffusion.py",
+                "modeling/editor.py",
+            ),
+            in_main_job=False,
+        ),
+        Stage(
+            name="study",
+            version=1,
+            inputs=("verdicts", "told_apart", "editor"),
+            sources=(
+                "tasks/study.py",
+                "evaluation/study.py",
+                "evaluation/study_tables.py",
+                "evaluation/crossed_statistics.py",
+            ),
+            in_main_job=False,
+        ),
     )
 }
-"""In the order in which the main job runs them."""
+"""In the order in which they run."""

@@ -19,7 +19,7 @@ from tests.commands import ROOT, TINY, run, wait_until
 
 pytestmark = pytest.mark.slow
 
-FLOWS = {"build_dataset", "choose_long_distance", "fine_tune", "evaluate", "reproduce", "nightly"}
+FLOWS = {"build_dataset", "choose_long_distance", "fine_tune", "evaluate", "reproduce", "objective_study", "nightly"}
 
 
 def prefect(*arguments: str, api_url: str, expect: int = 0) -> str:

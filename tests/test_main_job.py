@@ -67,7 +67,7 @@ def copy(undisturbed: Path, tmp_path: Path) -> Path:
 def test_the_demo_ends_with_a_report_and_every_row_accounted_for(undisturbed: Path) -> None:
     described = json.loads(run("status", "--json", cwd=undisturbed).stdout)
     states = {row["stage"]: row["state"] for row in described["artifacts"]}
-    assert set(states) == set(STAGES)
+    assert set(states) == {name for name, stage in STAGES.items() if stage.in_main_job}
     assert set(states.values()) == {"done"}
     for row in described["artifacts"]:
         rejected = sum(row["filtered"].values()) + sum(row["failed"].values())

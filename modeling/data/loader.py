@@ -78,7 +78,11 @@ class Examples:
     @cached_property
     def instructions(self) -> list[str]:
         """The instruction of every example, in order; read once, pictures left alone."""
-        return [str(self.metadata(index)["instruction"]) for index in range(len(self))]
+        return self.column("instruction")
+
+    def column(self, name: str) -> list[str]:
+        """Read one of the texts (instruction, verb, object, ...) of every example, in order."""
+        return [str(self.metadata(index)[name]) for index in range(len(self))]
 
 
 def find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:

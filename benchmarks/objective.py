@@ -1,0 +1,131 @@
+"""What the objective does: the study's runs, plainly, and `objective.json` of what is done so far.
+
+    python -m benchmarks.objective --workspace W                 # go on with the grid, then record
+    python -m benchmarks.objective --workspace W --only-record   # record what is done
+    python -m benchmarks.objective --costs                       # CPU seconds of a step, by objective
+
+`editaction study` makes the same runs as a Prefect flow, without the record.
+"""
+
+import argparse
+import json
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from benchmarks.objective_costs import measure_costs
+from benchmarks.recording import record
+from evaluation.study import SUBSETS
+from flows.making import plainly
+from flows.study import Run, StudyRequest, done_runs, finding, make_run, make_tables, study_data, study_job, study_runs
+from tasks.building import StageFailed
+from tasks.config import RunOptions
+from tasks.study import PAGE, RESULT
+
+
+def go_on(request: StudyRequest) -> list[str]:
+    """Make the runs that are not done yet, some side by side; return what went wrong, run by run."""
+    job = study_job(request)
+    make = plainly(job.workspace, RunOptions(workers=1, device=request.device))
+    data = study_data(job, make)
+
+    def do(run: Run) -> str | None:
+        if make_run(request, job, data, run, finding(job.workspace)).is_done:
+            return None
+        began = time.monotonic()
+        try:
+            make_run(request, job, data, run, make)
+        except (StageFailed, ValueError) as error:
+            return f"{run.name}: {error}"
+        finally:
+            print(f"{run.name}: {time.monotonic() - began:.0f} s", flush=True)
+        return None
+
+    with ThreadPoolExecutor(request.side_by_side) as pool:
+        return [failure for failure in pool.map(do, study_runs(request)) if failure is not None]
+
+
+def record_so_far(request: StudyRequest) -> None:
+    """Write `objective.json` from the runs that are done; other styles' numbers stay."""
+    job = study_job(request)
+    done = list(done_runs(request, job, study_runs(request)))
+    if not done:
+        raise ValueError(f"{request.workspace}: no run is done yet.")
+    path = make_tables(request, job, done, plainly(job.workspace, RunOptions()))
+    assert path is not None
+    content = json.loads((path / RESULT).read_text(encoding="utf-8"))
+    print((path / PAGE).read_text(encoding="utf-8"))
+    record(
+        "objective",
+        "Do L_action, L_reg and freezing beat plain fine-tuning on held-out verb-object combinations with little data?",
+        study_measures(content),
+        keep_earlier=True,
+        note="Numbers from the drawn kitchen; they say nothing about the paper's data sets. Partial: see the seeds.",
+        **{request.style: content | {"steps": request.steps, "settings": request.settings}},
+    )
+
+
+def study_measures(content: dict[str, Any]) -> dict[str, float]:
+    """Return plain numbers of the tables: shares carried out, differences, and how many seeds they rest on."""
+    measures: dict[str, float] = {}
+    for row in content["rows"]:
+        name = f"{content['style']}_{row['start']}_{row['arm']}"
+        measures[f"{name}_seeds"] = len(row["seeds"])
+        for subset in SUBSETS:
+            if f"{subset}_carried_out" in row:
+                measures[f"{name}_{subset}_percent"] = row[f"{subset}_carried_out"]["mean"]
+    for each in content["comparisons"]:
+        name = f"{content['style']}_{each['start']}_{each['arm']}_minus_{each['reference']}"
+        measures[f"{name}_unseen_points"] = each["unseen_carried_out"]["mean"]
+    return measures
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = StudyRequest()
+    parser.add_argument("--workspace", default=default.workspace)
+    parser.add_argument("--style", default=default.style)
+    parser.add_argument("--start", action="append", metavar="NAME=FOLDER", help="a starting editor; may be repeated")
+    parser.add_argument("--arms", default=default.arms)
+    parser.add_argument("--seeds", type=int, default=default.seeds)
+    parser.add_argument("--steps", type=int, default=default.steps)
+    parser.add_argument("--side-by-side", type=int, default=default.side_by_side)
+    parser.add_argument("--only-record", action="store_true", help="run nothing")
+    parser.add_argument("--costs", action="store_true", help="measure what a step costs, on the workspace's pairs")
+    given = parser.parse_args()
+    request = StudyRequest(
+        workspace=given.workspace,
+        style=given.style,
+        starts=tuple(given.start or default.starts),
+        arms=given.arms,
+        seeds=given.seeds,
+        steps=given.steps,
+        side_by_side=given.side_by_side,
+    )
+    if given.costs:
+        return record_costs(request)
+    failures = [] if given.only_record else go_on(request)
+    record_so_far(request)
+    print("\n".join(failures))
+    return 1 if failures else 0
+
+
+def record_costs(request: StudyRequest) -> int:
+    """Write `objective_costs.json`."""
+    job = study_job(request)
+    shards = study_data(job, plainly(job.workspace, RunOptions(workers=1))).shards
+    assert shards is not None
+    start = request.starts[0].partition("=")[2]
+    record(
+        "objective_costs",
+        "What does a step of each objective cost, in steps of L_static?",
+        measure_costs(shards, job.config.editor, start),
+        seconds="CPU seconds of one thread; objectives take turns, medians of the turns' ratios",
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

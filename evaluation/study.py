@@ -1,0 +1,158 @@
+"""Verdicts of many editors -> rows and comparisons of arms. Pure: records in, plain data out.
+
+An arm is a way to train; its editors differ in the training seed alone and edit the same scenes. Scenes are those of
+three subsets: `seen`, the random test set; `seen_things`, those of it with the verbs that the held-out combinations
+have; and `unseen`, the held-out combinations themselves.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.crossed_statistics import Estimate, paired_difference, share_estimate
+
+Record = Mapping[str, Any]
+Facts = dict[str, Any]
+SUBSETS = ("seen", "seen_things", "unseen")
+MEASURES = ("carried_out", "kept")
+EQUAL_COMPUTE = 0.07
+"""Two computes are equal when they differ by at most this part."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmRuns:
+    """What the oracle saw of one arm from one start."""
+
+    start: str
+    arm: str
+    seeds: tuple[int, ...]
+    tables: Mapping[tuple[str, str], NDArray[np.float64]]
+    """(subset, measure) -> [scenes, seeds], scenes in the order of their ids."""
+
+
+def subset_of(records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
+    """Return the subsets that each scene is in: segment_id -> names."""
+    hard = {row["verb"] for row in records if row["split"].startswith("unseen")}
+    named: dict[str, tuple[str, ...]] = {}
+    for row in records:
+        if row["split"].startswith("unseen"):
+            named[row["segment_id"]] = ("unseen",)
+        else:
+            named[row["segment_id"]] = ("seen", "seen_things") if row["verb"] in hard else ("seen",)
+    return named
+
+
+def arm_runs(start: str, arm: str, by_seed: Mapping[int, Sequence[Record]]) -> ArmRuns:
+    """Gather one arm's verdicts; a scene that a seed lacks is left out of all of its seeds."""
+    seeds = tuple(sorted(by_seed))
+    of_seed = {seed: {row["segment_id"]: row for row in by_seed[seed]} for seed in seeds}
+    scenes = sorted(set.intersection(*(set(rows) for rows in of_seed.values())))
+    subsets = subset_of([of_seed[seeds[0]][scene] for scene in scenes])
+    tables = {}
+    for subset in SUBSETS:
+        members = [scene for scene in scenes if subset in subsets[scene]]
+        for measure in MEASURES:
+            values = [[float(of_seed[seed][scene][measure]) for seed in seeds] for scene in members]
+            tables[subset, measure] = np.array(values, dtype=np.float64).reshape(len(members), len(seeds))
+    return ArmRuns(start=start, arm=arm, seeds=seeds, tables=tables)
+
+
+def percent(estimate: Estimate) -> Facts:
+    """Return an estimate of a share, or of a difference of shares, in percent or points."""
+    facts = asdict(estimate)
+    return facts | {name: round(100 * facts[name], 2) for name in ("mean", "low", "high")}
+
+
+def arm_row(runs: ArmRuns) -> Facts:
+    """Return what is told of one arm: each subset's measures with their intervals, and carried out seed by seed."""
+    row: Facts = {"start": runs.start, "arm": runs.arm, "seeds": list(runs.seeds)}
+    for (subset, measure), table in runs.tables.items():
+        if len(table) < 2:
+            continue
+        row[f"{subset}_{measure}"] = percent(share_estimate(table))
+        if measure == "carried_out":
+            row[f"{subset}_by_seed"] = [round(100 * float(each), 2) for each in table.mean(axis=0)]
+    return row
+
+
+def comparison(runs: ArmRuns, reference: ArmRuns) -> Facts | None:
+    """Return arm minus reference on the seeds that both have; None where there is none."""
+    seeds = [seed for seed in runs.seeds if seed in reference.seeds]
+    if not seeds:
+        return None
+    found: Facts = {"start": runs.start, "arm": runs.arm, "reference": reference.arm, "seeds": seeds}
+    for key, table in runs.tables.items():
+        other = reference.tables[key]
+        if len(table) < 2 or len(table) != len(other):
+            continue
+        ours, theirs = (
+            each[:, [place.index(seed) for seed in seeds]]
+            for each, place in ((table, runs.seeds), (other, reference.seeds))
+        )
+        first, second = share_estimate(ours), share_estimate(theirs)
+        facts = percent(paired_difference(ours, theirs))
+        facts["intervals_apart"] = bool(first.low > second.high or second.low > first.high)
+        found["_".join(key)] = facts
+    return found
+
+
+def equal_in(arm: Facts, reference: Facts) -> list[str]:
+    """Say in what an arm and a reference (name, num_steps, compute) are equal: steps, compute, both or nothing."""
+    equal = ["steps"] if arm["num_steps"] == reference["num_steps"] else []
+    if abs(arm["compute"] / reference["compute"] - 1) <= EQUAL_COMPUTE:
+        equal.append("compute")
+    return equal
+
+
+def comparisons(every: Iterable[ArmRuns], arms: Mapping[str, Facts], references: Sequence[str]) -> list[Facts]:
+    """Compare each arm that was trained with the references of its start that it is equal to in steps or compute."""
+    gathered = list(every)
+    by_name = {(each.start, each.arm): each for each in gathered}
+    found = []
+    for runs in gathered:
+        for name in references:
+            reference = by_name.get((runs.start, name))
+            if reference is None or name == runs.arm or not arms[runs.arm]["num_steps"]:
+                continue
+            equal = equal_in(arms[runs.arm], arms[name])
+            compared = comparison(runs, reference) if equal else None
+            if compared is not None:
+                found.append(compared | {"equal_in": equal})
+    return found
+
+
+def told_apart_shares(records: Sequence[Record], kinds: Sequence[str]) -> Facts:
+    """Return P(e_c < e_c') by split (`seen`, `unseen`) and kind of c', over pairs and draws, with what it was over."""
+    shares: Facts = {}
+    for kind in kinds:
+        for subset in ("seen", "unseen"):
+            rows = [row for row in records if row["split"].startswith("unseen") == (subset == "unseen")]
+            asked = [row for row in rows if row[kind] is not None]
+            if asked:
+                right = sum(row["own"] < row[kind] for row in asked)
+                shares[f"{subset}_{kind}"] = {"share": round(right / len(asked), 4), "num": len(asked)}
+    return shares
+
+
+def diagnostics(entries: Sequence[Record], num_last: int = 100) -> Facts:
+    """Return what a run's log says of the regime it was in: gradient ratios, and means over its last steps."""
+    facts: Facts = {}
+    for name in ("action_gradient_ratio", "reg_gradient_ratio"):
+        values = [row[name] for row in entries if name in row]
+        if values:
+            facts |= {f"{name}_first": values[0], f"{name}_mean": float(np.mean(values)), f"{name}_last": values[-1]}
+    last = entries[-num_last:]
+    for name in ("static", "difference", "sigmoid", "told_apart"):
+        values = [row[name] for row in last if name in row]
+        if values:
+            facts[f"{name}_end"] = float(np.mean(values))
+    fallbacks: dict[str, int] = {}
+    for row in entries:
+        for name, count in row["fallbacks"].items():
+            fallbacks[name] = fallbacks.get(name, 0) + count
+    num_drawn = sum(1 for _ in entries)
+    facts |= {f"fallback_{name}_per_step": round(count / num_drawn, 3) for name, count in fallbacks.items() if count}
+    return {name: round(value, 5) for name, value in facts.items()} | {"skipped": entries[-1]["skipped"]}

@@ -1,0 +1,128 @@
+"""The arms of the objective study, as a list to read: what is trained, for how long, and under how many seeds.
+
+Steps are counted in steps of L_static of one batch. An arm's budget is either so many *steps*, whatever they cost, or
+so much *compute*: as many steps as cost what the reference costs, which is `STEPS` steps of L_static + L_action.
+*double* is twice the plain budget, what L_action costs when passes are counted: a stricter rival of the others.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from modeling.config import ObjectiveConfig
+from modeling.presets import editaction, fine_tuned
+
+STEPS = 500
+"""Steps of the budget "steps"."""
+STATIC_COST, ACTION_COST, REG_COST = 1.0, 0.7, 0.4
+"""CPU seconds of a step's parts over those of L_static, as `python -m benchmarks.objective --costs` measures them.
+
+L_action is a second forward and backward pass, L_reg a forward pass. Counted in passes they would be 1 and a third; a
+doubled batch is cheaper than that on a CPU. What freezing attn2 saves (0.4 %) is not counted.
+"""
+
+Budget = Literal["steps", "compute", "double"]
+Role = Literal["main", "ablation", "sweep", "search"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One way to train, or none."""
+
+    name: str
+    """Label of its artifacts and rows."""
+    role: Role
+    """main: what is claimed. ablation: Table 5. sweep: one factor at a time. search: for what wins at equal compute."""
+    objective: ObjectiveConfig | None
+    """The losses; None leaves the start as it is."""
+    budget: Budget = "steps"
+    """Equal steps, or equal compute."""
+    num_seeds: int = 2
+    """Training seeds."""
+
+    @property
+    def cost(self) -> float:
+        """What a step costs, in steps of L_static."""
+        return 0.0 if self.objective is None else step_cost(self.objective)
+
+    def num_steps(self, steps: int = STEPS) -> int:
+        """Return its number of steps, where the budget "steps" has `steps`."""
+        if self.objective is None or self.budget == "steps":
+            return 0 if self.objective is None else steps
+        return round(steps * (2 * STATIC_COST if self.budget == "double" else STATIC_COST + ACTION_COST) / self.cost)
+
+
+def step_cost(objective: ObjectiveConfig) -> float:
+    """Return what a step of an objective costs on average, in steps of L_static."""
+    action = 0.0
+    if objective.lambda_action:
+        action = ACTION_COST * (objective.action_to - objective.action_from) / objective.action_every
+    return STATIC_COST + action + (REG_COST if objective.lambda_reg else 0.0)
+
+
+PLAIN = fine_tuned()
+DEMO = ObjectiveConfig(lambda_action=0.1, lambda_reg=0.002, action_temperature=20.0)
+"""The demo's values: attn2 frozen, all three losses."""
+SHARP = replace(DEMO, lambda_reg=0.0, freeze="none")
+"""L_static + L_action with a sharp sigmoid, nothing frozen: what the trial before this study found best."""
+
+
+def _sweep(name: str, objective: ObjectiveConfig) -> Arm:
+    return Arm(name=name, role="sweep", objective=objective)
+
+
+def _search(name: str, objective: ObjectiveConfig, budget: Budget = "compute") -> Arm:
+    return Arm(name=name, role="search", objective=objective, budget=budget)
+
+
+ARMS: tuple[Arm, ...] = (
+    Arm(name="untouched", role="main", objective=None, num_seeds=1),
+    Arm(name="finetuned", role="main", objective=PLAIN, num_seeds=5),
+    Arm(name="finetuned_compute", role="main", objective=PLAIN, budget="compute", num_seeds=5),
+    Arm(name="finetuned_double", role="search", objective=PLAIN, budget="double"),
+    Arm(name="sharp", role="main", objective=SHARP, num_seeds=5),
+    Arm(name="editaction_demo", role="main", objective=DEMO, num_seeds=5),
+    Arm(name="editaction_paper", role="main", objective=editaction(), num_seeds=5),
+    Arm(name="without_action", role="ablation", objective=replace(DEMO, lambda_action=0.0), num_seeds=5),
+    Arm(name="without_reg", role="ablation", objective=replace(DEMO, lambda_reg=0.0), num_seeds=5),
+    Arm(name="without_freezing", role="ablation", objective=replace(DEMO, freeze="none"), num_seeds=5),
+    _search("same_verb", replace(SHARP, negatives="same_verb")),
+    _search("same_object", replace(SHARP, negatives="same_object")),
+    _search("every4", replace(SHARP, action_every=4)),
+    _search("every4_same_verb", replace(SHARP, action_every=4, negatives="same_verb")),
+    _search("noisy_half", replace(SHARP, action_from=0.5)),
+    _search("clean_half", replace(SHARP, action_to=0.5)),
+    _sweep("paper_unfrozen", replace(editaction(), freeze="none")),
+    _sweep("paper_action", replace(editaction(), lambda_reg=0.0, freeze="none")),
+    _sweep("frozen_attn2", replace(PLAIN, freeze="attn2")),
+    _sweep("frozen_attn", replace(PLAIN, freeze="attn")),
+    _sweep("frozen_transformer", replace(PLAIN, freeze="transformer")),
+    _sweep("sharp_frozen_attn", replace(SHARP, freeze="attn")),
+    _sweep("sharp_frozen_transformer", replace(SHARP, freeze="transformer")),
+    *(_sweep(f"lambda_{value:g}", replace(SHARP, lambda_action=value)) for value in (0.01, 0.03, 0.3, 1.0)),
+    *(_sweep(f"temperature_{value:g}", replace(SHARP, action_temperature=value)) for value in (1.0, 5.0, 60.0)),
+    *(_sweep(f"reg_{value:g}", replace(PLAIN, lambda_reg=value)) for value in (0.002, 0.02, 0.3)),
+)
+"""In the order in which they run, seed by seed: all arms under seed 0 first, and so on."""
+HC_ARMS = ("untouched", "finetuned", "finetuned_compute", "editaction_demo", "sharp")
+"""What the head camera's kitchen is asked as well."""
+
+
+def arm(name: str) -> Arm:
+    """Return the arm called `name`."""
+    found = {each.name: each for each in ARMS}
+    if name not in found:
+        raise ValueError(f"There is no arm {name!r}; choose of {', '.join(found)}, or the roles main, sweep, ...")
+    return found[name]
+
+
+def arms_named(text: str, style: str) -> tuple[Arm, ...]:
+    """Return the arms that a text names between commas, by name or role; "all" are those of the style ("lc", "hc")."""
+    known = ARMS if style == "lc" else tuple(arm(name) for name in HC_ARMS)
+    chosen: dict[str, Arm] = {}
+    for part in (each.strip() for each in text.split(",")):
+        of_part = [each for each in known if part in ("all", each.role, each.name)]
+        for each in of_part or [arm(part)]:
+            chosen[each.name] = each
+    return tuple(each for each in known if each.name in chosen) + tuple(
+        each for name, each in chosen.items() if each not in known
+    )

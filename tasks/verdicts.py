@@ -1,0 +1,35 @@
+"""edits + test shards + kitchen -> what the oracle sees in every edit: carried out, kept.
+
+The scores stage says as much, but wants the action classifier too, and all editors in one go; a study of many editors
+judges each by itself, once.
+"""
+
+from evaluation.kitchen.judge import judge
+from modeling.data.images import read_image
+from tasks.artifacts import Artifact, Work, read_records
+from tasks.config import VerdictsConfig
+from tasks.scores import join_goals
+from tasks.stage import stage
+
+
+@stage
+def verdicts(work: Work, config: VerdictsConfig, *, edits: Artifact, shards: Artifact, kitchen: Artifact) -> None:
+    """Judge every edit; one whose goal is not known is listed as failed."""
+    rows = list(edits.records())
+    pairs = {row["segment_id"]: row for row in shards.records()}
+    goals = join_goals([pairs[row["segment_id"]] for row in rows], list(read_records(kitchen.path / "goals.jsonl")))
+    kept, rejected = [], []
+    for done, row in enumerate(rows):
+        work.progress(done, len(rows))
+        pair = pairs[row["segment_id"]]
+        record = {name: row[name] for name in ("segment_id", "split", "seed")}
+        record |= {"verb": pair["verb"], "object": pair["object"]}
+        goal = goals.get(row["segment_id"])
+        if goal is None:
+            rejected.append(record | {"status": "failed", "reason": "no_goal"})
+            continue
+        verdict = judge(goal, read_image(edits.path / row["image"]))
+        kept.append(record | {"carried_out": verdict.carried_out, "kept": verdict.kept})
+    work.funnel = {"edits": len(rows), "judged": len(kept)}
+    work.write_rows(kept, rejected)
+    work.progress(len(rows), len(rows))
