@@ -14,7 +14,8 @@ from rich.table import Table
 
 from flows.job import UNTIL, Request, make_job, parse_settings
 from flows.presets import PRESETS
-from flows.terminal import ITEMS_FAILED, StageBars, console
+from flows.terminal import ITEMS_FAILED, console
+from flows.watched import watched
 from modeling.presets import method_names
 from tasks.config import Fetch
 from tasks.stages import STAGES
@@ -117,25 +118,18 @@ def _run(
     if refresh:
         steps = plan(job)
     if not all(step.is_cached for step in steps) or "PREFECT_API_URL" in os.environ:
-        _make_workspace(job.workspace)
         _run_flow(request)
     _finish(plan(job))
 
 
 def _run_flow(request: Request) -> None:
     """Run the reproduce flow with progress on the terminal, on a Prefect server."""
-    from flows.server import prefect_server
-
-    home = Path(request.workspace) / ".prefect"
-    with prefect_server(home, on_wait=lambda text: console.print(f"[dim]{text} ...[/]")):
+    with watched(Path(request.workspace)):
         from flows.reproduce import reproduce
         from flows.running import ItemsFailed
-        from tasks.building import watching
 
-        with StageBars(console) as bars:
-            watching.set(bars)
-            with suppress(ItemsFailed):  # told by _finish, from the manifests
-                reproduce(request)
+        with suppress(ItemsFailed):  # told by _finish, from the manifests
+            reproduce(request)
 
 
 def _finish(steps: list[Any]) -> None:
@@ -187,15 +181,3 @@ def _earlier_seconds(workspace: Path) -> Callable[[str], float | None]:
         return artifacts[-1].manifest["seconds"] if artifacts else None
 
     return seconds
-
-
-def _make_workspace(workspace: Path) -> None:
-    try:
-        workspace.mkdir(parents=True, exist_ok=True)
-        probe = workspace / ".writable"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise ValueError(
-            f"The workspace {workspace} cannot be written ({error.strerror}). Name another with --workspace DIR."
-        ) from error

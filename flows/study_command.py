@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from flows.terminal import StageBars, console
+from flows.watched import watched
 
 
 @click.command()
@@ -37,18 +37,10 @@ def study(starts: tuple[str, ...], steps: int | None, settings: tuple[str, ...],
 
 
 def _run(request: Any) -> None:
-    from flows.server import prefect_server
-
-    Path(request.workspace).mkdir(parents=True, exist_ok=True)
-    with prefect_server(
-        Path(request.workspace) / ".prefect", on_wait=lambda text: console.print(f"[dim]{text} ...[/]")
-    ):
+    with watched(Path(request.workspace)):
         from flows.objective_study import objective_study
-        from tasks.building import watching
 
-        with StageBars(console) as bars:
-            watching.set(bars)
-            objective_study(request)
+        objective_study(request)
 
 
 def _tables(request: Any) -> Path:
