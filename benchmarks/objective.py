@@ -47,7 +47,7 @@ def go_on(request: StudyRequest) -> list[str]:
 
 
 def record_so_far(request: StudyRequest) -> None:
-    """Write `objective.json` from the runs that are done; other styles' numbers stay."""
+    """Write `objective.json` from the runs that are done; those of other styles and lengths stay."""
     job = study_job(request)
     done = list(done_runs(request, job, study_runs(request)))
     if not done:
@@ -59,24 +59,24 @@ def record_so_far(request: StudyRequest) -> None:
     record(
         "objective",
         "Do L_action, L_reg and freezing beat plain fine-tuning on held-out verb-object combinations with little data?",
-        study_measures(content),
+        study_measures(content, request.steps),
         keep_earlier=True,
         note="Numbers from the drawn kitchen; they say nothing about the paper's data sets. Partial: see the seeds.",
-        **{request.style: content | {"steps": request.steps, "settings": request.settings}},
+        **{f"{request.style}_{request.steps}_steps": content},
     )
 
 
-def study_measures(content: dict[str, Any]) -> dict[str, float]:
+def study_measures(content: dict[str, Any], steps: int) -> dict[str, float]:
     """Return plain numbers of the tables: shares carried out, differences, and how many seeds they rest on."""
     measures: dict[str, float] = {}
     for row in content["rows"]:
-        name = f"{content['style']}_{row['start']}_{row['arm']}"
+        name = f"{content['style']}_{steps}_{row['start']}_{row['arm']}"
         measures[f"{name}_seeds"] = len(row["seeds"])
         for subset in SUBSETS:
             if f"{subset}_carried_out" in row:
                 measures[f"{name}_{subset}_percent"] = row[f"{subset}_carried_out"]["mean"]
     for each in content["comparisons"]:
-        name = f"{content['style']}_{each['start']}_{each['arm']}_minus_{each['reference']}"
+        name = f"{content['style']}_{steps}_{each['start']}_{each['arm']}_minus_{each['reference']}"
         measures[f"{name}_unseen_points"] = each["unseen_carried_out"]["mean"]
     return measures
 

@@ -31,6 +31,8 @@ class ArmRuns:
     seeds: tuple[int, ...]
     tables: Mapping[tuple[str, str], NDArray[np.float64]]
     """(subset, measure) -> [scenes, seeds], scenes in the order of their ids."""
+    verbs: Mapping[str, tuple[str, ...]]
+    """subset -> the verb of each of its scenes."""
 
 
 def subset_of(records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
@@ -51,13 +53,14 @@ def arm_runs(start: str, arm: str, by_seed: Mapping[int, Sequence[Record]]) -> A
     of_seed = {seed: {row["segment_id"]: row for row in by_seed[seed]} for seed in seeds}
     scenes = sorted(set.intersection(*(set(rows) for rows in of_seed.values())))
     subsets = subset_of([of_seed[seeds[0]][scene] for scene in scenes])
-    tables = {}
+    tables, verbs = {}, {}
     for subset in SUBSETS:
         members = [scene for scene in scenes if subset in subsets[scene]]
+        verbs[subset] = tuple(of_seed[seeds[0]][scene]["verb"] for scene in members)
         for measure in MEASURES:
             values = [[float(of_seed[seed][scene][measure]) for seed in seeds] for scene in members]
             tables[subset, measure] = np.array(values, dtype=np.float64).reshape(len(members), len(seeds))
-    return ArmRuns(start=start, arm=arm, seeds=seeds, tables=tables)
+    return ArmRuns(start=start, arm=arm, seeds=seeds, tables=tables, verbs=verbs)
 
 
 def percent(estimate: Estimate) -> Facts:
@@ -75,7 +78,17 @@ def arm_row(runs: ArmRuns) -> Facts:
         row[f"{subset}_{measure}"] = percent(share_estimate(table))
         if measure == "carried_out":
             row[f"{subset}_by_seed"] = [round(100 * float(each), 2) for each in table.mean(axis=0)]
+            row[f"{subset}_by_verb"] = by_verb(table, runs.verbs[subset])
     return row
+
+
+def by_verb(table: NDArray[np.float64], verbs: Sequence[str]) -> Facts:
+    """Return each verb's share in percent and its number of scenes: a held-out combination is one verb's."""
+    rows = {verb: [place for place, each in enumerate(verbs) if each == verb] for verb in sorted(set(verbs))}
+    return {
+        verb: {"percent": round(100 * float(table[places].mean()), 2), "num_scenes": len(places)}
+        for verb, places in rows.items()
+    }
 
 
 def comparison(runs: ArmRuns, reference: ArmRuns) -> Facts | None:

@@ -42,6 +42,19 @@ def arms_table(rows: Sequence[Facts]) -> str:
     return "\n".join(lines)
 
 
+def verbs_table(rows: Sequence[Facts]) -> str:
+    """Return one line an arm: carried out by verb, seen / held out."""
+    verbs = list(dict.fromkeys(verb for row in rows for verb in row.get("unseen_by_verb", {})))
+    lines = [f"| start | arm | {' | '.join(verbs)} |", "|" + "---|" * (2 + len(verbs))]
+    for row in rows:
+        cells = [row["start"], row["arm"]]
+        for verb in verbs:
+            found = [row.get(f"{name}_by_verb", {}).get(verb) for name in ("seen", "unseen")]
+            cells.append(" / ".join("-" if each is None else f"{each['percent']:.0f}" for each in found))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def comparisons_table(found: Sequence[Facts]) -> str:
     """Return one line a comparison: arm minus reference, paired by scene and seed."""
     lines = ["| start | arm | minus | at equal | seeds | seen | held-out | kept, held-out |", "|" + "---|" * 8]
@@ -60,5 +73,6 @@ def study_page(content: Facts) -> str:
         f"Shares in percent with 95 % intervals over scenes and training seeds; scenes: {sizes}. Drawn kitchen, read "
         "by the oracle. An arm with one seed says nothing of other seeds; one with two says little.\n\n"
         f"{arms_table(content['rows'])}\n\n## Paired by scene and seed, in points\n\n"
-        f"{comparisons_table(content['comparisons'])}\n"
+        f"{comparisons_table(content['comparisons'])}\n\n## Carried out by verb, seen / held out\n\n"
+        f"{verbs_table(content['rows'])}\n"
     )

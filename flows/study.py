@@ -28,7 +28,7 @@ SPLITS = {
     "hc": SplitsConfig(
         num_test=200,
         test_without_overlap=True,
-        unseen_combinations=("put apple", "move cup", "take bottle"),
+        unseen_combinations=("put apple", "move cup", "take out bottle"),
         num_unseen=300,
         num_train=500,
     ),

@@ -212,7 +212,7 @@ class ToldApartConfig:
     num_draws: int = 2
     """Noises and timesteps of each pair, shared by all instructions and all editors."""
     kinds: tuple[NegativeKind, ...] = ("disjoint", "same_verb", "same_object")
-    """Kinds of other instructions."""
+    """Kinds of other instructions, drawn from those of all test pairs."""
     seed: int = 0
     """Decides noise, timesteps and other instructions."""
 

@@ -200,7 +200,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="told_apart",
-            version=1,
+            version=2,
             inputs=("editor", "shards"),
             sources=(
                 "tasks/told_apart.py",

@@ -36,6 +36,7 @@ def test_every_third_step_pays_for_l_action_and_the_others_are_plain_ones(exampl
     assert calls == [8, 8, 16, 8, 8, 16]
     assert [entry["action"] > 0 for entry in entries] == [False, False, True] * 2
     assert ["told_apart" in entry for entry in entries] == [False, False, True] * 2
+    assert [bool(batches.draw(step).has_contrast.any()) for step in range(4)] == [True, False, False, True]
 
 
 def test_a_step_without_contrast_is_the_very_step_of_plain_fine_tuning(examples):

@@ -117,8 +117,13 @@ def test_diagnostics_are_those_of_the_steps_that_have_them():
     assert (facts["fallback_content_per_step"], facts["skipped"]) == (0.333, 2)
 
 
-def test_a_row_tells_each_seed_and_the_interval_over_both():
+def test_a_row_tells_each_seed_and_verb_and_the_interval_over_both():
     row = arm_row(runs_of("better", 0.9, (0, 1, 2)))
+    assert row["seen_by_verb"] == {
+        "move": {"percent": 100, "num_scenes": 1},
+        "open": {"percent": 100, "num_scenes": 2},
+    }
+    assert row["unseen_by_verb"]["move"]["percent"] == row["unseen_carried_out"]["mean"]
     assert row["unseen_carried_out"]["mean"] == pytest.approx(np.mean(row["unseen_by_seed"]), abs=0.01)
     assert (row["seeds"], row["unseen_carried_out"]["num_scenes"]) == ([0, 1, 2], 41)
 
@@ -239,3 +244,4 @@ def test_the_stage_gathers_what_is_there(tmp_path):
     page = (made.path / "study.md").read_text()
     assert page == study_page(content)
     assert "| shipped | better | 500 | 1.70 | 2 |" in page
+    assert f"| shipped | better | 100 / {content['rows'][1]['unseen_carried_out']['mean']:.0f} |" in page
