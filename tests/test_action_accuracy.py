@@ -16,15 +16,9 @@ from evaluation.timesformer import (
     save_timesformer,
     small_timesformer,
 )
-from evaluation.timesformer_training import TrainRecipe, fixed_threads, rate_factor, train
+from evaluation.timesformer_training import TrainRecipe, rate_factor, train
 
 SHAPE = SmallShape(size_px=16, patch_px=8, width=32, num_layers=1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with fixed_threads(1):
-        yield
 
 
 def plain(level, size_px=16):

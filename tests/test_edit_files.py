@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 
 from flows.cli import cli
@@ -15,14 +14,6 @@ from modeling.edit_requests import plan_requests
 from tests.tiny_pipeline import INSTRUCTIONS, SIZE_PX, drawn_pictures, tiny_pipeline, write_examples
 
 SAMPLING = SamplingConfig(num_steps=2, precision="fp32", text_guidance=2.0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

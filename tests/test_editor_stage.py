@@ -29,11 +29,6 @@ MANY_STEPS = 60
 """Steps of a run that is cut off."""
 
 
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     folder = tmp_path_factory.mktemp("somewhere") / "tiny-start"

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from modeling.config import SamplingConfig
 from modeling.data.images import read_image
@@ -23,14 +22,6 @@ from tests.watchers import watched
 CONFIG = EditsConfig(
     sampling=SamplingConfig(size_px=SIZE_PX, num_steps=2, precision="fp32", text_guidance=2.0), seeds=(0, 1)
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
