@@ -120,13 +120,14 @@ def equal_in(arm: Facts, reference: Facts) -> list[str]:
     return equal
 
 
-def comparisons(every: Iterable[ArmRuns], arms: Mapping[str, Facts], references: Sequence[str]) -> list[Facts]:
-    """Compare each arm that was trained with the references of its start that it is equal to in steps or compute."""
+def comparisons(every: Iterable[ArmRuns], arms: Mapping[str, Facts]) -> list[Facts]:
+    """Compare each arm that was trained with those of its references, of its start, that it is equal to in steps or
+    compute. `arms`: name -> num_steps, compute and the names of its references."""
     gathered = list(every)
     by_name = {(each.start, each.arm): each for each in gathered}
     found = []
     for runs in gathered:
-        for name in references:
+        for name in arms[runs.arm]["references"]:
             reference = by_name.get((runs.start, name))
             if reference is None or name == runs.arm or not arms[runs.arm]["num_steps"]:
                 continue

@@ -34,8 +34,6 @@ SPLITS = {
     ),
 }
 """Little data, and combinations that nobody is trained on: what tells objectives apart."""
-REFERENCES = ("finetuned", "finetuned_compute")
-"""Arms that all others are compared with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +178,7 @@ def make_tables(request: StudyRequest, job: Job, done: Sequence[tuple[Run, Made]
             budget=each.budget,
             num_steps=each.num_steps(request.steps),
             compute=round(each.num_steps(request.steps) * each.cost / request.steps, 3),
+            references=each.references,
         )
         for each in arms.values()
     )
@@ -187,5 +186,5 @@ def make_tables(request: StudyRequest, job: Job, done: Sequence[tuple[Run, Made]
     for run, made in done:
         inputs |= {f"verdicts__{run.name}": made.verdicts, f"told__{run.name}": made.told_apart}
         inputs |= {f"editor__{run.name}": made.editor} if made.editor is not None else {}
-    config = StudyConfig(style=request.style, arms=studied, references=REFERENCES)
+    config = StudyConfig(style=request.style, arms=studied)
     return make("study", request.style, config, **inputs)

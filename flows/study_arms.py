@@ -40,6 +40,11 @@ class Arm:
     """Training seeds."""
 
     @property
+    def references(self) -> tuple[str, ...]:
+        """Arms that it is compared with: plain fine-tuning, and what an ablation leaves a part of."""
+        return ("finetuned", "finetuned_compute", *(("editaction_demo",) if self.role == "ablation" else ()))
+
+    @property
     def cost(self) -> float:
         """What a step costs, in steps of L_static."""
         return 0.0 if self.objective is None else step_cost(self.objective)

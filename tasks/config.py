@@ -231,6 +231,8 @@ class StudiedArm:
     """Training steps."""
     compute: float
     """What they cost, where the plain fine-tuning at equal steps costs 1."""
+    references: tuple[str, ...]
+    """Arms that it is compared with, where their steps or compute are equal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,8 +243,6 @@ class StudyConfig:
     """lc or hc."""
     arms: tuple[StudiedArm, ...]
     """Those that are done, in part or in whole."""
-    references: tuple[str, ...]
-    """Arms that the others are compared with, at equal steps or compute."""
 
 
 @dataclass(frozen=True, kw_only=True)

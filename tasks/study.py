@@ -63,7 +63,7 @@ def study(work: Work, config: StudyConfig, **inputs: Artifact) -> None:
         "style": config.style,
         "num_scenes": {name: len(every[0].tables[name, "carried_out"]) for name in SUBSETS},
         "rows": rows,
-        "comparisons": comparisons(every, arms, config.references),
+        "comparisons": comparisons(every, arms),
     }
     write_json(work.path / RESULT, content)
     write_bytes(work.path / PAGE, study_page(content).encode())

@@ -36,11 +36,13 @@ def runs_of(name, share, seeds, start="shipped"):
     return arm_runs(start, name, {seed: verdicts_of(share, 10 * seed + int(100 * share)) for seed in seeds})
 
 
+REFERENCES = ("plain", "plain_long")
 FACTS = {
-    "plain": {"name": "plain", "num_steps": 500, "compute": 1.0},
-    "plain_long": {"name": "plain_long", "num_steps": 850, "compute": 1.7},
-    "better": {"name": "better", "num_steps": 500, "compute": 1.7},
-    "untouched": {"name": "untouched", "num_steps": 0, "compute": 0.0},
+    "plain": {"name": "plain", "num_steps": 500, "compute": 1.0, "references": REFERENCES},
+    "plain_long": {"name": "plain_long", "num_steps": 850, "compute": 1.7, "references": REFERENCES},
+    "better": {"name": "better", "num_steps": 500, "compute": 1.7, "references": REFERENCES},
+    "part": {"name": "part", "num_steps": 500, "compute": 1.4, "references": ("better",)},
+    "untouched": {"name": "untouched", "num_steps": 0, "compute": 0.0, "references": REFERENCES},
 }
 
 
@@ -72,7 +74,7 @@ def test_arms_are_compared_on_the_seeds_that_both_have_and_at_equal_steps_or_com
         runs_of("untouched", 0.0, (0,)),
         runs_of("better", 0.9, (0,), start="weak"),
     ]
-    found = comparisons(every, FACTS, ("plain", "plain_long"))
+    found = comparisons(every, FACTS)
     assert [(each["arm"], each["reference"], each["equal_in"], each["seeds"]) for each in found] == [
         ("better", "plain", ["steps"], [1, 2, 3, 4]),
         ("better", "plain_long", ["compute"], [1]),
@@ -83,7 +85,19 @@ def test_arms_are_compared_on_the_seeds_that_both_have_and_at_equal_steps_or_com
     assert steps["low"] < steps["mean"] < steps["high"]
     assert steps["intervals_apart"]
     assert steps["p"] < 0.01
-    assert not comparisons(every[:2], FACTS, ("plain", "plain_long"))
+    assert not comparisons(every[:2], FACTS)
+
+
+def test_an_arm_is_compared_with_its_own_references():
+    every = [runs_of(name, 0.5, (0, 1)) for name in ("plain", "better", "part")]
+    found = [(each["arm"], each["reference"]) for each in comparisons(every, FACTS)]
+    assert found == [("better", "plain"), ("part", "better")]
+
+
+def test_an_ablation_is_compared_with_what_it_leaves_a_part_of():
+    compared = {each.name for each in ARMS if "editaction_demo" in each.references}
+    assert compared == {"without_action", "without_reg", "without_freezing"}
+    assert {name for each in ARMS for name in each.references} <= {each.name for each in ARMS}
 
 
 def test_two_arms_can_be_equal_in_both_and_nearly_equal_compute_is_equal():
@@ -231,10 +245,10 @@ def test_the_stage_gathers_what_is_there(tmp_path):
             inputs[f"told__shipped__{name}__{seed}"] = told_apart.run(tmp_path, "t", ToldApartConfig()).path
             inputs[f"editor__shipped__{name}__{seed}"] = editor.run(tmp_path, "t", VerdictsConfig()).path
     arms = tuple(
-        StudiedArm(name=name, role="main", budget="steps", num_steps=500, compute=compute)
+        StudiedArm(name=name, role="main", budget="steps", num_steps=500, compute=compute, references=("plain",))
         for name, compute in (("plain", 1.0), ("better", 1.7))
     )
-    made = study.run(tmp_path, "lc", StudyConfig(style="lc", arms=arms, references=("plain",)), **inputs)
+    made = study.run(tmp_path, "lc", StudyConfig(style="lc", arms=arms), **inputs)
     content = json.loads((made.path / "study.json").read_text())
     assert [(row["arm"], row["seeds"], row["told_apart"]) for row in content["rows"]] == [
         (name, [0, 1], {"unseen_disjoint": 1.0, "unseen_same_verb": 0.0}) for name in ("plain", "better")
