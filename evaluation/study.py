@@ -1,8 +1,7 @@
 """Verdicts of many editors -> rows and comparisons of arms. Pure: records in, plain data out.
 
 An arm is a way to train; its editors differ in the training seed alone and edit the same scenes. Scenes are those of
-three subsets: `seen`, the random test set; `seen_things`, those of it with the verbs that the held-out combinations
-have; and `unseen`, the held-out combinations themselves.
+two subsets: `seen`, the random test set, and `unseen`, the combinations of verb and thing that nobody is trained on.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from evaluation.crossed_statistics import Estimate, paired_difference, share_est
 
 Record = Mapping[str, Any]
 Facts = dict[str, Any]
-SUBSETS = ("seen", "seen_things", "unseen")
+SUBSETS = ("seen", "unseen")
 MEASURES = ("carried_out", "kept")
 EQUAL_COMPUTE = 0.07
 """Two computes are equal when they differ by at most this part."""
@@ -35,16 +34,9 @@ class ArmRuns:
     """subset -> the verb of each of its scenes."""
 
 
-def subset_of(records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
-    """Return the subsets that each scene is in: segment_id -> names."""
-    hard = {row["verb"] for row in records if row["split"].startswith("unseen")}
-    named: dict[str, tuple[str, ...]] = {}
-    for row in records:
-        if row["split"].startswith("unseen"):
-            named[row["segment_id"]] = ("unseen",)
-        else:
-            named[row["segment_id"]] = ("seen", "seen_things") if row["verb"] in hard else ("seen",)
-    return named
+def subset_of(record: Record) -> str:
+    """Return the subset that a scene is in."""
+    return "unseen" if record["split"].startswith("unseen") else "seen"
 
 
 def arm_runs(start: str, arm: str, by_seed: Mapping[int, Sequence[Record]]) -> ArmRuns:
@@ -52,10 +44,9 @@ def arm_runs(start: str, arm: str, by_seed: Mapping[int, Sequence[Record]]) -> A
     seeds = tuple(sorted(by_seed))
     of_seed = {seed: {row["segment_id"]: row for row in by_seed[seed]} for seed in seeds}
     scenes = sorted(set.intersection(*(set(rows) for rows in of_seed.values())))
-    subsets = subset_of([of_seed[seeds[0]][scene] for scene in scenes])
     tables, verbs = {}, {}
     for subset in SUBSETS:
-        members = [scene for scene in scenes if subset in subsets[scene]]
+        members = [scene for scene in scenes if subset_of(of_seed[seeds[0]][scene]) == subset]
         verbs[subset] = tuple(of_seed[seeds[0]][scene]["verb"] for scene in members)
         for measure in MEASURES:
             values = [[float(of_seed[seed][scene][measure]) for seed in seeds] for scene in members]
@@ -142,9 +133,8 @@ def told_apart_shares(records: Sequence[Record], kinds: Sequence[str]) -> Facts:
     """Return P(e_c < e_c') by split (`seen`, `unseen`) and kind of c', over pairs and draws, with what it was over."""
     shares: Facts = {}
     for kind in kinds:
-        for subset in ("seen", "unseen"):
-            rows = [row for row in records if row["split"].startswith("unseen") == (subset == "unseen")]
-            asked = [row for row in rows if row[kind] is not None]
+        for subset in SUBSETS:
+            asked = [row for row in records if subset_of(row) == subset and row[kind] is not None]
             if asked:
                 right = sum(row["own"] < row[kind] for row in asked)
                 shares[f"{subset}_{kind}"] = {"share": round(right / len(asked), 4), "num": len(asked)}

@@ -23,14 +23,14 @@ def difference(facts: Facts | None) -> str:
 def arms_table(rows: Sequence[Facts]) -> str:
     """Return one line an arm: what was carried out where, kept, told apart, and how hard the terms pull."""
     head = (
-        "| start | arm | steps | compute | seeds | seen | seen, same verbs | held-out | kept, held-out "
+        "| start | arm | steps | compute | seeds | seen | held-out | kept, held-out "
         "| told apart: disjoint | same verb | same object | pull of L_action, L_reg |"
     )
-    lines = [head, "|" + "---|" * 13]
+    lines = [head, "|" + "---|" * 12]
     for row in rows:
         told = row.get("told_apart", {})
         cells = [row["start"], row["arm"], str(row["num_steps"]), f"{row['compute']:.2f}", str(len(row["seeds"]))]
-        cells += [share(row.get(f"{name}_carried_out")) for name in ("seen", "seen_things", "unseen")]
+        cells += [share(row.get(f"{name}_carried_out")) for name in ("seen", "unseen")]
         cells.append(share(row.get("unseen_kept")))
         cells += [
             f"{told[f'unseen_{kind}']:.3f}" if f"unseen_{kind}" in told else ""

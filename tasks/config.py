@@ -91,6 +91,8 @@ class SplitsConfig:
     """Test pairs of long-distance actions (the paper's test100 for HC)."""
     num_validation: int = 0
     """Held-out pairs carved from training, for choosing settings."""
+    verbs: tuple[str, ...] = ()
+    """Use pairs of these verbs alone and filter the others; none named: all verbs."""
     unseen_combinations: tuple[str, ...] = ()
     """Verb and kind of thing, such as "move cup", that nobody is trained on, whatever else the object's name says."""
     num_unseen: int = 0

@@ -1,13 +1,14 @@
 """frames -> which pair is trained on and which is tested on: records of (segment_id, split), and `leakage.json`.
 
-Pairs outside the config's quality limits, and in the disjoint methods those that share a video or participant with a
-test pair, are filtered with their reason; so are pairs of a held-out combination of verb and thing that are not tested
-on, and pairs beyond `num_train`. The paper chose its long-distance pairs (test100 of HC) by hand; here they are those
-of a file that a person made, or else the pairs with an end point whose view moved the most.
+Pairs outside the config's quality limits, those of other verbs than it names, and in the disjoint methods those that
+share a video or participant with a test pair, are filtered with their reason; so are pairs of a held-out combination of
+verb and thing that are not tested on, and pairs beyond `num_train`. The paper chose its long-distance pairs (test100 of
+HC) by hand; here they are those of a file that a person made, or else the pairs with an end point whose view moved the
+most.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from tasks.stage import stage
 
 LEAKAGE = "leakage.json"
 """Split -> what it shares with training; see leakage.py."""
+OTHER_VERB = "other_verb"
+"""Reason of a pair whose verb is not among `SplitsConfig.verbs`."""
 FILTERED = ("segment_id", "video_id", "instruction")
 """What identifies a filtered pair."""
 
@@ -31,6 +34,17 @@ def poor_pairs(rows: Iterable[Record], limits: QualityLimits) -> dict[str, str]:
     """Return the pairs outside the limits: segment_id -> reason."""
     reasons = {row["segment_id"]: poor_quality(row, limits) for row in rows}
     return {segment_id: reason for segment_id, reason in reasons.items() if reason is not None}
+
+
+def pairs_of_other_verbs(rows: Iterable[Record], verbs: Collection[str]) -> dict[str, str]:
+    """Return the pairs whose verb is none of `verbs`: segment_id -> reason. ValueError for a verb that no pair has."""
+    rows = list(rows)
+    missing = sorted(set(verbs) - {row["verb"] for row in rows})
+    if missing:
+        raise ValueError(
+            f"splits: no pair has the verb {missing[0]!r} of SplitsConfig.verbs; `editaction dataset` lists the verbs."
+        )
+    return {row["segment_id"]: OTHER_VERB for row in rows if verbs and row["verb"] not in verbs}
 
 
 def read_long_distance(
@@ -63,7 +77,8 @@ def told_choice(choice: Choice | None, rows: list[Record]) -> dict[str, Any]:
 def draw(rows: list[Record], config: SplitsConfig, long_distance: Outside | None) -> tuple[Assignment, dict[str, Any]]:
     """Return where every pair goes by the config, and what there is to tell of it."""
     poor = poor_pairs(rows, config.quality)
-    good = [row for row in rows if row["segment_id"] not in poor]
+    other = pairs_of_other_verbs(rows, config.verbs)
+    good = [row for row in rows if row["segment_id"] not in poor | other]
     choice = read_long_distance(long_distance, good, poor, config.num_long_distance)
     drawn = assign_splits(good, config, choice.segment_ids if choice is not None else ())
     facts: dict[str, Any] = {"method": config.method}
@@ -71,7 +86,7 @@ def draw(rows: list[Record], config: SplitsConfig, long_distance: Outside | None
         facts["long_distance"] = told_choice(choice, good)
     if config.method in GROUP_COLUMNS:
         facts["groups"] = GROUP_COLUMNS[config.method][0]
-    return Assignment(splits=drawn.splits, left_out=poor | drawn.left_out), facts
+    return Assignment(splits=drawn.splits, left_out=other | poor | drawn.left_out), facts
 
 
 def take_over(rows: list[Record], path: Path) -> tuple[Assignment, dict[str, Any]]:
