@@ -1,32 +1,49 @@
-"""What the objective does: the study's runs, plainly, and `objective.json` of what is done so far.
+"""What the objective does: the study's runs, plainly, and `objective.json` of all that are recorded.
 
     python -m benchmarks.objective --workspace W                 # go on with the grid, then record
     python -m benchmarks.objective --workspace W --only-record   # record what is done
     python -m benchmarks.objective --costs                       # CPU seconds of a step, by objective
 
-`editaction study` makes the same runs as a Prefect flow, without the record.
+`editaction study` makes the same runs as a Prefect flow, without the record. Verdicts are recorded scene by scene
+(objective_runs.py), so that another machine can add arms and seeds.
 """
 
 import argparse
-import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Any
 
 from benchmarks.objective_costs import measure_costs
+from benchmarks.objective_runs import remember, runs_file
 from benchmarks.recording import record
-from evaluation.study import SUBSETS
+from evaluation.study import SUBSETS, study_content
+from evaluation.study_tables import study_page
 from flows.making import plainly
-from flows.study import Run, StudyRequest, done_runs, finding, make_run, make_tables, study_data, study_job, study_runs
+from flows.study import (
+    Made,
+    Run,
+    StudyRequest,
+    done_runs,
+    finding,
+    make_run,
+    share_cores,
+    studied_arms,
+    study_data,
+    study_job,
+    study_runs,
+)
+from tasks.artifacts import Artifact
 from tasks.building import StageFailed
 from tasks.config import RunOptions
-from tasks.study import PAGE, RESULT
+from tasks.study import judged_run
 
 
 def go_on(request: StudyRequest) -> list[str]:
     """Make the runs that are not done yet, some side by side; return what went wrong, run by run."""
     job = study_job(request)
+    share_cores(request.side_by_side)
     make = plainly(job.workspace, RunOptions(workers=1, device=request.device))
     data = study_data(job, make)
 
@@ -47,23 +64,32 @@ def go_on(request: StudyRequest) -> list[str]:
 
 
 def record_so_far(request: StudyRequest) -> None:
-    """Write `objective.json` from the runs that are done; those of other styles and lengths stay."""
+    """Write `objective.json` from all recorded runs of this style and length, those of the workspace added to them."""
     job = study_job(request)
-    done = list(done_runs(request, job, study_runs(request)))
-    if not done:
-        raise ValueError(f"{request.workspace}: no run is done yet.")
-    path = make_tables(request, job, done, plainly(job.workspace, RunOptions()))
-    assert path is not None
-    content = json.loads((path / RESULT).read_text(encoding="utf-8"))
-    print((path / PAGE).read_text(encoding="utf-8"))
+    found = [
+        judged_run(made.run.start, made.run.arm.name, made.run.seed, opened(made))
+        for made in done_runs(request, job, study_runs(request))
+    ]
+    runs = remember(runs_file(request.style, request.steps), found)
+    if not runs:
+        raise ValueError(f"{request.workspace}: no run is done yet, and none is recorded.")
+    arms = {each.name: asdict(each) for each in studied_arms(request, {run.arm for run in runs})}
+    content = study_content(request.style, arms, runs)
+    print(study_page(content))
     record(
         "objective",
         "Do L_action, L_reg and freezing beat plain fine-tuning on held-out verb-object combinations with little data?",
         study_measures(content, request.steps),
         keep_earlier=True,
-        note="Numbers from the drawn kitchen; they say nothing about the paper's data sets. Partial: see the seeds.",
+        note="Numbers from the drawn kitchen; they say nothing about the paper's data sets.",
         **{f"{request.style}_{request.steps}_steps": content},
     )
+
+
+def opened(made: Made) -> dict[str, Artifact]:
+    """Return a run's artifacts, as far as there are such."""
+    of_run = {"verdicts": made.verdicts, "told": made.told_apart, "editor": made.editor}
+    return {kind: Artifact.read(path) for kind, path in of_run.items() if path is not None}
 
 
 def study_measures(content: dict[str, Any], steps: int) -> dict[str, float]:

@@ -4,6 +4,7 @@ An arm is a way to train; its editors differ in the training seed alone and edit
 two subsets: `seen`, the random test set, and `unseen`, the combinations of verb and thing that nobody is trained on.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,6 +20,22 @@ SUBSETS = ("seen", "unseen")
 MEASURES = ("carried_out", "kept")
 EQUAL_COMPUTE = 0.07
 """Two computes are equal when they differ by at most this part."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedRun:
+    """What became of one editor, or of a start that nobody trained."""
+
+    start: str
+    arm: str
+    seed: int
+    """Training seed."""
+    verdicts: Sequence[Record]
+    """A record a scene: segment_id, split, verb, carried_out, kept."""
+    told_apart: Mapping[str, float]
+    """As `told_apart_shares` has them; empty where it was not asked."""
+    diagnostics: Mapping[str, float]
+    """As `diagnostics` has them; empty for an untouched start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,15 +146,41 @@ def comparisons(every: Iterable[ArmRuns], arms: Mapping[str, Facts]) -> list[Fac
     return found
 
 
-def told_apart_shares(records: Sequence[Record], kinds: Sequence[str]) -> Facts:
-    """Return P(e_c < e_c') by split (`seen`, `unseen`) and kind of c', over pairs and draws, with what it was over."""
-    shares: Facts = {}
+def study_content(style: str, arms: Mapping[str, Facts], runs: Iterable[JudgedRun]) -> Facts:
+    """Return the study's rows, one a start and arm in the order of `arms`, and its comparisons.
+
+    `arms`: name -> role, budget, num_steps, compute and references.
+    """
+    by_arm: dict[tuple[str, str], dict[int, JudgedRun]] = defaultdict(dict)
+    for run in runs:
+        by_arm[run.start, run.arm][run.seed] = run
+    names = list(arms)
+    rows, every = [], []
+    for (start, name), seeds in sorted(by_arm.items(), key=lambda item: (item[0][0], names.index(item[0][1]))):
+        gathered = arm_runs(start, name, {seed: run.verdicts for seed, run in seeds.items()})
+        every.append(gathered)
+        row = arm_row(gathered) | {key: value for key, value in arms[name].items() if key != "name"}
+        told, logs = ([getattr(run, kind) for run in seeds.values()] for kind in ("told_apart", "diagnostics"))
+        rows.append(row | {"told_apart": mean_of(told)} | ({"diagnostics": mean_of(logs)} if any(logs) else {}))
+    num_scenes = {name: len(every[0].tables[name, "carried_out"]) for name in SUBSETS}
+    return {"style": style, "num_scenes": num_scenes, "rows": rows, "comparisons": comparisons(every, arms)}
+
+
+def mean_of(facts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of every number over the seeds that have it."""
+    names = dict.fromkeys(name for each in facts for name in each)
+    return {name: round(float(np.mean([each[name] for each in facts if name in each])), 5) for name in names}
+
+
+def told_apart_shares(records: Sequence[Record], kinds: Sequence[str]) -> dict[str, float]:
+    """Return P(e_c < e_c') by split (`seen`, `unseen`) and kind of c', over pairs and draws."""
+    shares: dict[str, float] = {}
     for kind in kinds:
         for subset in SUBSETS:
             asked = [row for row in records if subset_of(row) == subset and row[kind] is not None]
             if asked:
                 right = sum(row["own"] < row[kind] for row in asked)
-                shares[f"{subset}_{kind}"] = {"share": round(right / len(asked), 4), "num": len(asked)}
+                shares[f"{subset}_{kind}"] = round(right / len(asked), 4)
     return shares
 
 

@@ -11,7 +11,17 @@ from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.making import as_tasks
-from flows.study import Run, StudyRequest, done_runs, make_run, make_tables, study_data, study_job, study_runs
+from flows.study import (
+    Run,
+    StudyRequest,
+    done_runs,
+    make_run,
+    make_tables,
+    share_cores,
+    study_data,
+    study_job,
+    study_runs,
+)
 from tasks.artifacts import Artifact
 from tasks.building import StageFailed, running_options
 from tasks.config import RunOptions
@@ -42,6 +52,7 @@ def objective_study(request: StudyRequest) -> str:
     A run that fails leaves the others alone; StageFailed at the end says which did.
     """
     job = study_job(request)
+    share_cores(request.side_by_side)
     token = running_options.set(RunOptions(workers=1, device=request.device))
     try:
         make = as_tasks(job.workspace)

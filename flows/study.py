@@ -4,6 +4,7 @@ Written against `make`, as main_job.py is, so that the same lines run as Prefect
 done. One run is a `Run`; its stages are editor -> edits -> verdicts, and told_apart beside them.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 from flows.job import Job, Request, make_job, outside_start
 from flows.main_job import Dataset, Make, dataset
 from flows.presets import STARTING_EDITOR, with_settings
-from flows.study_arms import STEPS, Arm, arms_named
+from flows.study_arms import ARMS, STEPS, Arm, arms_named
 from tasks.artifacts import Artifact, Input, Outside, find_artifact, stage_key
 from tasks.config import SplitsConfig, StudiedArm, StudyConfig, ToldApartConfig, VerdictsConfig
+from tasks.processes import num_workers
 
 PRESET_OF_STYLE = {"lc": "demo", "hc": "demo-hc"}
 LITTLE_DATA = SplitsConfig(
@@ -122,6 +124,17 @@ def study_job(request: StudyRequest) -> Job:
     return replace(job, config=with_settings(config, request.settings))
 
 
+def share_cores(side_by_side: int) -> None:
+    """Give each of so many runs at a time its share of the cores, unless OMP_NUM_THREADS says otherwise.
+
+    Threads that wait for each other spin: two runs of two threads each on two cores took a hundred times as long.
+    """
+    import torch  # not at the top: the tables need none of it
+
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, num_workers(0) // side_by_side)))
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+
 def study_runs(request: StudyRequest) -> list[Run]:
     """Return the runs in their order: breadth before depth, all starts and arms under seed 0 first."""
     arms = arms_named(request.arms, request.style)
@@ -169,20 +182,20 @@ def study_data(job: Job, make: Make) -> Dataset:
     return dataset(job, make)
 
 
-def done_runs(request: StudyRequest, job: Job, runs: Iterable[Run]) -> Iterator[tuple[Run, Made]]:
+def done_runs(request: StudyRequest, job: Job, runs: Iterable[Run]) -> Iterator[Made]:
     """Yield the runs that are done, with their artifacts."""
     make = finding(job.workspace)
     data = study_data(job, make)
     for run in runs:
         made = make_run(request, job, data, run, make)
         if made.is_done:
-            yield run, made
+            yield made
 
 
-def make_tables(request: StudyRequest, job: Job, done: Sequence[tuple[Run, Made]], make: Make) -> Path | None:
-    """Make the stage `study` of the runs that are done."""
-    arms = {run.arm.name: run.arm for run, _ in done}
-    studied = tuple(
+def studied_arms(request: StudyRequest, names: Iterable[str]) -> tuple[StudiedArm, ...]:
+    """Return what the tables tell of these arms."""
+    named = set(names)
+    return tuple(
         StudiedArm(
             name=each.name,
             role=each.role,
@@ -191,11 +204,16 @@ def make_tables(request: StudyRequest, job: Job, done: Sequence[tuple[Run, Made]
             compute=round(each.num_steps(request.steps) * each.cost / request.steps, 3),
             references=each.references,
         )
-        for each in arms.values()
+        for each in ARMS
+        if each.name in named
     )
+
+
+def make_tables(request: StudyRequest, job: Job, done: Sequence[Made], make: Make) -> Path | None:
+    """Make the stage `study` of the runs that are done."""
     inputs: dict[str, Path | Outside | None] = {}
-    for run, made in done:
+    for made in done:
         of_run = {"verdicts": made.verdicts, "told": made.told_apart, "editor": made.editor}
-        inputs |= {f"{kind}__{run.name}": path for kind, path in of_run.items() if path is not None}
-    config = StudyConfig(style=request.style, arms=studied)
+        inputs |= {f"{kind}__{made.run.name}": path for kind, path in of_run.items() if path is not None}
+    config = StudyConfig(style=request.style, arms=studied_arms(request, (made.run.arm.name for made in done)))
     return make("study", request.style, config, **inputs)

@@ -214,7 +214,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="study",
-            version=1,
+            version=2,
             inputs=("verdicts", "told_apart", "editor"),
             sources=(
                 "tasks/study.py",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tasks.assignment import assign_splits
 from tasks.combinations import is_of
 from tasks.config import SplitsConfig
-from tasks.splits import splits
+from tasks.splits import draw, splits
 from tests.drawn_frames import draw_frames, drawn_row
 
 THINGS = ("red cup", "green cup", "red apple", "fridge")
@@ -114,3 +114,12 @@ def test_the_stage_counts_what_it_leaves_out(tmp_path):
     made = splits.run(tmp_path, "t", config, frames=drawn.path)
     assert made.manifest["counts"]["filtered"] == {"beyond_num_train": 4, "unseen_combination": 1}
     assert made.manifest["facts"]["split_sizes"] == {"test2": 2, "train": 4, "unseen1": 1}
+
+
+def test_pairs_of_other_verbs_are_used_nowhere_and_counted():
+    drawn = draw(ROWS, SplitsConfig(num_test=20, verbs=("move", "open")), None)[0]
+    verb_of = {row["segment_id"]: row["verb"] for row in ROWS}
+    assert {verb_of[each] for each in drawn.splits} == {"move", "open"}
+    assert {each: "other_verb" for each, verb in verb_of.items() if verb == "put in"} == drawn.left_out
+    with pytest.raises(ValueError, match="no pair has the verb 'muve'"):
+        draw(ROWS, SplitsConfig(num_test=20, verbs=("muve",)), None)

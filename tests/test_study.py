@@ -1,6 +1,9 @@
 """The study's tables from made-up verdicts: what is compared with what, over which scenes and seeds."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from evaluation.study import arm_row, arm_runs, comparisons, diagnostics, equal_in, told_apart_shares
 from evaluation.study_tables import study_page
 from flows.study import StudyRequest, study_job, study_runs
-from flows.study_arms import ACTION_COST, ARMS, REG_COST, STATIC_COST, arm, arms_named, step_cost
+from flows.study_arms import ACTION_COST, ARMS, PLAIN_ARMS, REG_COST, STATIC_COST, STEPS, arm, arms_named, step_cost
 from tasks.config import StudiedArm, StudyConfig, ToldApartConfig, VerdictsConfig
 from tasks.stage import stage
 from tasks.study import study
@@ -46,11 +49,10 @@ FACTS = {
 }
 
 
-def test_subsets_are_all_seen_scenes_those_with_held_out_verbs_and_the_held_out_ones():
+def test_subsets_are_the_seen_scenes_and_the_held_out_ones():
     runs = runs_of("plain", 0.5, (0, 1))
-    assert {name: runs.tables[name, "carried_out"].shape for name in ("seen", "seen_things", "unseen")} == {
+    assert {subset: table.shape for (subset, measure), table in runs.tables.items() if measure == "carried_out"} == {
         "seen": (3, 2),
-        "seen_things": (1, 2),
         "unseen": (41, 2),
     }
 
@@ -112,10 +114,10 @@ def test_told_apart_leaves_out_pairs_without_such_a_negative():
         {"split": "test4", "own": 0.5, "disjoint": 0.4, "same_verb": 0.6},
     ]
     assert told_apart_shares(rows, ("disjoint", "same_verb")) == {
-        "unseen_disjoint": {"share": 1.0, "num": 2},
-        "unseen_same_verb": {"share": 0.0, "num": 1},
-        "seen_disjoint": {"share": 0.0, "num": 1},
-        "seen_same_verb": {"share": 1.0, "num": 1},
+        "unseen_disjoint": 1.0,
+        "unseen_same_verb": 0.0,
+        "seen_disjoint": 0.0,
+        "seen_same_verb": 1.0,
     }
 
 
@@ -154,11 +156,23 @@ def test_what_an_arm_costs_is_what_its_terms_cost_at_the_steps_where_they_count(
     assert step_cost(arm("editaction_demo").objective) == STATIC_COST + ACTION_COST + REG_COST
 
 
-def test_arms_of_equal_compute_cost_the_same():
-    computes = {each.name: each.num_steps() * each.cost for each in ARMS if each.budget == "compute"}
-    reference = arm("sharp").num_steps() * arm("sharp").cost
+@pytest.mark.parametrize(("budget", "like"), [("action", "sharp"), ("all", "editaction_demo")])
+def test_arms_of_equal_compute_cost_the_same(budget, like):
+    computes = {each.name: each.num_steps() * each.cost for each in ARMS if each.budget == budget}
+    reference = arm(like).num_steps() * arm(like).cost
+    assert computes
     assert all(abs(each / reference - 1) < 0.01 for each in computes.values()), computes
-    assert {each.num_steps() for each in ARMS if each.budget == "steps" and each.objective} == {500}
+    assert {each.num_steps() for each in ARMS if each.budget == "steps" and each.objective} == {STEPS}
+
+
+def test_plain_fine_tuning_stands_beside_every_other_arm_at_its_steps_and_beside_the_main_ones_at_their_compute():
+    def equal(name):
+        facts = {each.name: {"num_steps": each.num_steps(), "compute": each.num_steps() * each.cost} for each in ARMS}
+        return {reference: equal_in(facts[name], facts[reference]) for reference in PLAIN_ARMS}
+
+    assert equal("sharp") == {"finetuned": ["steps"], "finetuned_x1.7": ["compute"], "finetuned_x2.1": []}
+    assert equal("editaction_demo") == {"finetuned": ["steps"], "finetuned_x1.7": [], "finetuned_x2.1": ["compute"]}
+    assert equal("every4") == {"finetuned": [], "finetuned_x1.7": ["compute"], "finetuned_x2.1": []}
 
 
 def test_every_arm_has_a_name_and_an_objective_of_its_own():
@@ -254,8 +268,17 @@ def test_the_stage_gathers_what_is_there(tmp_path):
         (name, [0, 1], {"unseen_disjoint": 1.0, "unseen_same_verb": 0.0}) for name in ("plain", "better")
     ]
     assert [(each["arm"], each["reference"]) for each in content["comparisons"]] == [("better", "plain")]
-    assert content["num_scenes"] == {"seen": 3, "seen_things": 1, "unseen": 41}
+    assert content["num_scenes"] == {"seen": 3, "unseen": 41}
     page = (made.path / "study.md").read_text()
     assert page == study_page(content)
     assert "| shipped | better | 500 | 1.70 | 2 |" in page
     assert f"| shipped | better | 100 / {content['rows'][1]['unseen_carried_out']['mean']:.0f} |" in page
+
+
+def test_runs_side_by_side_share_the_cores_unless_somebody_said_otherwise():
+    """Otherwise their threads wait for each other, spinning: seconds a step instead of hundredths."""
+    code = "from flows.study import share_cores; share_cores(1000); import torch; print(torch.get_num_threads())"
+    for said, expected in ({}, "1"), ({"OMP_NUM_THREADS": "3"}, "3"):
+        environment = {name: each for name, each in os.environ.items() if name != "OMP_NUM_THREADS"} | said
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.split()[-1] == expected

@@ -1,0 +1,79 @@
+"""The runs of the objective study that are recorded: verdicts scene by scene, so that other machines can go on with it.
+
+    results/objective_runs/STYLE_STEPS.jsonl
+        {"segment_id": [...], "split": [...], "verb": [...]}            the scenes, in the order of the strings below
+        {"start", "arm", "seed", "carried_out": "0110...", "kept": "1101...", "told_apart", "diagnostics"}   one a run
+
+Editors stay in the workspace that trained them; what a table needs of them is here.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.recording import RESULTS
+from evaluation.study import MEASURES, JudgedRun, Record
+from modeling.atomic import write_bytes
+
+SCENE = ("segment_id", "split", "verb")
+
+
+def runs_file(style: str, steps: int) -> Path:
+    """Return the file of a study's runs."""
+    return RESULTS / "objective_runs" / f"{style}_{steps}.jsonl"
+
+
+def encode(runs: Iterable[JudgedRun]) -> str:
+    """Return the file's text; the runs must be of the same scenes (ValueError)."""
+    ordered = sorted(runs, key=lambda run: (run.start, run.arm, run.seed))
+    scenes = _scenes(ordered[0])
+    lines: list[dict[str, Any]] = [{name: [scene[name] for scene in scenes] for name in SCENE}]
+    for run in ordered:
+        if _scenes(run) != scenes:
+            raise ValueError(
+                f"{run.start} {run.arm} {run.seed} is of other scenes than {ordered[0].start} {ordered[0].arm}: the "
+                "study's data has changed. Remove the file, and begin anew."
+            )
+        verdicts = sorted(run.verdicts, key=lambda row: str(row["segment_id"]))
+        line: dict[str, Any] = {"start": run.start, "arm": run.arm, "seed": run.seed}
+        line |= {name: "".join(str(int(row[name])) for row in verdicts) for name in MEASURES}
+        lines.append(line | {"told_apart": run.told_apart, "diagnostics": run.diagnostics})
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def decode(text: str) -> list[JudgedRun]:
+    """Return the runs of a file's text: the inverse of `encode`."""
+    if not text:
+        return []
+    first, *lines = map(json.loads, text.splitlines())
+    scenes = [dict(zip(SCENE, values, strict=True)) for values in zip(*(first[name] for name in SCENE), strict=True)]
+    return [
+        JudgedRun(
+            start=line["start"],
+            arm=line["arm"],
+            seed=line["seed"],
+            verdicts=[
+                scene | {name: line[name][number] == "1" for name in MEASURES} for number, scene in enumerate(scenes)
+            ],
+            told_apart=line["told_apart"],
+            diagnostics=line["diagnostics"],
+        )
+        for line in lines
+    ]
+
+
+def remember(path: Path, new: Sequence[JudgedRun]) -> list[JudgedRun]:
+    """Add runs to a file, in the place of those of the same start, arm and seed; return all that are in it."""
+    earlier = decode(path.read_text(encoding="utf-8")) if path.is_file() else []
+    runs = {(run.start, run.arm, run.seed): run for run in (*earlier, *new)}
+    path.parent.mkdir(exist_ok=True)
+    if runs:
+        write_bytes(path, encode(runs.values()).encode())
+    return list(runs.values())
+
+
+def _scenes(run: JudgedRun) -> list[Record]:
+    return sorted(
+        ({name: row[name] for name in SCENE} for row in run.verdicts), key=lambda scene: str(scene["segment_id"])
+    )
