@@ -111,6 +111,8 @@ ARMS: tuple[Arm, ...] = (
     *(_sweep(f"temperature_{value:g}", replace(SHARP, action_temperature=value)) for value in (1.0, 5.0, 60.0)),
     *(_sweep(f"frozen_{scope}", replace(PLAIN, freeze=scope)) for scope in ("attn2", "attn", "transformer")),
     *(_sweep(f"reg_{value:g}", replace(PLAIN, lambda_reg=value)) for value in (0.02, 0.3)),
+    _search("swapped", replace(SHARP, negatives="swapped")),
+    _search("swapped_every4", replace(SHARP, action_every=4, negatives="swapped")),
     _search("same_verb", replace(SHARP, negatives="same_verb")),
     _search("same_object", replace(SHARP, negatives="same_object")),
     _search("every4", replace(SHARP, action_every=4)),

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 Freeze = Literal["attn2", "attn", "transformer", "none"]
 ActionForm = Literal["sigmoid", "softplus"]
 ActionReduction = Literal["sample", "batch"]
-NegativeKind = Literal["disjoint", "same_verb", "same_object"]
+NegativeKind = Literal["disjoint", "same_verb", "same_object", "swapped"]
 Precision = Literal["fp32", "bf16"]
 LearningRateSchedule = Literal["constant", "cosine"]
 AdamBits = Literal[8, 32]
@@ -40,7 +40,8 @@ class ObjectiveConfig:
     """Which attention weights stay at the start's values: the paper freezes cross-attention (attn2)."""
     negatives: NegativeKind = "disjoint"
     """disjoint: c' shares no word with c, as in the paper. same_verb: the same verb with another object. same_object:
-    another verb with the same object. Where there is none of a kind, a disjoint one, counted."""
+    another verb with the same object. swapped: c with its object exchanged for another thing, though nobody wrote that.
+    Where there is none of a kind, a disjoint one, counted."""
     action_every: int = 1
     """L_action counts at every so many steps, the first included; at the others its forward pass is left out."""
     action_from: float = 0.0

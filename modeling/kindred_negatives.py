@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from modeling.config import NegativeKind
 from modeling.data.loader import Examples
 from modeling.negatives import Negatives, NegativeSampler, Tokenize, clip_tokens, hashed_words
+from modeling.swapped_negatives import SwappedSampler
 
 
 class KindredSampler(NegativeSampler):
@@ -66,4 +67,6 @@ def make_sampler(examples: Examples, tokenizer: Any, kind: NegativeKind) -> Nega
     if kind == "disjoint":
         return NegativeSampler(examples.instructions, tokenize)
     verbs, objects = examples.column("verb"), examples.column("object")
+    if kind == "swapped":
+        return SwappedSampler(examples.instructions, tokenize, objects=objects)
     return KindredSampler(examples.instructions, tokenize, kind=kind, verbs=verbs, objects=objects)

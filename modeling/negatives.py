@@ -72,12 +72,14 @@ def clip_tokens(tokenizer: Any) -> Tokenize:
 class NegativeSampler:
     """Draws negatives from the instructions of all training examples."""
 
-    def __init__(self, instructions: Sequence[str], tokenize: Tokenize):
-        self.unique = sorted(set(instructions))
-        """The different instructions; sorted, so that their numbers do not depend on the examples' order."""
+    def __init__(self, instructions: Sequence[str], tokenize: Tokenize, *, further: Sequence[str] = ()):
+        """Take each example's instruction; `further` texts get numbers too, but no draw of this class gives them."""
+        self.unique = sorted({*instructions, *further})
+        """The different texts; sorted, so that their numbers do not depend on the examples' order."""
         number = {text: index for index, text in enumerate(self.unique)}
         self.number_of_example = np.array([number[text] for text in instructions], dtype=np.int64)
         """int64 [num_examples]: each example's instruction, as a number in `unique`."""
+        # Of further texts 0, so that no pool has them.
         self._counts = np.bincount(self.number_of_example, minlength=len(self.unique))
         tokens = [tokenize(text) for text in self.unique]
         function_tokens = frozenset().union(*(ids for ids in map(tokenize, FUNCTION_WORDS.split()) if len(ids) == 1))
