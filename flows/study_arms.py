@@ -90,8 +90,8 @@ def _sweep(name: str, objective: ObjectiveConfig) -> Arm:
     return Arm(name=name, role="sweep", objective=objective)
 
 
-def _search(name: str, objective: ObjectiveConfig) -> Arm:
-    return Arm(name=name, role="search", objective=objective, budget="action")
+def _search(name: str, objective: ObjectiveConfig, num_seeds: int = 2) -> Arm:
+    return Arm(name=name, role="search", objective=objective, budget="action", num_seeds=num_seeds)
 
 
 ARMS: tuple[Arm, ...] = (
@@ -107,11 +107,13 @@ ARMS: tuple[Arm, ...] = (
     _sweep("editaction_paper", editaction()),
     _sweep("paper_unfrozen", replace(editaction(), freeze="none")),
     _sweep("paper_action", replace(editaction(), lambda_reg=0.0, freeze="none")),
-    *(_sweep(f"lambda_{value:g}", replace(SHARP, lambda_action=value)) for value in (0.01, 0.3, 1.0)),
-    *(_sweep(f"temperature_{value:g}", replace(SHARP, action_temperature=value)) for value in (1.0, 5.0, 60.0)),
+    *(_sweep(f"lambda_{value:g}", replace(SHARP, lambda_action=value)) for value in (0.01, 1.0)),
+    *(_sweep(f"temperature_{value:g}", replace(SHARP, action_temperature=value)) for value in (1.0, 60.0)),
     *(_sweep(f"frozen_{scope}", replace(PLAIN, freeze=scope)) for scope in ("attn2", "attn", "transformer")),
-    *(_sweep(f"reg_{value:g}", replace(PLAIN, lambda_reg=value)) for value in (0.02, 0.3)),
-    _search("swapped", replace(SHARP, negatives="swapped")),
+    _sweep("reg_0.3", replace(PLAIN, lambda_reg=0.3)),
+    _search("swapped", replace(SHARP, negatives="swapped"), num_seeds=5),
+    _search("swapped_0.3", replace(SHARP, lambda_action=0.3, negatives="swapped")),
+    _search("swapped_noisy", replace(SHARP, lambda_action=0.3, action_from=0.5, negatives="swapped")),
     _search("swapped_every4", replace(SHARP, action_every=4, negatives="swapped")),
     _search("same_verb", replace(SHARP, negatives="same_verb")),
     _search("same_object", replace(SHARP, negatives="same_object")),

@@ -2,7 +2,7 @@
 
 The paper's word-disjoint c' asks for nothing that c asks for, and nearly every editor tells the two apart. One of the
 same kind differs in the one thing that an edit must get right. Where there is none, c' is drawn as in negatives.py and
-counted as `not_kindred`. A draw is a function of (seed, step, row) here too.
+counted as `not_preferred`. A draw is a function of (seed, step, row) here too.
 """
 
 from collections import defaultdict
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from modeling.config import NegativeKind
 from modeling.data.loader import Examples
-from modeling.negatives import Negatives, NegativeSampler, Tokenize, clip_tokens, hashed_words
+from modeling.negatives import ChoosySampler, NegativeSampler, Tokenize, clip_tokens
 from modeling.swapped_negatives import SwappedSampler
 
 
-class KindredSampler(NegativeSampler):
+class KindredSampler(ChoosySampler):
     """Draws c' uniformly from the examples of the same verb and another object, or the other way round."""
 
     def __init__(
@@ -47,18 +47,9 @@ class KindredSampler(NegativeSampler):
         differs = self._other[members] != self._other[example]
         return members[differs & (self.number_of_example[members] != self.number_of_example[example])]
 
-    def draw(self, examples: NDArray[np.int64], *, seed: int, step: int, first_row: int = 0) -> Negatives:
-        """Return a negative for each of `examples` (int64 [B]), which are rows `first_row`.. of the global batch."""
-        found = super().draw(examples, seed=seed, step=step, first_row=first_row)
-        words = hashed_words(seed, step, np.arange(first_row, first_row + len(examples)), 1)[:, 0]
-        chosen, levels, sizes = found.instructions.copy(), found.levels.copy(), found.pool_sizes.copy()
-        is_kindred = np.zeros(len(examples), dtype=np.bool_)
-        for row, example in enumerate(examples.tolist()):
-            kin = self.kin(example)
-            if len(kin):
-                chosen[row] = self.number_of_example[kin[int(words[row]) % len(kin)]]
-                levels[row], sizes[row], is_kindred[row] = 0, len(kin), True
-        return Negatives(instructions=chosen, levels=levels, pool_sizes=sizes, is_kindred=is_kindred)
+    def preferred(self, example: int) -> NDArray[np.int64]:
+        """Return the instructions of the examples that are kin."""
+        return self.number_of_example[self.kin(example)]
 
 
 def make_sampler(examples: Examples, tokenizer: Any, kind: NegativeKind) -> NegativeSampler:

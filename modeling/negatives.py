@@ -38,16 +38,16 @@ class Negatives:
     """[B] places in LEVELS."""
     pool_sizes: NDArray[np.int64]
     """[B] examples that c' was drawn from."""
-    is_kindred: NDArray[np.bool_] | None = None
-    """[B] whether c' is of the kind that was asked for (kindred_negatives.py); None where any disjoint one will do."""
+    is_preferred: NDArray[np.bool_] | None = None
+    """[B] whether c' is of the kind that was asked for; None where any disjoint one will do."""
 
 
 def describe_negatives(negatives: Negatives) -> dict[str, Any]:
     """Return the pool sizes of a batch's negatives and how many fell back, by kind; JSON."""
     levels = np.bincount(negatives.levels, minlength=len(LEVELS))
     fallbacks = {name: int(count) for name, count in zip(LEVELS[1:], levels[1:], strict=True)}
-    if negatives.is_kindred is not None:
-        fallbacks["not_kindred"] = int((~negatives.is_kindred).sum())
+    if negatives.is_preferred is not None:
+        fallbacks["not_preferred"] = int((~negatives.is_preferred).sum())
     return {
         "pool_min": int(negatives.pool_sizes.min()),
         "pool_mean": round(float(negatives.pool_sizes.mean()), 1),
@@ -123,6 +123,27 @@ class NegativeSampler:
         """Return the instruction of the `place`-th example among the candidates' examples."""
         ends = np.cumsum(np.where(self._candidates(instruction, level), self._counts, 0))
         return int(np.searchsorted(ends, place, side="right"))
+
+
+class ChoosySampler(NegativeSampler):
+    """Draws c' from the texts that `preferred` names for an example; where it names none, a disjoint one."""
+
+    def preferred(self, example: int) -> NDArray[np.int64]:
+        """Return the texts to draw from, as numbers in `unique`; one that is there twice is drawn twice as often."""
+        raise NotImplementedError
+
+    def draw(self, examples: NDArray[np.int64], *, seed: int, step: int, first_row: int = 0) -> Negatives:
+        """Return a negative for each of `examples` (int64 [B]), which are rows `first_row`.. of the global batch."""
+        found = super().draw(examples, seed=seed, step=step, first_row=first_row)
+        words = hashed_words(seed, step, np.arange(first_row, first_row + len(examples)), 1)[:, 0]
+        chosen, levels, sizes = found.instructions.copy(), found.levels.copy(), found.pool_sizes.copy()
+        is_preferred = np.zeros(len(examples), dtype=np.bool_)
+        for row, example in enumerate(examples.tolist()):
+            texts = self.preferred(example)
+            if len(texts):
+                chosen[row] = texts[int(words[row]) % len(texts)]
+                levels[row], sizes[row], is_preferred[row] = 0, len(texts), True
+        return Negatives(instructions=chosen, levels=levels, pool_sizes=sizes, is_preferred=is_preferred)
 
 
 class _TokenIndex:

@@ -36,7 +36,7 @@ def noise_and_timestep(
 
 def is_found(negatives: Negatives) -> NDArray[np.bool_]:
     """Tell for each row whether c' is of the kind that was asked for, fall-backs left out."""
-    return (negatives.levels == 0) if negatives.is_kindred is None else negatives.is_kindred
+    return (negatives.levels == 0) if negatives.is_preferred is None else negatives.is_preferred
 
 
 class Asked:

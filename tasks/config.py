@@ -218,6 +218,10 @@ class ToldApartConfig:
     seed: int = 0
     """Decides noise, timesteps and other instructions."""
 
+    def __post_init__(self) -> None:
+        if "swapped" in self.kinds:
+            raise ValueError("kinds: swapped instructions are not those of pairs; ask for other kinds.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudiedArm:

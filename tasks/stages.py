@@ -148,6 +148,7 @@ STAGES: dict[str, Stage] = {
                 "modeling/losses.py",
                 "modeling/negatives.py",
                 "modeling/kindred_negatives.py",
+                "modeling/swapped_negatives.py",
                 "modeling/freezing.py",
                 "modeling/ema.py",
                 "modeling/editor.py",

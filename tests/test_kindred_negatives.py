@@ -47,14 +47,14 @@ def test_every_negative_is_of_the_kind_wherever_there_is_one(drawn, kind, seed, 
             for text, each in zip(texts, drawn, strict=True)
             if pair[same] and each[same] == pair[same] and each[other] != pair[other] and text != texts[row]
         ]
-        assert found.is_kindred[row] == bool(kin)
+        assert found.is_preferred[row] == bool(kin)
         if kin:
             assert sampler.unique[found.instructions[row]] in kin
             assert found.pool_sizes[row] == len(kin)
         else:
             assert found.instructions[row] == plain.instructions[row]
-    assert describe_negatives(found)["fallbacks"]["not_kindred"] == int((~found.is_kindred).sum())
-    assert "not_kindred" not in describe_negatives(plain)["fallbacks"]
+    assert describe_negatives(found)["fallbacks"]["not_preferred"] == int((~found.is_preferred).sum())
+    assert "not_preferred" not in describe_negatives(plain)["fallbacks"]
 
 
 def test_kin_are_drawn_as_often_as_their_examples_stand_in_the_data():
@@ -83,5 +83,5 @@ def test_verbs_and_objects_come_from_the_shards(tmp_path):
     """The drawn examples are all of one verb and object, so none has kin; by default nobody asks for any."""
     examples = Examples(write_examples(tmp_path, count=6))
     kindred = make_sampler(examples, tiny_tokenizer(), "same_verb").draw(np.arange(6), seed=0, step=0)
-    assert not kindred.is_kindred.any()
-    assert make_sampler(examples, tiny_tokenizer(), "disjoint").draw(np.arange(6), seed=0, step=0).is_kindred is None
+    assert not kindred.is_preferred.any()
+    assert make_sampler(examples, tiny_tokenizer(), "disjoint").draw(np.arange(6), seed=0, step=0).is_preferred is None

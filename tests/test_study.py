@@ -10,7 +10,8 @@ import pytest
 
 from evaluation.study import arm_row, arm_runs, comparisons, diagnostics, equal_in, told_apart_shares
 from evaluation.study_tables import study_page
-from flows.study import StudyRequest, study_job, study_runs
+from flows.main_job import Dataset
+from flows.study import StudyRequest, make_run, study_job, study_runs
 from flows.study_arms import ACTION_COST, ARMS, PLAIN_ARMS, REG_COST, STATIC_COST, STEPS, arm, arms_named, step_cost
 from tasks.config import StudiedArm, StudyConfig, ToldApartConfig, VerdictsConfig
 from tasks.stage import stage
@@ -282,3 +283,18 @@ def test_runs_side_by_side_share_the_cores_unless_somebody_said_otherwise():
         environment = {name: each for name, each in os.environ.items() if name != "OMP_NUM_THREADS"} | said
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert done.stdout.split()[-1] == expected
+
+
+def test_only_the_first_seeds_are_asked_what_they_tell_apart_and_the_others_are_done_without(tmp_path):
+    request = StudyRequest(workspace=str(tmp_path), starts=("a=owner/name",), arms="finetuned", seeds=3)
+    nothing = Dataset(kitchen=None, segments=None, videos=None, frames=None, splits=None, shards=None)
+    asked = []
+
+    def make(stage, label, config, **inputs):
+        asked.append((label, stage))
+        return None if stage == "told_apart" else tmp_path / stage
+
+    made = [make_run(request, study_job(request), nothing, run, make) for run in study_runs(request)]
+    labels = [label for label, stage in asked if stage == "told_apart"]
+    assert labels == ["lc-a-finetuned-0", "lc-a-finetuned-1"]
+    assert [each.is_done for each in made] == [False, False, True]

@@ -13,6 +13,7 @@ from modeling.kindred_negatives import make_sampler
 from modeling.latents import embed_texts, latent_source
 from modeling.losses import squared_error
 from modeling.telling_apart import Asked, noise_and_timestep
+from tasks.config import ToldApartConfig
 from tests.drawn_examples import example
 from tests.tiny_pipeline import SIZE_PX, drawn_pictures, tiny_pipeline
 
@@ -110,3 +111,8 @@ def test_two_editors_are_asked_the_same_and_another_draw_is_another_question(exa
     noise = [noise_and_timestep(0, "v-000000", draw, 2, (4, 8, 8), 1000) for draw in (0, 1)]
     assert not np.array_equal(noise[0][0], noise[1][0])
     assert noise[0][1] < 500 <= noise[1][1]
+
+
+def test_swapped_instructions_are_no_question_since_no_pair_has_them():
+    with pytest.raises(ValueError, match="swapped"):
+        ToldApartConfig(kinds=("disjoint", "swapped"))
