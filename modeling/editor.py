@@ -6,6 +6,7 @@ Loads and saves folders that `StableDiffusionInstructPix2PixPipeline.from_pretra
 import copy
 import importlib
 import json
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from modeling.sampling import Conditions, make_scheduler, sample
 
 OWN_MODULE = "modeling.autoencoder"
 """Where the kitchen's autoencoder class lives; the one module outside diffusers and transformers that is loaded."""
+_LOADING = threading.Lock()
+"""Held while a pipeline is loaded: libraries replace parts of torch meanwhile, and another thread's weights would come
+out empty."""
 _TRUSTED_LIBRARIES = ("diffusers", "transformers", "stable_diffusion", OWN_MODULE)
 
 
@@ -71,9 +75,10 @@ class Editor:
             if not folder.is_dir():
                 folder = Path(StableDiffusionInstructPix2PixPipeline.download(str(start), **options))
             _check_parts(folder)
-            pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
-                folder, dtype=torch.float32, requires_safety_checker=False, local_files_only=True, **options
-            )
+            with _LOADING:
+                pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
+                    folder, dtype=torch.float32, requires_safety_checker=False, local_files_only=True, **options
+                )
         except (OSError, KeyError) as error:
             raise ValueError(
                 f"{start}: no pipeline could be loaded ({error}). Give a folder with model_index.json and safetensors "

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -288,3 +289,12 @@ def test_a_compiled_editor_makes_the_same_edits() -> None:
     for count in (2, 3):  # another batch size compiles once more
         arguments = (drawn_pictures(count), list(INSTRUCTIONS[:count]), list(range(count)), QUICK)
         assert_same_pictures(compiled.edit(*arguments), plain.edit(*arguments))
+
+
+def test_editors_loaded_at_the_same_time_all_have_their_weights(start: Path) -> None:
+    """The libraries replace parts of torch while they load, for all threads."""
+    expected = {name: weight.clone() for name, weight in Editor.load(start, "cpu").unet.state_dict().items()}
+    with ThreadPoolExecutor(4) as pool:
+        for loaded in pool.map(lambda _: Editor.load(start, "cpu"), range(16)):
+            found = loaded.unet.state_dict()
+            assert all(torch.equal(found[name], weight) for name, weight in expected.items())

@@ -12,10 +12,10 @@ from tests.commands import run
 pytestmark = pytest.mark.slow
 
 TINY = {
-    "kitchen.num_videos": 4,
+    "kitchen.num_videos": 5,
     "splits.num_test": 10,
     "splits.num_unseen": 6,
-    "splits.num_train": 40,
+    "splits.num_train": 20,
     "editor.batch_size": 4,
     "edits.sampling.num_steps": 2,
 }
