@@ -105,7 +105,6 @@ ARMS: tuple[Arm, ...] = (
     _ablation("without_reg", replace(DEMO, lambda_reg=0.0)),
     _ablation("without_freezing", replace(DEMO, freeze="none")),
     _sweep("editaction_paper", editaction()),
-    _sweep("paper_unfrozen", replace(editaction(), freeze="none")),
     _sweep("paper_action", replace(editaction(), lambda_reg=0.0, freeze="none")),
     *(_sweep(f"lambda_{value:g}", replace(SHARP, lambda_action=value)) for value in (0.01, 1.0)),
     *(_sweep(f"temperature_{value:g}", replace(SHARP, action_temperature=value)) for value in (1.0, 60.0)),
