@@ -3,7 +3,7 @@
 The same scenes are edited by editors of several training seeds. Another study would draw other scenes and other seeds,
 so both count: Var(mean) = (MS_scenes + MS_seeds - MS_rest) / (n m), the two-way random-effects estimate, with Student's
 t at Satterthwaite's degrees of freedom (Satterthwaite 1946, doi:10.2307/3002019). Two seeds thus give wide intervals.
-Paired tests are the same on the table of differences.
+Paired tests are the same on the table of differences. An interval over seeds alone stands beside.
 """
 
 import math
@@ -61,6 +61,21 @@ def share_estimate(table: ArrayLike) -> Estimate:
         of_one = share_interval(int(values[:, 0].sum()), n)
         return Estimate(mean=mean, low=of_one.low, high=of_one.high, p=None, num_scenes=n, num_seeds=m)
     half = _half_width(values)
+    return Estimate(mean=mean, low=max(0.0, mean - half), high=min(1.0, mean + half), p=None, num_scenes=n, num_seeds=m)
+
+
+def estimate_over_seeds(table: ArrayLike) -> Estimate:
+    """Return the mean of a table of yes and no, [scenes, seeds], with an interval over seeds alone, within [0, 1].
+
+    Its question is narrower: what other training seeds would do on these very scenes, which all arms share.
+    """
+    values = np.asarray(table, dtype=np.float64)
+    n, m = _checked(values)
+    if m < 2:
+        raise ValueError("One seed has no interval over seeds: give at least 2.")
+    by_seed = values.mean(axis=0)
+    mean = float(by_seed.mean())
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, m - 1) * by_seed.std(ddof=1) / math.sqrt(m))
     return Estimate(mean=mean, low=max(0.0, mean - half), high=min(1.0, mean + half), p=None, num_scenes=n, num_seeds=m)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.crossed_statistics import Estimate, paired_difference, share_estimate
+from evaluation.crossed_statistics import Estimate, estimate_over_seeds, paired_difference, share_estimate
 
 Record = Mapping[str, Any]
 Facts = dict[str, Any]
@@ -87,6 +87,8 @@ def arm_row(runs: ArmRuns) -> Facts:
         if measure == "carried_out":
             row[f"{subset}_by_seed"] = [round(100 * float(each), 2) for each in table.mean(axis=0)]
             row[f"{subset}_by_verb"] = by_verb(table, runs.verbs[subset])
+            if len(runs.seeds) > 1:
+                row[f"{subset}_over_seeds"] = percent(estimate_over_seeds(table))
     return row
 
 
@@ -115,9 +117,16 @@ def comparison(runs: ArmRuns, reference: ArmRuns) -> Facts | None:
         )
         first, second = share_estimate(ours), share_estimate(theirs)
         facts = percent(paired_difference(ours, theirs))
-        facts["intervals_apart"] = bool(first.low > second.high or second.low > first.high)
+        facts["intervals_apart"] = are_apart(first, second)
+        if len(seeds) > 1:
+            facts["apart_over_seeds"] = are_apart(estimate_over_seeds(ours), estimate_over_seeds(theirs))
         found["_".join(key)] = facts
     return found
+
+
+def are_apart(first: Estimate, second: Estimate) -> bool:
+    """Tell whether two intervals have nothing in common."""
+    return bool(first.low > second.high or second.low > first.high)
 
 
 def equal_in(arm: Facts, reference: Facts) -> list[str]:

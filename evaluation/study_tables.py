@@ -12,11 +12,13 @@ def share(facts: Facts | None) -> str:
 
 
 def difference(facts: Facts | None) -> str:
-    """Return `+7.3 (2.1 to 12.5), p 0.006`, with `apart` where the two intervals do not overlap."""
+    """Return `+7.3 (2.1 to 12.5), p 0.006`, with `apart` where the two intervals do not overlap, or only those over
+    seeds alone do not."""
     if facts is None:
         return ""
     p = "" if facts["num_seeds"] < 2 else ", p < 0.001" if facts["p"] < 0.001 else f", p {facts['p']:.3f}"
-    apart = ", apart" if facts["intervals_apart"] else ""
+    over_seeds = ", apart over seeds" if facts.get("apart_over_seeds") else ""
+    apart = ", apart" if facts["intervals_apart"] else over_seeds
     return f"{facts['mean']:+.1f} ({facts['low']:+.1f} to {facts['high']:+.1f}){p}{apart}"
 
 

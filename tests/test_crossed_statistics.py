@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.crossed_statistics import crossed_variance, paired_difference, share_estimate
+from evaluation.crossed_statistics import crossed_variance, estimate_over_seeds, paired_difference, share_estimate
 from evaluation.statistics import share_interval
 
 
@@ -77,3 +77,18 @@ def test_no_difference_at_all_is_no_finding():
 def test_a_table_of_next_to_nothing_is_refused(shape):
     with pytest.raises(ValueError, match="cannot be judged"):
         share_estimate(np.zeros(shape))
+
+
+def test_over_seeds_alone_the_interval_is_students_of_the_seeds_shares_whatever_the_scenes_do():
+    table = np.repeat(np.array([[1, 0, 1], [0, 0, 1]]), 50, axis=0)  # shares of the seeds: 0.5, 0, 1
+    found = estimate_over_seeds(table)
+    assert (found.mean, found.num_scenes, found.num_seeds) == (0.5, 100, 3)
+    assert (found.low, found.high) == (0, 1)
+    near = np.zeros((100, 3))
+    near[:40], near[40:42, 1], near[40:44, 2] = 1, 1, 1  # 0.40, 0.42, 0.44
+    found = estimate_over_seeds(near)
+    assert found.mean == pytest.approx(0.42)
+    assert found.high - found.mean == pytest.approx(4.3027 * 0.02 / np.sqrt(3), rel=1e-4)
+    assert found.high - found.mean < share_estimate(near).high - found.mean
+    with pytest.raises(ValueError, match="One seed"):
+        estimate_over_seeds(near[:, :1])
