@@ -113,7 +113,7 @@ ARMS: tuple[Arm, ...] = (
     _search("swapped", replace(SHARP, negatives="swapped"), num_seeds=5),
     _search("swapped_0.3", replace(SHARP, lambda_action=0.3, negatives="swapped")),
     _search("swapped_noisy", replace(SHARP, lambda_action=0.3, action_from=0.5, negatives="swapped")),
-    _search("swapped_every4", replace(SHARP, action_every=4, negatives="swapped")),
+    _search("swapped_every4", replace(SHARP, action_every=4, negatives="swapped"), num_seeds=5),
     _search("same_verb", replace(SHARP, negatives="same_verb")),
     _search("same_object", replace(SHARP, negatives="same_object")),
     _search("every4", replace(SHARP, action_every=4)),
