@@ -21,7 +21,7 @@ X264 = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-x264-params"]
 X265 = ["-c:v", "libx265", "-pix_fmt", "yuv420p", "-x265-params"]
 QUIET = "log-level=none:pools=1:frame-threads=1"
 VP8 = ["-c:v", "libvpx", "-b:v", "1M", "-g", "40", "-auto-alt-ref", "1", "-lag-in-frames", "16", "-cpu-used", "5"]
-VFR = ["-vf", "setpts=(N+2*floor(N/7))/25/TB", "-vsync", "vfr"]
+VFR = ["-vf", "setpts=(N+2*floor(N/7))/25/TB", "-fps_mode", "vfr"]
 
 CLIPS = {
     "default_gop.mp4": [*X264, "bframes=3:b-adapt=0"],
@@ -162,7 +162,7 @@ def remux(source: Path, path: Path, before: Sequence[str] = (), after: Sequence[
 
 def shown_numbers(path: Path) -> list[int]:
     """Return the numbers of all frames that the ffmpeg program shows: the independent reference."""
-    command = [ffmpeg_program(), "-v", "error", "-i", str(path), "-map", "0:v:0", "-vsync", "passthrough"]
+    command = [ffmpeg_program(), "-v", "error", "-i", str(path), "-map", "0:v:0", "-fps_mode", "passthrough"]
     command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
     raw = subprocess.run(command, check=True, capture_output=True).stdout
     frames = np.frombuffer(raw, np.uint8).reshape(-1, HEIGHT, WIDTH, 3)

@@ -36,7 +36,7 @@ def ffmpeg_select(path: Path, times: Sequence[float], rate: float, folder: Path)
     numbers = sorted({int(time * rate + 1e-6) for time in times})
     wanted = "+".join(f"eq(n\\,{number})" for number in numbers)
     chain = f"select={wanted},scale={SIZE_PX}:{SIZE_PX}"
-    _ffmpeg(*_file(path), "-vf", chain, "-vsync", "passthrough", "-q:v", "2", str(folder / "%06d.jpg"))
+    _ffmpeg(*_file(path), "-vf", chain, "-fps_mode", "passthrough", "-q:v", "2", str(folder / "%06d.jpg"))
     places = {number: place for place, number in enumerate(numbers, start=1)}
     return [_content(folder / f"{places[int(time * rate + 1e-6)]:06d}.jpg") for time in times]
 
@@ -44,7 +44,7 @@ def ffmpeg_select(path: Path, times: Sequence[float], rate: float, folder: Path)
 def extract_all(path: Path, times: Sequence[float], rate: float, folder: Path) -> list[bytes | None]:
     """Write every frame of the film and pick by number, which is time x rate."""
     chain = f"scale={EXTRACTED_PX}:{EXTRACTED_PX}"
-    _ffmpeg(*_file(path), "-vf", chain, "-vsync", "passthrough", "-q:v", "2", str(folder / "%06d.jpg"))
+    _ffmpeg(*_file(path), "-vf", chain, "-fps_mode", "passthrough", "-q:v", "2", str(folder / "%06d.jpg"))
     return [_content(folder / f"{int(time * rate + 1e-6) + 1:06d}.jpg") for time in times]
 
 
