@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks.objective_costs import measure_costs
-from benchmarks.objective_runs import remember, runs_file
+from benchmarks.objective_runs import recorded, remember, runs_file
 from benchmarks.recording import record
 from evaluation.study import SUBSETS, study_content
 from evaluation.study_tables import study_page
@@ -41,13 +41,17 @@ from tasks.study import judged_run
 
 
 def go_on(request: StudyRequest) -> list[str]:
-    """Make the runs that are not done yet, some side by side; return what went wrong, run by run."""
+    """Make the runs that are neither done nor recorded, some side by side; return what went wrong, run by run."""
     job = study_job(request)
     share_cores(request.side_by_side)
     make = plainly(job.workspace, RunOptions(workers=1, device=request.device))
     data = study_data(job, make)
 
+    known = {(each.start, each.arm, each.seed) for each in recorded(runs_file(request.style, request.steps))}
+
     def do(run: Run) -> str | None:
+        if (run.start, run.arm.name, run.seed) in known:
+            return None
         if make_run(request, job, data, run, finding(job.workspace)).is_done:
             return None
         began = time.monotonic()

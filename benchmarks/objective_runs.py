@@ -63,10 +63,14 @@ def decode(text: str) -> list[JudgedRun]:
     ]
 
 
+def recorded(path: Path) -> list[JudgedRun]:
+    """Return the runs of a file; none where there is no file."""
+    return decode(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+
 def remember(path: Path, new: Sequence[JudgedRun]) -> list[JudgedRun]:
     """Add runs to a file, in the place of those of the same start, arm and seed; return all that are in it."""
-    earlier = decode(path.read_text(encoding="utf-8")) if path.is_file() else []
-    runs = {(run.start, run.arm, run.seed): run for run in (*earlier, *new)}
+    runs = {(run.start, run.arm, run.seed): run for run in (*recorded(path), *new)}
     path.parent.mkdir(exist_ok=True)
     if runs:
         write_bytes(path, encode(runs.values()).encode())

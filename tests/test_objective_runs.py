@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.objective_runs import decode, encode, remember
+from benchmarks.objective_runs import decode, encode, recorded, remember
 from evaluation.study import JudgedRun
 from tests.test_study import verdicts_of
 
@@ -42,7 +42,8 @@ def test_a_run_that_is_made_again_takes_its_old_place_and_new_ones_join(tmp_path
         ("plain", 1),
         ("sharp", 0),
     ]
-    assert decode(path.read_text()) == [RUNS[0], again, RUNS[2]]
+    assert recorded(path) == decode(path.read_text()) == [RUNS[0], again, RUNS[2]]
+    assert recorded(tmp_path / "other.jsonl") == []
     assert len(json.loads(path.read_text().splitlines()[1])["carried_out"]) == len(RUNS[0].verdicts)
 
 
