@@ -22,7 +22,6 @@ from evaluation.study import SUBSETS, study_content
 from evaluation.study_tables import study_page
 from flows.making import plainly
 from flows.study import (
-    Made,
     Run,
     StudyRequest,
     done_runs,
@@ -42,16 +41,16 @@ from tasks.study import judged_run
 
 def go_on(request: StudyRequest) -> list[str]:
     """Make the runs that are neither done nor recorded, some side by side; return what went wrong, run by run."""
+    known = {(each.start, each.arm, each.seed) for each in recorded(runs_file(request.style, request.steps))}
+    waiting = [run for run in study_runs(request) if (run.start, run.arm.name, run.seed) not in known]
+    if not waiting:
+        return []
     job = study_job(request)
     share_cores(request.side_by_side)
     make = plainly(job.workspace, RunOptions(workers=1, device=request.device))
     data = study_data(job, make)
 
-    known = {(each.start, each.arm, each.seed) for each in recorded(runs_file(request.style, request.steps))}
-
     def do(run: Run) -> str | None:
-        if (run.start, run.arm.name, run.seed) in known:
-            return None
         if make_run(request, job, data, run, finding(job.workspace)).is_done:
             return None
         began = time.monotonic()
@@ -64,16 +63,16 @@ def go_on(request: StudyRequest) -> list[str]:
         return None
 
     with ThreadPoolExecutor(request.side_by_side) as pool:
-        return [failure for failure in pool.map(do, study_runs(request)) if failure is not None]
+        return [failure for failure in pool.map(do, waiting) if failure is not None]
 
 
 def record_so_far(request: StudyRequest) -> None:
     """Write `objective.json` from all recorded runs of this style and length, those of the workspace added to them."""
     job = study_job(request)
-    found = [
-        judged_run(made.run.start, made.run.arm.name, made.run.seed, opened(made))
-        for made in done_runs(request, job, study_runs(request))
-    ]
+    found = []
+    for made in done_runs(request, job, study_runs(request)):
+        opened = {kind: Artifact.read(path) for kind, path in made.artifacts.items()}
+        found.append(judged_run(made.run.start, made.run.arm.name, made.run.seed, opened))
     runs = remember(runs_file(request.style, request.steps), found)
     if not runs:
         raise ValueError(f"{request.workspace}: no run is done yet, and none is recorded.")
@@ -88,12 +87,6 @@ def record_so_far(request: StudyRequest) -> None:
         note="Numbers from the drawn kitchen; they say nothing about the paper's data sets.",
         **{f"{request.style}_{request.steps}_steps": content},
     )
-
-
-def opened(made: Made) -> dict[str, Artifact]:
-    """Return a run's artifacts, as far as there are such."""
-    of_run = {"verdicts": made.verdicts, "told": made.told_apart, "editor": made.editor}
-    return {kind: Artifact.read(path) for kind, path in of_run.items() if path is not None}
 
 
 def study_measures(content: dict[str, Any], steps: int) -> dict[str, float]:

@@ -27,15 +27,15 @@ def runs_file(style: str, steps: int) -> Path:
 def encode(runs: Iterable[JudgedRun]) -> str:
     """Return the file's text; the runs must be of the same scenes (ValueError)."""
     ordered = sorted(runs, key=lambda run: (run.start, run.arm, run.seed))
-    scenes = _scenes(ordered[0])
+    scenes = _scenes(_in_order(ordered[0]))
     lines: list[dict[str, Any]] = [{name: [scene[name] for scene in scenes] for name in SCENE}]
     for run in ordered:
-        if _scenes(run) != scenes:
+        verdicts = _in_order(run)
+        if _scenes(verdicts) != scenes:
             raise ValueError(
                 f"{run.start} {run.arm} {run.seed} is of other scenes than {ordered[0].start} {ordered[0].arm}: the "
                 "study's data has changed. Remove the file, and begin anew."
             )
-        verdicts = sorted(run.verdicts, key=lambda row: str(row["segment_id"]))
         line: dict[str, Any] = {"start": run.start, "arm": run.arm, "seed": run.seed}
         line |= {name: "".join(str(int(row[name])) for row in verdicts) for name in MEASURES}
         lines.append(line | {"told_apart": run.told_apart, "diagnostics": run.diagnostics})
@@ -71,13 +71,15 @@ def recorded(path: Path) -> list[JudgedRun]:
 def remember(path: Path, new: Sequence[JudgedRun]) -> list[JudgedRun]:
     """Add runs to a file, in the place of those of the same start, arm and seed; return all that are in it."""
     runs = {(run.start, run.arm, run.seed): run for run in (*recorded(path), *new)}
-    path.parent.mkdir(exist_ok=True)
     if runs:
+        path.parent.mkdir(exist_ok=True)
         write_bytes(path, encode(runs.values()).encode())
     return list(runs.values())
 
 
-def _scenes(run: JudgedRun) -> list[Record]:
-    return sorted(
-        ({name: row[name] for name in SCENE} for row in run.verdicts), key=lambda scene: str(scene["segment_id"])
-    )
+def _in_order(run: JudgedRun) -> list[Record]:
+    return sorted(run.verdicts, key=lambda row: str(row["segment_id"]))
+
+
+def _scenes(verdicts: Iterable[Record]) -> list[Record]:
+    return [{name: row[name] for name in SCENE} for row in verdicts]

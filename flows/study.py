@@ -115,6 +115,12 @@ class Made:
         """Whether the run can be counted."""
         return self.verdicts is not None and (self.told_apart is not None or not self.run.is_asked)
 
+    @property
+    def artifacts(self) -> dict[str, Path]:
+        """Its artifacts by kind, as far as there are such."""
+        of_run = {"verdicts": self.verdicts, "told": self.told_apart, "editor": self.editor}
+        return {kind: path for kind, path in of_run.items() if path is not None}
+
 
 def study_job(request: StudyRequest) -> Job:
     """Return the main job whose dataset and settings the study uses."""
@@ -213,7 +219,6 @@ def make_tables(request: StudyRequest, job: Job, done: Sequence[Made], make: Mak
     """Make the stage `study` of the runs that are done."""
     inputs: dict[str, Path | Outside | None] = {}
     for made in done:
-        of_run = {"verdicts": made.verdicts, "told": made.told_apart, "editor": made.editor}
-        inputs |= {f"{kind}__{made.run.name}": path for kind, path in of_run.items() if path is not None}
+        inputs |= {f"{kind}__{made.run.name}": path for kind, path in made.artifacts.items()}
     config = StudyConfig(style=request.style, arms=studied_arms(request, (made.run.arm.name for made in done)))
     return make("study", request.style, config, **inputs)
