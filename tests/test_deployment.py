@@ -11,11 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tasks.artifacts import artifacts_of
 from tests.commands import ROOT, TINY, run, wait_until
+from tests.server_api import get, post
 
 pytestmark = pytest.mark.slow
 
@@ -66,21 +66,15 @@ def deployed(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         os.killpg(worker.pid, signal.SIGKILL)
 
 
-def post(api_url: str, path: str, content: dict[str, Any]) -> Any:
-    answer = httpx.post(f"{api_url}{path}", json=content, timeout=30)
-    answer.raise_for_status()
-    return answer.json()
-
-
 def start_run(api_url: str, deployment: str, request: dict[str, Any]) -> str:
     """Ask for a run of a deployment; return the run's id."""
-    found = httpx.get(f"{api_url}/deployments/name/{deployment}", timeout=30).json()
+    found = get(api_url, f"/deployments/name/{deployment}")
     created = post(api_url, f"/deployments/{found['id']}/create_flow_run", {"parameters": {"request": request}})
     return str(created["id"])
 
 
 def state_of(api_url: str, run_id: str) -> dict[str, Any]:
-    return httpx.get(f"{api_url}/flow_runs/{run_id}", timeout=30).json()["state"] or {}
+    return get(api_url, f"/flow_runs/{run_id}")["state"] or {}
 
 
 def wait_for_end(api_url: str, run_id: str, *, within_s: float = 300) -> dict[str, Any]:
@@ -192,7 +186,7 @@ def test_nightly_compares_with_the_night_before(deployed: str, tmp_path: Path) -
     for settings in (TINY, TINY | {"edits.sampling.num_steps": 2}):
         run_id = start_run(deployed, "nightly/nightly", request | {"settings": settings})
         assert wait_for_end(deployed, run_id)["type"] == "COMPLETED"
-    latest = httpx.get(f"{deployed}/artifacts/nightly/latest", timeout=30).json()
+    latest = get(deployed, "/artifacts/nightly/latest")
     rows = [line for line in latest["data"].splitlines() if line.startswith("| ") and "measure" not in line]
     assert rows
     assert all(len(line.split("|")) == 6 and line.split("|")[2].strip() for line in rows)

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tasks.artifacts import artifacts_of
@@ -17,6 +16,7 @@ from tasks.long_distance import COLUMNS, Choice, choice_csv, rank_candidates, re
 from tasks.splits import splits
 from tests.commands import ended, environment, run, wait_until
 from tests.drawn_frames import draw_frames, drawn_row
+from tests.server_api import get, post
 
 
 def test_candidates_name_an_end_point_have_moved_and_are_not_tested_already():
@@ -92,26 +92,26 @@ def test_a_run_waits_for_the_choice_asks_again_when_it_does_not_fit_and_goes_on(
         process_group=0,
     )
 
-    def post(path: str, content: object) -> httpx.Response:
-        return httpx.post(f"{server}{path}", json=content, timeout=30)
-
     def paused_run() -> str | None:
-        flows = post("/flows/filter", {"flows": {"name": {"any_": ["choose_long_distance"]}}}).json()
+        flows = post(server, "/flows/filter", {"flows": {"name": {"any_": ["choose_long_distance"]}}})
         runs = post(
+            server,
             "/flow_runs/filter",
             {
                 "flows": {"id": {"any_": [each["id"] for each in flows]}},
                 "flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}},
             },
-        ).json()
+        )
         return runs[0]["id"] if runs and process.poll() is None else None
 
     def answer(segment_ids: list[str], chosen_by: str) -> str:
         assert wait_until(lambda: paused_run() is not None, within_s=240, every_s=0.5), "the run never paused"
         resumed = post(
-            f"/flow_runs/{paused_run()}/resume", {"run_input": {"segment_ids": segment_ids, "chosen_by": chosen_by}}
+            server,
+            f"/flow_runs/{paused_run()}/resume",
+            {"run_input": {"segment_ids": segment_ids, "chosen_by": chosen_by}},
         )
-        return str(resumed.json()["status"])
+        return str(resumed["status"])
 
     with ended(process):
         assert answer([], "Ada") == "REJECT", "the form itself asks for at least one segment"
@@ -127,5 +127,5 @@ def test_a_run_waits_for_the_choice_asks_again_when_it_does_not_fit_and_goes_on(
     by_hand = {"chosen": "by hand", "by": "Ada, of the data group", "how": "answered to a paused run"}
     assert made.manifest["facts"]["long_distance"] == by_hand
     assert next((workspace / "choices").glob("candidates-*.html")).stat().st_size > 10_000
-    artifact = httpx.get(f"{server}/artifacts/long-distance-candidates/latest", timeout=30).json()
+    artifact = get(server, "/artifacts/long-distance-candidates/latest")
     assert known[0] in artifact["data"]
