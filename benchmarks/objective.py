@@ -20,6 +20,7 @@ from benchmarks.objective_runs import recorded, remember, runs_file
 from benchmarks.recording import record
 from evaluation.study import SUBSETS, study_content
 from evaluation.study_tables import study_page
+from flows.job import Job
 from flows.making import plainly
 from flows.study import (
     Run,
@@ -39,13 +40,18 @@ from tasks.config import RunOptions
 from tasks.study import judged_run
 
 
+def study_name(request: StudyRequest, job: Job) -> str:
+    """Return what tells a study from others: its style, training pairs and steps, as in lc_500_pairs_300_steps."""
+    return f"{request.style}_{job.config.splits.num_train}_pairs_{request.steps}_steps"
+
+
 def go_on(request: StudyRequest) -> list[str]:
     """Make the runs that are neither done nor recorded, some side by side; return what went wrong, run by run."""
-    known = {(each.start, each.arm, each.seed) for each in recorded(runs_file(request.style, request.steps))}
+    job = study_job(request)
+    known = {(each.start, each.arm, each.seed) for each in recorded(runs_file(study_name(request, job)))}
     waiting = [run for run in study_runs(request) if (run.start, run.arm.name, run.seed) not in known]
     if not waiting:
         return []
-    job = study_job(request)
     share_cores(request.side_by_side)
     make = plainly(job.workspace, RunOptions(workers=1, device=request.device))
     data = study_data(job, make)
@@ -67,13 +73,14 @@ def go_on(request: StudyRequest) -> list[str]:
 
 
 def record_so_far(request: StudyRequest) -> None:
-    """Write `objective.json` from all recorded runs of this style and length, those of the workspace added to them."""
+    """Write `objective.json` from all recorded runs of this study, those of the workspace added to them."""
     job = study_job(request)
+    name = study_name(request, job)
     found = []
     for made in done_runs(request, job, study_runs(request)):
         opened = {kind: Artifact.read(path) for kind, path in made.artifacts.items()}
         found.append(judged_run(made.run.start, made.run.arm.name, made.run.seed, opened))
-    runs = remember(runs_file(request.style, request.steps), found)
+    runs = remember(runs_file(name), found)
     if not runs:
         raise ValueError(f"{request.workspace}: no run is done yet, and none is recorded.")
     arms = {each.name: asdict(each) for each in studied_arms(request, {run.arm for run in runs})}
@@ -82,24 +89,24 @@ def record_so_far(request: StudyRequest) -> None:
     record(
         "objective",
         "Do L_action, L_reg and freezing beat plain fine-tuning on held-out verb-object combinations with little data?",
-        study_measures(content, request.steps),
+        study_measures(name, content),
         keep_earlier=True,
         note="Numbers from the drawn kitchen; they say nothing about the paper's data sets.",
-        **{f"{request.style}_{request.steps}_steps": content},
+        **{name: content},
     )
 
 
-def study_measures(content: dict[str, Any], steps: int) -> dict[str, float]:
+def study_measures(study: str, content: dict[str, Any]) -> dict[str, float]:
     """Return plain numbers of the tables: shares carried out, differences, and how many seeds they rest on."""
     measures: dict[str, float] = {}
     for row in content["rows"]:
-        name = f"{content['style']}_{steps}_{row['start']}_{row['arm']}"
+        name = f"{study}_{row['start']}_{row['arm']}"
         measures[f"{name}_seeds"] = len(row["seeds"])
         for subset in SUBSETS:
             if f"{subset}_carried_out" in row:
                 measures[f"{name}_{subset}_percent"] = row[f"{subset}_carried_out"]["mean"]
     for each in content["comparisons"]:
-        name = f"{content['style']}_{steps}_{each['start']}_{each['arm']}_minus_{each['reference']}"
+        name = f"{study}_{each['start']}_{each['arm']}_minus_{each['reference']}"
         measures[f"{name}_unseen_points"] = each["unseen_carried_out"]["mean"]
     return measures
 
@@ -114,6 +121,7 @@ def main() -> int:
     parser.add_argument("--arms", default=default.arms)
     parser.add_argument("--seeds", type=int, default=default.seeds)
     parser.add_argument("--steps", type=int, default=default.steps)
+    parser.add_argument("--pairs", type=int, help="training pairs; without it the study's own number")
     parser.add_argument("--side-by-side", type=int, default=default.side_by_side)
     parser.add_argument("--only-record", action="store_true", help="run nothing")
     parser.add_argument("--costs", action="store_true", help="measure what a step costs, on the workspace's pairs")
@@ -125,6 +133,7 @@ def main() -> int:
         arms=given.arms,
         seeds=given.seeds,
         steps=given.steps,
+        settings={} if given.pairs is None else {"splits.num_train": given.pairs},
         side_by_side=given.side_by_side,
     )
     if given.costs:

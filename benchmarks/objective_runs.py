@@ -1,6 +1,6 @@
 """The runs of the objective study that are recorded: verdicts scene by scene, so that other machines can go on with it.
 
-    results/objective_runs/STYLE_STEPS.jsonl
+    results/objective_runs/STUDY.jsonl, such as lc_500_pairs_300_steps.jsonl
         {"segment_id": [...], "split": [...], "verb": [...]}            the scenes, in the order of the strings below
         {"start", "arm", "seed", "carried_out": "0110...", "kept": "1101...", "told_apart", "diagnostics"}   one a run
 
@@ -19,9 +19,9 @@ from modeling.atomic import write_bytes
 SCENE = ("segment_id", "split", "verb")
 
 
-def runs_file(style: str, steps: int) -> Path:
+def runs_file(study: str) -> Path:
     """Return the file of a study's runs."""
-    return RESULTS / "objective_runs" / f"{style}_{steps}.jsonl"
+    return RESULTS / "objective_runs" / f"{study}.jsonl"
 
 
 def encode(runs: Iterable[JudgedRun]) -> str:
