@@ -41,8 +41,9 @@ from tasks.study import judged_run
 
 
 def study_name(request: StudyRequest, job: Job) -> str:
-    """Return what tells a study from others: its style, training pairs and steps, as in lc_500_pairs_300_steps."""
-    return f"{request.style}_{job.config.splits.num_train}_pairs_{request.steps}_steps"
+    """Return what tells a study from others: its style, verbs, training pairs and steps: lc_500_pairs_300_steps."""
+    verbs = "" if job.config.splits.verbs else "_all_verbs"
+    return f"{request.style}{verbs}_{job.config.splits.num_train}_pairs_{request.steps}_steps"
 
 
 def go_on(request: StudyRequest) -> list[str]:
@@ -122,10 +123,12 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=default.seeds)
     parser.add_argument("--steps", type=int, default=default.steps)
     parser.add_argument("--pairs", type=int, help="training pairs; without it the study's own number")
+    parser.add_argument("--all-verbs", action="store_true", help="also those that bring nothing anywhere")
     parser.add_argument("--side-by-side", type=int, default=default.side_by_side)
     parser.add_argument("--only-record", action="store_true", help="run nothing")
     parser.add_argument("--costs", action="store_true", help="measure what a step costs, on the workspace's pairs")
     given = parser.parse_args()
+    settings = {} if given.pairs is None else {"splits.num_train": given.pairs}
     request = StudyRequest(
         workspace=given.workspace,
         style=given.style,
@@ -133,7 +136,7 @@ def main() -> int:
         arms=given.arms,
         seeds=given.seeds,
         steps=given.steps,
-        settings={} if given.pairs is None else {"splits.num_train": given.pairs},
+        settings=settings | ({"splits.verbs": ()} if given.all_verbs else {}),
         side_by_side=given.side_by_side,
     )
     if given.costs:
