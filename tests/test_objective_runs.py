@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.objective import study_name
 from benchmarks.objective_runs import decode, encode, recorded, remember
 from evaluation.study import JudgedRun
+from flows.study import StudyRequest, study_job
 from tests.test_study import verdicts_of
 
 
@@ -54,3 +56,18 @@ def test_runs_of_other_scenes_are_refused_and_the_file_stays(tmp_path):
     with pytest.raises(ValueError, match="sharp 1 is of other scenes"):
         remember(path, [replace(run_of("sharp", 1), verdicts=RUNS[0].verdicts[1:])])
     assert path.read_text() == before
+
+
+def test_studies_of_other_data_or_length_have_records_of_their_own(tmp_path):
+    home = StudyRequest(workspace=str(tmp_path))
+    others = (
+        replace(home, style="hc"),
+        replace(home, steps=900),
+        replace(home, settings={"splits.num_train": 150}),
+        replace(home, settings={"splits.verbs": ()}),
+    )
+    names = [study_name(request, study_job(request)) for request in (home, *others)]
+    assert len(set(names)) == len(names)
+    # Who says the study's own number of pairs means the same study.
+    said = replace(home, settings={"splits.num_train": 500}, arms="main", seeds=1)
+    assert study_name(said, study_job(said)) == names[0] == "lc_500_pairs_300_steps"
