@@ -41,9 +41,11 @@ from tasks.study import judged_run
 
 
 def study_name(request: StudyRequest, job: Job) -> str:
-    """Return what tells a study from others: its style, verbs, training pairs and steps: lc_500_pairs_300_steps."""
+    """Return what tells a study from others: verbs, pairs, steps, guidance, as in lc_500_pairs_300_steps."""
     verbs = "" if job.config.splits.verbs else "_all_verbs"
-    return f"{request.style}{verbs}_{job.config.splits.num_train}_pairs_{request.steps}_steps"
+    text_guidance = job.config.edits.sampling.text_guidance
+    guidance = "" if text_guidance == 1 else f"_guidance_{text_guidance:g}"
+    return f"{request.style}{verbs}_{job.config.splits.num_train}_pairs_{request.steps}_steps{guidance}"
 
 
 def go_on(request: StudyRequest) -> list[str]:
@@ -124,11 +126,14 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=default.steps)
     parser.add_argument("--pairs", type=int, help="training pairs; without it the study's own number")
     parser.add_argument("--all-verbs", action="store_true", help="also those that bring nothing anywhere")
+    parser.add_argument("--guidance", type=float, default=1.0, help="text guidance of the edits")
     parser.add_argument("--side-by-side", type=int, default=default.side_by_side)
     parser.add_argument("--only-record", action="store_true", help="run nothing")
     parser.add_argument("--costs", action="store_true", help="measure what a step costs, on the workspace's pairs")
     given = parser.parse_args()
-    settings = {} if given.pairs is None else {"splits.num_train": given.pairs}
+    settings: dict[str, Any] = {"edits.sampling.text_guidance": given.guidance}
+    settings |= {} if given.pairs is None else {"splits.num_train": given.pairs}
+    settings |= {"splits.verbs": ()} if given.all_verbs else {}
     request = StudyRequest(
         workspace=given.workspace,
         style=given.style,
@@ -136,7 +141,7 @@ def main() -> int:
         arms=given.arms,
         seeds=given.seeds,
         steps=given.steps,
-        settings=settings | ({"splits.verbs": ()} if given.all_verbs else {}),
+        settings=settings,
         side_by_side=given.side_by_side,
     )
     if given.costs:

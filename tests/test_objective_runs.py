@@ -65,6 +65,7 @@ def test_studies_of_other_data_or_length_have_records_of_their_own(tmp_path):
         replace(home, steps=900),
         replace(home, settings={"splits.num_train": 150}),
         replace(home, settings={"splits.verbs": ()}),
+        replace(home, settings={"edits.sampling.text_guidance": 3.0}),
     )
     names = [study_name(request, study_job(request)) for request in (home, *others)]
     assert len(set(names)) == len(names)
