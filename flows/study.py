@@ -133,8 +133,8 @@ def study_job(request: StudyRequest) -> Job:
 def share_cores(side_by_side: int) -> None:
     """Give each of so many runs at a time its share of the cores, unless OMP_NUM_THREADS says otherwise.
 
-    Threads that wait for each other spin: two runs of two threads each on two cores take four times as long a step and
-    more (benchmarks/sharing_cores.py).
+    Threads that wait for each other spin: two runs of two threads each on two cores take several times as long a step,
+    and at times far more (benchmarks/sharing_cores.py).
     """
     import torch  # not at the top: the tables need none of it
 
