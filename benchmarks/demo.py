@@ -18,17 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.recording import record
-from tasks.artifacts import artifacts_of
+from tasks.artifacts.artifact import artifacts_of
 from tasks.stages import STAGES
 
-COMMAND = [sys.executable, "-m", "flows.cli"]
+COMMAND = [sys.executable, "-m", "flows.commands.cli"]
 SHORTENED = ["kitchen.num_videos=40", "editor.num_steps=500", "classifier.num_epochs=2", "splits.num_test=100"]
 """What makes the demo short: about a quarter of its work."""
 PLAINLY = """
 import sys
 from pathlib import Path
-from flows.job import Request, make_job, parse_settings
-from flows.making import plainly, run_job
+from flows.wiring.job import Request, make_job, parse_settings
+from flows.wiring.making import plainly, run_job
 from tasks.config import RunOptions
 request = Request(preset="demo", workspace=sys.argv[1], settings=parse_settings(sys.argv[2:]))
 run_job(make_job(request), plainly(Path(sys.argv[1]), RunOptions()))

@@ -24,7 +24,7 @@ from benchmarks.measuring import in_turns, machine_of, median_of, median_ratio
 from benchmarks.recording import record
 from modeling.config import SamplingConfig
 from modeling.data.images import Picture
-from modeling.editor import Editor
+from modeling.editors.instruct_pix2pix import Editor
 from modeling.presets import guidance_paper
 
 QUESTION = "How much faster is an edit than in diffusers' own pipeline, by the pass left out alone and with batching?"

@@ -15,7 +15,7 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from modeling.small_pipeline import build_tokenizer
+from modeling.small_editor.pipeline import build_tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)

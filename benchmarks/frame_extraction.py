@@ -25,7 +25,7 @@ from benchmarks.extraction.limit import Limit
 from benchmarks.extraction.resizes import compare_resizes
 from benchmarks.extraction.ways import WAYS
 from benchmarks.recording import record
-from tests.clips import Clip
+from tests.support.clips import Clip
 
 QUESTION = "Are the frames exact, is no more decoded than they need, and what CPU does it take beside other ways?"
 NUM_TURNS = 3

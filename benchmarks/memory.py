@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from benchmarks.editors import SIZES, make_unet
 from benchmarks.training_steps import OBJECTIVES, OurStep
-from modeling.diffusion import predict
-from modeling.freezing import freeze, frozen_copy
+from modeling.diffusion.schedule import predict
+from modeling.objective.freezing import freeze, frozen_copy
 
 
 class Storages:

@@ -26,8 +26,8 @@ from benchmarks.recording import record
 from benchmarks.training_steps import OBJECTIVES, OurStep, write_pairs
 from modeling.config import TrainConfig
 from modeling.data.loader import Examples, batch_indices
-from modeling.fine_tuning import TrainOptions
-from modeling.negatives import LEVELS, NegativeSampler, Tokenize, clip_tokens
+from modeling.objective.negatives import LEVELS, NegativeSampler, Tokenize, clip_tokens
+from modeling.runs.fine_tuning import TrainOptions
 
 NUM_INSTRUCTIONS = 37_000
 BATCH_SIZE = 64

@@ -20,8 +20,6 @@ from benchmarks.objective_runs import recorded, remember, runs_file
 from benchmarks.recording import record
 from evaluation.study import SUBSETS, study_content
 from evaluation.study_tables import study_page
-from flows.job import Job
-from flows.making import plainly
 from flows.study import (
     Run,
     StudyRequest,
@@ -34,8 +32,10 @@ from flows.study import (
     study_job,
     study_runs,
 )
-from tasks.artifacts import Artifact
-from tasks.building import StageFailed
+from flows.wiring.job import Job
+from flows.wiring.making import plainly
+from tasks.artifacts.artifact import Artifact
+from tasks.artifacts.building import StageFailed
 from tasks.config import RunOptions
 from tasks.study import judged_run
 

@@ -14,9 +14,9 @@ from benchmarks.measuring import in_turns, median_of, median_ratio
 from flows.study_arms import DEMO, PLAIN, SHARP
 from modeling.config import ObjectiveConfig, TrainConfig
 from modeling.data.loader import Examples
-from modeling.editor import Editor
-from modeling.fine_tuning import TrainOptions, make_batches, make_trainer
-from modeling.watcher import Watcher
+from modeling.editors.instruct_pix2pix import Editor
+from modeling.runs.fine_tuning import TrainOptions, make_batches, make_trainer
+from modeling.runs.watcher import Watcher
 
 STEPS_A_TURN, TURNS = 4, 5
 OBJECTIVES = {

@@ -12,11 +12,11 @@ from PIL import Image
 
 from benchmarks.recording import record
 from modeling.data.images import Picture, encode_jpeg
-from tasks.artifacts import Record
-from tasks.assignment import assign_splits
+from tasks.artifacts.artifact import Record
 from tasks.config import SplitsConfig
-from tasks.leakage import leakage_of
-from tasks.quality import look_at, quality_of
+from tasks.cutting.quality import look_at, quality_of
+from tasks.splitting.assignment import assign_splits
+from tasks.splitting.leakage import leakage_of
 
 SIDE_PX = 512
 NUM_ROUNDS = 7

@@ -25,14 +25,14 @@ import numpy as np
 
 from benchmarks.recording import record
 from modeling.data.images import read_image
+from tasks.annotations.segment import Segment
 from tasks.config import FramesConfig, Patience
-from tasks.downloads import Download, download_all
-from tasks.pairs import VideoJob, VideoPairs
-from tasks.remote_pairs import cut_video
-from tasks.remote_video import RemoteVideo, readable
-from tasks.segment import Segment
-from tasks.video import ffmpeg_program
-from tasks.video_files import fingerprint
+from tasks.cutting.pairs import VideoJob, VideoPairs
+from tasks.cutting.remote_pairs import cut_video
+from tasks.fetching.downloads import Download, download_all
+from tasks.fetching.remote_video import RemoteVideo, readable
+from tasks.fetching.video_files import fingerprint
+from tasks.video.exact_frames import ffmpeg_program
 
 WIDTH, HEIGHT, RATE = 1920, 1080, 50
 FRAMES_A_MINUTE = 60 * RATE
@@ -115,7 +115,7 @@ def num_exact(folder: Path, pairs: VideoPairs) -> int:
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
     """Serve a folder from a process of its own."""
-    command = [sys.executable, "-m", "tests.http_server", str(folder), "--mb-per-s", str(MB_PER_S)]
+    command = [sys.executable, "-m", "tests.support.http_server", str(folder), "--mb-per-s", str(MB_PER_S)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

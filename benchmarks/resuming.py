@@ -17,8 +17,8 @@ TRAINING = f"""
 import sys
 from pathlib import Path
 from modeling.config import TrainConfig
-from modeling.fine_tuning import TrainOptions, fine_tune
-from modeling.watcher import Watcher
+from modeling.runs.fine_tuning import TrainOptions, fine_tune
+from modeling.runs.watcher import Watcher
 home, out = map(Path, sys.argv[1:])
 config = TrainConfig(size_px={SIZE_PX}, batch_size=3, num_steps=60, checkpoint_every=7, precision="fp32")
 options = TrainOptions(device="cpu")

@@ -24,13 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.recording import RESULTS, record
-from flows.job import Request, make_job
-from flows.making import plainly, run_job
-from flows.server import prefect_server, set_environment
-from tasks.artifacts import Artifact, artifacts_of
-from tasks.building import watching
+from flows.commands.server import prefect_server, set_environment
+from flows.wiring.job import Request, make_job
+from flows.wiring.making import plainly, run_job
+from tasks.artifacts.artifact import Artifact, artifacts_of
+from tasks.artifacts.building import watching
 from tasks.stages import STAGES
-from tasks.video import ffmpeg_program
+from tasks.video.exact_frames import ffmpeg_program
 
 NUM_VIDEOS, SEGMENTS_PER_VIDEO = 700, 110
 NUM_RERUNS = 3
@@ -144,10 +144,11 @@ def run_apart(way: str, request: Request) -> dict[str, Any]:
 
 def import_mb() -> float:
     """Return what importing Prefect adds to a process that has imported all else that the plain stages need."""
-    code = "import tasks.pairs, tasks.epic, modeling.data.example, pyarrow.parquet, multiprocessing{}; "
+    code = "import tasks.cutting.pairs, tasks.annotations.epic, modeling.data.example; "
+    code += "import pyarrow.parquet, multiprocessing{}; "
     code += "print(open('/proc/self/status').read())"
     sizes = []
-    for more in ("", ", tasks.stage"):
+    for more in ("", ", tasks.artifacts.stage"):
         done = subprocess.run([sys.executable, "-c", code.format(more)], check=True, stdout=subprocess.PIPE, text=True)
         sizes.append(next(int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("VmHWM")) / 1e3)
     return round(sizes[1] - sizes[0], 1)
@@ -183,7 +184,7 @@ def server_pid(api_url: str) -> int:
 def command_s(arguments: list[str]) -> float:
     """Run `editaction` to its end; return its wall-clock seconds."""
     began = time.monotonic()
-    command = [sys.executable, "-m", "flows.cli", *arguments]
+    command = [sys.executable, "-m", "flows.commands.cli", *arguments]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     return round(time.monotonic() - began, 2)
 

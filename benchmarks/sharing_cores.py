@@ -13,8 +13,8 @@ import subprocess
 import sys
 
 from benchmarks.recording import record
-from flows.presets import STARTING_EDITOR
-from tasks.processes import num_workers
+from flows.wiring.presets import STARTING_EDITOR
+from tasks.artifacts.processes import num_workers
 
 BATCH_SIZE = 8
 SECONDS = 20.0
@@ -26,8 +26,8 @@ def steps(threads: int) -> float:
     import torch  # not at the top: the process that compares needs none of it
 
     from benchmarks.measuring import timed
-    from modeling.diffusion import predict
-    from modeling.editor import Editor
+    from modeling.diffusion.schedule import predict
+    from modeling.editors.instruct_pix2pix import Editor
 
     torch.set_num_threads(threads)
     unet = Editor.load(str(STARTING_EDITOR), "cpu").unet.train()

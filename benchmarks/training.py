@@ -25,7 +25,7 @@ from benchmarks.resuming import resume_is_bit_identical
 from benchmarks.training_steps import OBJECTIVES, OurStep, RecipeStep, write_pairs
 from modeling.config import TrainConfig
 from modeling.data.loader import Examples
-from modeling.fine_tuning import TrainOptions
+from modeling.runs.fine_tuning import TrainOptions
 
 QUESTION = "How many samples a second does training do, how much faster than diffusers' recipe, and what does it take?"
 PAPERS_SAMPLES = 640_000

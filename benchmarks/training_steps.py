@@ -18,18 +18,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.editors import WORDS, make_pipeline
-from modeling.batches import Batches
 from modeling.config import ObjectiveConfig, TrainConfig
 from modeling.data.example import Example, write_shard
 from modeling.data.images import encode_png, squash, to_tensor
 from modeling.data.loader import Examples
-from modeling.draws import StepDraws
-from modeling.editor import Editor
-from modeling.fine_tuning import TrainOptions, make_batches, make_trainer
-from modeling.micro_batch import step_that_fits
+from modeling.editors.instruct_pix2pix import Editor
 from modeling.presets import editaction, fine_tuned
-from modeling.trainer import Trainer
-from modeling.watcher import Watcher
+from modeling.runs.fine_tuning import TrainOptions, make_batches, make_trainer
+from modeling.runs.micro_batch import step_that_fits
+from modeling.runs.watcher import Watcher
+from modeling.training.batches import Batches
+from modeling.training.draws import StepDraws
+from modeling.training.trainer import Trainer
 
 OBJECTIVES = {
     "static": fine_tuned(),

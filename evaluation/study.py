@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.crossed_statistics import Estimate, estimate_over_seeds, paired_difference, share_estimate
+from evaluation.statistics.crossed import Estimate, estimate_over_seeds, paired_difference, share_estimate
 
 Record = Mapping[str, Any]
 Facts = dict[str, Any]

@@ -14,13 +14,13 @@ from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
-from flows.job import Job, Request, make_job, outside_file
-from flows.running import run_stages
+from flows.wiring.job import Job, Request, make_job, outside_file
+from flows.wiring.running import run_stages
 from modeling.atomic import write_bytes
-from tasks.artifacts import Artifact, Record, digest_of
-from tasks.candidates import contact_sheet, find_candidates
-from tasks.long_distance import Choice, choice_csv
+from tasks.artifacts.artifact import Artifact, Record, digest_of
 from tasks.splits import poor_pairs, read_long_distance
+from tasks.splitting.candidates import contact_sheet, find_candidates
+from tasks.splitting.long_distance import Choice, choice_csv
 
 WEEK_S = 7 * 24 * 3600
 POLL_S = 3

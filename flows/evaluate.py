@@ -2,8 +2,8 @@
 
 from prefect import flow
 
-from flows.job import Request
-from flows.running import run_stages
+from flows.wiring.job import Request
+from flows.wiring.running import run_stages
 
 
 @flow(name="evaluate")

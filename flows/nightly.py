@@ -8,8 +8,8 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from flows.evaluate import evaluate
-from flows.job import Request
-from tasks.artifacts import artifacts_of
+from flows.wiring.job import Request
+from tasks.artifacts.artifact import artifacts_of
 
 
 @flow(name="nightly")

@@ -10,7 +10,6 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.making import as_tasks
 from flows.study import (
     Run,
     StudyRequest,
@@ -22,8 +21,9 @@ from flows.study import (
     study_job,
     study_runs,
 )
-from tasks.artifacts import Artifact
-from tasks.building import StageFailed, running_options
+from flows.wiring.making import as_tasks
+from tasks.artifacts.artifact import Artifact
+from tasks.artifacts.building import StageFailed, running_options
 from tasks.config import RunOptions
 from tasks.study import PAGE
 

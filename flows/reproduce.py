@@ -5,8 +5,8 @@ from prefect import flow
 from flows.build_dataset import build_dataset
 from flows.evaluate import evaluate
 from flows.fine_tune import fine_tune
-from flows.job import Request
-from flows.running import goes_beyond, raise_for_failed_items
+from flows.wiring.job import Request
+from flows.wiring.running import goes_beyond, raise_for_failed_items
 
 
 @flow(name="reproduce")

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from flows.job import Job, Request, make_job, outside_start
-from flows.main_job import Dataset, Make, dataset
-from flows.presets import STARTING_EDITOR, with_settings
 from flows.study_arms import ARMS, STEPS, Arm, arms_named
-from tasks.artifacts import Artifact, Input, Outside, find_artifact, stage_key
+from flows.wiring.job import Job, Request, make_job, outside_start
+from flows.wiring.main_job import Dataset, Make, dataset
+from flows.wiring.presets import STARTING_EDITOR, with_settings
+from tasks.artifacts.artifact import Artifact, Input, Outside, find_artifact, stage_key
+from tasks.artifacts.processes import num_workers
 from tasks.config import SplitsConfig, StudiedArm, StudyConfig, ToldApartConfig, VerdictsConfig
-from tasks.processes import num_workers
 
 PRESET_OF_STYLE = {"lc": "demo", "hc": "demo-hc"}
 LITTLE_DATA = SplitsConfig(

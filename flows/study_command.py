@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from flows.watched import watched
+from flows.commands.watched import watched
 
 
 @click.command()
@@ -22,8 +22,8 @@ from flows.watched import watched
 @click.option("--table", is_flag=True, help="Run nothing; show what is done so far.")
 def study(starts: tuple[str, ...], steps: int | None, settings: tuple[str, ...], table: bool, **options: Any) -> None:
     """Compare objectives in the drawn kitchen: arms x starts x seeds, judged on held-out verb-object combinations."""
-    from flows.job import parse_settings
     from flows.study import StudyRequest
+    from flows.wiring.job import parse_settings
 
     given = {"starts": starts, "steps": steps} | options
     request = StudyRequest(
@@ -45,8 +45,8 @@ def _run(request: Any) -> None:
 
 def _tables(request: Any) -> Path:
     """Make the tables of the runs that are done; return their page."""
-    from flows.making import plainly
     from flows.study import done_runs, make_tables, study_job, study_runs
+    from flows.wiring.making import plainly
     from tasks.config import RunOptions
     from tasks.study import PAGE
 

@@ -25,10 +25,10 @@ from diffusers.utils import logging
 from rich.console import Console
 
 from modeling.config import ObjectiveConfig, TrainConfig
-from modeling.fine_tuning import TrainOptions, fine_tune
-from modeling.ranks import join_ranks
-from modeling.trackers import wanted_trackers
-from modeling.watcher import ProgressBar, Stopped, Watcher
+from modeling.runs.fine_tuning import TrainOptions, fine_tune
+from modeling.runs.trackers import wanted_trackers
+from modeling.runs.watcher import ProgressBar, Stopped, Watcher
+from modeling.training.ranks import join_ranks
 
 
 def read_config(path: Path) -> TrainConfig:

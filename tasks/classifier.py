@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from transformers import TimesformerForVideoClassification
 
-from evaluation.action_accuracy import UNKNOWN, label_indices, predict
-from evaluation.clips import NUM_FRAMES, Clip, pair_clip, squash
-from evaluation.timesformer import SmallShape, published_timesformer, save_timesformer, small_timesformer
-from evaluation.timesformer_training import TrainRecipe, fixed_threads, train
+from evaluation.classifier.clips import NUM_FRAMES, Clip, pair_clip, squash
+from evaluation.classifier.timesformer import SmallShape, published_timesformer, save_timesformer, small_timesformer
+from evaluation.classifier.training import TrainRecipe, fixed_threads, train
+from evaluation.metrics.action_accuracy import UNKNOWN, label_indices, predict
 from modeling.atomic import atomic_folder, write_json
 from modeling.data.images import Picture
 from modeling.data.loader import Examples
-from tasks.artifacts import Artifact, Record, Work
-from tasks.assignment import hash_rank
-from tasks.clips import CLIPS, Segment, cut_all
+from tasks.artifacts.artifact import Artifact, Record, Work
+from tasks.artifacts.stage import stage
 from tasks.config import ClassifierConfig
-from tasks.stage import stage
+from tasks.cutting.clips import CLIPS, Segment, cut_all
+from tasks.splitting.assignment import hash_rank
 
 CHECKPOINT = "checkpoint.safetensors"
 NUM_THREADS = 1

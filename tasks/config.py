@@ -57,7 +57,7 @@ class FramesConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class QualityLimits:
-    """Pairs outside these limits are filtered; None sets no limit. The columns are told in tasks/quality.py."""
+    """Pairs outside these limits are filtered; None sets no limit. The columns are told in tasks/cutting/quality.py."""
 
     min_sharpness: float | None = None
     """Of the blurrier picture; reason `blurred`."""

@@ -8,20 +8,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evaluation.dataset_charts import Bars, Histogram
-from evaluation.dataset_page import DatasetPage, Tile, render_dataset
+from evaluation.pages.dataset_charts import Bars, Histogram
+from evaluation.pages.dataset_page import DatasetPage, Tile, render_dataset
+from evaluation.pages.page import ShownEdit, ShownPair
 from evaluation.paper import DATASETS, DatasetFigures
-from evaluation.report import ShownEdit, ShownPair
 from modeling.atomic import write_bytes, write_json
 from modeling.data.images import read_image
-from tasks.artifacts import Artifact, Record, Work
+from tasks.artifacts.artifact import Artifact, Record, Work
+from tasks.artifacts.stage import stage
 from tasks.config import DatasetConfig
-from tasks.dataset_statistics import statistics_of
-from tasks.dataset_tables import leakage_table, rules_of, splits_table
-from tasks.quality import QUALITY
-from tasks.shown import funnel_of, gallery_rows, provenance_of
+from tasks.cutting.quality import QUALITY
+from tasks.pages.dataset_statistics import statistics_of
+from tasks.pages.dataset_tables import leakage_table, rules_of, splits_table
+from tasks.pages.shown import funnel_of, gallery_rows, provenance_of
 from tasks.splits import LEAKAGE
-from tasks.stage import stage
 
 PAGE = "dataset.html"
 STATISTICS = "statistics.json"

@@ -19,10 +19,10 @@ from typing import IO, Any
 
 from modeling.atomic import write_bytes, write_json
 from modeling.config import TrainConfig
-from modeling.watcher import note_of
-from tasks.artifacts import Artifact, Outside, Work
-from tasks.building import REPOSITORY, StageFailed, code_commit
-from tasks.stage import end, spawn, stage
+from modeling.runs.watcher import note_of
+from tasks.artifacts.artifact import Artifact, Outside, Work
+from tasks.artifacts.building import REPOSITORY, StageFailed, code_commit
+from tasks.artifacts.stage import end, spawn, stage
 
 CONFIG, FACTS, METRICS = "train.json", "facts.json", "metrics.jsonl"
 LOG, CHECKPOINTS = "training.log", "checkpoints"

@@ -14,10 +14,10 @@ from modeling.config import SamplingConfig
 from modeling.data.example import Example
 from modeling.data.images import encode_png
 from modeling.data.loader import Examples
-from modeling.editor import Editor
-from tasks.artifacts import Artifact, Input, Record, Work, digest_of
+from modeling.editors.instruct_pix2pix import Editor
+from tasks.artifacts.artifact import Artifact, Input, Record, Work, digest_of
+from tasks.artifacts.stage import stage
 from tasks.config import EditsConfig
-from tasks.stage import stage
 
 PICTURES_PER_ITEM = 24
 """Pictures edited between two done-records: what a kill can cost."""

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 
-from tasks.artifacts import Artifact, Work, digest_of
+from tasks.annotations.segment import Segment
+from tasks.artifacts.artifact import Artifact, Work, digest_of
+from tasks.artifacts.stage import process_pool, stage
 from tasks.config import FramesConfig
-from tasks.decoding import decoder_settings
-from tasks.pairs import DECODER_KEY, VideoJob, VideoPairs, all_failed, picture_folder
-from tasks.remote_pairs import cut_video, fetched_counts
-from tasks.remote_video import size_of
-from tasks.segment import Segment
-from tasks.stage import process_pool, stage
+from tasks.cutting.pairs import DECODER_KEY, VideoJob, VideoPairs, all_failed, picture_folder
+from tasks.cutting.remote_pairs import cut_video, fetched_counts
+from tasks.fetching.remote_video import size_of
+from tasks.fetching.video_files import video_paths
 from tasks.stages import STAGES
-from tasks.video_files import video_paths
+from tasks.video.decoding import decoder_settings
 
 MISSING = "no file of this name in the videos' folder"
 

@@ -8,18 +8,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evaluation.report import Report, Setting, ShownEdit, ShownPair, render
-from evaluation.report_charts import Chart, Series
-from evaluation.report_tables import Json, headline_of, is_main, split_table, verb_table
+from evaluation.pages.charts import Chart, Series
+from evaluation.pages.page import Report, Setting, ShownEdit, ShownPair, render
+from evaluation.pages.tables import Json, headline_of, is_main, split_table, verb_table
 from modeling.atomic import write_bytes
 from modeling.config import SamplingConfig, TrainConfig
 from modeling.data.images import read_image
 from modeling.data.loader import Examples
-from tasks.artifacts import Artifact, Record, Work, read_records
+from tasks.artifacts.artifact import Artifact, Record, Work, read_records
+from tasks.artifacts.stage import stage
 from tasks.config import ReportConfig
+from tasks.pages.shown import funnel_of, gallery_rows, provenance_of
 from tasks.scores import EDITS, editor_name
-from tasks.shown import funnel_of, gallery_rows, provenance_of
-from tasks.stage import stage
 
 EDITOR = "editor_"
 """Beginning of the names of the inputs that are further editors, trained by another method."""

@@ -9,18 +9,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from evaluation.fid import feature_network
-from evaluation.scoring import Candidate, Resampling, SplitPairs, half_split_fid, score_row, verb_rows
-from evaluation.split_scorer import Judge, SplitScorer
-from evaluation.timesformer import load_timesformer
-from evaluation.timesformer_training import fixed_threads
+from evaluation.classifier.timesformer import load_timesformer
+from evaluation.classifier.training import fixed_threads
+from evaluation.metrics.fid import feature_network
+from evaluation.scoring.rows import Candidate, Resampling, SplitPairs, half_split_fid, score_row, verb_rows
+from evaluation.scoring.split_scorer import Judge, SplitScorer
 from modeling.atomic import write_json
 from modeling.data.images import Picture, read_image
 from modeling.data.loader import Examples
-from tasks.artifacts import Artifact, Record, Work, read_records
+from tasks.artifacts.artifact import Artifact, Record, Work, read_records
+from tasks.artifacts.stage import stage
 from tasks.classifier import NOT_TESTED, NUM_THREADS
 from tasks.config import ScoresConfig
-from tasks.stage import stage
 
 EDITS = "edits_"
 """Beginning of the names of the inputs that are edits; what follows is the editor's label."""

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from tasks.artifacts import Outside, Work
+from tasks.annotations.epic import read_epic
+from tasks.annotations.mpii import read_mpii
+from tasks.annotations.pair_list import read_as_annotations
+from tasks.annotations.segment import Annotations, mark_overlaps, write_segments
+from tasks.annotations.table import read_table
+from tasks.artifacts.artifact import Outside, Work
+from tasks.artifacts.stage import stage
 from tasks.config import SegmentsConfig
-from tasks.epic import read_epic
-from tasks.mpii import read_mpii
-from tasks.pair_list import read_as_annotations
-from tasks.segment import Annotations, mark_overlaps, write_segments
-from tasks.stage import stage
-from tasks.table import read_table
 
 
 def read_annotations(annotations: Outside, config: SegmentsConfig, more: Sequence[Outside] = ()) -> Annotations:

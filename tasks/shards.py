@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 
 from modeling.atomic import atomic_file
 from modeling.data.example import METADATA, Example, write_shard
-from tasks.artifacts import RECORDS, Artifact, Record, Work, digest_of
-from tasks.assignment import hash_rank
+from tasks.artifacts.artifact import RECORDS, Artifact, Record, Work, digest_of
+from tasks.artifacts.stage import stage
 from tasks.config import ShardsConfig
-from tasks.stage import stage
+from tasks.splitting.assignment import hash_rank
 
 INDEX = "index.parquet"
 """Name of the table of all examples."""

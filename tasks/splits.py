@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from modeling.atomic import write_json
-from tasks.artifacts import Artifact, Outside, Record, Work
-from tasks.assignment import GROUP_COLUMNS, MIN_CAMERA_SHIFT, Assignment, assign_splits, is_long_distance
+from tasks.annotations.pair_list import recorded_splits
+from tasks.artifacts.artifact import Artifact, Outside, Record, Work
+from tasks.artifacts.stage import stage
 from tasks.config import QualityLimits, SplitsConfig
-from tasks.leakage import leakage_of
-from tasks.long_distance import Choice, check_choice, read_choice
-from tasks.pair_list import recorded_splits
-from tasks.quality import QUALITY_REASONS, poor_quality
-from tasks.stage import stage
+from tasks.cutting.quality import QUALITY_REASONS, poor_quality
+from tasks.splitting.assignment import GROUP_COLUMNS, MIN_CAMERA_SHIFT, Assignment, assign_splits, is_long_distance
+from tasks.splitting.leakage import leakage_of
+from tasks.splitting.long_distance import Choice, check_choice, read_choice
 
 LEAKAGE = "leakage.json"
 """Split -> what it shares with training; see leakage.py."""

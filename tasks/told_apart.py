@@ -7,14 +7,14 @@ verb or the same object. Within the held-out pairs alone, "the same verb" would 
 import numpy as np
 
 from modeling.data.loader import Examples
-from modeling.editor import Editor
-from modeling.kindred_negatives import make_sampler
-from modeling.negatives import NegativeSampler
-from modeling.telling_apart import PAIRS_AT_ONCE, Asked
-from tasks.artifacts import Artifact, Input, Record, Work
+from modeling.editors.instruct_pix2pix import Editor
+from modeling.measuring.telling_apart import PAIRS_AT_ONCE, Asked
+from modeling.objective.kindred_negatives import make_sampler
+from modeling.objective.negatives import NegativeSampler
+from tasks.artifacts.artifact import Artifact, Input, Record, Work
+from tasks.artifacts.stage import stage
 from tasks.config import ToldApartConfig
 from tasks.edits import NOT_TESTED, editor_location
-from tasks.stage import stage
 
 
 @stage

@@ -24,7 +24,7 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API's URL of a Prefect server that lives as long as the tests."""
-    from flows.server import prefect_server, set_environment
+    from flows.commands.server import prefect_server, set_environment
 
     home = tmp_path_factory.mktemp("prefect")
     set_environment()

@@ -35,7 +35,7 @@ def test_a_file_imports_only_its_own_layer_and_lower_ones(path: Path) -> None:
 def test_prefect_appears_only_in_flows_and_in_the_one_task_file_that_meets_it(path: Path) -> None:
     uses_prefect = any(module.split(".")[0] == "prefect" for module in imported_modules(path))
     layer = path.relative_to(ROOT).parts[0]
-    assert not uses_prefect or layer == "flows" or path == ROOT / "tasks" / "stage.py"
+    assert not uses_prefect or layer == "flows" or path == ROOT / "tasks" / "artifacts" / "stage.py"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -46,7 +46,7 @@ def test_every_file_opens_by_saying_what_it_is_for(path: Path) -> None:
 @pytest.mark.parametrize("command", [["--help"], ["status"], ["run", "--help"]])
 def test_light_commands_import_neither_torch_nor_prefect(command: list[str], tmp_path: Path) -> None:
     code = (
-        "import sys\nsys.argv = ['editaction'] + sys.argv[1:]\nfrom flows.cli import main\n"
+        "import sys\nsys.argv = ['editaction'] + sys.argv[1:]\nfrom flows.commands.cli import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "print(sorted({'torch', 'prefect', 'diffusers', 'transformers', 'pandas'} & set(sys.modules)), file=sys.stderr)"
     )

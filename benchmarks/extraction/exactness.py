@@ -1,6 +1,6 @@
 """Which frame each way gives on every machine-readable clip, and on real clips; and how much the reader decodes.
 
-A frame is exact when it is the one on screen at the time asked for (tests/clips.py knows by construction).
+A frame is exact when it is the one on screen at the time asked for (tests/support/clips.py knows by construction).
 """
 
 import random
@@ -12,10 +12,10 @@ from typing import Any
 
 from benchmarks.extraction.ways import Way
 from modeling.data.images import decode_image
-from tasks.decoding import decode, opened, to_rgb
-from tasks.video import Moment, Shown, read_moments
-from tests.bitstream import read_bitstream
-from tests.clips import CLIPS, DERIVED, RATE, Clip, make_clip
+from tasks.video.decoding import decode, opened, to_rgb
+from tasks.video.exact_frames import Moment, Shown, read_moments
+from tests.support.bitstream import read_bitstream
+from tests.support.clips import CLIPS, DERIVED, RATE, Clip, make_clip
 
 NUM_PROBES = 10
 NUM_FRAMES = 100

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tasks.video import ffmpeg_program
-from tests.clips import BLOCK, HEIGHT, NUM_BITS, WIDTH, block_corners
+from tasks.video.exact_frames import ffmpeg_program
+from tests.support.clips import BLOCK, HEIGHT, NUM_BITS, WIDTH, block_corners
 
 FILM_WIDTH, FILM_HEIGHT, FILM_RATE = 1920, 1080, 50
 SEGMENTS_A_MINUTE = 18.6
@@ -60,7 +60,7 @@ def surroundings() -> np.ndarray:
 
 
 def burnt_in_number() -> str:
-    """Return the filters that draw the frame's number as in tests/clips.py, scaled to the film."""
+    """Return the filters that draw the frame's number as in tests/support/clips.py, scaled to the film."""
     right, down = FILM_WIDTH // WIDTH, FILM_HEIGHT / HEIGHT
     filters = []
     for bit, (left, top) in enumerate(block_corners()):

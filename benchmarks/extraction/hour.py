@@ -5,11 +5,11 @@ from typing import Any
 
 from benchmarks.extraction.cpu import cpu_seconds
 from benchmarks.extraction.films import repeat, segment_times
+from tasks.annotations.segment import Segment
+from tasks.artifacts.processes import process_pool
 from tasks.config import FramesConfig
-from tasks.pairs import VideoJob, cut_video
-from tasks.processes import process_pool
-from tasks.segment import Segment
-from tasks.video_files import fingerprint
+from tasks.cutting.pairs import VideoJob, cut_video
+from tasks.fetching.video_files import fingerprint
 
 HC_HOURS, HC_FRAMES, HC_VIDEOS = 33.55, 74_908, 201
 HC_LONGEST_HOURS = 1.03

@@ -1,7 +1,7 @@
 """The limit: decode just the pictures that must be decoded, then one resize and one JPEG for each wanted frame.
 
-Which they are is counted in the bitstream (tests/bitstream.py); finding them out, opening the file and reading it is
-free here: their packets lie in memory when the clock starts.
+Which they are is counted in the bitstream (tests/support/bitstream.py); finding them out, opening the file and
+reading it is free here: their packets lie in memory when the clock starts.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,8 +12,8 @@ from av.video.codeccontext import VideoCodecContext
 
 from benchmarks.extraction.ways import SIZE_PX
 from modeling.data.images import encode_jpeg
-from tasks.decoding import to_rgb
-from tests.bitstream import read_bitstream
+from tasks.video.decoding import to_rgb
+from tests.support.bitstream import read_bitstream
 
 
 class Limit:

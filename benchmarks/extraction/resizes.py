@@ -17,7 +17,7 @@ from PIL import Image
 from benchmarks.extraction.cpu import cpu_of
 from benchmarks.extraction.ways import SIZE_PX
 from modeling.data.images import squash
-from tasks.decoding import to_rgb
+from tasks.video.decoding import to_rgb
 
 NUM_FRAMES = 6
 KR, KB = 0.2126, 0.0722

@@ -3,7 +3,7 @@
 Outside `modeling/` a picture is uint8 RGB [H, W, 3]; inside, float32 [N, 3, H, W] in [-1, 1]. The geometry is the same
 everywhere: squashed to a square with LANCZOS, as InstructPix2Pix's training set is. No part of the scene is lost (what
 is acted upon is often at the edge), and metrics compare like with like. Frames of videos are squashed so as they are
-decoded (tasks/decoding.py).
+decoded (tasks/video/decoding.py).
 """
 
 import io

@@ -1,0 +1,1 @@
+"""The classifier of actions: TimeSformer, its clips and its training."""

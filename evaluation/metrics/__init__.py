@@ -1,0 +1,1 @@
+"""One file a metric, each with its formula and source."""

@@ -1,0 +1,84 @@
+"""Clips of eight frames -> which action they show: whether an edit looks like its instruction's action.
+
+An edit has no film of its own, so its clip is the input picture four times and the edited picture four times (paper,
+section 4.2). The text leaves open what the prediction is matched with, hence two accuracies:
+A, acc_match_gt (the headline): the prediction for (input, edit) against the prediction for (input, ground truth).
+B, acc_label: the prediction against the annotated action; on ground truth it is the ceiling, on copies the floor.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import TimesformerForVideoClassification
+
+from evaluation.classifier.clips import Clip
+
+ChannelOrder = Literal["rgb", "bgr"]
+
+PIXEL_MEAN, PIXEL_STD = 0.45, 0.225
+"""Of every channel, as the published checkpoints were trained (not ImageNet's three values): black is -2."""
+UNKNOWN = -1
+"""Label of an action that the classifier has never seen: never predicted, so always wrong under B."""
+
+
+def to_model_input(clips: Sequence[Clip] | NDArray[np.uint8], channel_order: ChannelOrder) -> Tensor:
+    """Return float [B, 8, 3, H, W], (pixel / 255 - 0.45) / 0.225, from B clips uint8 RGB [8, H, W, 3]."""
+    pixels = torch.from_numpy(np.ascontiguousarray(np.stack(list(clips)))).permute(0, 1, 4, 2, 3)
+    if channel_order == "bgr":
+        pixels = pixels.flip(2)
+    return (pixels.float() / 255 - PIXEL_MEAN) / PIXEL_STD
+
+
+@torch.inference_mode()
+def predict(
+    model: TimesformerForVideoClassification,
+    clips: Iterator[Clip] | Sequence[Clip],
+    channel_order: ChannelOrder,
+    *,
+    batch_size: int = 32,
+) -> NDArray[np.int64]:
+    """Return the index of the likeliest action of each clip, int64 [N]."""
+    model.eval()
+    predicted: list[Tensor] = []
+    waiting: list[Clip] = []
+    for clip in clips:
+        waiting.append(clip)
+        if len(waiting) == batch_size:
+            predicted.append(_likeliest(model, waiting, channel_order))
+            waiting = []
+    if waiting:
+        predicted.append(_likeliest(model, waiting, channel_order))
+    return torch.cat(predicted).numpy() if predicted else np.empty(0, dtype=np.int64)
+
+
+def _likeliest(model: TimesformerForVideoClassification, clips: Sequence[Clip], order: ChannelOrder) -> Tensor:
+    pixels = to_model_input(clips, order).to(next(model.parameters()).device)
+    return model(pixel_values=pixels).logits.argmax(dim=1).cpu()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matches:
+    """Which of N edits are right under either reading of the paper's accuracy; bool [N] each."""
+
+    match_gt: NDArray[np.bool_]
+    """A: same prediction as for the ground truth."""
+    label: NDArray[np.bool_]
+    """B: the annotated action is predicted."""
+
+
+def matches(predicted: NDArray[np.int64], predicted_for_truth: NDArray[np.int64], labels: NDArray[np.int64]) -> Matches:
+    """Compare the predictions for N edits with those for their ground truths and with their annotated actions."""
+    if not len(predicted) == len(predicted_for_truth) == len(labels):
+        raise ValueError(f"{len(predicted)} edits, {len(predicted_for_truth)} ground truths and {len(labels)} labels.")
+    return Matches(match_gt=predicted == predicted_for_truth, label=predicted == labels)
+
+
+def label_indices(verbs: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the index of each verb among the labels, UNKNOWN for one that is not there."""
+    index = {label: number for number, label in enumerate(labels)}
+    return np.array([index.get(verb, UNKNOWN) for verb in verbs], dtype=np.int64)

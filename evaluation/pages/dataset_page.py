@@ -1,0 +1,82 @@
+"""Plain facts of a dataset -> one HTML page that needs nothing else, in the style of the report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evaluation.pages.dataset_charts import Bars, Histogram, draw_histogram
+from evaluation.pages.page import FunnelStage, Provenance, ShownPair, Table, environment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One number of the dataset."""
+
+    name: str
+    value: str
+    detail: str = ""
+    """Small print under it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleLine:
+    """How many instructions say something, by one way of counting."""
+
+    statistic: str
+    """What they say."""
+    rule: str
+    """The way's name."""
+    meaning: str
+    """What it counts."""
+    count: int
+    percent: float
+    """Of all."""
+    paper_percent: float | None
+    """What the paper prints of the statistic."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RulesTable:
+    """The statistics of the paper's appendix 7.1; lines of one statistic follow each other."""
+
+    lines: Sequence[RuleLine]
+    paper: str | None
+    """Name of the paper's dataset, None where there is none."""
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetPage:
+    """Everything the page shows, in its order."""
+
+    title: str
+    summary: str
+    """What the data is, in a few sentences."""
+    warnings: Sequence[str]
+    """What a reader must know before using it."""
+    tiles: Sequence[Tile]
+    gallery: Sequence[ShownPair]
+    rules: RulesTable | None
+    histograms: Sequence[Histogram]
+    """Of what annotations alone say."""
+    bars: Sequence[Bars]
+    """Verbs, objects, places."""
+    steps: Bars
+    """What is left after each step from the first annotation row to training."""
+    funnel: Sequence[FunnelStage]
+    splits: Table | None
+    leakage: Table | None
+    quality: Sequence[Histogram]
+    provenance: Sequence[Provenance]
+
+
+def render_dataset(page: DatasetPage) -> str:
+    """Return the page as HTML."""
+    return (
+        environment()
+        .get_template("dataset.html.j2")
+        .render(
+            page=page,
+            histograms=[draw_histogram(each) for each in page.histograms],
+            quality=[draw_histogram(each) for each in page.quality],
+        )
+    )

@@ -1,0 +1,212 @@
+"""Plain facts of a run -> one HTML page that needs nothing else: no network, no script, pictures and curves inside.
+
+Who fills these records in knows stages and files; nothing here does. All text is escaped by the template.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from evaluation.pages.charts import Chart, Figure, draw_chart
+from modeling.data.images import Picture
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+MAX_SHOWN_PX = 256
+"""Larger pictures are reduced to this side before they go into the page."""
+LOSSLESS_PX = 128
+"""Pictures up to this side are PNG, larger ones JPEG of quality 88."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """The one number of the run, with what it takes to read it."""
+
+    value: str
+    """Such as "72.5 %"."""
+    label: str
+    """What is counted."""
+    interval: str
+    """Such as "95 % interval 66.4 to 77.9"."""
+    recipe: str
+    """Data, N, seeds and settings behind it, in a sentence."""
+    beside: Sequence[tuple[str, str]] = ()
+    """Other numbers to hold it against: (name, value)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownEdit:
+    """A picture in the gallery."""
+
+    name: str
+    """Written under it."""
+    picture: Picture
+    """uint8 [H, W, 3]."""
+    verdicts: Mapping[str, bool] = field(default_factory=dict)
+    """What the oracle says, such as {"carried out": True}; empty when nobody judged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownPair:
+    """A card of the gallery."""
+
+    instruction: str
+    """The instruction, verbatim."""
+    pictures: Sequence[ShownEdit]
+    """Input, ground truth, edits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A number in a table."""
+
+    value: str
+    """As printed; "–" where it is not defined."""
+    details: Sequence[str] = ()
+    """Small print under it: interval, spread over seeds."""
+    share: float | None = None
+    """In 0 to 1: drawn as a bar behind the number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of numbers."""
+
+    title: str
+    columns: Sequence[tuple[str, str]]
+    """(heading, what it means in a few words) of all columns but the first."""
+    rows: Sequence[tuple[str, str, Sequence[Cell]]]
+    """(name, kind, cells); kind "editor" is set off from "reference"."""
+    notes: Sequence[str] = ()
+    """Sentences under the table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunnelStage:
+    """What a stage did with its rows: input = kept + filtered + failed."""
+
+    stage: str
+    """Name of the stage."""
+    num_kept: int
+    filtered: Mapping[str, int]
+    """Reason -> rows."""
+    failed: Mapping[str, int]
+    """Reason -> rows."""
+    steps: Mapping[str, int]
+    """Rows left after each step inside the stage, in order."""
+
+    @property
+    def num_input(self) -> int:
+        """Rows that came in."""
+        return self.num_kept + self.num_filtered + self.num_failed
+
+    @property
+    def num_filtered(self) -> int:
+        """Rows left out on purpose."""
+        return sum(self.filtered.values())
+
+    @property
+    def num_failed(self) -> int:
+        """Rows that could not be done."""
+        return sum(self.failed.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting of the run."""
+
+    name: str
+    """Its dotted name."""
+    value: str
+    """As set here."""
+    paper: str | None = None
+    """The paper's value where it differs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where one artifact comes from."""
+
+    artifact: str
+    """stage/label-key8."""
+    key: str
+    """Hash of version, config and inputs."""
+    digest: str
+    """Hash of its content."""
+    commit: str
+    """Commit of the code that made it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything the page shows, in its order."""
+
+    title: str
+    summary: str
+    """What this run is, in two or three sentences."""
+    warnings: Sequence[str]
+    """What a reader must know before believing a number."""
+    headline: Headline
+    gallery: Sequence[ShownPair]
+    gallery_note: str
+    """How the shown pairs were chosen."""
+    tables: Sequence[Table]
+    charts: Sequence[Chart]
+    funnel: Sequence[FunnelStage]
+    settings: Mapping[str, Sequence[Setting]]
+    """Stage -> its settings."""
+    notes: Sequence[str]
+    """Plain sentences beside the configuration."""
+    provenance: Sequence[Provenance]
+    packages: Mapping[str, str]
+    """Package -> version."""
+
+    @property
+    def departures(self) -> list[Setting]:
+        """Settings that differ from the paper's."""
+        return [each for settings in self.settings.values() for each in settings if each.paper is not None]
+
+
+def data_uri(picture: Picture) -> str:
+    """Return uint8 [H, W, 3] as a data: address, PNG when small."""
+    image = Image.fromarray(picture)
+    if max(image.size) > MAX_SHOWN_PX:
+        scale = MAX_SHOWN_PX / max(image.size)
+        image = image.resize(
+            (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.LANCZOS
+        )
+    buffer = io.BytesIO()
+    if max(image.size) <= LOSSLESS_PX:
+        image.save(buffer, "PNG", optimize=True)
+        kind = "png"
+    else:
+        image.save(buffer, "JPEG", quality=88)
+        kind = "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def figures_of(charts: Sequence[Chart]) -> list[Figure]:
+    """Return the drawn curves."""
+    return [draw_chart(chart) for chart in charts]
+
+
+def environment() -> Environment:
+    """Return how templates of this project are read: everything escaped, nothing undefined."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"data_uri": data_uri, "thousands": "{:,}".format}
+    return made
+
+
+def render(report: Report) -> str:
+    """Return the page as HTML."""
+    return environment().get_template("report.html.j2").render(report=report, figures=figures_of(report.charts))

@@ -1,0 +1,1 @@
+"""Arrays of edits -> rows of scores."""

@@ -1,0 +1,55 @@
+"""The command `editaction`. Heavy things (torch, Prefect) are imported by the commands that need them, when they run.
+
+Exit status: 0 everything asked for is there; 1 it could not be done, and a message says why; 2 the command line is
+wrong; 3 everything is there but for failed items; 130 and 143 after Ctrl-C and SIGTERM.
+"""
+
+import sys
+
+import click
+
+from flows.commands.dataset import candidates, dataset, export, manifest
+from flows.commands.edit import edit
+from flows.commands.kitchen import kitchen, starting_editor
+from flows.commands.run import demo, run
+from flows.commands.workspace import clean, records, report, status, verify
+from flows.study_command import study
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="editaction")
+def cli() -> None:
+    """Learn image edits from videos of actions: videos with labelled actions in, an image editor with scores out."""
+
+
+for command in (demo, run, status, records, verify, clean, report):
+    cli.add_command(command)
+for command in (dataset, candidates, manifest, export, edit, kitchen, starting_editor, study):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line: errors that a person can mend are one line, signals end it soon."""
+    from flows.commands.server import set_environment
+    from flows.commands.terminal import Interrupted, ending_on_signals
+    from tasks.artifacts.building import StageFailed
+
+    set_environment()
+    try:
+        with ending_on_signals():
+            cli(standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except (click.ClickException, StageFailed, ValueError, OSError) as error:
+        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        sys.stderr.write(f"editaction: {message}\n")
+        sys.exit(1)
+    except Interrupted as interrupted:
+        sys.exit(128 + interrupted.signal_number)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The commands about the data: its page, candidates for the long-distance set, and its forms for others."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flows.commands.terminal import console, counting
+from flows.commands.verify_pairs import newest_artifact
+from tasks.artifacts.artifact import artifacts_of, made_from
+
+
+@click.command()
+@click.option("--workspace", default="workspace", show_default=True)
+@click.option("--out", required=True, help="File to write: .html is a page to tick them in, .csv a table of all.")
+@click.option("--limit", type=click.IntRange(min=1), default=400, show_default=True, help="Pairs on the page.")
+def candidates(workspace: str, out: str, limit: int) -> None:
+    """List pairs of which you can choose the long-distance test set; give your choice to `run --long-distance`."""
+    from tasks.splitting.candidates import write_candidates
+
+    number = write_candidates(Path(workspace), Path(out), limit)
+    click.echo(f"{out}: {number} candidates")
+
+
+@click.command()
+@click.option("--workspace", default="workspace", show_default=True)
+def dataset(workspace: str) -> None:
+    """Write a page about the newest segments, with their pairs and splits where there are any; print where it lies."""
+    from flows.wiring.making import stage_task
+    from flows.wiring.presets import PRESETS
+    from tasks.config import DatasetConfig
+
+    root = Path(workspace)
+    segments = artifacts_of(root, "segments")[-1:]
+    if not segments:
+        raise ValueError(f"{workspace} has no segments yet; `editaction run ... --until segments` makes them.")
+    made = {"segments": segments[0]}
+    for name, source in (("videos", "segments"), ("frames", "segments"), ("splits", "frames")):
+        found = made_from(artifacts_of(root, name), source, made[source]) if source in made else []
+        made |= {name: found[-1]} if found else {}
+    label = segments[0].manifest["label"]
+    config = PRESETS[label]().dataset if label in PRESETS else DatasetConfig()
+    inputs: dict[str, Any] = {name: each.path for name, each in made.items()}
+    page = stage_task("dataset").run(root, label, config, **inputs).path / "dataset.html"
+    click.echo(str(page.resolve()))
+
+
+@click.command()
+@click.option("--workspace", default="workspace", show_default=True)
+@click.option("--out", required=True, help="Parquet file to write.")
+def manifest(workspace: str, out: str) -> None:
+    """Write the newest shards as a list of ids, times and hashes without pixels, to cut the same pairs again from."""
+    from tasks.annotations.pair_list import write_pair_list
+
+    num_pairs = write_pair_list(Path(out), newest_artifact(workspace, "shards"))
+    console.print(f"{out}: {num_pairs} pairs, {Path(out).stat().st_size} bytes", soft_wrap=True)
+
+
+@click.command()
+@click.option("--to", "target", type=click.Choice(["hf-parquet"]), required=True, help="Which format.")
+@click.option("--workspace", default="workspace", show_default=True)
+@click.option("--shards", help="A folder of tars, in place of the workspace's newest.")
+@click.option("--out", required=True, help="Folder to write; must not be there yet.")
+def export(target: str, workspace: str, shards: str | None, out: str) -> None:
+    """Write shards as others keep data sets: Parquet with image columns and a card, for Hugging Face `datasets`."""
+    from tasks.exports.hugging_face import export_hf_parquet
+
+    folder = Path(shards) if shards else newest_artifact(workspace, "shards").path
+    with counting(console, "examples") as tell:
+        sizes = export_hf_parquet(folder, Path(out), on_progress=tell)
+    console.print(f"{out}: {json.dumps(sizes)}", soft_wrap=True)

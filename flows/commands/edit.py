@@ -1,0 +1,77 @@
+"""The command `edit`: an editor and pictures in, edited pictures out."""
+
+import sys
+from collections import Counter
+from dataclasses import replace
+from typing import Any, get_args
+
+import click
+
+from flows.commands.terminal import ITEMS_FAILED, console, counting
+from flows.wiring.presets import sampling_for, with_settings
+from modeling.config import Precision, SamplingConfig, SchedulerName
+from modeling.presets import GUIDANCES
+
+
+@click.command()
+@click.option("--editor", required=True, help="Pipeline folder, folder of an editor artifact, or hub id.")
+@click.option(
+    "--image",
+    required=True,
+    help="A picture, a folder of pictures, a CSV (image, instruction[, seed, out]), or shards: a tar or their folder.",
+)
+@click.option("--instruction", help="What to do; a CSV's own come first, and shards bring theirs.")
+@click.option("--out", required=True, help="The PNG file to write, or a folder.")
+@click.option("--seed", "seeds", multiple=True, type=int, default=[0], show_default=True, help="May be given again.")
+@click.option(
+    "--guidance",
+    type=click.Choice(list(GUIDANCES)),
+    help="Both scales at once: paper (s_i 1, s_c 7.5) or ip2p (1.5, 7.5), InstructPix2Pix's own.",
+)
+@click.option("--image-guidance", type=float, help="s_i of Eq. 8.")
+@click.option("--text-guidance", type=float, help="s_c of Eq. 8.")
+@click.option("--steps", type=click.IntRange(min=1), help="Denoising steps.")
+@click.option("--scheduler", type=click.Choice(get_args(SchedulerName)), help="pipeline: the editor's own.")
+@click.option("--precision", type=click.Choice(get_args(Precision)), help="Number type of the U-Net.")
+@click.option("--size", "size_px", type=click.IntRange(min=8), help="Side in pixels that is edited at.")
+@click.option("--keep-aspect", is_flag=True, help="Stretch edits back to their pictures' shape.")
+@click.option("--overwrite", is_flag=True, help="Write over files that are there.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Pictures at a time; by default 8 at 512 px.")
+@click.option("--compile", is_flag=True, help="Compile the U-Net: a minute first, then faster.")
+@click.option("--device", default="auto", show_default=True)
+def edit(editor: str, image: str, instruction: str | None, out: str, seeds: tuple[int, ...], **options: Any) -> None:
+    """Carry out an instruction in a picture, or many in a folder, the rows of a CSV, or shards."""
+    from modeling.editing.files import edit_files
+
+    sampling = _sampling(editor, options)
+    with counting(console, "edits") as on_progress:
+        outcomes = edit_files(
+            editor=editor,
+            image=image,
+            instruction=instruction,
+            out=out,
+            seeds=seeds,
+            sampling=sampling,
+            on_progress=on_progress,
+            **options,
+        )
+    counts = Counter(outcome.status for outcome in outcomes)
+    console.print(
+        f"{out}: " + ", ".join(f"{number} {status}" for status, number in sorted(counts.items())), soft_wrap=True
+    )
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            console.print(f"{outcome.request.image}: {outcome.message}", soft_wrap=True, markup=False)
+    if counts["failed"]:
+        sys.exit(ITEMS_FAILED)
+
+
+def _sampling(editor: str, options: dict[str, Any]) -> SamplingConfig:
+    """Take what decides an edit out of `options` and return it; a single scale comes before --guidance."""
+    sampling = sampling_for(editor)
+    if preset := options.pop("guidance"):
+        scales = GUIDANCES[preset]()
+        sampling = replace(sampling, image_guidance=scales.image_guidance, text_guidance=scales.text_guidance)
+    names = {each: each for each in ("image_guidance", "text_guidance", "scheduler", "precision")}
+    changes = {field: options.pop(name) for name, field in (names | {"steps": "num_steps"}).items()}
+    return with_settings(sampling, {name: value for name, value in changes.items() if value is not None})

@@ -1,0 +1,183 @@
+"""The commands that run the main job: `demo` on the drawn kitchen, `run` on anything."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+from rich.table import Table
+
+from flows.commands.terminal import ITEMS_FAILED, console
+from flows.commands.watched import watched
+from flows.wiring.job import UNTIL, Request, make_job, parse_settings
+from flows.wiring.presets import PRESETS
+from modeling.presets import method_names
+from tasks.config import Fetch
+from tasks.stages import STAGES
+
+
+def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what is run and where."""
+    for option in reversed(
+        (
+            click.option("--workspace", default="workspace", show_default=True, help="Folder of all artifacts."),
+            click.option("--start", help="Pipeline folder or hub id to train from, instead of the preset's."),
+            click.option(
+                "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: editor.num_steps=100."
+            ),
+            click.option("--long-distance", help="CSV of the segments that you chose as the long-distance test set."),
+            click.option("--until", type=click.Choice(UNTIL), default="report", show_default=True, help="Last stage."),
+            click.option(
+                "--methods",
+                default="editaction",
+                show_default=True,
+                help="Objectives to compare: editaction, finetuned, without_action, action_0.01, table5, grid, ...",
+            ),
+            click.option("--safe", is_flag=True, help="Train with clipped gradients and a warm-up."),
+            click.option("--plan", "plan_only", is_flag=True, help="Say what would run and why, and run nothing."),
+            click.option("--refresh", multiple=True, type=click.Choice([*STAGES]), help="Rebuild this stage."),
+            click.option("--workers", default=0, help="Processes for decoding and drawing; 0: one per core."),
+            click.option("--device", default="auto", show_default=True, help="Torch device."),
+            click.option(
+                "--processes", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs to train on."
+            ),
+            click.option(
+                "--validate-every", default=0, help="Training steps between looks at fixed pictures; 0: never."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@job_options
+def demo(**options: Any) -> None:
+    """Run the main job on the drawn kitchen: videos, pairs, training, edits, scores, report."""
+    _run("demo", None, None, **options)
+
+
+@click.command()
+@click.option("--preset", type=click.Choice(list(PRESETS)), required=True, help="Which recipe.")
+@click.option(
+    "--annotations", help="Annotation file: EPIC CSV (hc), MPII .mat (lc), a table of actions, or a list of pairs."
+)
+@click.option("--more-annotations", multiple=True, help="A further file of the same dataset: EPIC_100_validation.csv.")
+@click.option("--videos", help="Folder of the videos.")
+@click.option(
+    "--fetch",
+    type=click.Choice(get_args(Fetch)),
+    default="local",
+    show_default=True,
+    help="Videos: found in --videos; what is missing there downloaded; or only the needed ranges read at the server.",
+)
+@click.option("--mirror", help="Address of the videos instead of the official ones; may hold {video}, {participant}.")
+@click.option("--connections", type=click.IntRange(min=1), default=4, show_default=True, help="Files fetched at once.")
+@click.option("--retries", type=click.IntRange(min=0), default=6, show_default=True, help="At a server that fails.")
+@job_options
+def run(
+    preset: str, annotations: str | None, more_annotations: tuple[str, ...], videos: str | None, **options: Any
+) -> None:
+    """Run the main job, or its stages up to --until; what is done already is not done again."""
+    _run(preset, annotations, videos, more_annotations=list(more_annotations), **options)
+
+
+def _run(
+    preset: str,
+    annotations: str | None,
+    videos: str | None,
+    *,
+    settings: tuple[str, ...],
+    plan_only: bool,
+    refresh: tuple[str, ...],
+    methods: str,
+    **options: Any,
+) -> None:
+    from flows.wiring.making import plan
+
+    request = Request(
+        preset=preset,
+        annotations=annotations,
+        videos=videos,
+        settings=parse_settings(list(settings)),
+        methods=method_names(methods),
+        **options,
+    )
+    job = make_job(request)
+    steps = plan(job, before=_earlier_seconds(job.workspace))
+    if plan_only:
+        return _print_plan(steps)
+    for step in steps:
+        if step.stage in refresh and step.path and Path(step.path).exists():
+            shutil.rmtree(step.path)
+    if refresh:
+        steps = plan(job)
+    if not all(step.is_cached for step in steps) or "PREFECT_API_URL" in os.environ:
+        _run_flow(request)
+    _finish(plan(job))
+
+
+def _run_flow(request: Request) -> None:
+    """Run the reproduce flow with progress on the terminal, on a Prefect server."""
+    with watched(Path(request.workspace)):
+        from flows.reproduce import reproduce
+        from flows.wiring.running import ItemsFailed
+
+        with suppress(ItemsFailed):  # told by _finish, from the manifests
+            reproduce(request)
+
+
+def _finish(steps: list[Any]) -> None:
+    """Say what there is now, and end with the status that fits."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("stage", "", "state", "rows"):
+        table.add_column(heading, style="dim" if heading == "" else None)
+    for step in steps:
+        table.add_row(step.stage, step.label, step.state, _rows_of(step))
+    console.print(table)
+    failed = [step for step in steps if step.state == "retry"]
+    report = next((Path(step.path) / "report.html" for step in steps if step.stage == "report" and step.path), None)
+    if report is not None and report.is_file():
+        console.print(f"\nReport: {report.resolve()}", soft_wrap=True)
+    if failed:
+        listed = "; ".join(f"{step.stage}: {step.reason}" for step in failed)
+        console.print(
+            f"\n{listed}. `editaction records STAGE --rejected` lists them; the same command tries them again."
+        )
+        sys.exit(ITEMS_FAILED)
+    if not all(step.is_cached for step in steps):
+        raise click.ClickException("not everything asked for is there; `editaction status` shows what is.")
+
+
+def _rows_of(step: Any) -> str:
+    if step.path is None or not (Path(step.path) / "manifest.json").is_file():
+        return ""
+    counts = json.loads((Path(step.path) / "manifest.json").read_text())["counts"]
+    parts = [f"{counts['kept']} kept"]
+    parts += [f"{sum(counts[each].values())} {each}" for each in ("filtered", "failed") if counts[each]]
+    return f"{counts['input']} = " + " + ".join(parts)
+
+
+def _print_plan(steps: list[Any]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("stage", "label", "would", "why", "took before"):
+        table.add_column(heading)
+    for step in steps:
+        seconds = "" if step.expected_s is None else f"{step.expected_s:.0f} s"
+        table.add_row(step.stage, step.label, step.state, step.reason, seconds)
+    console.print(table)
+
+
+def _earlier_seconds(workspace: Path) -> Callable[[str], float | None]:
+    from tasks.artifacts.artifact import artifacts_of
+
+    def seconds(stage: str) -> float | None:
+        artifacts = artifacts_of(workspace, stage)
+        return artifacts[-1].manifest["seconds"] if artifacts else None
+
+    return seconds

@@ -1,0 +1,167 @@
+"""What a person at a terminal sees and sends: progress of the stages, and Ctrl-C or SIGTERM that end a command soon."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from tasks.artifacts.artifact import Artifact
+
+GRACE_S = 6.0
+"""After a signal the command has this long to end by itself; then it is ended."""
+LINE_EVERY_S = 5.0
+"""Without a terminal, a stage prints its progress this often."""
+COUNT_EVERY_S = 60.0
+"""Without a terminal, `counting` prints at every tenth, and at least this often."""
+ITEMS_FAILED = 3
+"""Exit status when everything is there but for failed items."""
+
+# Tables go to a pipe in full width: what reads them there counts on one row a line.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+class StageBars:
+    """Shows the stages of a run: bars on a terminal, plain lines elsewhere."""
+
+    def __init__(self, console: Console):
+        self.console = console
+        self.num_built = 0
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._ids: dict[tuple[str, str], TaskID] = {}
+        self._printed: dict[tuple[str, str], float] = {}
+
+    def __enter__(self) -> "StageBars":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def started(self, stage: str, label: str) -> None:
+        """Open the stage's bar."""
+        self._ids[stage, label] = self._bars.add_task(f"{stage:<10} {label}", total=None, note="")
+        self._printed[stage, label] = time.monotonic()
+        if not self.console.is_terminal:
+            self.console.print(f"{stage:<10} {label}: started", highlight=False)
+
+    def progressed(self, stage: str, label: str, done: int, total: int, note: str) -> None:
+        """Move the stage's bar."""
+        self._bars.update(self._ids[stage, label], completed=done, total=total, note=note)
+        if not self.console.is_terminal and time.monotonic() - self._printed[stage, label] > LINE_EVERY_S:
+            self._printed[stage, label] = time.monotonic()
+            self.console.print(f"{stage:<10} {label}: {done} of {total}{note and f', {note}'}", highlight=False)
+
+    def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
+        """Close the stage's bar with what came of it, once a run."""
+        if (bar := self._ids.pop((stage, label), None)) is not None:
+            self._bars.remove_task(bar)
+        if cached:
+            return
+        self.num_built += 1
+        counts = artifact.manifest["counts"]
+        filtered, failed = sum(counts["filtered"].values()), sum(counts["failed"].values())
+        rest = "".join(f", {number} {word}" for number, word in ((filtered, "filtered"), (failed, "failed")) if number)
+        seconds = artifact.manifest["seconds"]
+        self.console.print(
+            f"[green]✓[/] {stage:<10} {label}: {counts['kept']} kept{rest}  [dim]{seconds:.1f} s[/]", highlight=False
+        )
+
+        for warning in artifact.manifest["facts"].get("warnings", []):
+            self.console.print(f"  [yellow]{warning}[/]", soft_wrap=True)
+
+
+@contextmanager
+def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function to call with (done, total): a bar with what is left on a terminal, lines elsewhere."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    tenths_told, told_at = 0, time.monotonic()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+
+        def tell(done: int, total: int) -> None:
+            nonlocal tenths_told, told_at
+            bar.update(task, completed=done, total=total)
+            tenths = 10 * done // max(1, total)
+            is_time = tenths > tenths_told or time.monotonic() - told_at > COUNT_EVERY_S
+            if not console.is_terminal and is_time:
+                tenths_told, told_at = tenths, time.monotonic()
+                console.print(f"{what}: {done} of {total}", highlight=False)
+
+        yield tell
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM was received; `signal_number` says which."""
+
+    def __init__(self, signal_number: int):
+        self.signal_number = signal_number
+
+
+@dataclass
+class Received:
+    """Which signal ended the command, if any: a library may swallow Interrupted, but not this."""
+
+    signal_number: int | None = None
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """End the command within GRACE_S of SIGINT or SIGTERM, whatever the main thread is doing; one line says so.
+
+    A watching thread learns of the signal from the interpreter's wake-up socket, so that a long native call in the
+    main thread, or a handler that a library sets, cannot hold the command back. The main thread gets Interrupted;
+    child processes are ended on the way out, and by the kernel if the way out is cut short.
+    """
+    receiving, sending = socket.socketpair()
+    sending.setblocking(False)
+    signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
+    received = Received()
+
+    def interrupt(signal_number: int, _: object) -> None:
+        raise Interrupted(signal_number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    threading.Thread(target=_watch, args=(receiving, received), daemon=True).start()
+    yield
+    if received.signal_number is not None:
+        raise Interrupted(received.signal_number)
+
+
+def _watch(receiving: socket.socket, received: Received) -> None:
+    while content := receiving.recv(1):
+        number = content[0]
+        if number in (signal.SIGINT, signal.SIGTERM):
+            received.signal_number = number
+            word = "interrupted" if number == signal.SIGINT else "terminated"
+            sys.stderr.write(f"editaction: {word}; what is finished is kept, the same command goes on from here.\n")
+            sys.stderr.flush()
+            time.sleep(GRACE_S)
+            os._exit(128 + number)

@@ -1,0 +1,80 @@
+"""The commands about a workspace: what is in it, whether it is whole, and what may go."""
+
+import json
+import shutil
+from pathlib import Path
+
+import click
+
+from flows.commands.terminal import console
+from flows.commands.verify_pairs import newest_artifact, verify_pairs
+from tasks.stages import STAGES
+
+
+@click.command()
+@click.option("--workspace", default="workspace", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def status(workspace: str, as_json: bool) -> None:
+    """Show the tree of artifacts: rows read, kept, filtered and failed by reason, for every stage."""
+    from flows.commands.status import describe_workspace, print_status
+
+    described = describe_workspace(Path(workspace))
+    if as_json:
+        click.echo(json.dumps(described, indent=1))
+    else:
+        print_status(described, console)
+
+
+@click.command()
+@click.argument("stage")
+@click.option("--workspace", default="workspace", show_default=True)
+@click.option("--rejected", is_flag=True, help="The filtered and failed rows instead of the kept ones.")
+def records(stage: str, workspace: str, rejected: bool) -> None:
+    """Print the item records of a stage's newest artifact as JSON lines."""
+    if stage not in STAGES:
+        raise ValueError(f"There is no stage {stage!r}; choose one of {', '.join(STAGES)}.")
+    newest = newest_artifact(workspace, stage)
+    for record in newest.rejected() if rejected else newest.records():
+        click.echo(json.dumps(record, ensure_ascii=False))
+
+
+@click.command()
+@click.option("--workspace", default="workspace", show_default=True)
+@click.option("--manifest", "pair_list", help="A list of pairs: compare the newest shards with it instead.")
+@click.option("--shards", help="With --manifest: a folder of tars from anywhere, in place of the workspace's.")
+def verify(workspace: str, pair_list: str | None, shards: str | None) -> None:
+    """Compare every file of every artifact with its listed digest, or shards with a list of pairs."""
+    if shards and not pair_list:
+        raise ValueError("--shards goes with --manifest FILE, the list of pairs to compare with.")
+    if pair_list:
+        return verify_pairs(Path(pair_list), workspace, shards, console)
+    from flows.commands.status import describe_workspace
+
+    rows = describe_workspace(Path(workspace), full=True)["artifacts"]
+    damaged = [row for row in rows if row["state"] == "damaged"]
+    for row in damaged:
+        console.print(f"[red]damaged[/] {row['path']}: {', '.join(row['damaged'])}", soft_wrap=True)
+    if damaged:
+        raise click.ClickException(f"{len(damaged)} of {len(rows)} artifacts are damaged; a run rebuilds them.")
+    console.print(f"{len(rows)} artifacts, all as their manifests say.")
+
+
+@click.command()
+@click.option("--workspace", default="workspace", show_default=True)
+@click.option("--all", "everything", is_flag=True, help="Remove every artifact, finished ones too.")
+def clean(workspace: str, everything: bool) -> None:
+    """Remove work that was cut off (its next run then starts afresh), or everything."""
+    removed = 0
+    for stage in STAGES:
+        for path in sorted((Path(workspace) / stage).glob("*-*" if everything else "*.partial")):
+            if path.is_dir():
+                shutil.rmtree(path)
+                removed += 1
+    console.print(f"{removed} folders removed from {workspace}.")
+
+
+@click.command()
+@click.option("--workspace", default="workspace", show_default=True)
+def report(workspace: str) -> None:
+    """Print where the newest report lies."""
+    click.echo(str((newest_artifact(workspace, "report").path / "report.html").resolve()))

@@ -1,0 +1,1 @@
+"""A person's request -> stages in their order."""

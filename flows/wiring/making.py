@@ -1,0 +1,132 @@
+"""How a stage comes to be made: as a Prefect task, plainly, or only planned. Each gives a `make` for main_job."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.wiring.job import Job
+from flows.wiring.main_job import Make, Place, Reached, dataset, editors, ending_with, evaluation
+from tasks.artifacts.artifact import Artifact, Input, Outside, artifact_folder, damaged_files, find_artifact, stage_key
+from tasks.config import RunOptions
+
+if TYPE_CHECKING:
+    from tasks.artifacts.stage import StageTask
+
+
+def stage_task(stage: str) -> "StageTask":
+    """Import a stage's file and return the stage; what it needs (torch, say) is imported only then."""
+    return getattr(importlib.import_module(f"tasks.{stage}"), stage)
+
+
+def as_tasks(workspace: Path) -> Make:
+    """Make stages as tasks of the running Prefect flow."""
+
+    def make(stage: str, label: str, config: object, **inputs: Place) -> Path:
+        return stage_task(stage)(workspace, label, config, **_known(inputs))
+
+    return make
+
+
+def plainly(workspace: Path, options: RunOptions) -> Make:
+    """Make stages by plain calls, with no Prefect API."""
+
+    def make(stage: str, label: str, config: object, **inputs: Place) -> Path:
+        return stage_task(stage).run(workspace, label, config, options=options, **_known(inputs)).path
+
+    return make
+
+
+def _known(inputs: dict[str, Place]) -> dict[str, Path | Outside]:
+    return {name: each for name, each in inputs.items() if each is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What a run would do with one stage."""
+
+    stage: str
+    label: str
+    state: str
+    """Cached | build | resume | rebuild | retry | waits"""
+    reason: str
+    """Why, in words."""
+    expected_s: float | None
+    """Seconds that the newest artifact of this stage took, if any."""
+    path: str | None
+    """Folder of the artifact, where its key is known already."""
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether nothing needs to be done."""
+        return self.state == "Cached"
+
+
+def plan(job: Job, *, before: Callable[[str], float | None] = lambda stage: None) -> list[Step]:
+    """Return what a run of `job` would do, from manifests alone. `before` gives a stage's earlier seconds."""
+    steps: list[Step] = []
+
+    def make(stage: str, label: str, config: object, **inputs: Place) -> Path | None:
+        step, path = _plan_stage(job.workspace, stage, label, config, inputs, before)
+        steps.append(step)
+        return path
+
+    run_job(job, make)
+    return steps
+
+
+def run_job(job: Job, make: Make) -> Path | None:
+    """Make every stage of the job up to its `until`; return the last stage's folder."""
+    last: list[Path | None] = [None]
+
+    def remembering(stage: str, label: str, config: object, **inputs: Place) -> Path | None:
+        last[0] = make(stage, label, config, **inputs)
+        return last[0]
+
+    made = ending_with(job.until, remembering)
+    try:
+        data = dataset(job, made)
+        evaluation(job, data, editors(job, data, made), made)
+    except Reached:
+        pass
+    return last[0]
+
+
+def _plan_stage(
+    workspace: Path,
+    stage: str,
+    label: str,
+    config: Any,
+    inputs: dict[str, Place],
+    before: Callable[[str], float | None],
+) -> tuple[Step, Path | None]:
+    def step(state: str, reason: str, path: Path | None = None) -> Step:
+        return Step(
+            stage=stage,
+            label=label,
+            state=state,
+            reason=reason,
+            expected_s=None if state == "Cached" else before(stage),
+            path=str(path) if path else None,
+        )
+
+    waiting_for = [name for name, each in inputs.items() if each is None]
+    if waiting_for:
+        return step("waits", f"for {', '.join(waiting_for)}"), None
+    opened: dict[str, Input] = {
+        name: each if isinstance(each, Outside) else Artifact.read(each) for name, each in inputs.items() if each
+    }
+    key = stage_key(stage, config, opened)
+    found = find_artifact(workspace, stage, key)
+    if found is None:
+        partial = artifact_folder(workspace, stage, label, key)
+        partial = partial.with_name(partial.name + ".partial")
+        state = "resume" if partial.exists() else "build"
+        return step(state, "was cut off" if partial.exists() else "not there yet", partial), None
+    damaged = damaged_files(found)
+    if damaged:
+        return step("rebuild", f"missing or altered: {', '.join(damaged[:3])}", found.path), None
+    if found.num_failed:
+        return step("retry", f"{found.num_failed} failed rows", found.path), found.path
+    return step("Cached", "done", found.path), found.path

@@ -1,0 +1,128 @@
+"""Noise -> edited latent, step by step, under image and text guidance (paper Eq. 8)."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    UNet2DConditionModel,
+)
+from diffusers.utils.torch_utils import randn_tensor
+from torch import Tensor
+
+from modeling.config import SamplingConfig, SchedulerName
+from modeling.diffusion.schedule import predict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What a batch of edits is conditioned on."""
+
+    picture: Tensor
+    """Unscaled modes of the source pictures: fp32 [B, C, H, W]."""
+    text: Tensor
+    """Embedded instructions: [B, L, D]."""
+    no_text: Tensor
+    """The embedded empty text: [1, L, D]."""
+
+    def __len__(self) -> int:
+        return len(self.picture)
+
+
+def guide(full: Tensor, picture: Tensor, none: Tensor | None, *, image_guidance: float, text_guidance: float) -> Tensor:
+    """Combine the predictions under (picture, instruction), (picture) and (nothing); all [B, C, H, W].
+
+    e_none + s_i (e_picture - e_none) + s_c (e_full - e_picture)          paper Eq. 8, arXiv:2211.09800 Eq. 3
+
+    At s_i = 1 e_none has weight 0 and may be None.
+    """
+    if none is None:
+        return picture + text_guidance * (full - picture)
+    return none + text_guidance * (full - picture) + image_guidance * (picture - none)
+
+
+_SCHEDULERS: Mapping[SchedulerName, tuple[Any, Mapping[str, Any]]] = {
+    "euler_ancestral": (EulerAncestralDiscreteScheduler, {}),
+    "euler": (EulerDiscreteScheduler, {}),
+    # The own defaults of these two clip the latent to [-1, 1], and DDIM's ends at alpha 1; Stable Diffusion is meant
+    # without either.
+    "ddim": (DDIMScheduler, {"clip_sample": False, "set_alpha_to_one": False}),
+    "ddpm": (DDPMScheduler, {"clip_sample": False}),
+    "dpmpp_2m": (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++", "solver_order": 2}),
+}
+
+
+def make_scheduler(name: SchedulerName, saved: Any) -> Any:
+    """Return a fresh scheduler by name, with the noising that `saved`, the editor's own scheduler, says.
+
+    euler_ancestral from the hub's InstructPix2Pix is the very sampler that its authors use; euler_ancestral and ddpm
+    add noise at every step, the others none. dpmpp_2m is DPM-Solver++ of second order: good with 20 to 30 steps.
+    """
+    kind, changes = _SCHEDULERS.get(name, (type(saved), {}))
+    return kind.from_config(saved.config, **({} if isinstance(saved, kind) else changes))
+
+
+def stack_passes(conditions: Conditions, config: SamplingConfig) -> tuple[Conditions, int]:
+    """Return the conditions of one network call, stacked, and the number of passes that they hold.
+
+    One pass where both scales are 1, two where s_i is 1, else three: the others have weight 0 in Eq. 8.
+    """
+    if config.image_guidance == 1 and config.text_guidance == 1:
+        return conditions, 1
+    no_text = conditions.no_text.expand_as(conditions.text)
+    pictures, texts = [conditions.picture] * 2, [conditions.text, no_text]
+    if config.image_guidance != 1:
+        pictures.append(torch.zeros_like(conditions.picture))
+        texts.append(no_text)
+    stacked = Conditions(picture=torch.cat(pictures), text=torch.cat(texts), no_text=conditions.no_text)
+    return stacked, len(pictures)
+
+
+@torch.inference_mode()
+def sample(
+    unet: UNet2DConditionModel,
+    scheduler: Any,
+    conditions: Conditions,
+    generators: Sequence[torch.Generator],
+    config: SamplingConfig,
+) -> Tensor:
+    """Return the edited latents fp32 [B, C, H, W], still multiplied by the autoencoder's scaling factor.
+
+    One CPU generator a picture gives its initial noise and that of its steps, so that a picture does not depend on
+    which others share its batch, nor on the device.
+    """
+    device = conditions.picture.device
+    scheduler.set_timesteps(config.num_steps, device=device)
+    latents = randn_tensor(conditions.picture.shape, list(generators), device, torch.float32)
+    latents = latents * scheduler.init_noise_sigma
+    stacked, num_passes = stack_passes(conditions, config)
+    options = _step_options(scheduler, generators)
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+        for timestep in scheduler.timesteps:
+            noisy = scheduler.scale_model_input(latents, timestep)
+            noisy = torch.cat([noisy] * num_passes)
+            output = predict(unet, noisy, stacked.picture, timestep, stacked.text).float()
+            prediction = _combine(output.chunk(num_passes), config)
+            latents = scheduler.step(prediction, timestep, latents, return_dict=False, **options)[0]
+    return latents
+
+
+def _combine(predictions: Sequence[Tensor], config: SamplingConfig) -> Tensor:
+    if len(predictions) == 1:
+        return predictions[0]
+    none = predictions[2] if len(predictions) == 3 else None
+    full, picture = predictions[:2]
+    return guide(full, picture, none, image_guidance=config.image_guidance, text_guidance=config.text_guidance)
+
+
+def _step_options(scheduler: Any, generators: Sequence[torch.Generator]) -> Mapping[str, Any]:
+    """Return the generators for schedulers whose steps add noise."""
+    takes_generator = "generator" in inspect.signature(scheduler.step).parameters
+    return {"generator": list(generators)} if takes_generator else {}

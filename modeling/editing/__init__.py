@@ -1,0 +1,1 @@
+"""Pictures and instructions from files in, edited pictures in files out."""

@@ -1,0 +1,156 @@
+"""Pictures + instructions -> edited PNG files, taken up where an earlier call left off.
+
+What is to be edited is one picture, a folder, a CSV or shards (`edit_requests.py`). Each PNG carries what made it, so a
+repeated call skips what is there already and refuses to write over anything else.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from modeling.atomic import write_bytes
+from modeling.config import SamplingConfig
+from modeling.data.images import Picture, encode_png, read_note, restore_aspect
+from modeling.editing.requests import EditRequest, plan_requests
+from modeling.editors.instruct_pix2pix import Editor, default_batch_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditOutcome:
+    """What became of a request."""
+
+    request: EditRequest
+    """The request."""
+    status: Literal["edited", "skipped", "failed"]
+    """skipped: an equal request had made the file before."""
+    message: str = ""
+    """Why it failed."""
+
+
+def edit_files(
+    *,
+    editor: str | Path,
+    image: str | Path,
+    instruction: str | None,
+    out: str | Path,
+    seeds: Sequence[int] = (0,),
+    sampling: SamplingConfig | None = None,
+    size_px: int | None = None,
+    keep_aspect: bool = False,
+    overwrite: bool = False,
+    device: str = "auto",
+    batch_size: int | None = None,
+    compile: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[EditOutcome]:
+    """Edit a picture, a folder, the rows of a CSV or shards; return one outcome a request, in their order.
+
+    `editor`: pipeline folder, folder of an editor artifact, or hub id. `size_px`: side that is edited at, by default
+    the editor's own. `keep_aspect`: stretch edits back to their pictures' aspect ratio; else they are squares.
+    `batch_size` pictures are edited at a time; `compile` makes the first batch slow and the others fast. Neither
+    changes an edit by more than rounding, so neither makes it another edit.
+    ValueError when nothing can be done at all; a picture that cannot be read fails alone, unless it is the only one.
+    """
+    requests = plan_requests(Path(image), instruction, Path(out), seeds)
+    if len(requests) == 1 and isinstance(requests[0].image, Path) and not requests[0].image.is_file():
+        raise ValueError(f"{requests[0].image}: there is no such picture.")
+    location = editor_folder(editor)
+    loaded = Editor.load(location, device)
+    recipe = _Recipe(
+        config=replace(sampling or SamplingConfig(), size_px=size_px or native_size_px(loaded)),
+        editor_stamp=_editor_stamp(location),
+        keep_aspect=keep_aspect,
+        overwrite=overwrite,
+    )
+    if compile:
+        loaded.compile()
+    num_at_once = batch_size or default_batch_size(recipe.config.size_px)
+    outcomes: list[EditOutcome] = []
+    for first in range(0, len(requests), num_at_once):
+        outcomes += _edit_batch(loaded, requests[first : first + num_at_once], recipe)
+        if on_progress is not None:
+            on_progress(len(outcomes), len(requests))
+    if len(outcomes) == 1 and outcomes[0].status == "failed":
+        raise ValueError(outcomes[0].message)
+    return outcomes
+
+
+def editor_folder(editor: str | Path) -> str:
+    """Return where the pipeline lies: `pipeline/` of an editor artifact, else what was given; ValueError for a typo."""
+    path = Path(editor)
+    if (path / "pipeline" / "model_index.json").is_file():
+        return str((path / "pipeline").resolve())
+    if (path / "model_index.json").is_file():
+        return str(path.resolve())
+    if path.exists() or len(path.parts) != 2 or str(editor).startswith((".", "/", "~")):
+        raise ValueError(f"Editor {editor}: no pipeline there. Give a folder with model_index.json, or a hub id.")
+    return str(editor)
+
+
+def native_size_px(editor: Editor) -> int:
+    """Return the side of the pictures that an editor's U-Net was made for."""
+    return int(editor.unet.config.sample_size) * editor.pixels_per_latent
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Recipe:
+    """How all requests of a call are edited."""
+
+    config: SamplingConfig
+    editor_stamp: str
+    keep_aspect: bool
+    overwrite: bool
+
+    def note(self, request: EditRequest, picture: Picture) -> str:
+        """Return what an edit of `picture` carries: how it was made, and a digest of all that decides its pixels."""
+        sampling = asdict(self.config)
+        parts = [self.editor_stamp, sampling, self.keep_aspect, request.instruction, request.seed]
+        digest = hashlib.sha256(json.dumps(parts).encode() + picture.tobytes()).hexdigest()
+        shown = {"instruction": request.instruction, "seed": request.seed, "sampling": sampling, "request": digest}
+        return json.dumps(shown, ensure_ascii=False)
+
+
+def _edit_batch(editor: Editor, requests: Sequence[EditRequest], recipe: _Recipe) -> list[EditOutcome]:
+    """Edit what is not there yet; a picture that cannot be read, or a name that is taken, fails alone."""
+    outcomes: dict[Path, EditOutcome] = {}
+    wanted: list[tuple[EditRequest, Picture, str]] = []
+    for request in requests:
+        try:
+            picture = request.read()
+        except (ValueError, FileNotFoundError) as error:
+            outcomes[request.out] = EditOutcome(request=request, status="failed", message=str(error))
+            continue
+        note = recipe.note(request, picture)
+        if request.out.exists() and not recipe.overwrite:
+            outcomes[request.out] = _what_is_there(request, note)
+        else:
+            wanted.append((request, picture, note))
+    edited = editor.edit(
+        [picture for _, picture, _ in wanted],
+        [request.instruction for request, _, _ in wanted],
+        [request.seed for request, _, _ in wanted],
+        recipe.config,
+        batch_size=len(requests),
+    )
+    for (request, picture, note), square in zip(wanted, edited, strict=True):
+        request.out.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(request.out, encode_png(restore_aspect(square, picture) if recipe.keep_aspect else square, note))
+        outcomes[request.out] = EditOutcome(request=request, status="edited")
+    return [outcomes[request.out] for request in requests]
+
+
+def _what_is_there(request: EditRequest, note: str) -> EditOutcome:
+    if read_note(request.out) == note:
+        return EditOutcome(request=request, status="skipped")
+    message = f"{request.out} is there already and was made otherwise. Give another name, or overwrite it."
+    return EditOutcome(request=request, status="failed", message=message)
+
+
+def _editor_stamp(location: str) -> str:
+    """Return a digest of where an editor lies and of its weights' sizes and times: gigabytes are not read for it."""
+    weights = [path.stat() for path in sorted(Path(location).glob("*/*.safetensors"))]
+    parts = [location, [(status.st_size, status.st_mtime_ns) for status in weights]]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,243 @@
+"""The editor: (picture, instruction, seed) -> edited picture, around a diffusers InstructPix2Pix pipeline.
+
+Loads and saves folders that `StableDiffusionInstructPix2PixPipeline.from_pretrained` loads unchanged.
+"""
+
+import copy
+import importlib
+import json
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import StableDiffusionInstructPix2PixPipeline, UNet2DConditionModel
+from diffusers.utils.logging import disable_progress_bar
+from torch import Tensor, nn
+
+from modeling.config import SamplingConfig
+from modeling.data.images import Picture, squash, to_tensor, to_uint8
+from modeling.diffusion.sampling import Conditions, make_scheduler, sample
+
+OWN_MODULE = "modeling.autoencoder"
+"""Where the kitchen's autoencoder class lives; the one module outside diffusers and transformers that is loaded."""
+_LOADING = threading.Lock()
+"""Held while a pipeline is loaded: libraries replace parts of torch meanwhile, and another thread's weights would come
+out empty."""
+_TRUSTED_LIBRARIES = ("diffusers", "transformers", "stable_diffusion", OWN_MODULE)
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the torch device of that name; auto takes a GPU when there is one."""
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def default_batch_size(size_px: int) -> int:
+    """Return how many pictures of a side are edited at a time: 8 at 512 px, up to 64 smaller ones."""
+    return max(1, min(64, 8 * 512**2 // size_px**2))
+
+
+class Editor:
+    """The parts of an InstructPix2Pix pipeline: autoencoder, text encoder, tokenizer, U-Net and scheduler."""
+
+    def __init__(self, pipeline: StableDiffusionInstructPix2PixPipeline, device: str | torch.device = "cpu"):
+        self.device = torch.device(device)
+        self.vae = pipeline.vae.to(self.device).requires_grad_(False).eval()
+        self.text_encoder = pipeline.text_encoder.to(self.device).requires_grad_(False).eval()
+        self.unet: UNet2DConditionModel = pipeline.unet.to(self.device).eval()
+        self.scheduler = pipeline.scheduler
+        # Tokenizing leaves its padding behind in the tokenizer, where it would be saved: the saved one stays unused.
+        self._unused_tokenizer = pipeline.tokenizer
+        self.tokenizer = copy.deepcopy(pipeline.tokenizer)
+        self.tokenizer.model_max_length = min(
+            self.tokenizer.model_max_length, self.text_encoder.config.max_position_embeddings
+        )
+        self.pixels_per_latent = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        """Side of the square of pixels that one latent position stands for."""
+        self.scaling_factor = float(self.vae.config.scaling_factor)
+        """What edited latents are multiplied by before noise is added."""
+        widen_input(self.unet, num_latent_channels=self.num_latent_channels)
+
+    @classmethod
+    def load(cls, start: str | Path, device: str = "auto") -> "Editor":
+        """Load a pipeline folder or hub id: InstructPix2Pix, or a 4-channel Stable Diffusion, whose input is widened.
+
+        Weights come from safetensors alone and in fp32, and no code comes with them. ValueError says what is missing.
+        """
+        disable_progress_bar()  # of loading, which takes a moment; edits show their own
+        options: dict[str, Any] = {"use_safetensors": True, "safety_checker": None, "feature_extractor": None}
+        try:
+            folder = Path(start)
+            if not folder.is_dir():
+                folder = Path(StableDiffusionInstructPix2PixPipeline.download(str(start), **options))
+            _check_parts(folder)
+            with _LOADING:
+                pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
+                    folder, dtype=torch.float32, requires_safety_checker=False, local_files_only=True, **options
+                )
+        except (OSError, KeyError) as error:
+            raise ValueError(
+                f"{start}: no pipeline could be loaded ({error}). Give a folder with model_index.json and safetensors "
+                "weights, or a hub id that can be reached."
+            ) from error
+        return cls(pipeline, pick_device(device))
+
+    @property
+    def num_latent_channels(self) -> int:
+        """C of a latent [C, H, W]."""
+        return int(self.vae.config.latent_channels)
+
+    def latent_shape(self, size_px: int) -> tuple[int, int, int]:
+        """Return (C, H, W) of the latents of square pictures; ValueError for a side that does not divide."""
+        if size_px % self.pixels_per_latent:
+            raise ValueError(f"size_px is {size_px}; this editor wants a multiple of {self.pixels_per_latent}.")
+        side = size_px // self.pixels_per_latent
+        return self.num_latent_channels, side, side
+
+    @torch.inference_mode()
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Return the text encoder's last hidden states: fp32 [N, L, D]; no text is ""."""
+        tokens = self.tokenizer(
+            list(texts),
+            padding="max_length",
+            max_length=self.tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        )
+        masked = getattr(self.text_encoder.config, "use_attention_mask", False)
+        mask = tokens.attention_mask.to(self.device) if masked else None
+        states: Tensor = self.text_encoder(tokens.input_ids.to(self.device), attention_mask=mask)[0]
+        return states
+
+    @torch.inference_mode()
+    def encode_condition(self, images_NCHW: Tensor) -> Tensor:
+        """Return the latents that condition an edit: the mode, *not* multiplied by the scaling factor.
+
+        An accident of InstructPix2Pix that its weights rely on (github.com/timothybrooks/instruct-pix2pix issue 36).
+        """
+        mode: Tensor = self.vae.encode(images_NCHW.to(self.device)).latent_dist.mode()
+        return mode
+
+    @torch.inference_mode()
+    def encode_target(self, images_NCHW: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return mean and standard deviation of the scaled latents that are diffused; None for an exact encoder."""
+        posterior = self.vae.encode(images_NCHW.to(self.device)).latent_dist
+        mean = posterior.mode() * self.scaling_factor
+        if getattr(posterior, "deterministic", not hasattr(posterior, "std")):
+            return mean, None
+        return mean, posterior.std * self.scaling_factor
+
+    @torch.inference_mode()
+    def decode(self, latents_NCHW: Tensor) -> Picture:
+        """Return the pictures of scaled latents: uint8 [N, H, W, 3]."""
+        return to_uint8(self.vae.decode(latents_NCHW / self.scaling_factor, return_dict=False)[0])
+
+    def edit(
+        self,
+        images: Sequence[Picture] | Picture,
+        instructions: Sequence[str],
+        seeds: Sequence[int],
+        config: SamplingConfig,
+        *,
+        batch_size: int | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Picture:
+        """Edit uint8 RGB pictures of any sizes: uint8 [N, size_px, size_px, 3].
+
+        A picture depends on its instruction and seed alone, not on its neighbours nor on `batch_size` (within 1/255):
+        by default 8 at 512 px and up to 64 of smaller ones.
+        """
+        if not len(images) == len(instructions) == len(seeds):
+            raise ValueError(
+                f"{len(images)} pictures, {len(instructions)} instructions and {len(seeds)} seeds: give one of each."
+            )
+        self.latent_shape(config.size_px)
+        batch_size = batch_size or default_batch_size(config.size_px)
+        scheduler = make_scheduler(config.scheduler, self.scheduler)
+        edited = [np.zeros((0, config.size_px, config.size_px, 3), dtype=np.uint8)]
+        for first in range(0, len(images), batch_size):
+            rows = slice(first, first + batch_size)
+            pictures = np.stack([squash(image, config.size_px) for image in images[rows]])
+            conditions = Conditions(
+                picture=self.encode_condition(to_tensor(pictures)),
+                text=self.encode_text(instructions[rows]),
+                no_text=self.encode_text([""]),
+            )
+            generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds[rows]]
+            edited.append(self.decode(sample(self.unet, scheduler, conditions, generators, config)))
+            if on_progress is not None:
+                on_progress(min(first + batch_size, len(images)), len(images))
+        return np.concatenate(edited)
+
+    def compile(self) -> None:
+        """Compile the U-Net for faster edits: the first batch of a shape takes a minute more. Wants a C++ compiler."""
+        self.unet.compile()
+
+    def save(self, folder: Path) -> None:
+        """Write the pipeline to `folder`: weights as safetensors, the same bytes for the same weights anywhere."""
+        pipeline = StableDiffusionInstructPix2PixPipeline(
+            vae=self.vae,
+            text_encoder=self.text_encoder,
+            tokenizer=self._unused_tokenizer,
+            unet=self.unet,
+            scheduler=self.scheduler,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+        pipeline.save_pretrained(folder, safe_serialization=True)
+        forget_origin(folder)
+
+
+def widen_input(unet: UNet2DConditionModel, *, num_latent_channels: int) -> None:
+    """Give a text-to-image U-Net the picture's input channels, in place: zero weights, bias copied.
+
+    It then ignores the picture until it is trained. An InstructPix2Pix U-Net is left as it is.
+    """
+    old = unet.conv_in
+    if old.in_channels == 2 * num_latent_channels:
+        return
+    if old.in_channels != num_latent_channels:
+        raise ValueError(
+            f"The U-Net takes {old.in_channels} channels and the autoencoder's latents have {num_latent_channels}; "
+            f"wanted are {2 * num_latent_channels} (InstructPix2Pix) or {num_latent_channels} (text-to-image)."
+        )
+    new = nn.Conv2d(
+        2 * num_latent_channels, old.out_channels, old.kernel_size, old.stride, old.padding, device=old.weight.device
+    )
+    with torch.no_grad():
+        new.weight.zero_()
+        new.weight[:, :num_latent_channels] = old.weight
+        assert new.bias is not None
+        new.bias.copy_(old.bias)
+    unet.conv_in = new
+    unet.register_to_config(in_channels=2 * num_latent_channels)
+
+
+def forget_origin(folder: Path) -> None:
+    """Take the paths that a saved pipeline was loaded from out of its JSON files."""
+    for path in sorted(folder.rglob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict) and {"_name_or_path", "name_or_path"} & content.keys():
+            content.pop("_name_or_path", None)
+            content.pop("name_or_path", None)
+            path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _check_parts(folder: Path) -> None:
+    """Refuse a pipeline whose parts are classes of other libraries, or come with code of their own."""
+    parts = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    for name, part in parts.items():
+        if not isinstance(part, list) or part[0] is None:
+            continue
+        if part[0] not in _TRUSTED_LIBRARIES or list((folder / name).glob("*.py")):
+            raise ValueError(
+                f"{folder}: part {name} is {part[1]} of {part[0]}, which is not loaded: its code is not part of "
+                f"{', '.join(_TRUSTED_LIBRARIES)}."
+            )
+        if part[0] == OWN_MODULE:
+            importlib.import_module(OWN_MODULE)

@@ -1,0 +1,1 @@
+"""Measurements of an editor that need its networks."""

@@ -1,0 +1,1 @@
+"""The losses, contrasting instructions, and what is frozen."""

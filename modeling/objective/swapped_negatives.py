@@ -1,0 +1,60 @@
+"""Negatives that nobody wrote: c with its object exchanged for another thing of the data.
+
+"take out red cup from fridge" -> "take out red bottle from fridge". The other kinds of c' are instructions of the data,
+so what the editor makes of a combination of verb and thing that the data lacks is asked by none of them. These say of a
+picture what it does not show, in combinations of all verbs and things. A draw is a function of (seed, step, row).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modeling.objective.negatives import ChoosySampler, Tokenize
+
+NUM_SWAPS = 4
+"""Things that an instruction's object is exchanged for: each makes a text that is embedded once."""
+
+
+class SwappedSampler(ChoosySampler):
+    """Draws c' uniformly from up to NUM_SWAPS exchanges of c's object."""
+
+    def __init__(self, instructions: Sequence[str], tokenize: Tokenize, *, objects: Sequence[str]):
+        """Take each example's instruction and object; one that does not name its object in so many words has none."""
+        heads = Counter(head for each in objects if (head := head_noun(each)))
+        object_of = dict(zip(instructions, objects, strict=True))
+        swaps = {text: swapped(text, object_of[text], heads) for text in sorted(object_of)}
+        super().__init__(instructions, tokenize, further=[each for texts in swaps.values() for each in texts])
+        number = {text: index for index, text in enumerate(self.unique)}
+        self._swaps = {
+            number[text]: np.array([number[each] for each in texts], dtype=np.int64) for text, texts in swaps.items()
+        }
+
+    def preferred(self, example: int) -> NDArray[np.int64]:
+        """Return the exchanges of the example's object."""
+        return self._swaps[int(self.number_of_example[example])]
+
+
+def head_noun(thing: str) -> str:
+    """Return what a thing is, without what it is like: the last word of "red cup", in small letters."""
+    return (thing.lower().split() or [""])[-1]
+
+
+def swapped(instruction: str, thing: str, heads: Counter[str]) -> list[str]:
+    """Return the instruction with the last word of its object exchanged for others of `heads`, NUM_SWAPS at most.
+
+    Which ones is drawn from the text; each head counts as often as the data has it.
+    """
+    head = head_noun(thing)
+    place = re.search(rf"\b{re.escape(thing.lower())}\b", instruction.lower()) if head else None
+    others = [each for each in sorted(heads) if each != head]
+    if place is None or not others:
+        return []
+    before, after = instruction[: place.end() - len(head)], instruction[place.end() :]
+    weights = np.array([heads[each] for each in others], dtype=np.float64)
+    chosen = np.random.default_rng(list(instruction.encode())).choice(
+        len(others), size=min(NUM_SWAPS, len(others)), replace=False, p=weights / weights.sum()
+    )
+    return [f"{before}{others[each]}{after}" for each in sorted(chosen.tolist())]

@@ -1,0 +1,36 @@
+"""A step that does not fit into memory -> the same step in smaller micro-batches.
+
+Gradients of micro-batches add up to the whole batch's, so halving them changes a result by rounding only.
+"""
+
+from typing import Any
+
+import torch
+
+from modeling.runs.watcher import Watcher
+from modeling.training.batches import Batches
+from modeling.training.trainer import Trainer
+
+
+def step_that_fits(trainer: Trainer, batches: Batches, step: int, watcher: Watcher) -> dict[str, Any]:
+    """Do step `step`, halving `batches.micro_batch` for as long as the device's memory runs out.
+
+    That happens while gradients are computed, before anything was moved, so the step can be done over. ValueError where
+    one example is too much, or where other processes wait for this one's gradients.
+    """
+    while True:
+        try:
+            return trainer.step(batches, step)
+        except torch.OutOfMemoryError as error:
+            if batches.micro_batch == 1 or trainer.ranks.count > 1:
+                raise ValueError(
+                    f"Step {step + 1} does not fit into the memory of {trainer.device} with {batches.micro_batch} "
+                    "examples a forward pass. Give a smaller --micro-batch, --gradient-checkpointing, adam_bits=8 "
+                    "or smaller pictures (size_px)."
+                ) from error
+        # Here and not above: the error's traceback holds on to what the failed pass had computed.
+        trainer.forget_gradients()
+        if trainer.device.type == "cuda":
+            torch.cuda.empty_cache()
+        batches.micro_batch = -(-batches.micro_batch // 2)
+        watcher.say("micro_batch", step=step + 1, micro_batch=batches.micro_batch)

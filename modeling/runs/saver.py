@@ -1,0 +1,81 @@
+"""Saves and restores a run: its checkpoints, and the log that must end where they do."""
+
+from pathlib import Path
+
+from modeling.runs.checkpoint import (
+    Checkpoint,
+    checkpoints,
+    load_checkpoint,
+    name_best,
+    name_of,
+    remove_older,
+    save_checkpoint,
+)
+from modeling.runs.log import MetricsLog
+from modeling.training.ranks import Ranks
+from modeling.training.trainer import Trainer
+
+
+class Saver:
+    """Every process reads checkpoints, the first one alone writes them and the log."""
+
+    def __init__(self, out: Path, run: str, ranks: Ranks, keep_last: int):
+        """Take the run's output folder and digest; nothing is written yet."""
+        self.out = out
+        self.folder = out / "checkpoints"
+        self.run = run
+        self.writes = ranks.is_first
+        self.log = MetricsLog(out / "metrics.jsonl" if ranks.is_first else None)
+        self._ranks = ranks
+        self._keep_last = keep_last
+
+    def name_best(self, num_steps_done: int, score: float, *, keep: int) -> bool | None:
+        """Let the checkpoint after so many steps stay if its score is among the lowest `keep`; None: there is none."""
+        if name_of(num_steps_done) not in {path.name for path in checkpoints(self.folder)}:
+            return None
+        is_best = name_best(self.folder, num_steps_done, score, keep=keep)
+        remove_older(self.folder, keep_last=self._keep_last)
+        return is_best
+
+    def begin(self, trainer: Trainer) -> int:
+        """Set the trainer to the newest checkpoint, if any, and return the number of steps done."""
+        self._ranks.check_same(int(self.run[:12], 16), "as the digest of config, start and examples")
+        restored = self.restore(trainer)
+        if restored is None:
+            self.log.truncate(0)
+        if self._ranks.is_first:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        return restored or 0
+
+    def take(self, trainer: Trainer, name: str) -> int:
+        """Set the trainer to one checkpoint, by name or "best", and return its number of steps; nothing is changed."""
+        saved = load_checkpoint(self.folder, self.run, name)
+        assert saved is not None
+        trainer.restore(saved.tensors, saved.state)
+        return saved.num_steps_done
+
+    def save(self, trainer: Trainer, num_steps_done: int) -> None:
+        """Save the run's state after `num_steps_done` steps; all processes wait until it is safe."""
+        if self._ranks.is_first:
+            self._write(trainer, num_steps_done)
+        self._ranks.wait()
+
+    def _write(self, trainer: Trainer, num_steps_done: int) -> None:
+        checkpoint = Checkpoint(
+            run=self.run,
+            num_steps_done=num_steps_done,
+            tensors=trainer.tensors(),
+            state=trainer.state() | {"metrics_bytes": self.log.sync()},
+        )
+        save_checkpoint(self.folder, checkpoint, keep_last=self._keep_last)
+
+    def restore(self, trainer: Trainer) -> int | None:
+        """Go back to the newest checkpoint and return its number of steps, or None where there is none."""
+        saved = load_checkpoint(self.folder, self.run)
+        # Also the sign to the first process that all others have read what it will soon replace.
+        self._ranks.check_same(saved.num_steps_done if saved else 0, "steps in its newest checkpoint")
+        if saved is None:
+            return None
+        trainer.restore(saved.tensors, saved.state)
+        self.log.truncate(saved.state["metrics_bytes"])
+        return saved.num_steps_done

@@ -1,0 +1,59 @@
+"""The steps of a run in order: log, progress and checkpoints, and what happens when steps fail or a signal comes."""
+
+import signal
+from pathlib import Path
+
+from modeling.runs.log import finite_or_none
+from modeling.runs.micro_batch import step_that_fits
+from modeling.runs.saver import Saver
+from modeling.runs.sight import Sight
+from modeling.runs.watcher import StepProgress, Stopped, Watcher
+from modeling.training.batches import Batches
+from modeling.training.trainer import Trainer
+
+MAX_SKIPPED_IN_A_ROW = 3
+"""Skipped steps after which the last checkpoint is restored, once, and then the run stops."""
+
+
+def do_steps(
+    trainer: Trainer,
+    batches: Batches,
+    first_step: int,
+    saver: Saver,
+    watcher: Watcher,
+    sight: Sight | None = None,
+) -> None:
+    """Do steps `first_step` to the last, with log, progress and checkpoints; one more of these before Stopped."""
+    config, ranks = trainer.config, trainer.ranks
+    progress = StepProgress(watcher, config, first_step)
+    has_restored = False
+    step = first_step
+    while step < config.num_steps:
+        entry = step_that_fits(trainer, batches, step, watcher)
+        step += 1
+        saver.log.add({"step": step, "epoch": batches.epochs_after(step - 1), **entry})
+        progress(step, entry)
+        if "skip_reason" in entry:
+            watcher.say("skipped", step=step, reason=entry["skip_reason"], loss=finite_or_none(entry["loss"]))
+        must_stop = ranks.any(watcher.stop_requested())  # asked once: a later signal waits for the next step
+        if trainer.num_skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
+            restored = None if has_restored else saver.restore(trainer)
+            if restored is None:
+                raise FloatingPointError(_too_many_skipped(step, entry["skip_reason"], saver.folder))
+            watcher.say("restored", step=restored, num_steps=config.num_steps, after=step)
+            has_restored, step = True, restored
+        elif step % config.checkpoint_every == 0 or step == config.num_steps or must_stop:
+            saver.save(trainer, step)
+        if sight is not None and not must_stop and "skip_reason" not in entry:
+            sight.step_done(trainer, step, entry)
+        if must_stop:
+            raise Stopped(watcher.signal_number or signal.SIGTERM)  # which another process may have got
+
+
+def _too_many_skipped(step: int, reason: str, folder: Path) -> str:
+    found = "no finite loss or gradient" if reason == "not_finite" else "losses far above all recent ones"
+    return (
+        f"Steps {step - MAX_SKIPPED_IN_A_ROW + 1} to {step}: {found}, and the same after going back to the last "
+        f"checkpoint. The checkpoints in {folder} are from before. Lower the learning rate, set max_grad_norm to 1.0 "
+        "or train in fp32, in a new folder."
+    )

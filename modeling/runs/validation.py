@@ -1,0 +1,155 @@
+"""A run so far + a few fixed examples -> `validation/step-00000500.{json,png}`: its losses there, and edits to look at.
+
+Examples, noise, timesteps and negatives are the same at every look, and the averaged weights edit, as they will in the
+end. Nothing here can change a run or end it: weights are put back, no random number of training's is drawn, and what
+goes wrong is said and passed over.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from modeling.atomic import write_bytes, write_json
+from modeling.config import SamplingConfig, TrainConfig
+from modeling.data.images import Picture, encode_png, squash
+from modeling.data.loader import Examples
+from modeling.editors.instruct_pix2pix import Editor
+from modeling.training.batches import Batches
+from modeling.training.trainer import Trainer
+
+MAX_EXAMPLES = 256
+"""Examples whose losses are measured at each look."""
+NUM_ROWS = 6
+"""Examples that are edited at each look."""
+SEED = 0
+"""Of noise, timesteps, negatives and the choice of examples: the same for every run."""
+_CAPTION_PX = 14
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What one look at a run found."""
+
+    losses: dict[str, float]
+    """Means over the examples: static (e_c), told_apart (share with e_c < e_c')."""
+    grid: Picture
+    """A row an example: input, ground truth, edit; the instruction above it."""
+
+
+def grid_sampling(config: TrainConfig) -> SamplingConfig:
+    """Return a quick way to edit at the size of training: the paper's guidance, or none for small pictures.
+
+    Small ones are the kitchen's, whose editor overshoots at the paper's 7.5.
+    """
+    return SamplingConfig(
+        size_px=config.size_px,
+        num_steps=20,
+        text_guidance=7.5 if config.size_px >= 256 else 1.0,
+        scheduler="pipeline",
+        precision=config.precision,
+    )
+
+
+def chosen(segment_ids: list[str], count: int) -> list[int]:
+    """Return `count` examples' numbers, drawn by a hash of their ids: the same ones whatever else is in the shards."""
+    ranked = sorted(range(len(segment_ids)), key=lambda row: hashlib.sha256(segment_ids[row].encode()).digest())
+    return ranked[:count]
+
+
+def fixed_config(config: TrainConfig, num_examples: int) -> TrainConfig:
+    """Return the config of the fixed batches: nothing dropped or mirrored, and c' always there to be told apart."""
+    return replace(
+        config,
+        objective=replace(config.objective, lambda_action=1.0, action_every=1, action_from=0.0, action_to=1.0),
+        batch_size=min(32, num_examples),
+        conditioning_dropout=0.0,
+        flip_probability=0.0,
+        seed=SEED,
+    )
+
+
+class Validation:
+    """Looks at a run."""
+
+    def __init__(self, editor: Editor, config: TrainConfig, examples: Examples, make: Callable[..., Batches]):
+        """Take the run's editor, and `make(config)`, which gives batches of `examples`; called at the first look."""
+        self._editor = editor
+        self._config = config
+        self._examples = examples
+        self._make = make
+        self._batches: Batches | None = None
+
+    def look(self, trainer: Trainer) -> Look:
+        """Measure and edit with the averaged weights; may raise what sampling and reading raise."""
+        with _undisturbed(trainer):
+            return Look(losses=self._losses(trainer), grid=self._grid())
+
+    @torch.no_grad()
+    def _losses(self, trainer: Trainer) -> dict[str, float]:
+        config = fixed_config(self._config, len(self._examples))
+        self._batches = self._batches or self._make(config)
+        static, negative, has_contrast = [], [], []
+        for step in range(min(MAX_EXAMPLES, len(self._examples)) // config.batch_size):
+            for part in self._batches.parts(self._batches.draw(step)):
+                errors = trainer.errors(part, alone=True)
+                assert errors.negative is not None
+                static.append(errors.static)
+                negative.append(errors.negative)
+                has_contrast.append(part.has_contrast)
+        e_c, e_other, counted = torch.cat(static), torch.cat(negative), torch.cat(has_contrast)
+        losses = {"static": e_c.mean().item(), "num_examples": float(len(e_c))}
+        if counted.any():
+            losses["told_apart"] = (e_c < e_other)[counted].float().mean().item()
+        return losses
+
+    def _grid(self) -> Picture:
+        numbers = chosen(self._examples.segment_ids, NUM_ROWS)
+        rows = [self._examples[number] for number in numbers]
+        sampling = grid_sampling(self._config)
+        edits = self._editor.edit(
+            [row.source_image for row in rows], [row.instruction for row in rows], list(range(len(rows))), sampling
+        )
+        shown = [
+            [squash(row.source_image, sampling.size_px), squash(row.edited_image, sampling.size_px), edit]
+            for row, edit in zip(rows, edits, strict=True)
+        ]
+        return draw_grid([row.instruction for row in rows], shown)
+
+
+def draw_grid(captions: list[str], rows: list[list[Picture]]) -> Picture:
+    """Return rows of equally large pictures below each other, each below its caption: uint8 [H, W, 3]."""
+    drawn: list[NDArray[np.uint8]] = []
+    for caption, pictures in zip(captions, rows, strict=True):
+        row = np.concatenate(pictures, axis=1)
+        strip = Image.new("RGB", (row.shape[1], _CAPTION_PX), "white")
+        ImageDraw.Draw(strip).text((2, 1), caption, fill="black")
+        drawn += [np.asarray(strip), row]
+    return np.concatenate(drawn)
+
+
+def write_look(folder: Path, step: int, look: Look, facts: dict[str, Any]) -> None:
+    """Write one look's two files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_bytes(folder / f"step-{step:08d}.png", encode_png(look.grid))
+    write_json(folder / f"step-{step:08d}.json", {"step": step, **facts, **look.losses})
+
+
+@contextmanager
+def _undisturbed(trainer: Trainer) -> Iterator[None]:
+    """Edit with the averaged weights inside, and train on with the present ones afterwards, whatever happened."""
+    try:
+        with trainer.averaged(), torch.compiler.set_stance("force_eager"):
+            trainer.unet.eval()  # other shapes must not make a compiled network compile anew
+            yield
+    finally:
+        trainer.unet.train()
+        if trainer.device.type == "cuda":
+            torch.cuda.empty_cache()

@@ -1,0 +1,144 @@
+"""Between a run and whoever started it: progress as JSON lines goes out, a signal to stop comes in."""
+
+import json
+import signal
+import time
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from modeling.config import TrainConfig
+from modeling.runs.log import finite_or_none
+
+REPORT_EVERY_S = 0.5
+"""Seconds between progress lines of one phase; its last one always comes."""
+
+
+class Stopped(Exception):
+    """A signal asked the run to end."""
+
+    def __init__(self, signal_number: int):
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
+        self.exit_status = 128 + signal_number
+
+
+class Watcher:
+    """Says what goes on, and remembers a signal until a moment that suits the run."""
+
+    def __init__(self, write: Callable[[str], None]):
+        """Take what each line of JSON is given to."""
+        self.signal_number: int | None = None
+        self._write = write
+        self._said_at = 0.0
+
+    def catch_signals(self) -> None:
+        """Hear SIGTERM and SIGINT from now on; only a process's main thread can."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note_signal)
+
+    def _note_signal(self, signal_number: int, frame: FrameType | None) -> None:
+        self.signal_number = signal_number
+
+    def stop_requested(self) -> bool:
+        """Tell whether a signal has come."""
+        return self.signal_number is not None
+
+    def check(self) -> None:
+        """Raise Stopped if a signal has come."""
+        if self.stop_requested():
+            assert self.signal_number is not None
+            raise Stopped(self.signal_number)
+
+    def be_silent(self) -> None:
+        """Write nothing from now on: of several processes one reports."""
+        self._write = lambda line: None
+
+    def say(self, phase: str, **fields: Any) -> None:
+        """Write one line."""
+        self._write(json.dumps({"phase": phase, **fields}))
+
+    def tick(self, phase: str, done: int, total: int, **fields: Any) -> None:
+        """Write a line of progress unless one was just written, and raise Stopped if a signal has come."""
+        now = time.monotonic()
+        if now - self._said_at >= REPORT_EVERY_S or done == total:
+            self._said_at = now
+            self.say(phase, done=done, total=total, **fields)
+        self.check()
+
+
+class ProgressBar:
+    """Shows progress lines to a person at a terminal: a bar with the loss, samples a second and the time left."""
+
+    def __init__(self, console: Console):
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._task: TaskID | None = None
+        self._phase = ""
+
+    def __call__(self, line: str) -> None:
+        """Show one line of JSON."""
+        told = json.loads(line)
+        done, total = told.get("done", told.get("step")), told.get("total", told.get("num_steps"))
+        if total is None:
+            words = ", ".join(f"{name} {value}" for name, value in told.items() if name != "phase")
+            return self._bar.console.print(f"{told['phase']}: {words}", highlight=False, soft_wrap=True)
+        if self._task is None or told["phase"] != self._phase:
+            self._phase = told["phase"]
+            self._task = self._bar.add_task(self._phase, total=total, note="")
+            self._bar.start()
+        self._bar.update(self._task, completed=done, total=total, note=note_of(told))
+
+    def close(self) -> None:
+        """Leave the bars as they are."""
+        self._bar.stop()
+
+
+def note_of(told: Mapping[str, Any]) -> str:
+    """Return loss, speed and time left of a progress line of training, in words; "" for other lines."""
+    if told.get("phase") != "train":
+        return ""
+    loss = "" if told["loss"] is None else f"loss {told['loss']:.4f}, "
+    hours, minutes = divmod(round(told["eta_s"] / 60), 60)
+    left = f"{hours} h {minutes:02} min" if hours else f"{minutes} min" if minutes else f"{told['eta_s']:.0f} s"
+    skipped = f", {told['skipped']} skipped" if told["skipped"] else ""
+    return f"{loss}{told['samples_per_s']:g} samples/s, {left} left{skipped}"
+
+
+class StepProgress:
+    """Reports the steps of one run, with speed and what is left."""
+
+    def __init__(self, watcher: Watcher, config: TrainConfig, first_step: int):
+        self._watcher = watcher
+        self._config = config
+        self._first_step = first_step
+        self._began_at = time.monotonic()
+        self._said_at = 0.0
+
+    def __call__(self, step: int, entry: Mapping[str, Any]) -> None:
+        """Report that `step` steps are done; `entry` is what was logged of the last one."""
+        now = time.monotonic()
+        if now - self._said_at < REPORT_EVERY_S and step < self._config.num_steps:
+            return
+        self._said_at = now
+        steps_per_s = max(step - self._first_step, 1) / max(now - self._began_at, 1e-9)
+        self._watcher.say(
+            "train",
+            step=step,
+            num_steps=self._config.num_steps,
+            loss=finite_or_none(entry["loss"]),
+            static=finite_or_none(entry["static"]),
+            action=finite_or_none(entry["action"]),
+            reg=finite_or_none(entry["reg"]),
+            skipped=entry["skipped"],
+            samples_per_s=round(steps_per_s * self._config.batch_size, 2),
+            eta_s=round((self._config.num_steps - step) / steps_per_s, 1),
+        )

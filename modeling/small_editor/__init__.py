@@ -1,0 +1,1 @@
+"""The kitchen's small editor and its first training."""

@@ -1,0 +1,1 @@
+"""One training step: batches, draws, optimizer, ranks."""

@@ -1,0 +1,32 @@
+"""Errors and gradient norms of a step -> the figures that tell which regime a run is in."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from modeling.config import ObjectiveConfig
+from modeling.objective.losses import Errors
+from modeling.training.batches import MicroBatch
+
+
+def gradient_ratios(entry: Mapping[str, float], objective: ObjectiveConfig) -> dict[str, float]:
+    """Return how hard L_action and L_reg, with their weights, pull on the network against L_static."""
+    static = entry.get("static_gradient_norm")
+    weights = {"action": objective.lambda_action, "reg": objective.lambda_reg}
+    return {
+        f"{name}_gradient_ratio": weight * entry[f"{name}_gradient_norm"] / static
+        for name, weight in weights.items()
+        if static and f"{name}_gradient_norm" in entry
+    }
+
+
+def contrast_figures(errors: Errors, batch: MicroBatch, num_contrasts: int) -> dict[str, Tensor]:
+    """Return the shares of mean |e_c - e_c'|, mean sigmoid(e_c - e_c') and P(e_c < e_c')."""
+    if errors.negative is None or not num_contrasts:
+        return {}
+    differences = (errors.static - errors.negative).detach()[batch.has_contrast]
+    return {
+        "difference": differences.abs().sum() / num_contrasts,
+        "sigmoid": differences.sigmoid().sum() / num_contrasts,
+        "told_apart": (differences < 0).sum() / num_contrasts,
+    }

@@ -1,0 +1,141 @@
+"""One labelled action of a video, whatever dataset it comes from: what the three annotation readers produce.
+
+Also the checks they share, since every field comes from a file that anybody may have written.
+"""
+
+import math
+import re
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from modeling.atomic import atomic_file
+from tasks.artifacts.artifact import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A stretch of a video in which one action is done."""
+
+    segment_id: str
+    """Key of the pair everywhere: letters, digits, "_" and "-" only."""
+    video_id: str
+    """The video's id, or its file name."""
+    start_s: float
+    """Start, in seconds from the first shown frame."""
+    stop_s: float
+    """End, in seconds from the first shown frame."""
+    start_frame: int | None = None
+    """Number of the first frame from 0, where the annotation counts frames of the video itself; decides then."""
+    stop_frame: int | None = None
+    """Number of the last frame from 0, likewise."""
+    instruction: str
+    """What is done, as shown to the model."""
+    verb: str = ""
+    """What is done in short, with its particle: "take", "turn on"."""
+    object: str = ""
+    """What it is done to."""
+    start_point: str = ""
+    """Where the object is taken from."""
+    end_point: str = ""
+    """Where the object is brought to."""
+    group: str = ""
+    """Whose pairs must not be split between training and test: participant, subject or video."""
+    overlaps: bool = False
+    """Another segment of the same video overlaps this one."""
+
+
+SCHEMA = pa.schema(
+    [
+        pa.field("segment_id", pa.string(), nullable=False),
+        pa.field("video_id", pa.string(), nullable=False),
+        pa.field("start_s", pa.float64(), nullable=False),
+        pa.field("stop_s", pa.float64(), nullable=False),
+        pa.field("start_frame", pa.int64()),
+        pa.field("stop_frame", pa.int64()),
+        *(
+            pa.field(name, pa.string(), nullable=False)
+            for name in ("instruction", "verb", "object", "start_point", "end_point", "group")
+        ),
+        pa.field("overlaps", pa.bool_(), nullable=False),
+    ]
+)
+"""Columns of segments.parquet."""
+
+
+@dataclass(kw_only=True)
+class Annotations:
+    """What a reader makes of an annotation file."""
+
+    segments: list[Segment] = field(default_factory=list)
+    """The rows kept, in the file's order."""
+    rejected: list[Record] = field(default_factory=list)
+    """The others, with `row` (from 1), `status`, `reason` and what identifies them."""
+    funnel: dict[str, int] = field(default_factory=dict)
+    """Rows left after each step, in order."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Counts and warnings worth keeping."""
+
+    def reject(self, row: int, status: str, reason: str, **what: object) -> None:
+        """Note a row that is not kept."""
+        self.rejected.append({"row": row, **what, "status": status, "reason": reason})
+
+
+def is_safe_video_id(video_id: str) -> bool:
+    """Tell whether a video id can be a file's name: it leads to no other folder and is not hidden.
+
+    >>> [is_safe_video_id(each) for each in ("P01_102", "my clip.mp4", "../../x", "a/b", ".x", "", "x" * 300)]
+    [True, True, False, False, False, False, False]
+    """
+    if not video_id or video_id.startswith((".", "~")) or len(video_id.encode(errors="replace")) > 200:
+        return False
+    return video_id.isprintable() and not set(video_id) & {"/", "\\"}
+
+
+def segment_id_of(video_id: str, place: str) -> str:
+    r"""Return the key of a segment: the video's id in plain characters and its place in the annotation.
+
+    >>> segment_id_of("media3__sample.mp4", "000007")
+    'media3__sample_mp4-000007'
+    """
+    return f"{re.sub(r'[^A-Za-z0-9_-]', '_', video_id)}-{place}"
+
+
+def has_good_times(start: float | None, stop: float | None) -> bool:
+    """Tell whether a segment's times are numbers, not negative, and in order."""
+    if start is None or stop is None or not (math.isfinite(start) and math.isfinite(stop)):
+        return False
+    return 0 <= start < stop
+
+
+def mark_overlaps(segments: list[Segment]) -> list[Segment]:
+    """Return the segments, in their order, with `overlaps` set; segments that only touch do not overlap."""
+    by_video: dict[str, list[int]] = defaultdict(list)
+    for place, segment in enumerate(segments):
+        by_video[segment.video_id].append(place)
+    overlapping: set[int] = set()
+    for places in by_video.values():
+        places.sort(key=lambda place: (segments[place].start_s, segments[place].stop_s))
+        latest = places[0]  # of those before, the one that stops last
+        for place in places[1:]:
+            if segments[place].start_s < segments[latest].stop_s:
+                overlapping |= {latest, place}
+            if segments[place].stop_s > segments[latest].stop_s:
+                latest = place
+    return [replace(segment, overlaps=place in overlapping) for place, segment in enumerate(segments)]
+
+
+def write_segments(path: Path, segments: list[Segment]) -> None:
+    """Write segments as Parquet with SCHEMA, atomically; equal segments give equal bytes."""
+    table = pa.Table.from_pylist([asdict(segment) for segment in segments], schema=SCHEMA)
+    with atomic_file(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def read_segments(path: Path) -> list[Segment]:
+    """Read what `write_segments` wrote."""
+    return [Segment(**row) for row in pq.read_table(path, schema=SCHEMA).to_pylist()]

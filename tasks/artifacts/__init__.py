@@ -1,0 +1,1 @@
+"""Folder + manifest: keys, building, items, the @stage decorator."""

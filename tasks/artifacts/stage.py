@@ -1,0 +1,71 @@
+"""Where Prefect meets a stage: `@stage` makes a plain stage function a Prefect task whose cached state reads "Cached".
+
+The manifest is the truth and Prefect shows it: a stage that is found done returns a Completed state of that name, so
+a retry, a new run and a run after a kill all skip the same work, with any server or none.
+"""
+
+from collections.abc import Callable
+from functools import update_wrapper
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed, State
+
+from tasks.artifacts.artifact import Artifact, Input, Outside
+from tasks.artifacts.building import Build, find_or_build, running_options
+from tasks.artifacts.processes import end, process_pool, spawn
+from tasks.config import RunOptions
+
+__all__ = ["StageTask", "end", "process_pool", "spawn", "stage"]
+
+
+class StageTask:
+    """A stage: `build` is its plain function, `run` finds or builds without Prefect, a call does it as a task."""
+
+    def __init__(self, build: Build):
+        self.build = build
+        self.name = build.__name__
+        update_wrapper(self, build)
+        self._task = task(name=self.name, task_run_name=self.name + ":{label}", cache_policy=NO_CACHE)(self._shown)
+
+    def run(
+        self,
+        workspace: Path,
+        label: str,
+        config: Any,
+        *,
+        options: RunOptions | None = None,
+        **inputs: Path | Outside,
+    ) -> Artifact:
+        """Find or build the artifact without Prefect. Each input is an artifact's folder or an Outside."""
+        token = running_options.set(options) if options is not None else None
+        try:
+            return self._find_or_build(workspace, label, config, inputs)[0]
+        finally:
+            if token is not None:
+                running_options.reset(token)
+
+    def __call__(self, workspace: Path, label: str, config: Any, **inputs: Path | Outside) -> Path:
+        """Find or build the artifact as a Prefect task; return its folder."""
+        # A direct call gives the path when built and the State when cached: unwrapped here and nowhere else.
+        result: Any = self._task(workspace, label, config, inputs)
+        return Path(result.result() if isinstance(result, State) else result)
+
+    def _shown(self, workspace: Path, label: str, config: Any, inputs: dict[str, Path | Outside]) -> Any:
+        artifact, cached = self._find_or_build(workspace, label, config, inputs)
+        return Completed(name="Cached", data=str(artifact.path)) if cached else str(artifact.path)
+
+    def _find_or_build(
+        self, workspace: Path, label: str, config: Any, inputs: dict[str, Path | Outside]
+    ) -> tuple[Artifact, bool]:
+        opened: dict[str, Input] = {
+            name: each if isinstance(each, Outside) else Artifact.read(each) for name, each in inputs.items()
+        }
+        return find_or_build(self.build, self.name, workspace, label, config, opened)
+
+
+def stage(build: Callable[..., None]) -> StageTask:
+    """Make the stage named like the function `build(work, config, **inputs)`."""
+    return StageTask(build)

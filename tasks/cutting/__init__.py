@@ -1,0 +1,1 @@
+"""Video + segments -> pictures, their quality, clips."""

@@ -1,0 +1,187 @@
+"""The segments of one video -> picture files and the record of each pair. What a worker process of stage `frames` does.
+
+Apart from the stage's file, so that a worker imports neither Prefect nor torch.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+
+from modeling.data.images import Picture, encode_jpeg, encode_png
+from tasks.annotations.segment import Segment
+from tasks.artifacts.artifact import Record, digest_of
+from tasks.config import FramesConfig
+from tasks.cutting.quality import Look, look_at, quality_of
+from tasks.fetching.remote_video import RemoteVideo, VideoFile
+from tasks.fetching.video_files import fingerprint
+from tasks.video.decoding import decoder_settings
+from tasks.video.exact_frames import Moment, Reading, Shown, VideoError, read_moments
+
+UNNAMED = ".part"
+"""Ending of a picture whose number in the video is not known yet."""
+IMAGES = "images"
+"""Folder of the pictures in the artifact, one folder in it for each video."""
+SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
+DECODER_KEY = digest_of(decoder_settings())[:8]
+"""Short name of the settings that frames are decoded with; the artifact's facts spell them out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoJob:
+    """A video to cut."""
+
+    video_id: str
+    """Its id; names the folder of its pictures."""
+    path: "VideoFile | RemoteVideo"
+    """Its file, or its address."""
+    fingerprint: str
+    """What the file was when it was found."""
+    segments: tuple[Segment, ...]
+    """The segments wanted."""
+    config: FramesConfig
+    """Size and format of the pictures."""
+    folder: Path
+    """Artifact's folder to write into."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """What is kept of a frame."""
+
+    path: Path
+    """Its picture file, as it was written while decoding."""
+    look: Look
+    """What the pair's quality is measured from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoPairs:
+    """What came of a video."""
+
+    kept: list[Record]
+    """One record for each pair."""
+    rejected: list[Record]
+    """Segments without a pair, with reasons."""
+    files: list[str]
+    """Pictures written, relative to the artifact's folder."""
+
+
+def moments_of(segment: Segment) -> tuple[Moment, Moment]:
+    """Return the moments of the source and the edited picture."""
+    return (
+        Moment(time_s=segment.start_s, index=segment.start_frame),
+        Moment(time_s=segment.stop_s, index=segment.stop_frame),
+    )
+
+
+def cut_video(job: VideoJob) -> VideoPairs:
+    """Write the pictures of a video's pairs, after removing leftovers of an earlier attempt.
+
+    A picture that several segments share is written once. Whatever is wrong with the file fails its segments only.
+    """
+    assert not isinstance(job.path, RemoteVideo)  # opened by tasks/cutting/remote_pairs.py
+    folder = picture_folder(job)
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        if fingerprint(job.path) != job.fingerprint:
+            raise VideoError("video_changed", f"{job.path.name}: changed since it was found. Run again.")
+        reading = _read_pictures(job.path, job, folder)
+    except FileNotFoundError:
+        return all_failed(job.segments, "video_missing", f"{job.path.name}: there is no such file.")
+    except VideoError as error:
+        return all_failed(job.segments, error.reason, str(error))
+    return _pairs(job, folder, reading)
+
+
+def _read_pictures(path: VideoFile, job: VideoJob, folder: Path) -> Reading[Cut]:
+    """Read the moments of a video and write their pictures; none is left where the video as a whole fails."""
+    moments = [moment for segment in job.segments for moment in moments_of(segment)]
+    try:
+        return read_moments(path, moments, _writer(folder, job.config), size_px=job.config.size_px)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def picture_folder(job: VideoJob) -> Path:
+    """Return where a video's pictures are written; holds half a video's when its process died."""
+    return job.folder / IMAGES / job.video_id
+
+
+def all_failed(segments: Sequence[Segment], reason: str, message: str) -> VideoPairs:
+    """Return the outcome of a video that gives nothing."""
+    return VideoPairs(kept=[], rejected=[_failed(segment, reason, message) for segment in segments], files=[])
+
+
+def _writer(folder: Path, config: FramesConfig) -> Callable[[Picture], Cut]:
+    """Return what writes each picture as it is decoded, an hour's being more than memory should hold.
+
+    They are numbered as they come: which frame of the video one is, is not known before it has been read.
+    """
+    folder.mkdir(parents=True)
+    numbers = count()
+
+    def write(image: Picture) -> Cut:
+        path = folder / f"{next(numbers)}{UNNAMED}"
+        # Not synced one by one (seconds for a thousand pictures): the manifest is written after a sync of all.
+        path.write_bytes(encode_png(image) if config.image_format == "png" else encode_jpeg(image))
+        return Cut(path=path, look=look_at(image))
+
+    return write
+
+
+def _failed(segment: Segment, reason: str, message: str) -> Record:
+    return asdict(segment) | {"status": "failed", "reason": reason, "message": message}
+
+
+def _pairs(job: VideoJob, folder: Path, reading: Reading[Cut]) -> VideoPairs:
+    pairs = VideoPairs(kept=[], rejected=[], files=[])
+    pictures: dict[str, Path] = {}
+    for place, segment in enumerate(job.segments):
+        source, edited = reading.outcomes[2 * place : 2 * place + 2]
+        if isinstance(source, VideoError) or isinstance(edited, VideoError):
+            error = source if isinstance(source, VideoError) else edited
+            assert isinstance(error, VideoError)
+            pairs.rejected.append(_failed(segment, error.reason, str(error)))
+            continue
+        names = [_name(job, shown) for shown in (source, edited)]
+        pictures |= {names[0]: source.kept.path, names[1]: edited.kept.path}
+        pairs.kept.append(_record(segment, source, edited, names, job.config, reading))
+    for name, written in pictures.items():
+        written.rename(job.folder / name)
+    for unused in folder.glob(f"*{UNNAMED}"):
+        unused.unlink()
+    pairs.files.extend(pictures)
+    return pairs
+
+
+def _name(job: VideoJob, shown: Shown[Cut]) -> str:
+    return f"{IMAGES}/{job.video_id}/{shown.index:07d}{SUFFIXES[job.config.image_format]}"
+
+
+def _record(
+    segment: Segment,
+    source: Shown[Cut],
+    edited: Shown[Cut],
+    names: list[str],
+    config: FramesConfig,
+    reading: Reading[Cut],
+) -> Record:
+    asked_s = (Moment(time_s=time).exact_s + reading.first_pts_s for time in (segment.start_s, segment.stop_s))
+    source_asked_s, edited_asked_s = map(float, asked_s)
+    taken = {
+        "source_frame_index": source.index,
+        "edited_frame_index": edited.index,
+        "source_requested_pts_s": source_asked_s,
+        "edited_requested_pts_s": edited_asked_s,
+        "source_pts_s": source.pts_s,
+        "edited_pts_s": edited.pts_s,
+        "source_image": names[0],
+        "edited_image": names[1],
+        "size_px": config.size_px,
+        "read_by": reading.method,
+        "decoder_key": DECODER_KEY,
+    }
+    return asdict(segment) | taken | quality_of(source.kept.look, edited.kept.look)

@@ -1,0 +1,1 @@
+"""Sites, HTTP, ranges and downloads."""

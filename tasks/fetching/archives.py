@@ -1,0 +1,61 @@
+"""A tar archive of videos + video ids -> those videos as files of one folder; nothing else of the archive is written.
+
+Where a member goes is decided here, by the id that asks for it; its path in the archive is never used, so that no
+member can lie outside the folder, and links and devices are passed over.
+"""
+
+import shutil
+import tarfile
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+
+from modeling.atomic import atomic_file
+from tasks.fetching.remote_video import FetchError
+
+
+def extract_videos(
+    archive: Path, targets: dict[str, Path], on_member: Callable[[str], None] = lambda video_id: None
+) -> dict[str, FetchError]:
+    """Write the members called like the ids (with or without their extension) to their targets.
+
+    Return for each id that is not there now why: `not_in_archive`, or `archive_broken` for those behind a damage.
+    What was extracted before the damage stays. OSError when the disk is full, asked before each member.
+    """
+    missing = dict(targets)
+    try:
+        # Read from front to back: a compressed archive of many GB is not gone through twice.
+        with tarfile.open(archive, mode="r|*") as tar:
+            for member in tar:
+                if not missing:
+                    break
+                video_id = _asked_for(member, missing)
+                if video_id is not None:
+                    _write(tar, member, missing[video_id])
+                    del missing[video_id]
+                    on_member(video_id)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        message = f"{archive.name} is broken ({error}). Remove it to have it fetched again."
+        return {video_id: FetchError("archive_broken", message) for video_id in missing}
+    return {video_id: FetchError("not_in_archive", f"{archive.name} has no file {video_id}.") for video_id in missing}
+
+
+def _asked_for(member: tarfile.TarInfo, ids: Iterable[str]) -> str | None:
+    """Return the id that a member is the video of."""
+    if not member.isreg():
+        return None
+    name = PurePosixPath(member.name)
+    return next((each for each in ids if each in (name.name, name.stem)), None)
+
+
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(target.parent).free
+    if member.size > free:
+        raise OSError(f"{target.name} needs {member.size / 1e9:.1f} GB and {free / 1e9:.1f} GB are free")
+    source = tar.extractfile(member)
+    assert source is not None  # a regular file
+    with atomic_file(target) as temporary, temporary.open("wb") as file:
+        shutil.copyfileobj(source, file, 1 << 20)
+        if file.tell() != member.size:
+            raise EOFError(f"{member.name} breaks off")

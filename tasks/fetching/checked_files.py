@@ -1,0 +1,59 @@
+"""Which files of a folder of downloads were checked, and which have gone since: notes that the folder itself keeps.
+
+With them, gigabytes are read through for their MD5 once, and that a video was deleted or altered is seen without
+reading it.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from modeling.atomic import write_json
+from tasks.artifacts.artifact import Outside, digest_of
+from tasks.fetching.sites import Site
+from tasks.fetching.video_files import location_of
+
+NOTES = ".fetched.json"
+
+
+class CheckedFiles:
+    """Which files of a folder were checked, as its notes say."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        path = folder / NOTES
+        self._notes: dict[str, dict[str, object]] = json.loads(path.read_text()) if path.is_file() else {}
+
+    def add(self, video_id: str, file: str, md5: str | None) -> None:
+        """Note that a file is as it should be."""
+        self._notes[video_id] = {"file": file, **self._state(file), "md5": md5}
+        write_json(self.folder / NOTES, self._notes)
+
+    def holds(self, video_id: str, file: str, md5: str | None) -> bool:
+        """Tell whether a file was checked against this MD5 and has not been touched since."""
+        return self._notes.get(video_id) == {"file": file, **self._state(file), "md5": md5}
+
+    def is_lost(self, video_id: str) -> bool:
+        """Tell whether a file was there, and is gone or altered."""
+        note = self._notes.get(video_id)
+        return note is not None and note != {**note, **self._state(str(note["file"]))}
+
+    def _state(self, file: str) -> dict[str, object]:
+        path = self.folder / file
+        if not path.is_file():
+            return {"size": None, "mtime_ns": None}
+        return {"size": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns}
+
+
+def downloads_folder(folder: Path, site: Site, video_ids: Iterable[str], workspace: Path) -> Outside:
+    """Return the `folder` input of stage `videos` where missing videos are downloaded.
+
+    Its digest is the same before and after, or a second run would not find the first one's work; what has been lost
+    since is part of it, so that this is fetched again.
+    """
+    wanted = sorted(set(video_ids))
+    checked = CheckedFiles(folder)
+    location = location_of(folder, workspace)
+    lost = [video_id for video_id in wanted if checked.is_lost(video_id)]
+    parts = {"location": location, "site": site.location, "videos": wanted, "lost": lost}
+    return Outside(location=location, digest=digest_of(parts))

@@ -1,0 +1,109 @@
+"""Fill a folder with the videos that it lacks, in the official layout, and check those whose MD5 is published."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from tasks.artifacts.artifact import Record
+from tasks.config import RunOptions
+from tasks.fetching.archives import extract_videos
+from tasks.fetching.checked_files import CheckedFiles
+from tasks.fetching.downloads import Download, download_all, md5_of
+from tasks.fetching.remote_video import FetchError
+from tasks.fetching.sites import MPII_ARCHIVE, Site
+from tasks.fetching.video_files import VideoFolder, failed_video
+
+
+def fill_folder(
+    folder: Path,
+    site: Site,
+    video_ids: Iterable[str],
+    options: RunOptions,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Record]:
+    """Fetch the videos that the folder lacks; return the rejections of those that cannot be had.
+
+    A file that is there with another MD5 than the published one is left alone, and fails. Progress is in MB.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    listed, checked = VideoFolder(folder), CheckedFiles(folder)
+    failed: dict[str, Record] = {}
+    missing: dict[str, Path] = {}
+    for video_id in video_ids:
+        file = listed.find(video_id)
+        if file is None:
+            missing[video_id] = folder / site.place(video_id)
+        elif not checked.holds(video_id, file, site.md5(video_id)):
+            wrong = _wrong_checksum(folder / file, site.md5(video_id))
+            if wrong is None:
+                checked.add(video_id, file, site.md5(video_id))
+            else:
+                failed[video_id] = failed_video(video_id, "wrong_checksum", wrong)
+    fetch = _from_archive if site.archive_urls else _one_by_one
+    for video_id, error in fetch(folder, site, missing, options, on_progress):
+        if error is not None:
+            failed[video_id] = failed_video(video_id, error.reason, str(error))
+        else:
+            checked.add(video_id, site.place(video_id), site.md5(video_id))
+    return failed
+
+
+def _wrong_checksum(path: Path, md5: str | None) -> str | None:
+    """Say what is wrong with a file that is there, None when nothing is."""
+    found = md5_of(path) if md5 else None
+    if found == md5:
+        return None
+    return (
+        f"{path.name} has the MD5 {found}, not the published {md5}. Remove it to have it fetched, or use --fetch local."
+    )
+
+
+Outcomes = Iterator[tuple[str, FetchError | None]]
+
+
+def _one_by_one(
+    folder: Path, site: Site, missing: dict[str, Path], options: RunOptions, on_progress: Callable[[int, int], None]
+) -> Outcomes:
+    downloads = [
+        Download(name=video_id, urls=site.urls(video_id), target=target, md5=site.md5(video_id))
+        for video_id, target in missing.items()
+    ]
+    for download, error in _download(downloads, options, on_progress):
+        yield download.name, error
+
+
+def _from_archive(
+    folder: Path, site: Site, missing: dict[str, Path], options: RunOptions, on_progress: Callable[[int, int], None]
+) -> Outcomes:
+    """Take the videos out of the archive, fetching that first; a mirror without it may have the single videos."""
+    if not missing:
+        return
+    places = (folder / MPII_ARCHIVE, folder / "MPII-Cooking-2" / MPII_ARCHIVE)
+    archive = next((place for place in places if place.is_file()), places[0])
+    if not archive.is_file():
+        download = Download(name=MPII_ARCHIVE, urls=site.archive_urls, target=archive)
+        [(_, error)] = _download([download], options, on_progress)
+        if error is not None and error.reason == "not_found" and site.mirror is not None:
+            yield from _one_by_one(folder, site, missing, options, on_progress)
+            return
+        if error is not None:
+            yield from ((video_id, error) for video_id in missing)
+            return
+    extracted: list[str] = []
+
+    def count(video_id: str) -> None:
+        extracted.append(video_id)
+        on_progress(len(extracted), len(missing))
+
+    errors = extract_videos(archive, missing, count)
+    yield from ((video_id, errors.get(video_id)) for video_id in missing)
+
+
+def _download(
+    downloads: list[Download], options: RunOptions, on_progress: Callable[[int, int], None]
+) -> Iterator[tuple[Download, FetchError | None]]:
+    return download_all(
+        downloads,
+        connections=options.connections,
+        patience=options.patience,
+        on_bytes=lambda done, total: on_progress(done // 1_000_000, -(-total // 1_000_000)),
+    )

@@ -1,0 +1,142 @@
+"""HTTP as people's lines and servers are: requests that wait, try again and go on, and errors with a word to count.
+
+A connection that breaks, a server that stalls or answers 5xx, 408 or 429 is met with patience; anything else that is
+no success is a FetchError at once. An attempt that brought bytes starts the count of failures anew, so a download of
+gigabytes survives any number of breaks.
+"""
+
+import random
+import re
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TypeVar
+
+import httpx
+
+from tasks.config import Patience
+from tasks.fetching.remote_video import FetchError
+
+T = TypeVar("T")
+
+NOT_FOUND = frozenset({404, 410})
+WORTH_RETRYING = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509})
+
+
+class Stopped(Exception):
+    """Whoever asked has gone; nobody waits for the answer."""
+
+
+class Unsteady(Exception):
+    """An answer that another attempt may better; `wait_s` is what the server asks for, if it does."""
+
+    def __init__(self, message: str, wait_s: float | None = None):
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+def new_client(patience: Patience) -> httpx.Client:
+    """Return a client, to be closed by the caller; it may be shared by threads.
+
+    Bytes are asked for as they are stored: a compressed answer would have other ranges and another length.
+    """
+    return httpx.Client(
+        verify=_certificates(),
+        follow_redirects=True,
+        timeout=httpx.Timeout(patience.stall_s),
+        headers={"Accept-Encoding": "identity", "User-Agent": "editaction"},
+    )
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Return the certificates to trust, read once a process: 50 ms for each client otherwise."""
+    return httpx.create_ssl_context()
+
+
+def persistently(
+    attempt: Callable[[], T],
+    patience: Patience,
+    *,
+    progress: Callable[[], int] = lambda: 0,
+    stop: threading.Event | None = None,
+) -> T:
+    """Return what `attempt` returns, trying again while it breaks off; FetchError `unreachable` when patience ends.
+
+    `progress` counts the bytes that are there. Stopped when `stop` is set meanwhile.
+    """
+    stop = stop or threading.Event()
+    failures = 0
+    while True:
+        before = progress()
+        try:
+            return attempt()
+        except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise FetchError("refused", f"{_said(error)}.") from error
+        except (httpx.TransportError, Unsteady) as error:
+            failures = 1 if progress() > before else failures + 1
+            if failures > patience.retries:
+                raise FetchError("unreachable", f"{_said(error)}, {failures} times in a row.") from error
+            asked_s = error.wait_s if isinstance(error, Unsteady) else None
+            # Full jitter: many clients that were thrown out together do not come back together.
+            wait_s = random.uniform(0, patience.first_wait_s * 2**failures) if asked_s is None else asked_s
+            if stop.wait(min(wait_s, patience.longest_wait_s)):
+                raise Stopped from error
+
+
+def check_status(response: httpx.Response, accepted: Sequence[int]) -> None:
+    """Return when the status is an accepted one; else Unsteady or FetchError `not_found` or `refused`."""
+    status = response.status_code
+    if status in accepted:
+        return
+    said = f"{response.url}: the server answers {status} {response.reason_phrase}".rstrip()
+    if status in WORTH_RETRYING:
+        asked = response.headers.get("Retry-After", "")
+        raise Unsteady(said, float(asked) if re.fullmatch(r"\d{1,6}", asked) else None)
+    if status in NOT_FOUND:
+        raise FetchError("not_found", f"{said}.")
+    raise FetchError("refused", f"{said}.")
+
+
+def validator_of(response: httpx.Response) -> str:
+    """Return what If-Range takes to tell this very file from a later one: a strong ETag, else the date, else ""."""
+    etag = str(response.headers.get("ETag", ""))
+    return etag if etag.startswith('"') else str(response.headers.get("Last-Modified", ""))
+
+
+def content_range(response: httpx.Response) -> tuple[int | None, int | None]:
+    """Return (first byte, size of the file) of a Content-Range, such as "bytes 5-9/10" or "bytes */10"."""
+    found = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+    if found is None:
+        return None, None
+    first, size = found[1], found[2]
+    return (int(first) if first else None), (None if size == "*" else int(size))
+
+
+def size_at(client: httpx.Client, url: str, patience: Patience, stop: threading.Event | None = None) -> int | None:
+    """Return the size of the file at `url`, by HEAD; None where the server does not say. FetchError when it is gone."""
+
+    def ask() -> int | None:
+        response = client.head(url)
+        status = response.status_code
+        if status == 501 or (400 <= status < 500 and status not in WORTH_RETRYING | NOT_FOUND):
+            return None  # a server that has no HEAD, or keeps it to itself: GET will tell
+        check_status(response, (200, 204))
+        length = response.headers.get("Content-Length", "")
+        return int(length) if length.isdigit() else None
+
+    return persistently(ask, patience, stop=stop)
+
+
+def _said(error: Exception) -> str:
+    """Say what happened without what differs from time to time: failures are listed in artifacts."""
+    if isinstance(error, Unsteady):
+        return str(error)
+    request = getattr(error, "_request", None)
+    where = f"{request.url}: " if request is not None else ""
+    if isinstance(error, httpx.TimeoutException):
+        return f"{where}no answer in time"
+    if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
+        return f"{where}no connection, or one that breaks off"
+    return f"{where}{str(error) or type(error).__name__}".rstrip(".")

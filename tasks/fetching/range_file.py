@@ -1,0 +1,246 @@
+"""A file at an address, read like one on the disk: only the blocks that are read are fetched, by HTTP Range, once.
+
+What has been fetched lies in a temporary sparse file, so memory stays small however large the video, and a second
+pass costs no transfer. Three things keep requests few: reading on grows the stretch fetched at once, `prefetch` takes
+stretches that are known beforehand and fetches them in a thread of its own while the reader works, and stretches that
+lie close together are fetched as one. Bytes declared `hollow` are not fetched by reading: they read as zeros.
+"""
+
+import io
+import os
+import tempfile
+import threading
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import httpx
+
+from tasks.fetching.http import (
+    Stopped,
+    Unsteady,
+    check_status,
+    content_range,
+    new_client,
+    persistently,
+    validator_of,
+)
+from tasks.fetching.remote_video import FetchError, RemoteVideo
+
+BLOCK = 1 << 16
+MAX_AHEAD = 64
+"""Blocks that are fetched at once at most when a file is read on and on."""
+MAX_GAP = 4
+"""Blocks between two stretches that are fetched along, rather than asking twice."""
+
+Span = tuple[int, int]
+"""First byte, and the byte behind the last."""
+
+
+class RangeFile(io.RawIOBase):
+    """An opened RemoteVideo: `read`, `seek` and `tell` of a binary file. Read by one thread."""
+
+    def __init__(self, video: RemoteVideo):
+        """Ask for the first block, which tells the size. FetchError when it cannot be had."""
+        self.name = video.name
+        self.num_fetched = 0
+        """Bytes that came over the line."""
+        self.error: BaseException | None = None
+        """Why a read failed; readers in between may have swallowed it."""
+        self.is_whole = False
+        """It had to be read whole."""
+        self.hollow: Sequence[Span] = ()
+        """Spans, ascending, that read as zeros where they are not there yet."""
+        self._video = video
+        self._client = new_client(video.patience)
+        self._validator = ""
+        self._position = 0
+        self._ahead, self._read_on_at = 1, 1
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self._prefetching: threading.Thread | None = None
+        self._file = tempfile.TemporaryFile(dir=video.cache)  # noqa: SIM115 (closed with this)
+        self._have = bytearray(1)
+        self._due: set[int] = set()
+        self.size = -1
+        try:
+            self._fetch(0, BLOCK)
+        except BaseException:
+            self.close()
+            raise
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        self._position = max(start + offset, 0)
+        return self._position
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return the next bytes, all of those asked for unless the file ends. FetchError when they cannot be had."""
+        content = self.read_at(self._position, self.size if size is None or size < 0 else size)
+        self._position += len(content)
+        return content
+
+    def read_at(self, first: int, length: int) -> bytes:
+        """Return the bytes from `first` on, wherever the file stands and without moving it."""
+        length = max(min(length, self.size - first), 0)
+        try:
+            if length:
+                self._provide(first, first + length)
+        except BaseException as error:
+            self.error = self.error or error
+            raise
+        return os.pread(self._file.fileno(), length, first)  # what was never written reads as zeros
+
+    def prefetch(self, spans: Iterable[Span]) -> None:
+        """Fetch spans in the background, in their order; reading one of them waits until it is there."""
+        blocks = [(first // BLOCK, -(-stop // BLOCK)) for first, stop in spans]
+        stretches = merged(blocks, MAX_GAP)
+        self._due = {block for first, last in stretches for block in range(first, last) if not self._have[block]}
+        self._prefetching = threading.Thread(target=self._fetch_due, args=(stretches,), daemon=True)
+        self._prefetching.start()
+
+    def read_whole(self) -> None:
+        """Give up on reading parts: nothing is hollow any more."""
+        self.hollow, self.is_whole = (), True
+
+    def close(self) -> None:
+        """Let go of the connection and of what was fetched."""
+        if not self.closed:
+            self._stop.set()
+            if self._prefetching is not None:
+                self._prefetching.join()
+            self._client.close()
+            self._file.close()
+        super().close()
+
+    def _fetch_due(self, stretches: list[tuple[int, int]]) -> None:
+        try:
+            for first, last in stretches:
+                for start, stop in self._missing(first, last):
+                    self._fetch(start * BLOCK, stop * BLOCK)
+        except BaseException as error:
+            self.error = self.error or error
+        finally:
+            with self._changed:
+                self._due = set()
+                self._changed.notify_all()
+
+    def _provide(self, first: int, stop: int) -> None:
+        """See to it that [first, stop) is there, but for what is hollow."""
+        for block in range(first // BLOCK, -(-stop // BLOCK)):
+            with self._changed:
+                while block in self._due and not self._have[block]:
+                    self._changed.wait()
+            if self._have[block] or self._is_hollow(max(first, block * BLOCK), min(stop, (block + 1) * BLOCK)):
+                continue
+            if self.error is not None:
+                raise self.error
+            self._ahead = min(self._ahead * 2, MAX_AHEAD) if block == self._read_on_at else 1
+            wanted = max(block + self._ahead, -(-stop // BLOCK))
+            start, end = next(self._missing(block, min(wanted, len(self._have))))
+            self._fetch(start * BLOCK, end * BLOCK)
+            self._read_on_at = end
+
+    def _is_hollow(self, first: int, stop: int) -> bool:
+        place = bisect_right(self.hollow, (first, self.size)) - 1
+        return place >= 0 and self.hollow[place][0] <= first and stop <= self.hollow[place][1]
+
+    def _missing(self, first: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Yield the stretches of blocks in [first, stop) that are not there."""
+        block = first
+        while block < stop:
+            if self._have[block]:
+                block += 1
+                continue
+            end = block
+            while end < stop and not self._have[end]:
+                end += 1
+            yield block, end
+            block = end
+
+    def _fetch(self, first: int, stop: int) -> None:
+        """Fetch [first, stop), which begins with a block; after a break, go on where it broke off."""
+        fetched = _Stretch(first, stop)
+        persistently(lambda: self._attempt(fetched), self._video.patience, progress=lambda: fetched.at, stop=self._stop)
+
+    def _attempt(self, stretch: "_Stretch") -> None:
+        stop = stretch.stop if self.size < 0 else min(stretch.stop, self.size)
+        headers = {"Range": f"bytes={stretch.at}-{stop - 1}"}
+        if self._validator:
+            headers["If-Range"] = self._validator
+        with self._client.stream("GET", self._video.url, headers=headers) as response:
+            if response.status_code == 416 and content_range(response)[1] == 0:
+                raise FetchError("empty_file", f"{self._video.url}: the file is empty.")
+            check_status(response, (200, 206))
+            first, size = content_range(response)
+            if response.status_code == 200:
+                length = response.headers.get("Content-Length", "")
+                first, size = 0, int(length) if length.isdigit() else None
+            self._accept(response, size)
+            if first is None or (response.status_code == 206 and first != stretch.at):
+                raise Unsteady(f"{self._video.url}: the server sends another part than was asked for")
+            self._take(response, stretch, first)
+
+    def _accept(self, response: httpx.Response, size: int | None) -> None:
+        """Learn size and validator from the first answer, and hold later ones to them."""
+        if self.size < 0:
+            if size is None:
+                raise FetchError("no_ranges", f"{self._video.url}: the server does not tell the file's size.")
+            self.size, self._validator = size, validator_of(response)
+            self._have = bytearray(-(-size // BLOCK))
+            os.truncate(self._file.fileno(), size)
+        if size != self.size or validator_of(response) != self._validator or self._video.size not in (None, size):
+            message = f"{self._video.url}: changed since it was found. Run again with --refresh videos."
+            raise FetchError("video_changed", message)
+
+    def _take(self, response: httpx.Response, stretch: "_Stretch", first: int) -> None:
+        """Store an answer that begins at byte `first`: the stretch, or the whole file where Range is unknown."""
+        at = first
+        for chunk in response.iter_raw():
+            if self._stop.is_set():
+                raise Stopped
+            os.pwrite(self._file.fileno(), chunk, at)
+            begun, at = at, at + len(chunk)
+            with self._changed:
+                self.num_fetched += len(chunk)
+                # Every answer begins with a block, or goes on after a break with one whose beginning is there.
+                for block in range(begun // BLOCK, len(self._have) if at >= self.size else at // BLOCK):
+                    self._have[block] = 1
+                self._changed.notify_all()
+            stretch.at = max(stretch.at, at)
+        if stretch.at < min(stretch.stop, self.size):
+            raise Unsteady(f"{self._video.url}: the answer breaks off")
+
+
+@dataclass
+class _Stretch:
+    """Bytes that are being fetched."""
+
+    at: int
+    """The next one."""
+    stop: int
+    """The one behind the last."""
+
+
+def merged(stretches: Iterable[tuple[int, int]], max_gap: int = 0) -> list[tuple[int, int]]:
+    """Return stretches [first, stop) ascending, those at most `max_gap` apart as one.
+
+    >>> merged([(7, 8), (0, 2), (3, 5)], max_gap=1)
+    [(0, 5), (7, 8)]
+    """
+    result: list[tuple[int, int]] = []
+    for first, stop in sorted(stretches):
+        if result and first <= result[-1][1] + max_gap:
+            result[-1] = (result[-1][0], max(stop, result[-1][1]))
+        else:
+            result.append((first, stop))
+    return result

@@ -1,0 +1,151 @@
+"""Where the official annotations and videos lie: dataset + video id -> addresses, MD5s, and a place in a folder.
+
+EPIC-KITCHENS-100 comes video by video from two sites, with published MD5s (epic_videos.csv); MPII Cooking 2 comes as
+one archive. A mirror takes the place of the sites. Data only: nothing here opens a connection.
+
+Sources: https://github.com/epic-kitchens/epic-kitchens-download-scripts,
+https://github.com/epic-kitchens/epic-kitchens-100-annotations, and MPII Cooking 2's page.
+"""
+
+import csv
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from tasks.config import Reader
+
+EPIC_55 = "https://data.bris.ac.uk/datasets/3h91syskeag572hl6tvuovwv4d"
+EPIC_EXTENSION = "https://data.bris.ac.uk/datasets/2g1n6qdydwa9u22shpxqzp0t8m"
+EPIC_ANNOTATIONS = (
+    "https://raw.githubusercontent.com/epic-kitchens/epic-kitchens-100-annotations/"
+    "ea8b40457a400c3fffa1c7f406ef3dc169cc2522/EPIC_100_train.csv"
+)
+MPII = "http://datasets.d2.mpi-inf.mpg.de/MPII-Cooking-2"
+MPII_ARCHIVE = "MPII-Cooking-2-videos.tar.gz"
+OFFICIAL: dict[Reader, str] = {"epic": "https://data.bris.ac.uk/datasets", "mpii": MPII}
+"""The site that stands for a dataset's official addresses."""
+ANNOTATIONS: dict[Reader, str] = {
+    "epic": EPIC_ANNOTATIONS,
+    "mpii": f"{MPII}/annos/attributesAnnotations_MPII-Cooking-2.mat",
+}
+MD5_TABLE = Path(__file__).with_name("epic_videos.csv")
+"""video_id, md5 of all 700 videos: an extract of data/md5.csv of epic-kitchens-download-scripts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where the videos of one dataset are fetched from."""
+
+    reader: Reader
+    """Which dataset."""
+    mirror: str | None = None
+    """Address that takes the place of the official ones; with {video} or {participant} in it, the whole pattern."""
+
+    @property
+    def location(self) -> str:
+        """The address that names the site in a manifest."""
+        location = self.mirror or OFFICIAL.get(self.reader)
+        if location is None:
+            raise ValueError("There is no official site for videos of your own: name one with --mirror URL.")
+        return location.rstrip("/")
+
+    def urls(self, video_id: str) -> tuple[str, ...]:
+        """Return the addresses at which a video may lie, the likeliest first.
+
+        >>> Site(reader="epic").urls("P01_102")[0].removeprefix(EPIC_EXTENSION)
+        '/P01/videos/P01_102.MP4'
+        >>> [url.removeprefix(EPIC_55) for url in Site(reader="epic").urls("P01_02")]
+        ['/videos/train/P01/P01_02.MP4', '/videos/test/P01/P01_02.MP4']
+        >>> Site(reader="table", mirror="https://a.org/{participant}/{video}.mkv").urls("P01_02")
+        ('https://a.org/P01/P01_02.mkv',)
+        """
+        participant = video_id.partition("_")[0]
+        if self.mirror and re.search(r"\{(video|participant)\}", self.mirror):
+            filled = self.mirror.replace("{video}", quote(video_id, safe=""))
+            return (filled.replace("{participant}", quote(participant, safe="")),)
+        if self.reader == "epic":
+            return self._epic_urls(video_id, participant)
+        is_mpii, name = self.reader == "mpii", quote(video_id, safe="")
+        folders = ("", "videos/", "MPII-Cooking-2/videos/") if is_mpii else ("",)
+        endings = ("",) if Path(video_id).suffix else (".avi",) if is_mpii else (".mp4", ".MP4")
+        return tuple(f"{self.location}/{folder}{name}{ending}" for folder in folders for ending in endings)
+
+    def _epic_urls(self, video_id: str, participant: str) -> tuple[str, ...]:
+        is_extension = re.fullmatch(r"P\d\d+_1\d\d", video_id) is not None
+        file = f"{participant}/videos/{video_id}.MP4"
+        split = [f"videos/{split}/{participant}/{video_id}.MP4" for split in ("train", "test")]
+        if self.mirror is None:
+            return (f"{EPIC_EXTENSION}/{file}",) if is_extension else tuple(f"{EPIC_55}/{each}" for each in split)
+        paths = [file, f"EPIC-KITCHENS/{file}", *([] if is_extension else split), f"{video_id}.MP4"]
+        return tuple(f"{self.location}/{path}" for path in paths)
+
+    @property
+    def archive_urls(self) -> tuple[str, ...]:
+        """Addresses of the archive that holds all videos; none where there is no such archive."""
+        if self.reader != "mpii" or (self.mirror and "{" in self.mirror):
+            return ()
+        folders = ("", "MPII-Cooking-2/") if self.mirror else ("",)
+        return tuple(f"{self.location}/{folder}{MPII_ARCHIVE}" for folder in folders)
+
+    def place(self, video_id: str) -> str:
+        """Return where a fetched video is put, relative to the folder of downloads: as the official tool does it.
+
+        >>> Site(reader="epic").place("P01_102"), Site(reader="table", mirror="http://a").place("b.mkv")
+        ('EPIC-KITCHENS/P01/videos/P01_102.MP4', 'videos/b.mkv')
+        """
+        if self.reader == "epic":
+            return f"EPIC-KITCHENS/{video_id.partition('_')[0]}/videos/{video_id}.MP4"
+        suffix = "" if Path(video_id).suffix else ".avi" if self.reader == "mpii" else ".mp4"
+        return f"videos/{video_id}{suffix}"
+
+    def md5(self, video_id: str) -> str | None:
+        """Return the published MD5 of a video, None where none is."""
+        return epic_md5s().get(video_id) if self.reader == "epic" else None
+
+
+def check_mirror(mirror: str) -> None:
+    """ValueError when a mirror is no address of the web."""
+    if urlsplit(mirror).scheme not in ("http", "https") or not urlsplit(mirror).netloc:
+        raise ValueError(f"--mirror {mirror} is no address such as https://example.org/videos; a folder is --videos.")
+
+
+def is_remote(location: str) -> bool:
+    """Tell whether a location is an address rather than a folder."""
+    return location.startswith(("http://", "https://"))
+
+
+def annotation_urls(reader: Reader, mirror: str | None) -> tuple[str, ...]:
+    """Return the addresses of a dataset's official annotations; a mirror's come first. None for tables."""
+    official = ANNOTATIONS.get(reader)
+    if official is None:
+        return ()
+    if mirror is None or "{" in mirror:
+        return (official,)
+    return f"{mirror.rstrip('/')}/{official.rsplit('/', 1)[1]}", official
+
+
+@cache
+def epic_md5s() -> dict[str, str]:
+    """Map the ids of all 700 EPIC-KITCHENS-100 videos to their published MD5s."""
+    with MD5_TABLE.open(newline="", encoding="utf-8") as file:
+        return {row["video_id"]: row["md5"] for row in csv.DictReader(file)}
+
+
+def extract_md5s(rows: Iterable[dict[str, str]]) -> list[tuple[str, str]]:
+    """Return (video_id, md5) of the videos among the rows of the official md5.csv, sorted by id.
+
+    Its columns are md5, file_remote_path and version; files other than videos (frames, flow, masks) are left out.
+    """
+    videos = [row for row in rows if row["file_remote_path"].endswith(".MP4")]
+    return sorted((Path(row["file_remote_path"]).stem, row["md5"]) for row in videos)
+
+
+if __name__ == "__main__":  # python -m tasks.fetching.sites md5.csv > tasks/fetching/epic_videos.csv
+    with open(sys.argv[1], newline="", encoding="utf-8") as md5_csv:
+        print("video_id,md5")
+        for video, md5 in extract_md5s(csv.DictReader(md5_csv)):
+            print(f"{video},{md5}")

@@ -1,0 +1,149 @@
+"""Which file is which video: a folder as people keep it, or a server, + video ids -> files and their fingerprints.
+
+Knows the official layouts (EPIC-KITCHENS by participant, MPII and tables flat) and no decoder. A video id comes from
+an annotation file that anybody may have written, so it is looked up among names that the folder lists and never
+joined to a path.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from tasks.artifacts.artifact import Artifact, Outside, Record, digest_of
+from tasks.config import Patience
+from tasks.fetching.remote_video import RemoteVideo, VideoFile, VideoPlace, bytes_of
+from tasks.fetching.sites import Site, is_remote
+
+EXTENSIONS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".3gp", ".mpg", ".mpeg", ".ts", ".mts", ".flv", ".wmv")
+"""In the order of preference when a folder holds the same video twice."""
+MIB = 1 << 20
+
+
+def layout_folders(video_id: str) -> list[str]:
+    """Return where a video may lie, relative to the videos' folder, nearest first.
+
+    >>> layout_folders("P01_102")[:3]
+    ['', 'videos', 'P01/videos']
+    """
+    epic = re.match(r"(P\d\d+)_", video_id)
+    if epic is None:
+        return ["", "videos"]
+    extension = [f"{epic[1]}/videos", f"EPIC-KITCHENS/{epic[1]}/videos"]
+    epic55 = [f"{top}{split}/{epic[1]}" for top in ("", "videos/") for split in ("train", "test")]
+    return ["", "videos", *extension, *epic55]
+
+
+class VideoFolder:
+    """A folder of videos, listed once."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._listed = cache(self._list)
+
+    def _list(self, subfolder: str) -> dict[str, str]:
+        """Map the names in a subfolder, and the names without a usual extension, to file names."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(self.path / subfolder) if entry.is_file())
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        by_stem: dict[str, str] = {}
+        for name in sorted(names, key=_preference):
+            stem, extension = os.path.splitext(name)
+            if extension.lower() in EXTENSIONS:
+                by_stem.setdefault(stem, name)
+        return by_stem | {name: name for name in names}
+
+    def find(self, video_id: str) -> str | None:
+        """Return the file of a video, relative to the folder, or None."""
+        for subfolder in layout_folders(video_id):
+            name = self._listed(subfolder).get(video_id)
+            if name is not None:
+                return f"{subfolder}/{name}".lstrip("/")
+        return None
+
+
+def _preference(name: str) -> int:
+    extension = os.path.splitext(name)[1].lower()
+    return EXTENSIONS.index(extension) if extension in EXTENSIONS else len(EXTENSIONS)
+
+
+def fingerprint(file: VideoFile) -> str:
+    """Return the hex SHA-256 over a file's size and its first and last MiB: enough to tell videos of GBs apart."""
+    size = file.stat().st_size if isinstance(file, Path) else file.size
+    digest = hashlib.sha256(f"{size}\n".encode())
+    digest.update(bytes_of(file, 0, MIB))
+    digest.update(bytes_of(file, max(size - MIB, 0), MIB))
+    return digest.hexdigest()
+
+
+def record_of(video_id: str, file: VideoFile) -> Record:
+    """Return the record of a video: video_id, size, fingerprint. Not where it is: elsewhere it is the same video."""
+    size = file.stat().st_size if isinstance(file, Path) else file.size
+    return {"video_id": video_id, "size": size, "fingerprint": fingerprint(file)}
+
+
+def failed_video(video_id: str, reason: str, message: str) -> Record:
+    """Return the rejection of a video that cannot be had."""
+    return {"video_id": video_id, "status": "failed", "reason": reason, "message": message}
+
+
+def describe_video(folder: VideoFolder, video_id: str) -> Record:
+    """Return the record of a video, or its rejection when it is missing."""
+    file = folder.find(video_id)
+    if file is None:
+        message = f"no file named {video_id} with or without a usual extension in the videos' folder"
+        return failed_video(video_id, "video_missing", message)
+    return record_of(video_id, folder.path / file)
+
+
+def folder_digest(folder: Path, video_ids: Iterable[str], location: str | None = None) -> str:
+    """Return the digest of what the folder holds of these videos.
+
+    The location is part of it: the list of videos is made anew (seconds) when the folder has moved, as its manifest
+    is where later stages learn the location, while its content and with it every later key stay the same.
+    """
+    listed = VideoFolder(folder)
+    found = [describe_video(listed, video_id) for video_id in sorted(set(video_ids))]
+    return digest_of({"location": location or str(folder.absolute()), "videos": found})
+
+
+def outside_folder(folder: Path, video_ids: Iterable[str], workspace: Path) -> Outside:
+    """Return the `folder` input of stage `videos`; one inside the workspace is named from there, so both may move."""
+    location = location_of(folder, workspace)
+    return Outside(location=location, digest=folder_digest(folder, video_ids, location))
+
+
+def outside_site(site: Site, video_ids: Iterable[str]) -> Outside:
+    """Return the `folder` input of stage `videos` where videos are read at a server: its address and the videos."""
+    parts = {"site": site.location, "videos": sorted(set(video_ids))}
+    return Outside(location=site.location, digest=digest_of(parts))
+
+
+def location_of(folder: Path, workspace: Path) -> str:
+    """Return how a folder is named in a manifest: from the workspace on when it lies there, else from the root."""
+    inside = folder.absolute().is_relative_to(workspace.absolute())
+    return folder.absolute().relative_to(workspace.absolute()).as_posix() if inside else str(folder.absolute())
+
+
+def located(location: str, stage_folder: Path) -> Path:
+    """Return the folder that a location names; `stage_folder` is any `workspace/STAGE/NAME`."""
+    return stage_folder.absolute().parent.parent / location
+
+
+def video_paths(videos: Artifact, patience: Patience | None = None) -> dict[str, VideoPlace]:
+    """Map the video ids of a finished `videos` artifact to where they are: files, or addresses to read ranges from."""
+    location = videos.manifest["inputs"]["folder"]["outside"]
+    if is_remote(location):
+        urls, cache = videos.manifest["facts"]["urls"], videos.path.parent
+        return {
+            record["video_id"]: RemoteVideo(
+                url=urls[record["video_id"]], size=record["size"], cache=cache, patience=patience or Patience()
+            )
+            for record in videos.records()
+        }
+    folder = VideoFolder(located(location, videos.path))
+    video_ids = [record["video_id"] for record in videos.records()]
+    return {video_id: folder.path / (folder.find(video_id) or video_id) for video_id in video_ids}

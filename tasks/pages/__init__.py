@@ -1,0 +1,1 @@
+"""Records and artifacts -> what a page needs."""

@@ -1,0 +1,197 @@
+"""Segments -> the statistics of the paper's appendix 7.1, each by several named rules, and what the page draws. Pure.
+
+The paper does not say how it decides that an instruction names an ending point, so its share is counted in every
+way that suggests itself, side by side.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from evaluation.paper import DatasetFigures
+from tasks.annotations.instructions import END_PREPOSITIONS, parse_instruction
+from tasks.artifacts.artifact import Record
+
+PREPOSITIONS = END_PREPOSITIONS | {
+    *("from", "off", "of", "with", "at", "by", "for", "near", "beside", "behind", "between", "through", "around"),
+    *("above", "below", "across", "against", "along", "using", "via"),
+}
+"""What rule `any_prep` looks for."""
+IN_ON_TO = frozenset({"in", "into", "on", "onto", "to"})
+NUM_LISTED = 200
+"""Verbs, objects and places that are listed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A way to count what an instruction says."""
+
+    statistic: str
+    """start_point | end_point | neither"""
+    name: str
+    meaning: str
+    holds: Callable[[Record], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """What came of a rule."""
+
+    statistic: str
+    rule: str
+    meaning: str
+    count: int
+    percent: float | None
+    """Of all; None when there are none."""
+    paper_percent: float | None
+    """What the paper prints of this statistic, whatever its rule."""
+
+
+def words_of(instruction: str) -> list[str]:
+    """Return the words in lower case, without punctuation."""
+    return re.findall(r"[^\s,.;:!?()\"]+", instruction.lower())
+
+
+def has_word(instruction: str, wanted: frozenset[str]) -> bool:
+    """Tell whether one of `wanted` follows the first word, other than the particle of turn or switch on or off.
+
+    >>> [has_word(each, IN_ON_TO) for each in ("put cup on table", "turn on light", "turn on tap in sink", "on")]
+    [True, False, True, False]
+    """
+    words = words_of(instruction)
+    is_switch = words[:1] in (["turn"], ["switch"])
+    rest = words[1:]
+    if is_switch:
+        particle = next((place for place, word in enumerate(rest) if word in ("on", "off")), None)
+        rest = [word for place, word in enumerate(rest) if place != particle]
+    return not wanted.isdisjoint(rest)
+
+
+def destination_of(row: Record) -> str:
+    """Return the end point that the grammar of instructions.py finds, whatever the record's own says."""
+    return parse_instruction(row["instruction"], row["verb"].replace(" ", "-")).end_point
+
+
+RULES = (
+    Rule(
+        statistic="end_point",
+        name="record",
+        meaning="the pair's own end point, by which long-distance candidates are chosen: annotated, else dest_pp",
+        holds=lambda row: bool(row["end_point"]),
+    ),
+    Rule(
+        statistic="end_point",
+        name="dest_pp",
+        meaning="in, into, on, onto, to, inside, over, under or towards a place, after an object",
+        holds=lambda row: bool(destination_of(row)),
+    ),
+    Rule(
+        statistic="end_point",
+        name="in_on_to",
+        meaning="a word in, into, on, onto or to, but for turn or switch on",
+        holds=lambda row: has_word(row["instruction"], IN_ON_TO),
+    ),
+    Rule(
+        statistic="end_point",
+        name="any_prep",
+        meaning="any preposition, but for turn or switch on or off",
+        holds=lambda row: has_word(row["instruction"], PREPOSITIONS),
+    ),
+    Rule(
+        statistic="start_point",
+        name="record",
+        meaning="the pair's own start point: annotated, else what follows from, off or out of",
+        holds=lambda row: bool(row["start_point"]),
+    ),
+    Rule(
+        statistic="start_point",
+        name="from",
+        meaning="the word from",
+        holds=lambda row: has_word(row["instruction"], frozenset({"from"})),
+    ),
+    Rule(
+        statistic="neither",
+        name="record",
+        meaning="the pair has neither a start point nor an end point of its own: verb and object only",
+        holds=lambda row: not row["start_point"] and not row["end_point"],
+    ),
+    Rule(
+        statistic="neither",
+        name="no_prep",
+        meaning="no preposition, by any_prep",
+        holds=lambda row: not has_word(row["instruction"], PREPOSITIONS),
+    ),
+)
+MULTI_NOUN = "two or more nouns annotated (all_nouns of EPIC-KITCHENS, counted over all segments)"
+
+
+def count_by_rules(
+    rows: Sequence[Record], facts: Mapping[str, Any], num_segments: int, paper: DatasetFigures | None
+) -> list[Counted]:
+    """Return every rule's count over `rows`; `multi_noun` comes from the reader's `facts` over `num_segments`."""
+    printed: dict[str, float] = {}
+    if paper is not None:
+        printed = {name: getattr(paper, f"{name}_percent") for name in ("start_point", "end_point", "neither")}
+    counted = [
+        _counted(rule.statistic, rule.name, rule.meaning, sum(map(rule.holds, rows)), len(rows), printed)
+        for rule in RULES
+    ]
+    if "num_several_nouns" in facts:
+        several = _counted("end_point", "multi_noun", MULTI_NOUN, facts["num_several_nouns"], num_segments, printed)
+        counted.insert(sum(rule.statistic == "end_point" for rule in RULES), several)
+    return counted
+
+
+def _counted(statistic: str, rule: str, meaning: str, count: int, num: int, printed: Mapping[str, float]) -> Counted:
+    percent = round(100 * count / num, 2) if num else None
+    return Counted(
+        statistic=statistic,
+        rule=rule,
+        meaning=meaning,
+        count=count,
+        percent=percent,
+        paper_percent=printed.get(statistic),
+    )
+
+
+def first_words(rows: Sequence[Record]) -> Counter[str]:
+    """Count the actions as the paper most likely does: by the first word of the instruction."""
+    return Counter(words[0] for words in (words_of(row["instruction"]) for row in rows) if words)
+
+
+def statistics_of(
+    rows: Sequence[Record], facts: Mapping[str, Any], num_segments: int, paper: DatasetFigures | None
+) -> dict[str, Any]:
+    """Return everything that is counted, as plain data. `rows`: pairs where they are cut, else segments."""
+    durations = np.array([row["stop_s"] - row["start_s"] for row in rows], dtype=np.float64)
+    columns = ("verb", "object", "end_point")
+    listed = {f"{name}s": Counter(row[name] for row in rows if row[name]).most_common() for name in columns}
+    return {
+        "num": len(rows),
+        "num_videos": len({row["video_id"] for row in rows}),
+        "num_participants": len({row["group"] for row in rows}),
+        "num_actions": len(first_words(rows)),
+        "num_overlapping": sum(row["overlaps"] for row in rows),
+        "durations_s": _spread(durations),
+        "rules": [asdict(each) for each in count_by_rules(rows, facts, num_segments, paper)],
+        "num_distinct": {name: len(each) for name, each in listed.items()},
+        "actions": first_words(rows).most_common(),
+    } | {name: each[:NUM_LISTED] for name, each in listed.items()}
+
+
+def _spread(durations: np.ndarray) -> dict[str, float | int]:
+    if not len(durations):
+        return {}
+    return {
+        "sum": round(float(durations.sum()), 2),
+        "mean": round(float(durations.mean()), 3),
+        "median": round(float(np.median(durations)), 3),
+        "min": round(float(durations.min()), 3),
+        "max": round(float(durations.max()), 3),
+        "num_under_1_s": int((durations < 1).sum()),
+        "num_over_30_s": int((durations > 30).sum()),
+    }

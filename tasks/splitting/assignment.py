@@ -1,0 +1,201 @@
+"""Pairs -> which set each belongs to, by a keyed hash: never by the order of the rows. Pure.
+
+Two ways: the paper's, in which test pairs are drawn at random and so share their videos with training; and disjoint
+ones, in which whole groups (videos or participants) are held out and what is left of them is trained on by nobody.
+"""
+
+import hashlib
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from tasks.artifacts.artifact import Record
+from tasks.config import SplitsConfig
+from tasks.splitting.combinations import BEYOND_NUM_TRAIN, combinations_of, held_out_combinations
+
+MIN_CAMERA_SHIFT = 0.05
+"""The view counts as moved from this shift on, as a share of the picture's side."""
+GROUP_COLUMNS = {"video-disjoint": ("video", "video_id"), "participant-disjoint": ("participant", "group")}
+"""Method -> what a group is called, and the column that names it."""
+
+
+def hash_rank(seed: int, segment_id: str) -> int:
+    """Return the place of a segment in the draw: a 64-bit hash keyed by `seed`; the smallest are drawn first."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{segment_id}".encode()).digest()[:8], "big")
+
+
+def in_hash_order(seed: int, names: Collection[str]) -> list[str]:
+    """Return names in the order in which they are drawn."""
+    return sorted(names, key=lambda name: (hash_rank(seed, name), name))
+
+
+def is_long_distance(row: Record) -> bool:
+    """Tell whether a pair can stand for a long-distance action: it names an end point, and its view moved."""
+    return bool(row["end_point"]) and row["camera_shift"] >= MIN_CAMERA_SHIFT
+
+
+@dataclass(kw_only=True)
+class Assignment:
+    """Where every pair goes."""
+
+    splits: dict[str, str] = field(default_factory=dict)
+    """segment_id -> train, validation, test<N>, long<N> or unseen<N>, N being its size."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """segment_id -> why it is in no split."""
+
+
+def assign_splits(rows: Sequence[Record], config: SplitsConfig, chosen: Sequence[str] = ()) -> Assignment:
+    """Return where every row goes. `chosen`: segments that a person chose as the long-distance set.
+
+    ValueError when a set cannot be filled.
+    """
+    everything = rows
+    held = combinations_of(rows, config.unseen_combinations, besides=chosen)
+    rows = [row for row in rows if row["segment_id"] not in held]
+    num_long = len(chosen) or share_of(len(rows), config.num_long_distance, config)
+    sizes = {
+        f"test{share_of(len(rows), config.num_test, config)}": share_of(len(rows), config.num_test, config),
+        f"long{num_long}": num_long,
+        "validation": config.num_validation,
+    }
+    draw = _Draw(rows, config, chosen)
+    drawn = draw.from_all(*sizes.values()) if config.method == "paper" else draw.from_groups(*sizes.values())
+    assignment = Assignment(left_out=draw.left_out)
+    for split, members in zip(sizes, drawn, strict=True):
+        assignment.splits |= dict.fromkeys(members, split)
+    gone = assignment.splits.keys() | draw.left_out.keys()
+    train = [each for each in draw.order if each not in gone]
+    assignment.splits |= dict.fromkeys(train[: config.num_train], "train")
+    assignment.left_out |= dict.fromkeys(train[len(train[: config.num_train]) :], BEYOND_NUM_TRAIN)
+    if held:
+        unseen, left_out = held_out_combinations(in_hash_order(config.seed, held), everything, config)
+        assignment.splits |= dict.fromkeys(unseen, f"unseen{config.num_unseen}")
+        assignment.left_out |= left_out
+    sizes |= {f"unseen{config.num_unseen}": config.num_unseen, "train": config.num_train or 1}
+    _check_sizes(assignment, sizes, draw, config)
+    return assignment
+
+
+def share_of(num_pairs: int, num_asked: int, config: SplitsConfig) -> int:
+    """Return the size of a test set of which `num_asked` pairs are asked: no more than its share, no less than 1."""
+    if config.max_test_share >= 1:
+        return num_asked
+    return min(num_asked, max(1, int(num_pairs * config.max_test_share)))
+
+
+class _Draw:
+    """The pairs in the order in which they are drawn, and what has been drawn of them."""
+
+    def __init__(self, rows: Sequence[Record], config: SplitsConfig, chosen: Sequence[str]):
+        self.rows = {row["segment_id"]: row for row in rows}
+        self.order = in_hash_order(config.seed, self.rows)
+        self.config = config
+        self.chosen = list(chosen)
+        self.left_out: dict[str, str] = {}
+        self.testable = {
+            each for each, row in self.rows.items() if not (config.test_without_overlap and row["overlaps"])
+        }
+        self.moved = {each for each in self.testable if is_long_distance(self.rows[each])}
+
+    def from_all(self, num_test: int, num_long: int, num_validation: int) -> tuple[list[str], list[str], list[str]]:
+        """Draw test, long-distance and validation pairs from all pairs.
+
+        The test set is drawn before the long-distance set, so that it stays a random sample.
+        """
+        test = self._first(num_test, self.testable - set(self.chosen))
+        long = self.chosen or self._furthest(num_long, self.moved - set(test))
+        return test, long, self._first(num_validation, self.rows.keys() - set(test) - set(long))
+
+    def from_groups(self, num_test: int, num_long: int, num_validation: int) -> tuple[list[str], list[str], list[str]]:
+        """Draw them from groups that are held out whole; note what is left of these groups.
+
+        Of these `held_out_share` of all are drawn by their hash; where they do not suffice, those follow that cost the
+        fewest training pairs. Test and long-distance sets share groups; validation has its own.
+        """
+        kind, column = GROUP_COLUMNS[self.config.method]
+        groups: dict[str, set[str]] = defaultdict(set)
+        for segment_id, row in self.rows.items():
+            groups[row[column]].add(segment_id)
+        random = self.testable - set(self.chosen)
+        held = set(in_hash_order(self.config.seed, groups)[: math.ceil(self.config.held_out_share * len(groups))])
+        held |= self._groups_for(num_test, random, groups, held)
+        test = self._first(num_test, random & _union(groups, held))
+        held |= {self.rows[each][column] for each in self.chosen}
+        if not self.chosen:
+            held |= self._groups_for(num_long, self.moved - set(test), groups, held)
+        inside = _union(groups, held)
+        long = self.chosen or self._furthest(num_long, (self.moved - set(test)) & inside)
+        others = {name: members for name, members in groups.items() if name not in held}
+        beside = _union(groups, self._groups_for(num_validation, self.rows.keys(), others, set()))
+        validation = self._first(num_validation, beside)
+        self.left_out = dict.fromkeys(sorted(inside - {*test, *long}), f"{kind}_in_test")
+        self.left_out |= dict.fromkeys(sorted(beside - set(validation)), f"{kind}_in_validation")
+        return test, long, validation
+
+    def _first(self, num: int, of: Collection[str]) -> list[str]:
+        return [each for each in self.order if each in of][:num]
+
+    def _furthest(self, num: int, of: Collection[str]) -> list[str]:
+        return sorted(self._first(len(of), of), key=lambda each: -self.rows[each]["camera_shift"])[:num]
+
+    def _groups_for(self, num: int, eligible: Collection[str], groups: dict[str, set[str]], held: set[str]) -> set[str]:
+        """Return further groups to hold out, so that those and the `held` ones have `num` eligible pairs."""
+        wanted = set(eligible)
+        missing = num - sum(len(groups[each] & wanted) for each in held)
+        rest = in_hash_order(self.config.seed, groups.keys() - held)
+        offers = [(each, len(groups[each] & wanted), len(groups[each])) for each in rest]
+        return cheapest_groups(offers, missing)
+
+
+def _union(groups: dict[str, set[str]], names: Collection[str]) -> set[str]:
+    return set().union(*(groups[name] for name in names))
+
+
+def cheapest_groups(offers: Sequence[tuple[str, int, int]], num: int) -> set[str]:
+    """Return groups that together have at least `num` eligible pairs and as few pairs in all as possible.
+
+    offers: (name, eligible pairs, pairs); of equal choices the one of earlier offers. A knapsack by dynamic
+    programming: exact, in len(offers) x num steps. All groups that have any where even those are too few.
+    """
+    offers = [offer for offer in offers if offer[1]]
+    if num <= 0:
+        return set()
+    if sum(eligible for _, eligible, _ in offers) < num:
+        return {name for name, _, _ in offers}
+    infinite = 1 + sum(pairs for _, _, pairs in offers)
+    cost = [0] + [infinite] * num  # cost[n]: fewest pairs with which n eligible ones are reached
+    taken: list[bytearray] = []  # taken[i][n]: offer i is in the best choice for n among the offers up to i
+    for _, eligible, pairs in offers:
+        took = bytearray(num + 1)
+        for reached in range(num, 0, -1):
+            with_it = cost[max(0, reached - eligible)] + pairs
+            if with_it < cost[reached]:
+                cost[reached], took[reached] = with_it, 1
+        taken.append(took)
+    names, reached = set(), num
+    for (name, eligible, _), took in zip(reversed(offers), reversed(taken), strict=True):
+        if took[reached]:
+            names.add(name)
+            reached = max(0, reached - eligible)
+    return names
+
+
+def _check_sizes(assignment: Assignment, asked: dict[str, int], draw: _Draw, config: SplitsConfig) -> None:
+    sizes = Counter(assignment.splits.values())
+    for name, size in asked.items():
+        if sizes[name] >= size:
+            continue
+        message = (
+            f"splits: {name} cannot be filled: {size} pairs are asked for and {sizes[name]} are left. There are "
+            f"{len(draw.rows)} pairs, {len(draw.testable)} of them allowed in test sets and {len(draw.moved)} of those "
+            "with an end point and a moved view. "
+        )
+        if config.method != "paper":
+            kind, column = GROUP_COLUMNS[config.method]
+            num_groups = len({row[column] for row in draw.rows.values()})
+            message += f"Of {num_groups} {kind}s whole ones are held out ({config.method}). "
+        raise ValueError(
+            message + "Give more videos, or lower num_test, num_long_distance, num_validation, num_unseen, num_train, "
+            "max_test_share or the quality limits of SplitsConfig."
+        )

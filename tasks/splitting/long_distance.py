@@ -1,0 +1,110 @@
+"""Candidates for the long-distance test set, and the file in which a person says which of them it is made of.
+
+The paper chose its 100 pairs by hand: actions after which the head camera looks somewhere else, as their end point
+says. Here pairs that name an end point are ranked by how far the view moved, and a person ticks those that are meant.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.artifacts.artifact import Record
+from tasks.splitting.assignment import is_long_distance
+
+COLUMNS = ("chosen", "segment_id", "rank", "camera_shift", "instruction", "end_point", "video_id", "start_s", "stop_s")
+"""Columns of a table of candidates; `chosen` is empty, for a person to mark."""
+MARKS = frozenset({"1", "x", "y", "yes", "true"})
+"""What counts as a mark in the column `chosen`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The long-distance set as a person chose it."""
+
+    segment_ids: tuple[str, ...]
+    """In the file's order."""
+    chosen_by: str
+    """Who chose, in their own words; "" when they do not say."""
+    how: str
+    """How it was chosen; "" when they do not say."""
+
+
+def rank_candidates(rows: Iterable[Record], splits: Mapping[str, str]) -> list[Record]:
+    """Return the pairs that may be chosen, the furthest first, with `rank` from 1.
+
+    These are pairs with an end point and a moved view that are in no random test set and not in validation.
+    """
+    taken = {each for each, split in splits.items() if split.startswith("test") or split == "validation"}
+    found = [row for row in rows if row["segment_id"] not in taken and is_long_distance(row)]
+    found.sort(key=lambda row: (-row["camera_shift"], row["segment_id"]))
+    return [row | {"rank": rank} for rank, row in enumerate(found, start=1)]
+
+
+def candidates_csv(candidates: Sequence[Record]) -> str:
+    """Return the candidates as a CSV with COLUMNS and a column `chosen_by`."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*COLUMNS, "chosen_by"], restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(candidates)
+    return text.getvalue()
+
+
+def choice_csv(choice: Choice) -> str:
+    """Return a choice as the CSV that `read_choice` reads."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["segment_id", "chosen_by", "how"])
+    writer.writerows([each, choice.chosen_by, choice.how] for each in choice.segment_ids)
+    return text.getvalue()
+
+
+def read_choice(path: Path) -> Choice:
+    """Read a CSV with a column `segment_id` and, if wanted, `chosen`, `chosen_by` and `how`.
+
+    With a column `chosen` only the marked rows count. ValueError, which names file and row, for what is no such table,
+    chooses nothing, or names a segment twice.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            columns = reader.fieldnames or []
+            rows = [{name: (row.get(name) or "").strip() for name in columns} for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: not a CSV file in UTF-8 ({error}).") from error
+    if "segment_id" not in columns:
+        raise ValueError(
+            f"{path}: column 'segment_id' is missing. `editaction candidates --out FILE.csv` writes such a table."
+        )
+    marked = {
+        number: row
+        for number, row in enumerate(rows, start=1)
+        if row["segment_id"] and ("chosen" not in columns or row["chosen"].lower() in MARKS)
+    }
+    if not marked:
+        raise ValueError(f"{path}: no segment is chosen. Write x into the column `chosen`, or keep only chosen rows.")
+    first_row: dict[str, int] = {}
+    for number, row in marked.items():
+        first = first_row.setdefault(row["segment_id"], number)
+        if first != number:
+            raise ValueError(f"{path}: row {number} names {row['segment_id']} again, after row {first}. Remove one.")
+    return Choice(
+        segment_ids=tuple(first_row),
+        chosen_by="; ".join(sorted({row.get("chosen_by", "") for row in marked.values()} - {""})),
+        how="; ".join(sorted({row.get("how", "") for row in marked.values()} - {""})),
+    )
+
+
+def check_choice(choice: Choice, where: str, rows: Iterable[Record], left_out: Mapping[str, str]) -> None:
+    """Raise ValueError when a chosen segment is no pair of `rows`; `left_out`: reason of those filtered before."""
+    known = {row["segment_id"] for row in rows}
+    unknown = [each for each in choice.segment_ids if each not in known]
+    if unknown:
+        listed = ", ".join(f"{each} ({left_out[each]})" if each in left_out else each for each in unknown[:5]) + (
+            ", ..." if len(unknown) > 5 else ""
+        )
+        raise ValueError(
+            f"{where}: {len(unknown)} of {len(choice.segment_ids)} chosen segments are no pairs here: {listed}. "
+            "Choose among those of `editaction candidates`."
+        )

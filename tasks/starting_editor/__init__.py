@@ -1,0 +1,1 @@
+"""The kitchen's starting editor, built from drawn pictures."""

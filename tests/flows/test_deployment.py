@@ -1,0 +1,192 @@
+"""On a Prefect server: the deployments of prefect.yaml, run by a worker, retried through the API, scheduled by cron."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.artifacts.artifact import artifacts_of
+from tests.support.commands import ROOT, TINY, run, wait_until
+from tests.support.server_api import get, post
+
+pytestmark = pytest.mark.slow
+
+FLOWS = {"build_dataset", "choose_long_distance", "fine_tune", "evaluate", "reproduce", "objective_study", "nightly"}
+
+
+def prefect(*arguments: str, api_url: str, expect: int = 0) -> str:
+    """Run the `prefect` command in the project's folder, as the README says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PREFECT_API_URL": api_url, "EDITACTION_HOME": str(ROOT), "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == expect, f"prefect {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def deployed(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with all deployments and a process worker."""
+    prefect("work-pool", "create", "local", "--type", "process", api_url=server)
+    prefect("--no-prompt", "deploy", "--all", api_url=server)
+    log = (tmp_path_factory.mktemp("worker") / "worker.log").open("w")
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "prefect", "worker", "start", "--pool", "local"],
+        cwd=ROOT,
+        env=os.environ
+        | {
+            "PREFECT_API_URL": server,
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "PYTHONPATH": str(ROOT),
+            "OMP_NUM_THREADS": "1",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        process_group=0,
+    )
+    yield server
+    os.killpg(worker.pid, signal.SIGTERM)
+    try:
+        worker.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        os.killpg(worker.pid, signal.SIGKILL)
+
+
+def start_run(api_url: str, deployment: str, request: dict[str, Any]) -> str:
+    """Ask for a run of a deployment; return the run's id."""
+    found = get(api_url, f"/deployments/name/{deployment}")
+    created = post(api_url, f"/deployments/{found['id']}/create_flow_run", {"parameters": {"request": request}})
+    return str(created["id"])
+
+
+def state_of(api_url: str, run_id: str) -> dict[str, Any]:
+    return get(api_url, f"/flow_runs/{run_id}")["state"] or {}
+
+
+def wait_for_end(api_url: str, run_id: str, *, within_s: float = 300) -> dict[str, Any]:
+    ends = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+    assert wait_until(lambda: state_of(api_url, run_id).get("type") in ends, within_s=within_s, every_s=0.5)
+    return state_of(api_url, run_id)
+
+
+def task_states(api_url: str, run_id: str) -> dict[str, list[str]]:
+    """Return the names of the states of a run's task runs, its subflows' included, by the task's name."""
+    runs, frontier = [run_id], [run_id]
+    while frontier:
+        tasks = post(api_url, "/task_runs/filter", {"task_runs": {"flow_run_id": {"any_": frontier}}})
+        parents = [task["id"] for task in tasks]
+        children = (
+            post(api_url, "/flow_runs/filter", {"flow_runs": {"parent_task_run_id": {"any_": parents}}})
+            if parents
+            else []
+        )
+        frontier = [child["id"] for child in children]
+        runs += frontier
+    states: dict[str, list[str]] = {}
+    for task in post(api_url, "/task_runs/filter", {"task_runs": {"flow_run_id": {"any_": runs}}, "limit": 200}):
+        states.setdefault(task["name"].split(":")[0], []).append(task["state_name"])
+    return states
+
+
+def test_every_flow_is_deployed_and_nightly_is_scheduled_at_its_cron_times(deployed: str) -> None:
+    deployments = post(deployed, "/deployments/filter", {})
+    flows = {flow["id"]: flow["name"] for flow in post(deployed, "/flows/filter", {})}
+    assert {flows[each["flow_id"]] for each in deployments} == FLOWS
+    nightly = next(each for each in deployments if flows[each["flow_id"]] == "nightly")
+
+    def scheduled() -> list[dict[str, Any]]:
+        found = post(
+            deployed,
+            "/flow_runs/filter",
+            {"flow_runs": {"deployment_id": {"any_": [nightly["id"]]}, "state": {"type": {"any_": ["SCHEDULED"]}}}},
+        )
+        return list(found)
+
+    assert wait_until(lambda: len(scheduled()) >= 2, within_s=120, every_s=1)
+    times = [datetime.fromisoformat(run["expected_start_time"].replace("Z", "+00:00")) for run in scheduled()]
+    assert {(when.hour, when.minute, when.utcoffset().total_seconds()) for when in times} == {(2, 15, 0.0)}
+    assert len(set(times)) == len(times)
+
+
+def test_reproduce_runs_to_its_end_by_a_worker_and_then_finds_everything_cached(deployed: str, tmp_path: Path) -> None:
+    request = {"preset": "demo", "workspace": str(tmp_path / "workspace"), "settings": TINY}
+    out = prefect(
+        "deployment",
+        "run",
+        "reproduce/reproduce",
+        "--param",
+        f"request={json.dumps(request)}",
+        "--watch",
+        api_url=deployed,
+    )
+    assert "Completed" in out
+    assert len(artifacts_of(tmp_path / "workspace", "report")) == 1
+    again = start_run(deployed, "reproduce/reproduce", request)
+    assert wait_for_end(deployed, again)["type"] == "COMPLETED"
+
+    def cached() -> set[str]:
+        return {name for name, seen in task_states(deployed, again).items() if "Cached" in seen}
+
+    # States of task runs reach the database some time after the flow has ended.
+    wait_until(lambda: "report" in cached(), within_s=60, every_s=1)
+    assert cached() >= {
+        "kitchen",
+        "frames",
+        "editor",
+        "scores",
+        "report",
+    }
+
+
+def test_a_failed_run_retried_through_the_api_does_only_the_failed_work(deployed: str, tmp_path: Path) -> None:
+    run("kitchen", "--out", "k", "--style", "mpii", "--videos", "3", cwd=tmp_path)
+    broken = sorted((tmp_path / "k" / "videos").iterdir())[0]
+    whole = broken.read_bytes()
+    broken.write_bytes(b"no video")
+    request = {
+        "preset": "lc",
+        "annotations": str(tmp_path / "k" / "annotations.mat"),
+        "videos": str(tmp_path / "k" / "videos"),
+        "workspace": str(tmp_path / "workspace"),
+        "start": str(ROOT / "modeling" / "starting_editor"),
+        "until": "splits",
+        "settings": {"splits.num_test": 5},
+    }
+    run_id = start_run(deployed, "reproduce/reproduce", request)
+    failed = wait_for_end(deployed, run_id)
+    assert failed["type"] == "FAILED"
+    assert "frames" in failed["message"]
+    broken.write_bytes(whole)
+    time.sleep(3)  # a retry within a second of the end races with the worker's own report
+    answer = post(deployed, f"/flow_runs/{run_id}/set_state", {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}})
+    assert answer["status"] == "ACCEPT"
+    assert wait_until(lambda: state_of(deployed, run_id).get("type") == "COMPLETED", within_s=120, every_s=1)
+    frames = artifacts_of(tmp_path / "workspace", "frames")[-1]
+    assert frames.manifest["items"] == {"total": 3, "run": 1}
+    assert frames.num_failed == 0
+    assert len(artifacts_of(tmp_path / "workspace", "segments")) == 1
+
+
+def test_nightly_compares_with_the_night_before(deployed: str, tmp_path: Path) -> None:
+    request = {"preset": "demo", "workspace": str(tmp_path / "workspace"), "settings": TINY}
+    for settings in (TINY, TINY | {"edits.sampling.num_steps": 2}):
+        run_id = start_run(deployed, "nightly/nightly", request | {"settings": settings})
+        assert wait_for_end(deployed, run_id)["type"] == "COMPLETED"
+    latest = get(deployed, "/artifacts/nightly/latest")
+    rows = [line for line in latest["data"].splitlines() if line.startswith("| ") and "measure" not in line]
+    assert rows
+    assert all(len(line.split("|")) == 6 and line.split("|")[2].strip() for line in rows)

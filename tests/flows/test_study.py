@@ -1,0 +1,300 @@
+"""The study's tables from made-up verdicts: what is compared with what, over which scenes and seeds."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from evaluation.study import arm_row, arm_runs, comparisons, diagnostics, equal_in, told_apart_shares
+from evaluation.study_tables import study_page
+from flows.study import StudyRequest, make_run, study_job, study_runs
+from flows.study_arms import ACTION_COST, ARMS, PLAIN_ARMS, REG_COST, STATIC_COST, STEPS, arm, arms_named, step_cost
+from flows.wiring.main_job import Dataset
+from tasks.artifacts.stage import stage
+from tasks.config import StudiedArm, StudyConfig, ToldApartConfig, VerdictsConfig
+from tasks.study import study
+
+SCENES = [("test4", "move"), ("test4", "open"), ("test4", "open"), ("unseen3", "move")] + [("unseen3", "move")] * 40
+
+
+def verdicts_of(share, seed, scenes=SCENES):
+    """Return records of an editor that carries out so large a share of the held-out scenes, and all others."""
+    rng = np.random.default_rng(seed)
+    return [
+        {
+            "segment_id": f"s{number}",
+            "split": split,
+            "verb": verb,
+            "seed": 0,
+            "carried_out": bool(split == "test4" or rng.random() < share),
+            "kept": True,
+        }
+        for number, (split, verb) in enumerate(scenes)
+    ]
+
+
+def runs_of(name, share, seeds, start="shipped"):
+    return arm_runs(start, name, {seed: verdicts_of(share, 10 * seed + int(100 * share)) for seed in seeds})
+
+
+REFERENCES = ("plain", "plain_long")
+FACTS = {
+    "plain": {"name": "plain", "num_steps": 500, "compute": 1.0, "references": REFERENCES},
+    "plain_long": {"name": "plain_long", "num_steps": 850, "compute": 1.7, "references": REFERENCES},
+    "better": {"name": "better", "num_steps": 500, "compute": 1.7, "references": REFERENCES},
+    "part": {"name": "part", "num_steps": 500, "compute": 1.4, "references": ("better",)},
+    "untouched": {"name": "untouched", "num_steps": 0, "compute": 0.0, "references": REFERENCES},
+}
+
+
+def test_subsets_are_the_seen_scenes_and_the_held_out_ones():
+    runs = runs_of("plain", 0.5, (0, 1))
+    assert {subset: table.shape for (subset, measure), table in runs.tables.items() if measure == "carried_out"} == {
+        "seen": (3, 2),
+        "unseen": (41, 2),
+    }
+
+
+def test_a_scene_that_one_seed_lacks_is_left_out_of_all():
+    few, all_of_them = verdicts_of(0.5, 1)[:-3], verdicts_of(0.5, 2)
+    runs = arm_runs("shipped", "plain", {0: few, 1: all_of_them})
+    assert runs.tables["unseen", "carried_out"].shape == (38, 2)
+    assert runs.tables["unseen", "carried_out"][:, 1].tolist() == [
+        row["carried_out"]
+        for row in sorted(all_of_them[:-3], key=lambda row: row["segment_id"])
+        if row["split"] != "test4"
+    ]
+
+
+def test_arms_are_compared_on_the_seeds_that_both_have_and_at_equal_steps_or_compute_only():
+    every = [
+        runs_of("plain", 0.2, (0, 1, 2, 3, 4)),
+        runs_of("plain_long", 0.25, (0, 1)),
+        runs_of("better", 0.9, (1, 2, 3, 4, 5)),
+        runs_of("untouched", 0.0, (0,)),
+        runs_of("better", 0.9, (0,), start="weak"),
+    ]
+    found = comparisons(every, FACTS)
+    assert [(each["arm"], each["reference"], each["equal_in"], each["seeds"]) for each in found] == [
+        ("better", "plain", ["steps"], [1, 2, 3, 4]),
+        ("better", "plain_long", ["compute"], [1]),
+    ]
+    steps = found[0]["unseen_carried_out"]
+    values = [runs.tables["unseen", "carried_out"] for runs in every]
+    assert steps["mean"] == pytest.approx(100 * (values[2][:, :4].mean() - values[0][:, 1:].mean()), abs=0.01)
+    assert steps["low"] < steps["mean"] < steps["high"]
+    assert steps["intervals_apart"]
+    assert steps["p"] < 0.01
+    assert not comparisons(every[:2], FACTS)
+
+
+def test_an_arm_is_compared_with_its_own_references():
+    every = [runs_of(name, 0.5, (0, 1)) for name in ("plain", "better", "part")]
+    found = [(each["arm"], each["reference"]) for each in comparisons(every, FACTS)]
+    assert found == [("better", "plain"), ("part", "better")]
+
+
+def test_an_ablation_is_compared_with_what_it_leaves_a_part_of():
+    compared = {each.name for each in ARMS if "editaction_demo" in each.references}
+    assert compared == {"without_action", "without_reg", "without_freezing"}
+    assert {name for each in ARMS for name in each.references} <= {each.name for each in ARMS}
+
+
+def test_two_arms_can_be_equal_in_both_and_nearly_equal_compute_is_equal():
+    assert equal_in(FACTS["plain"] | {"compute": 1.05}, FACTS["plain"]) == ["steps", "compute"]
+    assert equal_in(FACTS["better"], FACTS["plain_long"] | {"compute": 1.4}) == []
+
+
+def test_told_apart_leaves_out_pairs_without_such_a_negative():
+    rows = [
+        {"split": "unseen3", "own": 0.1, "disjoint": 0.2, "same_verb": 0.05},
+        {"split": "unseen3", "own": 0.1, "disjoint": 0.3, "same_verb": None},
+        {"split": "test4", "own": 0.5, "disjoint": 0.4, "same_verb": 0.6},
+    ]
+    assert told_apart_shares(rows, ("disjoint", "same_verb")) == {
+        "unseen_disjoint": 1.0,
+        "unseen_same_verb": 0.0,
+        "seen_disjoint": 0.0,
+        "seen_same_verb": 1.0,
+    }
+
+
+def test_diagnostics_are_those_of_the_steps_that_have_them():
+    entries = [
+        {"static": 0.5, "fallbacks": {"content": 1}, "skipped": 0, "action_gradient_ratio": 0.4},
+        {"static": 0.3, "fallbacks": {"content": 0}, "skipped": 1},
+        {"static": 0.1, "fallbacks": {"content": 0}, "skipped": 2, "action_gradient_ratio": 0.2},
+    ]
+    facts = diagnostics(entries, num_last=2)
+    assert facts["static_end"] == pytest.approx(0.2)
+    assert [facts[f"action_gradient_ratio_{when}"] for when in ("first", "mean", "last")] == [0.4, 0.3, 0.2]
+    assert (facts["fallback_content_per_step"], facts["skipped"]) == (0.333, 2)
+
+
+def test_a_row_tells_each_seed_and_verb_and_the_interval_over_both():
+    row = arm_row(runs_of("better", 0.9, (0, 1, 2)))
+    assert row["seen_by_verb"] == {
+        "move": {"percent": 100, "num_scenes": 1},
+        "open": {"percent": 100, "num_scenes": 2},
+    }
+    assert row["unseen_by_verb"]["move"]["percent"] == row["unseen_carried_out"]["mean"]
+    assert row["unseen_carried_out"]["mean"] == pytest.approx(np.mean(row["unseen_by_seed"]), abs=0.01)
+    assert (row["seeds"], row["unseen_carried_out"]["num_scenes"]) == ([0, 1, 2], 41)
+
+
+# --- the arms ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_an_arm_costs_is_what_its_terms_cost_at_the_steps_where_they_count():
+    sharp = arm("sharp").objective
+    assert step_cost(arm("finetuned").objective) == STATIC_COST
+    assert step_cost(sharp) == STATIC_COST + ACTION_COST
+    assert step_cost(arm("every4").objective) == STATIC_COST + ACTION_COST / 4
+    assert step_cost(arm("noisy_half").objective) == STATIC_COST + ACTION_COST / 2
+    assert step_cost(arm("editaction_demo").objective) == STATIC_COST + ACTION_COST + REG_COST
+
+
+@pytest.mark.parametrize(("budget", "like"), [("action", "sharp"), ("all", "editaction_demo")])
+def test_arms_of_equal_compute_cost_the_same(budget, like):
+    computes = {each.name: each.num_steps() * each.cost for each in ARMS if each.budget == budget}
+    reference = arm(like).num_steps() * arm(like).cost
+    assert computes
+    assert all(abs(each / reference - 1) < 0.01 for each in computes.values()), computes
+    assert {each.num_steps() for each in ARMS if each.budget == "steps" and each.objective} == {STEPS}
+
+
+def test_plain_fine_tuning_stands_beside_every_other_arm_at_its_steps_and_beside_the_main_ones_at_their_compute():
+    def equal(name):
+        facts = {each.name: {"num_steps": each.num_steps(), "compute": each.num_steps() * each.cost} for each in ARMS}
+        return {reference: equal_in(facts[name], facts[reference]) for reference in PLAIN_ARMS}
+
+    assert equal("sharp") == {"finetuned": ["steps"], "finetuned_x1.7": ["compute"], "finetuned_x2.1": []}
+    assert equal("editaction_demo") == {"finetuned": ["steps"], "finetuned_x1.7": [], "finetuned_x2.1": ["compute"]}
+    assert equal("every4") == {"finetuned": [], "finetuned_x1.7": ["compute"], "finetuned_x2.1": []}
+
+
+def test_every_arm_has_a_name_and_an_objective_of_its_own():
+    assert len({each.name for each in ARMS}) == len(ARMS)
+    assert len({(each.objective, each.budget) for each in ARMS}) == len(ARMS)
+    assert len([each for each in ARMS if each.role == "ablation"]) == 3
+
+
+def test_arms_are_named_by_name_or_role_and_kept_in_their_order():
+    assert [each.name for each in arms_named("sharp,finetuned", "lc")] == ["finetuned", "sharp"]
+    assert {each.role for each in arms_named("sweep", "lc")} == {"sweep"}
+    assert len(arms_named("all", "lc")) == len(ARMS)
+    assert len(arms_named("all", "hc")) < 6
+    assert [each.name for each in arms_named("every4", "hc")] == ["every4"]
+    with pytest.raises(ValueError, match="no arm 'evry4'"):
+        arms_named("evry4", "lc")
+
+
+def test_runs_go_breadth_first_and_no_arm_has_more_seeds_than_it_wants(tmp_path):
+    request = StudyRequest(
+        workspace=str(tmp_path), starts=("a=x/y", "b=x/z"), arms="untouched,finetuned,every4", seeds=3
+    )
+    assert [run.name for run in study_runs(request)] == [
+        *("a__untouched__0", "a__finetuned__0", "a__every4__0", "b__untouched__0", "b__finetuned__0", "b__every4__0"),
+        *("a__finetuned__1", "a__every4__1", "b__finetuned__1", "b__every4__1", "a__finetuned__2", "b__finetuned__2"),
+    ]
+
+
+def test_settings_change_the_studys_own(tmp_path):
+    request = StudyRequest(workspace=str(tmp_path), settings={"splits.num_train": 99, "editor.batch_size": 4})
+    config = study_job(request).config
+    assert (config.splits.num_train, config.splits.num_unseen, config.editor.batch_size) == (99, 300, 4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"style": "mpii"}, "no style 'mpii'"),
+        ({"starts": ("x",)}, "NAME=FOLDER"),
+        ({"starts": ("a__b=x",)}, "NAME=FOLDER"),
+        ({"seeds": 0}, "at least 1"),
+    ],
+)
+def test_a_request_that_cannot_be_is_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        StudyRequest(**fields)
+
+
+# --- the stage --------------------------------------------------------------------------------------------------------
+
+
+@stage
+def verdicts(work, config, *, share, seed):
+    """Write made-up verdicts."""
+    work.write_rows(verdicts_of(float(share.location), int(seed.location)))
+
+
+@stage
+def told_apart(work, config):
+    """Write made-up errors."""
+    work.write_rows([{"split": "unseen3", "own": 0.1, "disjoint": 0.2, "same_verb": 0.05, "same_object": None}])
+
+
+@stage
+def editor(work, config):
+    """Write the log of a training that never was."""
+    row = {"static": 0.5, "fallbacks": {"content": 1}, "skipped": 0, "action_gradient_ratio": 0.4}
+    (work.path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    work.write_rows([{"editor": "drawn"}])
+
+
+def test_the_stage_gathers_what_is_there(tmp_path):
+    from tasks.artifacts.artifact import Outside, digest_of
+
+    inputs = {}
+    for name, share in (("plain", 0.2), ("better", 0.9)):
+        for seed in (0, 1):
+            given = {
+                key: Outside(location=str(each), digest=digest_of(each))
+                for key, each in (("share", share), ("seed", seed))
+            }
+            made = verdicts.run(tmp_path, f"{name}-{seed}", VerdictsConfig(), **given)
+            inputs[f"verdicts__shipped__{name}__{seed}"] = made.path
+            inputs[f"told__shipped__{name}__{seed}"] = told_apart.run(tmp_path, "t", ToldApartConfig()).path
+            inputs[f"editor__shipped__{name}__{seed}"] = editor.run(tmp_path, "t", VerdictsConfig()).path
+    arms = tuple(
+        StudiedArm(name=name, role="main", budget="steps", num_steps=500, compute=compute, references=("plain",))
+        for name, compute in (("plain", 1.0), ("better", 1.7))
+    )
+    made = study.run(tmp_path, "lc", StudyConfig(style="lc", arms=arms), **inputs)
+    content = json.loads((made.path / "study.json").read_text())
+    assert [(row["arm"], row["seeds"], row["told_apart"]) for row in content["rows"]] == [
+        (name, [0, 1], {"unseen_disjoint": 1.0, "unseen_same_verb": 0.0}) for name in ("plain", "better")
+    ]
+    assert [(each["arm"], each["reference"]) for each in content["comparisons"]] == [("better", "plain")]
+    assert content["num_scenes"] == {"seen": 3, "unseen": 41}
+    page = (made.path / "study.md").read_text()
+    assert page == study_page(content)
+    assert "| shipped | better | 500 | 1.70 | 2 |" in page
+    assert f"| shipped | better | 100 / {content['rows'][1]['unseen_carried_out']['mean']:.0f} |" in page
+
+
+def test_runs_side_by_side_share_the_cores_unless_somebody_said_otherwise():
+    """Otherwise their threads wait for each other, spinning: seconds a step instead of hundredths."""
+    code = "from flows.study import share_cores; share_cores(1000); import torch; print(torch.get_num_threads())"
+    for said, expected in ({}, "1"), ({"OMP_NUM_THREADS": "3"}, "3"):
+        environment = {name: each for name, each in os.environ.items() if name != "OMP_NUM_THREADS"} | said
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.split()[-1] == expected
+
+
+def test_only_the_first_seeds_are_asked_what_they_tell_apart_and_the_others_are_done_without(tmp_path):
+    request = StudyRequest(workspace=str(tmp_path), starts=("a=owner/name",), arms="finetuned", seeds=3)
+    nothing = Dataset(kitchen=None, segments=None, videos=None, frames=None, splits=None, shards=None)
+    asked = []
+
+    def make(stage, label, config, **inputs):
+        asked.append((label, stage))
+        return None if stage == "told_apart" else tmp_path / stage
+
+    made = [make_run(request, study_job(request), nothing, run, make) for run in study_runs(request)]
+    labels = [label for label, stage in asked if stage == "told_apart"]
+    assert labels == ["lc-a-finetuned-0", "lc-a-finetuned-1"]
+    assert [each.is_done for each in made] == [False, False, True]

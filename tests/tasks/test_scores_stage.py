@@ -1,0 +1,129 @@
+"""Scores of a drawn run: references, editors, oracle, and what happens to pairs that an editor lacks."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tasks.config import ScoresConfig
+from tasks.scores import join_goals, scores
+from tests.support.drawn_run import DrawnEdits, DrawnKitchen, draw_run, edits
+
+CONFIG = ScoresConfig(num_bootstrap=40)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return draw_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def scored(run, tmp_path_factory):
+    return scores.run(tmp_path_factory.mktemp("scores"), "t", CONFIG, **run.scored_inputs())
+
+
+@pytest.fixture(scope="module")
+def content(scored):
+    return json.loads((scored.path / "scores.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def rows(content):
+    (table,) = content["splits"]
+    return {row["editor"]: row for row in table["rows"]}
+
+
+def test_the_references_come_first_and_the_untouched_start_before_the_editor(content):
+    (table,) = content["splits"]
+    assert [row["name"] for row in table["rows"]] == [
+        "copy of the input",
+        "ground truth",
+        "untouched start",
+        "EditAction",
+    ]
+
+
+def test_copying_scores_no_distance_to_the_input_and_carries_nothing_out(rows):
+    copy = rows["copy"]
+    assert copy["fid_input"]["mean"] == 0
+    assert copy["fid_output"]["mean"] > 0
+    assert copy["carried_out_percent"]["mean"] == 0
+    assert copy["kept_percent"]["mean"] == 100
+
+
+def test_ground_truth_is_the_ceiling(rows):
+    truth = rows["truth"]
+    assert truth["fid_output"]["mean"] == 0
+    assert truth["acc_match_gt_percent"]["mean"] == 100
+    assert truth["carried_out_percent"]["mean"] == 100
+    assert truth["kept_percent"]["mean"] == 100
+
+
+def test_an_editor_that_copies_scores_as_the_copy_does(rows):
+    for name in ("fid_input", "fid_output", "acc_match_gt_percent", "acc_label_percent", "carried_out_percent"):
+        assert rows["start"][name]["mean"] == pytest.approx(rows["copy"][name]["mean"]), name
+
+
+def test_an_editor_is_as_good_as_what_it_did(rows):
+    """7 of 10 pairs are ground truth; of the first 7 two overlap and are not judged: 5 of 8."""
+    carried_out = rows["editaction"]["carried_out_percent"]
+    assert carried_out["per_seed"] == [62.5, 62.5]
+    assert carried_out["std"] == 0
+    assert carried_out["interval"][0] < 62.5 < carried_out["interval"][1]
+    assert rows["copy"]["fid_output"]["mean"] > rows["editaction"]["fid_output"]["mean"] > 0
+
+
+def test_only_pairs_with_a_goal_and_without_overlap_are_judged(content, scored):
+    assert content["splits"][0]["num_pairs"] == 10
+    assert content["splits"][0]["num_judged"] == 8
+    records = list(scored.records())
+    assert len(records) == 2 * 2 * 10
+    assert sum(row["carried_out"] is None for row in records) == 2 * 2 * 2
+    assert {row["editor"] for row in records} == {"start", "editaction"}
+
+
+def test_the_means_by_verb_are_those_of_the_records(content, scored):
+    records = [row for row in scored.records() if row["editor"] == "editaction" and row["carried_out"] is not None]
+    for verb in content["splits"][0]["by_verb"]:
+        outcomes = [row["carried_out"] for row in records if row["verb"] == verb["verb"]]
+        mean = verb["by_editor"]["editaction"]["carried_out_percent"]
+        assert mean == pytest.approx(100 * np.mean(outcomes)) if outcomes else mean is None
+    assert sum(verb["num_judged"] for verb in content["splits"][0]["by_verb"]) == 8
+
+
+def test_a_pair_that_one_editor_lacks_is_left_out_for_all_and_listed_as_failed(run, tmp_path):
+    missing = next(row["segment_id"] for row in run.shards.records() if row["split"] != "train")
+    lacking = edits.run(tmp_path, "lacking", DrawnEdits(left_out=missing), shards=run.shards.path)
+    artifact = scores.run(tmp_path, "t", CONFIG, **(run.scored_inputs() | {"edits_start": lacking.path}))
+    assert [(row["segment_id"], row["reason"]) for row in artifact.rejected()] == [(missing, "edit_missing")]
+    content = json.loads((artifact.path / "scores.json").read_text())
+    assert content["splits"][0]["num_pairs"] == 9
+    assert missing not in {row["segment_id"] for row in artifact.records()}
+
+
+def test_without_a_kitchen_nothing_is_said_of_goals(run, tmp_path):
+    inputs = run.scored_inputs()
+    del inputs["kitchen"]
+    content = json.loads((scores.run(tmp_path, "t", CONFIG, **inputs).path / "scores.json").read_text())
+    assert content["is_drawn_kitchen"] is False
+    assert content["splits"][0]["num_judged"] == 0
+    assert {row["carried_out_percent"] for row in content["splits"][0]["rows"]} == {None}
+
+
+def test_long_distance_edits_have_no_distance_to_the_input(tmp_path):
+    run = draw_run(tmp_path, DrawnKitchen(split="long10"))
+    content = json.loads((scores.run(tmp_path, "t", CONFIG, **run.scored_inputs()).path / "scores.json").read_text())
+    assert {row["fid_input"] for row in content["splits"][0]["rows"]} == {None}
+    assert content["splits"][0]["rows"][0]["fid_output"]["mean"] > 0
+
+
+def test_scoring_again_gives_the_same_bytes(run, scored, tmp_path):
+    again = scores.run(tmp_path, "t", CONFIG, **run.scored_inputs())
+    assert again.digest == scored.digest
+
+
+@pytest.mark.parametrize(("offset_s", "is_joined"), [(0.0, True), (0.029, True), (-0.029, True), (0.04, False)])
+def test_goals_are_joined_by_video_and_start(offset_s, is_joined):
+    goals = [{"video_id": "a", "start_s": 1.0}, {"video_id": "a", "start_s": 2.0}, {"video_id": "b", "start_s": 1.0}]
+    joined = join_goals([{"segment_id": "x", "video_id": "a", "start_s": 2.0 + offset_s}], goals)
+    assert joined == ({"x": goals[1]} if is_joined else {})
