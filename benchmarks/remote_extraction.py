@@ -30,9 +30,10 @@ from tasks.config import FramesConfig, Patience
 from tasks.cutting.pairs import VideoJob, VideoPairs
 from tasks.cutting.remote_pairs import cut_video
 from tasks.fetching.downloads import Download, download_all
-from tasks.fetching.remote_video import RemoteVideo, readable
+from tasks.fetching.opening import readable
+from tasks.fetching.remote_video import RemoteVideo
 from tasks.fetching.video_files import fingerprint
-from tasks.video.exact_frames import ffmpeg_program
+from tasks.video.ffmpeg import ffmpeg_program
 
 WIDTH, HEIGHT, RATE = 1920, 1080, 50
 FRAMES_A_MINUTE = 60 * RATE

@@ -25,12 +25,13 @@ from typing import Any
 
 from benchmarks.recording import RESULTS, record
 from flows.commands.server import prefect_server, set_environment
-from flows.wiring.job import Request, make_job
+from flows.wiring.job import make_job
 from flows.wiring.making import plainly, run_job
+from flows.wiring.request import Request
 from tasks.artifacts.artifact import Artifact, artifacts_of
 from tasks.artifacts.building import watching
 from tasks.stages import STAGES
-from tasks.video.exact_frames import ffmpeg_program
+from tasks.video.ffmpeg import ffmpeg_program
 
 NUM_VIDEOS, SEGMENTS_PER_VIDEO = 700, 110
 NUM_RERUNS = 3

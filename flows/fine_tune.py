@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from flows.wiring.job import Request
+from flows.wiring.request import Request
 from flows.wiring.running import run_stages
 
 

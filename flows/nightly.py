@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from flows.evaluate import evaluate
-from flows.wiring.job import Request
+from flows.wiring.request import Request
 from tasks.artifacts.artifact import artifacts_of
 
 

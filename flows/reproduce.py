@@ -5,7 +5,7 @@ from prefect import flow
 from flows.build_dataset import build_dataset
 from flows.evaluate import evaluate
 from flows.fine_tune import fine_tune
-from flows.wiring.job import Request
+from flows.wiring.request import Request
 from flows.wiring.running import goes_beyond, raise_for_failed_items
 
 

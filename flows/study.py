@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from flows.study_arms import ARMS, STEPS, Arm, arms_named
-from flows.wiring.job import Job, Request, make_job, outside_start
+from flows.wiring.job import Job, make_job, outside_start
 from flows.wiring.main_job import Dataset, Make, dataset
-from flows.wiring.presets import STARTING_EDITOR, with_settings
+from flows.wiring.presets import STARTING_EDITOR
+from flows.wiring.request import Request
+from flows.wiring.settings import with_settings
 from tasks.artifacts.artifact import Artifact, Input, Outside, find_artifact, stage_key
 from tasks.artifacts.processes import num_workers
 from tasks.config import SplitsConfig, StudiedArm, StudyConfig, ToldApartConfig, VerdictsConfig

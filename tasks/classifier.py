@@ -15,24 +15,20 @@ from transformers import TimesformerForVideoClassification
 
 from evaluation.classifier.clips import NUM_FRAMES, Clip, pair_clip, squash
 from evaluation.classifier.timesformer import SmallShape, published_timesformer, save_timesformer, small_timesformer
-from evaluation.classifier.training import TrainRecipe, fixed_threads, train
+from evaluation.classifier.training import NUM_THREADS, TrainRecipe, fixed_threads, train
 from evaluation.metrics.action_accuracy import UNKNOWN, label_indices, predict
 from modeling.atomic import atomic_folder, write_json
 from modeling.data.images import Picture
 from modeling.data.loader import Examples
-from tasks.artifacts.artifact import Artifact, Record, Work
+from tasks.artifacts.artifact import Artifact, Record
+from tasks.artifacts.keyed_hash import hash_rank
 from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
 from tasks.config import ClassifierConfig
 from tasks.cutting.clips import CLIPS, Segment, cut_all
-from tasks.splitting.assignment import hash_rank
+from tasks.splitting.assignment import NOT_TESTED
 
 CHECKPOINT = "checkpoint.safetensors"
-NUM_THREADS = 1
-"""Threads of training and testing, whatever the machine: weights depend on their number.
-
-One: at this size two gain little, and on a busy machine they wait for each other (76 s of CPU against 5 an epoch).
-"""
-NOT_TESTED = ("train", "validation")
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,15 @@ from evaluation.pages.page import ShownEdit, ShownPair
 from evaluation.paper import DATASETS, DatasetFigures
 from modeling.atomic import write_bytes, write_json
 from modeling.data.images import read_image
-from tasks.artifacts.artifact import Artifact, Record, Work
+from tasks.artifacts.artifact import Artifact, Record
 from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
 from tasks.config import DatasetConfig
 from tasks.cutting.quality import QUALITY
 from tasks.pages.dataset_statistics import statistics_of
 from tasks.pages.dataset_tables import leakage_table, rules_of, splits_table
 from tasks.pages.shown import funnel_of, gallery_rows, provenance_of
-from tasks.splits import LEAKAGE
+from tasks.splitting.leakage import LEAKAGE
 
 PAGE = "dataset.html"
 STATISTICS = "statistics.json"

@@ -19,12 +19,14 @@ from typing import IO, Any
 
 from modeling.atomic import write_bytes, write_json
 from modeling.config import TrainConfig
+from modeling.runs.log import METRICS
 from modeling.runs.watcher import note_of
-from tasks.artifacts.artifact import Artifact, Outside, Work
+from tasks.artifacts.artifact import Artifact, Outside
 from tasks.artifacts.building import REPOSITORY, StageFailed, code_commit
 from tasks.artifacts.stage import end, spawn, stage
+from tasks.artifacts.work import Work
 
-CONFIG, FACTS, METRICS = "train.json", "facts.json", "metrics.jsonl"
+CONFIG, FACTS = "train.json", "facts.json"
 LOG, CHECKPOINTS = "training.log", "checkpoints"
 SCRATCH = {LOG, CHECKPOINTS, "validation", "tensorboard", "wandb"}
 """Kept beside the result without being part of it."""

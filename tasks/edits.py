@@ -15,14 +15,14 @@ from modeling.data.example import Example
 from modeling.data.images import encode_png
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import Editor
-from tasks.artifacts.artifact import Artifact, Input, Record, Work, digest_of
+from tasks.artifacts.artifact import Artifact, Input, Record, digest_of, editor_location
 from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
 from tasks.config import EditsConfig
+from tasks.splitting.assignment import NOT_TESTED
 
 PICTURES_PER_ITEM = 24
 """Pictures edited between two done-records: what a kill can cost."""
-NOT_TESTED = ("train", "validation")
-"""Splits that are not edited."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +50,6 @@ class _LazyEditor:
     @cached_property
     def loaded(self) -> Editor:
         return Editor.load(editor_location(self._start), self._device)
-
-
-def editor_location(editor: Input) -> str:
-    """Return the pipeline folder of an editor artifact, or the folder or hub id of an editor from outside."""
-    return str(editor.path / "pipeline") if isinstance(editor, Artifact) else editor.location
 
 
 def picture_seed(seed: int, segment_id: str) -> int:

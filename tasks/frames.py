@@ -7,12 +7,13 @@ from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 
 from tasks.annotations.segment import Segment
-from tasks.artifacts.artifact import Artifact, Work, digest_of
+from tasks.artifacts.artifact import Artifact, digest_of
 from tasks.artifacts.stage import process_pool, stage
+from tasks.artifacts.work import Work
 from tasks.config import FramesConfig
 from tasks.cutting.pairs import DECODER_KEY, VideoJob, VideoPairs, all_failed, picture_folder
 from tasks.cutting.remote_pairs import cut_video, fetched_counts
-from tasks.fetching.remote_video import size_of
+from tasks.fetching.opening import size_of
 from tasks.fetching.video_files import video_paths
 from tasks.stages import STAGES
 from tasks.video.decoding import decoder_settings

@@ -23,10 +23,10 @@ from evaluation.kitchen.actions import goal_of
 from evaluation.kitchen.world import PICTURE_PX
 from modeling.atomic import atomic_file, write_bytes
 from tasks.annotations.kitchen import Acted, start_s, stop_s, write_epic_csv, write_mpii_mat
-from tasks.artifacts.artifact import Work
 from tasks.artifacts.stage import process_pool, stage
+from tasks.artifacts.work import Work
 from tasks.config import KitchenConfig
-from tasks.video.exact_frames import ffmpeg_program
+from tasks.video.ffmpeg import ffmpeg_program
 
 MIN_ACTIONS, MAX_ACTIONS = 22, 38
 """Actions in one video."""

@@ -15,11 +15,13 @@ from modeling.atomic import write_bytes
 from modeling.config import SamplingConfig, TrainConfig
 from modeling.data.images import read_image
 from modeling.data.loader import Examples
-from tasks.artifacts.artifact import Artifact, Record, Work, read_records
+from modeling.runs.log import METRICS
+from tasks.artifacts.artifact import Artifact, Record, read_records
 from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
 from tasks.config import ReportConfig
+from tasks.pages.editor_names import EDITS, editor_name
 from tasks.pages.shown import funnel_of, gallery_rows, provenance_of
-from tasks.scores import EDITS, editor_name
 
 EDITOR = "editor_"
 """Beginning of the names of the inputs that are further editors, trained by another method."""
@@ -188,7 +190,7 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
     num_videos = inputs["videos"].manifest["counts"]["kept"] if "videos" in inputs else None
     trained = {editor_name(main): inputs["editor"]} if "editor" in inputs else {}
     trained |= {editor_name(name.removeprefix(EDITOR)): each for name, each in known.items() if name.startswith(EDITOR)}
-    logs = {name: list(read_records(each.path / "metrics.jsonl")) for name, each in trained.items()}
+    logs = {name: list(read_records(each.path / METRICS)) for name, each in trained.items()}
     metrics = next(iter(logs.values()), [])
     settings = {name: settings_of(name, each.manifest["config"]) for name, each in stages.items()}
     settings["edits"] = settings_of("edits", edits[EDITS + main].manifest["config"])

@@ -10,51 +10,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from evaluation.classifier.timesformer import load_timesformer
-from evaluation.classifier.training import fixed_threads
+from evaluation.classifier.training import NUM_THREADS, fixed_threads
 from evaluation.metrics.fid import feature_network
 from evaluation.scoring.rows import Candidate, Resampling, SplitPairs, half_split_fid, score_row, verb_rows
 from evaluation.scoring.split_scorer import Judge, SplitScorer
 from modeling.atomic import write_json
 from modeling.data.images import Picture, read_image
 from modeling.data.loader import Examples
-from tasks.artifacts.artifact import Artifact, Record, Work, read_records
+from tasks.annotations.goals import join_goals
+from tasks.artifacts.artifact import Artifact, Record, read_records
 from tasks.artifacts.stage import stage
-from tasks.classifier import NOT_TESTED, NUM_THREADS
+from tasks.artifacts.work import Work
 from tasks.config import ScoresConfig
+from tasks.pages.editor_names import EDITS, editor_name
+from tasks.splitting.assignment import NOT_TESTED
 
-EDITS = "edits_"
-"""Beginning of the names of the inputs that are edits; what follows is the editor's label."""
-GOAL_TOLERANCE_S = 0.03
-"""How far a segment's start may lie from its goal's: less than one frame at 25 per second."""
-EDITOR_NAMES = {
-    "start": "untouched start",
-    "editaction": "EditAction",
-    "finetuned": "fine-tuned InstructPix2Pix",
-    "without_action": "without L_action",
-    "without_reg": "without L_reg",
-    "without_freezing": "nothing frozen",
-}
-"""How labels are printed; others with spaces for underscores."""
 Key = tuple[str, int, str]
 """Editor's label, seed, segment_id."""
-
-
-def editor_name(label: str) -> str:
-    """Return how an editor is printed."""
-    return EDITOR_NAMES.get(label, label.replace("_", " "))
-
-
-def join_goals(rows: Sequence[Record], goals: Sequence[Record]) -> dict[str, Record]:
-    """Return the goal of each segment: the nearest of its video that starts within GOAL_TOLERANCE_S."""
-    by_video: dict[str, list[Record]] = defaultdict(list)
-    for goal in goals:
-        by_video[goal["video_id"]].append(goal)
-    joined = {}
-    for row in rows:
-        near = sorted(by_video[row["video_id"]], key=lambda goal: abs(goal["start_s"] - row["start_s"]))
-        if near and abs(near[0]["start_s"] - row["start_s"]) <= GOAL_TOLERANCE_S:
-            joined[row["segment_id"]] = near[0]
-    return joined
 
 
 def edited_pictures(edits: Mapping[str, Artifact]) -> dict[Key, Path]:

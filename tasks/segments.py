@@ -8,8 +8,9 @@ from tasks.annotations.mpii import read_mpii
 from tasks.annotations.pair_list import read_as_annotations
 from tasks.annotations.segment import Annotations, mark_overlaps, write_segments
 from tasks.annotations.table import read_table
-from tasks.artifacts.artifact import Outside, Work
+from tasks.artifacts.artifact import Outside
 from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
 from tasks.config import SegmentsConfig
 
 

@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 
 from modeling.atomic import atomic_file
 from modeling.data.example import METADATA, Example, write_shard
-from tasks.artifacts.artifact import RECORDS, Artifact, Record, Work, digest_of
+from tasks.artifacts.artifact import RECORDS, Artifact, Record, digest_of
+from tasks.artifacts.keyed_hash import hash_rank
 from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
 from tasks.config import ShardsConfig
-from tasks.splitting.assignment import hash_rank
 
 INDEX = "index.parquet"
 """Name of the table of all examples."""

@@ -14,16 +14,15 @@ from typing import Any
 
 from modeling.atomic import write_json
 from tasks.annotations.pair_list import recorded_splits
-from tasks.artifacts.artifact import Artifact, Outside, Record, Work
+from tasks.artifacts.artifact import Artifact, Outside, Record
 from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
 from tasks.config import QualityLimits, SplitsConfig
 from tasks.cutting.quality import QUALITY_REASONS, poor_quality
 from tasks.splitting.assignment import GROUP_COLUMNS, MIN_CAMERA_SHIFT, Assignment, assign_splits, is_long_distance
-from tasks.splitting.leakage import leakage_of
+from tasks.splitting.leakage import LEAKAGE, leakage_of
 from tasks.splitting.long_distance import Choice, check_choice, read_choice
 
-LEAKAGE = "leakage.json"
-"""Split -> what it shares with training; see leakage.py."""
 OTHER_VERB = "other_verb"
 """Reason of a pair whose verb is not among `SplitsConfig.verbs`."""
 FILTERED = ("segment_id", "video_id", "instruction")

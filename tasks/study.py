@@ -10,10 +10,11 @@ from dataclasses import asdict
 from evaluation.study import JudgedRun, diagnostics, study_content, told_apart_shares
 from evaluation.study_tables import study_page
 from modeling.atomic import write_bytes, write_json
-from tasks.artifacts.artifact import Artifact, Work, read_records
+from modeling.runs.log import METRICS
+from tasks.artifacts.artifact import Artifact, read_records
 from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
 from tasks.config import StudyConfig
-from tasks.editor import METRICS
 
 RESULT, PAGE = "study.json", "study.md"
 

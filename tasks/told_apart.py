@@ -11,10 +11,11 @@ from modeling.editors.instruct_pix2pix import Editor
 from modeling.measuring.telling_apart import PAIRS_AT_ONCE, Asked
 from modeling.objective.kindred_negatives import make_sampler
 from modeling.objective.negatives import NegativeSampler
-from tasks.artifacts.artifact import Artifact, Input, Record, Work
+from tasks.artifacts.artifact import Artifact, Input, Record, editor_location
 from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
 from tasks.config import ToldApartConfig
-from tasks.edits import NOT_TESTED, editor_location
+from tasks.splitting.assignment import NOT_TESTED
 
 
 @stage

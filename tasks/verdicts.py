@@ -6,10 +6,11 @@ judges each by itself, once.
 
 from evaluation.kitchen.judge import judge
 from modeling.data.images import read_image
-from tasks.artifacts.artifact import Artifact, Work, read_records
+from tasks.annotations.goals import join_goals
+from tasks.artifacts.artifact import Artifact, read_records
 from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
 from tasks.config import VerdictsConfig
-from tasks.scores import join_goals
 
 
 @stage

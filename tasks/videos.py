@@ -7,11 +7,13 @@ Three ways to the same records: `local` finds files in a folder; `download` firs
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from tasks.artifacts.artifact import Artifact, Outside, Record, Work, digest_of
+from tasks.artifacts.artifact import Artifact, Outside, Record, digest_of
 from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
 from tasks.config import Reader, VideosConfig
 from tasks.fetching.fill_folder import fill_folder
-from tasks.fetching.remote_video import FetchError, RemoteVideo, readable
+from tasks.fetching.opening import readable
+from tasks.fetching.remote_video import FetchError, RemoteVideo
 from tasks.fetching.sites import Site, is_remote
 from tasks.fetching.video_files import VideoFolder, describe_video, failed_video, located, record_of
 

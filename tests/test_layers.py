@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tasks.stages import STAGES
+
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("modeling", "evaluation", "tasks", "flows")
 """Each may import itself and what stands before it."""
@@ -24,6 +26,18 @@ def imported_modules(path: Path) -> set[str]:
     return modules
 
 
+def imported_files(path: Path) -> set[Path]:
+    """Return the project's files that a file imports, wherever in the file; `from folder import file` is one too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    files = {ROOT / f"{name.replace('.', '/')}.py" for name in names}
+    return {file for file in files if file.is_file()}
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_imports_only_its_own_layer_and_lower_ones(path: Path) -> None:
     layer = path.relative_to(ROOT).parts[0]
@@ -36,6 +50,33 @@ def test_prefect_appears_only_in_flows_and_in_the_one_task_file_that_meets_it(pa
     uses_prefect = any(module.split(".")[0] == "prefect" for module in imported_modules(path))
     layer = path.relative_to(ROOT).parts[0]
     assert not uses_prefect or layer == "flows" or path == ROOT / "tasks" / "artifacts" / "stage.py"
+
+
+IMPORTS = {path: imported_files(path) for path in FILES}
+NO_STAGES = {"config.py", "stages.py", "__init__.py"}
+
+
+def is_stage(path: Path) -> bool:
+    """Tell whether a file is a stage: it lies in tasks/ itself and is not what all stages share."""
+    return path.parent == ROOT / "tasks" and path.name not in NO_STAGES
+
+
+@pytest.mark.parametrize("path", filter(is_stage, FILES), ids=lambda path: path.name)
+def test_no_stage_file_imports_a_stage_file(path: Path) -> None:
+    assert not [str(each) for each in IMPORTS[path] if is_stage(each)]
+
+
+def test_every_stage_of_the_stage_graph_has_a_file_and_every_file_is_a_stage() -> None:
+    assert {path.stem for path in FILES if is_stage(path)} == set(STAGES)
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    """Imports inside functions and those for the type checker count too."""
+    waiting = dict(IMPORTS)
+    while free := [path for path, needs in waiting.items() if not needs & waiting.keys()]:
+        for path in free:
+            del waiting[path]
+    assert not sorted(str(path.relative_to(ROOT)) for path in waiting)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tasks.video.exact_frames import ffmpeg_program
+from tasks.video.ffmpeg import ffmpeg_program
 from tests.support.clips import BLOCK, HEIGHT, NUM_BITS, WIDTH, block_corners
 
 FILM_WIDTH, FILM_HEIGHT, FILM_RATE = 1920, 1080, 50

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from modeling.data.images import encode_jpeg
-from tasks.video.exact_frames import Moment, Shown, ffmpeg_program, read_moments
+from tasks.video.exact_frames import Moment, Shown, read_moments
+from tasks.video.ffmpeg import ffmpeg_program
 
 SIZE_PX = 512
 EXTRACTED_PX = 256

@@ -4,18 +4,24 @@ Source: Bertasius et al. 2021, arXiv:2102.05095, and its code (github.com/facebo
 attention over space and time, eight frames.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import TimesformerConfig, TimesformerForVideoClassification
 from transformers.utils import logging
 
-from evaluation.classifier.clips import NUM_FRAMES
+from evaluation.classifier.clips import NUM_FRAMES, Clip
+
+PIXEL_MEAN, PIXEL_STD = 0.45, 0.225
+"""Of every channel, as the published checkpoints were trained (not ImageNet's three values): black is -2."""
+ChannelOrder = Literal["rgb", "bgr"]
 
 PIXEL_SCALE = 1.7
 """Typical deviation of what the classifier sees of a bright picture; the patch map divides by it."""
@@ -158,3 +164,11 @@ def load_timesformer(folder: Path) -> TimesformerForVideoClassification:
     """Read what `save_timesformer` wrote."""
     with _no_bars():
         return TimesformerForVideoClassification.from_pretrained(folder, use_safetensors=True)
+
+
+def to_model_input(clips: Sequence[Clip] | NDArray[np.uint8], channel_order: ChannelOrder) -> Tensor:
+    """Return float [B, 8, 3, H, W], (pixel / 255 - 0.45) / 0.225, from B clips uint8 RGB [8, H, W, 3]."""
+    pixels = torch.from_numpy(np.ascontiguousarray(np.stack(list(clips)))).permute(0, 1, 4, 2, 3)
+    if channel_order == "bgr":
+        pixels = pixels.flip(2)
+    return (pixels.float() / 255 - PIXEL_MEAN) / PIXEL_STD

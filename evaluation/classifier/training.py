@@ -21,9 +21,14 @@ from torch.nn import functional
 from transformers import TimesformerForVideoClassification
 
 from evaluation.classifier.clips import Clip
-from evaluation.classifier.timesformer import DropPath
-from evaluation.metrics.action_accuracy import ChannelOrder, to_model_input
+from evaluation.classifier.timesformer import ChannelOrder, DropPath, to_model_input
 from modeling.atomic import atomic_file
+
+NUM_THREADS = 1
+"""Threads of training and testing, whatever the machine: weights depend on their number.
+
+One: at this size two gain little, and on a busy machine they wait for each other (76 s of CPU against 5 an epoch).
+"""
 
 PUBLISHED_MILESTONES = ((0.0, 1.0), (11 / 15, 0.1), (14 / 15, 0.01))
 """(share of the training from which on, factor on the learning rate): epochs 0, 11 and 14 of the reference's 15."""

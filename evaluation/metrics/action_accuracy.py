@@ -8,7 +8,6 @@ B, acc_label: the prediction against the annotated action; on ground truth it is
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -17,21 +16,10 @@ from torch import Tensor
 from transformers import TimesformerForVideoClassification
 
 from evaluation.classifier.clips import Clip
+from evaluation.classifier.timesformer import ChannelOrder, to_model_input
 
-ChannelOrder = Literal["rgb", "bgr"]
-
-PIXEL_MEAN, PIXEL_STD = 0.45, 0.225
-"""Of every channel, as the published checkpoints were trained (not ImageNet's three values): black is -2."""
 UNKNOWN = -1
 """Label of an action that the classifier has never seen: never predicted, so always wrong under B."""
-
-
-def to_model_input(clips: Sequence[Clip] | NDArray[np.uint8], channel_order: ChannelOrder) -> Tensor:
-    """Return float [B, 8, 3, H, W], (pixel / 255 - 0.45) / 0.225, from B clips uint8 RGB [8, H, W, 3]."""
-    pixels = torch.from_numpy(np.ascontiguousarray(np.stack(list(clips)))).permute(0, 1, 4, 2, 3)
-    if channel_order == "bgr":
-        pixels = pixels.flip(2)
-    return (pixels.float() / 255 - PIXEL_MEAN) / PIXEL_STD
 
 
 @torch.inference_mode()

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from transformers import TimesformerForVideoClassification
 
 from evaluation.classifier.clips import pair_clip
+from evaluation.classifier.timesformer import ChannelOrder
 from evaluation.kitchen.judge import judge
-from evaluation.metrics.action_accuracy import ChannelOrder, label_indices, matches, predict
+from evaluation.metrics.action_accuracy import label_indices, matches, predict
 from evaluation.metrics.fid import FeatureNetwork
 from evaluation.scoring.rows import Candidate, SplitPairs
 from modeling.data.example import Example

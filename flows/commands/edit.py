@@ -8,7 +8,8 @@ from typing import Any, get_args
 import click
 
 from flows.commands.terminal import ITEMS_FAILED, console, counting
-from flows.wiring.presets import sampling_for, with_settings
+from flows.wiring.presets import sampling_for
+from flows.wiring.settings import with_settings
 from modeling.config import Precision, SamplingConfig, SchedulerName
 from modeling.presets import GUIDANCES
 

@@ -14,8 +14,9 @@ from rich.table import Table
 
 from flows.commands.terminal import ITEMS_FAILED, console
 from flows.commands.watched import watched
-from flows.wiring.job import UNTIL, Request, make_job, parse_settings
+from flows.wiring.job import UNTIL, make_job, parse_settings
 from flows.wiring.presets import PRESETS
+from flows.wiring.request import Request
 from modeling.presets import method_names
 from tasks.config import Fetch
 from tasks.stages import STAGES

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from flows.wiring.job import Request, make_job
+from flows.wiring.job import make_job
 from flows.wiring.making import as_tasks, plan, run_job
+from flows.wiring.request import Request
 from tasks.artifacts.building import running_options
 from tasks.fetching.annotations import fetch_annotations
 from tasks.stages import STAGES

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+METRICS = "metrics.jsonl"
+"""Name of the log in the folder of a run."""
+
 
 class MetricsLog:
     """`metrics.jsonl`, written to in order."""

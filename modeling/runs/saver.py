@@ -11,7 +11,7 @@ from modeling.runs.checkpoint import (
     remove_older,
     save_checkpoint,
 )
-from modeling.runs.log import MetricsLog
+from modeling.runs.log import METRICS, MetricsLog
 from modeling.training.ranks import Ranks
 from modeling.training.trainer import Trainer
 
@@ -25,7 +25,7 @@ class Saver:
         self.folder = out / "checkpoints"
         self.run = run
         self.writes = ranks.is_first
-        self.log = MetricsLog(out / "metrics.jsonl" if ranks.is_first else None)
+        self.log = MetricsLog(out / METRICS if ranks.is_first else None)
         self._ranks = ranks
         self._keep_last = keep_last
 

@@ -30,7 +30,6 @@ from tasks.artifacts.artifact import (
     Artifact,
     Input,
     Outside,
-    Work,
     artifact_folder,
     artifacts_of,
     damaged_files,
@@ -41,6 +40,7 @@ from tasks.artifacts.artifact import (
     stage_key,
 )
 from tasks.artifacts.file_list import describe_files, names_below, write_file_list
+from tasks.artifacts.work import Work
 from tasks.config import RunOptions
 from tasks.stages import STAGES
 

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from evaluation.classifier.clips import NUM_FRAMES, Clip, frame_positions, squash
 from modeling.atomic import atomic_file
-from tasks.artifacts.artifact import Artifact, Record, Work, digest_of
+from tasks.artifacts.artifact import Artifact, Record, digest_of
 from tasks.artifacts.processes import process_pool
+from tasks.artifacts.work import Work
 from tasks.config import ClassifierConfig
-from tasks.fetching.remote_video import VideoPlace, readable
+from tasks.fetching.opening import VideoPlace, readable
 from tasks.fetching.video_files import video_paths
 from tasks.video.decoding import VideoError
 from tasks.video.exact_frames import Moment, Shown, read_moments

@@ -14,7 +14,8 @@ from tasks.annotations.segment import Segment
 from tasks.artifacts.artifact import Record, digest_of
 from tasks.config import FramesConfig
 from tasks.cutting.quality import Look, look_at, quality_of
-from tasks.fetching.remote_video import RemoteVideo, VideoFile
+from tasks.fetching.opening import VideoFile
+from tasks.fetching.remote_video import RemoteVideo
 from tasks.fetching.video_files import fingerprint
 from tasks.video.decoding import decoder_settings
 from tasks.video.exact_frames import Moment, Reading, Shown, VideoError, read_moments

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tasks.cutting.pairs import VideoJob, VideoPairs, all_failed, picture_folder
 from tasks.cutting.pairs import cut_video as cut_opened_video
-from tasks.fetching.remote_video import FetchError, RemoteVideo, readable
+from tasks.fetching.opening import readable
+from tasks.fetching.remote_video import FetchError, RemoteVideo
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from tasks.artifacts.artifact import Artifact, Outside, Record, digest_of
 from tasks.config import Patience
-from tasks.fetching.remote_video import RemoteVideo, VideoFile, VideoPlace, bytes_of
+from tasks.fetching.opening import VideoFile, VideoPlace, bytes_of
+from tasks.fetching.remote_video import RemoteVideo
 from tasks.fetching.sites import Site, is_remote
 
 EXTENSIONS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".3gp", ".mpg", ".mpeg", ".ts", ".mts", ".flv", ".wmv")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from evaluation.pages.page import FunnelStage, Provenance
 from tasks.artifacts.artifact import Artifact, Record
-from tasks.splitting.assignment import in_hash_order
+from tasks.artifacts.keyed_hash import in_hash_order
 
 
 def funnel_of(name: str, artifact: Artifact) -> FunnelStage:

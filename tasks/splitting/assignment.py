@@ -4,30 +4,23 @@ Two ways: the paper's, in which test pairs are drawn at random and so share thei
 ones, in which whole groups (videos or participants) are held out and what is left of them is trained on by nobody.
 """
 
-import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from tasks.artifacts.artifact import Record
+from tasks.artifacts.keyed_hash import in_hash_order
 from tasks.config import SplitsConfig
 from tasks.splitting.combinations import BEYOND_NUM_TRAIN, combinations_of, held_out_combinations
+
+NOT_TESTED = ("train", "validation")
+"""Splits that are not edited."""
 
 MIN_CAMERA_SHIFT = 0.05
 """The view counts as moved from this shift on, as a share of the picture's side."""
 GROUP_COLUMNS = {"video-disjoint": ("video", "video_id"), "participant-disjoint": ("participant", "group")}
 """Method -> what a group is called, and the column that names it."""
-
-
-def hash_rank(seed: int, segment_id: str) -> int:
-    """Return the place of a segment in the draw: a 64-bit hash keyed by `seed`; the smallest are drawn first."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{segment_id}".encode()).digest()[:8], "big")
-
-
-def in_hash_order(seed: int, names: Collection[str]) -> list[str]:
-    """Return names in the order in which they are drawn."""
-    return sorted(names, key=lambda name: (hash_rank(seed, name), name))
 
 
 def is_long_distance(row: Record) -> bool:

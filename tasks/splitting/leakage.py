@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from tasks.artifacts.artifact import Record
 
+LEAKAGE = "leakage.json"
+"""Split -> what it shares with training; see leakage.py."""
+
 NEAR_BITS = 4
 """Pictures whose hashes differ in at most so many of 64 bits are near-duplicates.
 

@@ -15,7 +15,7 @@ from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
 from modeling.data.images import Picture
-from tasks.fetching.remote_video import VideoFile, bytes_of
+from tasks.fetching.opening import VideoFile, bytes_of
 
 DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,mxf,m4v,mpegvideo,dv,ivf,obu,nut"

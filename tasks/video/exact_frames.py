@@ -6,7 +6,6 @@ comes out is held against the plan. Files that no plan can describe (damaged pac
 are decoded whole; AVI has no presentation times and is counted.
 """
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from modeling.data.images import Picture
-from tasks.fetching.remote_video import VideoFile
+from tasks.fetching.opening import VideoFile
 from tasks.video.decoding import VideoError, demux, ends_early, opened, to_rgb
 from tasks.video.in_order import breaks_off, read_by_count, read_whole
 from tasks.video.moments import Moment, Reading, Shown, T
@@ -27,7 +26,7 @@ from tasks.video.packets import Packets, read_packets
 if TYPE_CHECKING:
     from tasks.fetching.range_file import RangeFile
 
-__all__ = ["Moment", "Reading", "Shown", "VideoError", "ffmpeg_program", "read_moments"]
+__all__ = ["Moment", "Reading", "Shown", "VideoError", "read_moments"]
 
 
 def read_moments(
@@ -162,13 +161,3 @@ def _packets_from(
                 place += 1
             elif packets.is_behind(packet.dts, first):
                 break
-
-
-def ffmpeg_program() -> str:
-    """Return the ffmpeg program: the system's, else the one that imageio-ffmpeg brings."""
-    system = shutil.which("ffmpeg")
-    if system is not None:
-        return system
-    import imageio_ffmpeg
-
-    return str(imageio_ffmpeg.get_ffmpeg_exe())

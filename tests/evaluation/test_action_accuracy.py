@@ -14,9 +14,10 @@ from evaluation.classifier.timesformer import (
     published_timesformer,
     save_timesformer,
     small_timesformer,
+    to_model_input,
 )
 from evaluation.classifier.training import TrainRecipe, rate_factor, train
-from evaluation.metrics.action_accuracy import UNKNOWN, label_indices, matches, predict, to_model_input
+from evaluation.metrics.action_accuracy import UNKNOWN, label_indices, matches, predict
 
 SHAPE = SmallShape(size_px=16, patch_px=8, width=32, num_layers=1)
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.wiring.job import Request, make_job, outside_start, parse_settings
+from flows.wiring.job import make_job, outside_start, parse_settings
 from flows.wiring.making import run_job
-from flows.wiring.presets import PRESETS, STARTING_EDITOR, picture_side, preset, with_settings, with_start
+from flows.wiring.presets import PRESETS, STARTING_EDITOR, picture_side, preset, with_start
+from flows.wiring.request import Request
+from flows.wiring.settings import with_settings
 from modeling.presets import (
     LAMBDA_GRID,
     LAMBDA_GRID_DECIMAL,

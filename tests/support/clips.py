@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.video.exact_frames import ffmpeg_program
+from tasks.video.ffmpeg import ffmpeg_program
 
 WIDTH, HEIGHT, BLOCK, NUM_BITS = 160, 96, 20, 12
 RATE = 25

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from modeling.data.images import encode_png
-from tasks.artifacts.artifact import Artifact, Record, Work
+from tasks.artifacts.artifact import Artifact, Record
 from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
 from tasks.cutting.quality import look_at, quality_of
 
 

@@ -18,8 +18,9 @@ from modeling.atomic import write_json
 from modeling.config import ObjectiveConfig, SamplingConfig, TrainConfig
 from modeling.data.example import Example, metadata_of, write_shard
 from modeling.data.images import encode_png
-from tasks.artifacts.artifact import Artifact, Work
+from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
 from tasks.config import ClassifierConfig
 
 SIZE_PX = 48

@@ -14,7 +14,6 @@ from modeling.atomic import FEW_FILES, sync_files
 from tasks.artifacts.artifact import (
     Artifact,
     Outside,
-    Work,
     artifacts_of,
     damaged_files,
     digest_of,
@@ -23,6 +22,7 @@ from tasks.artifacts.artifact import (
     write_records,
 )
 from tasks.artifacts.building import StageFailed, find_or_build
+from tasks.artifacts.work import Work
 from tasks.config import SplitsConfig
 
 ROOT = Path(__file__).resolve().parents[2]

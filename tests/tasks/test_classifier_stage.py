@@ -10,8 +10,9 @@ from PIL import Image
 from evaluation.classifier.timesformer import load_timesformer
 from modeling.data.example import Example, metadata_of, write_shard
 from modeling.data.images import encode_png
-from tasks.artifacts.artifact import Outside, Work
+from tasks.artifacts.artifact import Outside
 from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
 from tasks.classifier import choose_rows, classifier
 from tasks.config import ClassifierConfig, RunOptions
 from tasks.cutting.clips import VideoSegments, cut_clips, load_clips, moments_of

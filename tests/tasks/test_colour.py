@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from modeling.data.images import decode_image, encode_jpeg
-from tasks.video.exact_frames import Moment, Shown, ffmpeg_program, read_moments
+from tasks.video.exact_frames import Moment, Shown, read_moments
+from tasks.video.ffmpeg import ffmpeg_program
 
 Planes = list[NDArray[np.integer]]
 BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)

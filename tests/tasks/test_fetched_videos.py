@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.wiring.job import Job, Request, make_job
+from flows.wiring.job import Job, make_job
 from flows.wiring.making import plainly, plan, run_job
+from flows.wiring.request import Request
 from tasks.annotations.epic import git_blob
 from tasks.artifacts.artifact import Artifact, artifacts_of
 from tasks.config import Patience, RunOptions

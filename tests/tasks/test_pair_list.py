@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from flows.commands.cli import cli
-from flows.wiring.job import Request, make_job
+from flows.wiring.job import make_job
 from flows.wiring.making import plainly, run_job
+from flows.wiring.request import Request
 from tasks.annotations.pair_list import read_header, read_pairs, write_pair_list
 from tasks.artifacts.artifact import Artifact, artifacts_of
 from tasks.config import RunOptions

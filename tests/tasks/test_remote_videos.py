@@ -9,8 +9,9 @@ import pytest
 
 from tasks.config import Patience
 from tasks.fetching import range_file
+from tasks.fetching.opening import readable
 from tasks.fetching.range_file import RangeFile
-from tasks.fetching.remote_video import FetchError, RemoteVideo, readable
+from tasks.fetching.remote_video import FetchError, RemoteVideo
 from tasks.video.exact_frames import Moment, Reading, Shown, VideoError, read_moments
 from tests.support.clips import CLIPS, X264, encode, read_number, remux
 from tests.support.http_server import Behaviour, Fault, serving

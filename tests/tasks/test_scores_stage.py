@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from tasks.annotations.goals import join_goals
 from tasks.config import ScoresConfig
-from tasks.scores import join_goals, scores
+from tasks.scores import scores
 from tests.support.drawn_run import DrawnEdits, DrawnKitchen, draw_run, edits
 
 CONFIG = ScoresConfig(num_bootstrap=40)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.video.exact_frames import Moment, Reading, Shown, VideoError, ffmpeg_program, read_moments
+from tasks.video.exact_frames import Moment, Reading, Shown, VideoError, read_moments
+from tasks.video.ffmpeg import ffmpeg_program
 from tests.support.clips import CLIPS, X264, encode, read_number, shown_numbers
 
 FASTSTART = ["-movflags", "+faststart"]

@@ -1,0 +1,65 @@
+"""What a person asks of the main job: plain values, as a form, a schedule or the command line gives them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from modeling.presets import EDITACTION
+from tasks.config import Fetch, Patience, RunOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a person, a deployment or a schedule asks for; plain values, so that a flow takes it as JSON."""
+
+    preset: str = "demo"
+    """Name of the recipe."""
+    workspace: str = "workspace"
+    """Folder of the artifacts."""
+    annotations: str | None = None
+    """Annotation file, when the preset does not draw its own kitchen."""
+    more_annotations: list[str] = field(default_factory=list)
+    """Further annotation files of the same dataset, such as EPIC's validation."""
+    videos: str | None = None
+    """Folder of the videos, likewise."""
+    start: str | None = None
+    """Folder or hub id to train from instead of the preset's."""
+    long_distance: str | None = None
+    """CSV of the segments that a person chose as the long-distance test set."""
+    until: str = "report"
+    """Last stage to run."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Dotted settings that differ from the preset, such as {"editor.num_steps": 100}."""
+    workers: int = 0
+    """Processes for decoding and drawing; 0 means one per core."""
+    device: str = "auto"
+    """Torch device."""
+    fetch: Fetch = "local"
+    """Where videos come from: local | download | ranges."""
+    mirror: str | None = None
+    """Address that takes the place of the official sites of videos."""
+    connections: int = 4
+    """Files that are fetched at the same time."""
+    retries: int = 6
+    """Attempts at a file after the first, in a row, none of which brings a byte."""
+    methods: tuple[str, ...] = (EDITACTION,)
+    """Objectives to train and evaluate beside each other, on the same data (modeling/presets.py names them)."""
+    safe: bool = False
+    """Train with clipped gradients and a warm-up."""
+    processes: int = 1
+    """Processes that train an editor together, one a GPU."""
+    validate_every: int = 0
+    """Training steps between looks at fixed examples; 0: never."""
+
+    @property
+    def options(self) -> RunOptions:
+        """Where and how fast to run."""
+        return RunOptions(
+            workers=self.workers,
+            device=self.device,
+            fetch=self.fetch,
+            mirror=self.mirror,
+            connections=self.connections,
+            patience=Patience(retries=self.retries),
+            processes=self.processes,
+            validate_every=self.validate_every,
+        )

@@ -1,0 +1,14 @@
+"""An order of names that a seed decides: a keyed hash of each name, never its place in a list."""
+
+import hashlib
+from collections.abc import Collection
+
+
+def hash_rank(seed: int, segment_id: str) -> int:
+    """Return the place of a segment in the draw: a 64-bit hash keyed by `seed`; the smallest are drawn first."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{segment_id}".encode()).digest()[:8], "big")
+
+
+def in_hash_order(seed: int, names: Collection[str]) -> list[str]:
+    """Return names in the order in which they are drawn."""
+    return sorted(names, key=lambda name: (hash_rank(seed, name), name))

@@ -1,0 +1,128 @@
+"""What a stage is given to work with: its folder, its options, the done-records of its items, its counts."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from modeling.atomic import write_bytes
+from tasks.artifacts.artifact import ITEMS, RECORDS, REJECTED, NotedProgress, Record, digest_of, write_records
+from tasks.config import RunOptions
+
+
+class Work:
+    """A stage at work: where it writes, which of its items are done, what it counted."""
+
+    def __init__(self, *, stage: str, path: Path, label: str, options: RunOptions, on_progress: NotedProgress | None):
+        self.stage = stage
+        self.path = path
+        """The `.partial` folder to write files into."""
+        self.label = label
+        self.options = options
+        self.funnel: dict[str, int] = {}
+        """Rows left after each step, in order, such as {"rows": 67217, "in_subset": 37455}."""
+        self.facts: dict[str, Any] = {}
+        """Anything else worth keeping in the manifest (warnings, figures); JSON."""
+        self.scratch: set[str] = set()
+        """Files and folders (relative names) that are kept but are no content: logs, checkpoints."""
+        self.num_items_run = 0
+        """Items finished in this run, as against found done."""
+        self._on_progress = on_progress
+        self._items: dict[str, Path] = {}
+        self._reusable: dict[tuple[str, str], Path] = {}
+        (path / ITEMS).mkdir(parents=True, exist_ok=True)
+
+    @property
+    def num_items(self) -> int:
+        """Items asked for so far."""
+        return len(self._items)
+
+    def is_scratch(self, name: str) -> bool:
+        """Tell whether a file is kept without being content."""
+        return any(name == each or name.startswith(f"{each}/") for each in self.scratch)
+
+    def progress(self, done: int, total: int, note: str = "") -> None:
+        """Tell whoever watches that `done` of `total` items are finished; the note says how it goes."""
+        if self._on_progress is not None:
+            self._on_progress(done, total, note)
+
+    def offer_for_reuse(self, artifact_path: Path) -> None:
+        """Let items of an older artifact of this stage stand in for equal ones (same id, same item key)."""
+        for path in sorted((artifact_path / ITEMS).glob("*.json")):
+            item = json.loads(path.read_text(encoding="utf-8"))
+            self._reusable[item["item"], item["key"]] = path
+
+    def item_done(self, item: str, key: str) -> bool:
+        """Tell whether `item` with this key is finished, here or in an offered older artifact; failed ones are not.
+
+        Call once per item, in the order in which their records shall be listed.
+        """
+        path = self.path / ITEMS / f"{digest_of(item)[:24]}.json"
+        self._items[item] = path
+        if path.is_file() and self._is_good(path, key):
+            return True
+        older = self._reusable.get((item, key))
+        if older is None or not self._is_good(older, key):
+            return False
+        for name in json.loads(older.read_text(encoding="utf-8"))["files"]:
+            target = self.path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            os.link(older.parent.parent / name, target)
+        write_bytes(path, older.read_bytes())
+        return True
+
+    def _is_good(self, path: Path, key: str) -> bool:
+        item = json.loads(path.read_text(encoding="utf-8"))
+        whole = all(_size_of(f"{path.parent.parent}/{name}") == size for name, size in item["files"].items())
+        failed = any(row["status"] == "failed" for row in item["rejected"])
+        return item["key"] == key and whole and not failed
+
+    def finish_item(
+        self,
+        item: str,
+        key: str,
+        *,
+        kept: Iterable[Record] = (),
+        rejected: Iterable[Record] = (),
+        files: Iterable[str] = (),
+    ) -> None:
+        """Record an item as done: its kept rows, its rejected rows (`status` filtered | failed, `reason`), its files.
+
+        `files` are names relative to `path`, already written in full.
+        """
+        self.num_items_run += 1
+        sizes = {name: (self.path / name).stat().st_size for name in sorted(files)}
+        content = {"item": item, "key": key, "kept": list(kept), "rejected": list(rejected), "files": sizes}
+        # In one line: with an indent Python's own encoder is at work, which takes ten times as long.
+        line = json.dumps(content, ensure_ascii=False) + "\n"
+        write_bytes(self.path / ITEMS / f"{digest_of(item)[:24]}.json", line.encode())
+
+    def collected(self) -> Iterator[tuple[list[Record], list[Record]]]:
+        """Yield the kept and the rejected rows of each item, in the order of the `item_done` calls, one at a time."""
+        for path in self._items.values():
+            content = json.loads(path.read_text(encoding="utf-8"))
+            yield content["kept"], content["rejected"]
+
+    def collect(self) -> tuple[list[Record], list[Record]]:
+        """Return the kept and the rejected rows of all items at once: for stages of few rows."""
+        kept: list[Record] = []
+        rejected: list[Record] = []
+        for each_kept, each_rejected in self.collected():
+            kept += each_kept
+            rejected += each_rejected
+        return kept, rejected
+
+    def write_rows(self, kept: Iterable[Record], rejected: Iterable[Record] = ()) -> None:
+        """Write `records.jsonl` and `rejected.jsonl`; the manifest counts them."""
+        write_records(self.path / RECORDS, kept)
+        write_records(self.path / REJECTED, rejected)
+
+
+def _size_of(path: str) -> int | None:
+    """Return a file's size in bytes, None when it is not there."""
+    try:
+        return os.stat(path).st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return None

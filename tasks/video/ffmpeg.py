@@ -1,0 +1,13 @@
+"""Which ffmpeg program reads the videos that PyAV does not."""
+
+import shutil
+
+
+def ffmpeg_program() -> str:
+    """Return the ffmpeg program: the system's, else the one that imageio-ffmpeg brings."""
+    system = shutil.which("ffmpeg")
+    if system is not None:
+        return system
+    import imageio_ffmpeg
+
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
