@@ -19,9 +19,10 @@ from torch.nn import functional
 
 from benchmarks.editors import WORDS, make_pipeline
 from modeling.config import ObjectiveConfig, TrainConfig
-from modeling.data.example import Example, write_shard
+from modeling.data.example import Example
 from modeling.data.images import encode_png, squash, to_tensor
 from modeling.data.loader import Examples
+from modeling.data.tars import write_shard
 from modeling.editors.instruct_pix2pix import Editor
 from modeling.presets import editaction, fine_tuned
 from modeling.runs.fine_tuning import TrainOptions, make_batches, make_trainer

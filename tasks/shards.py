@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modeling.atomic import atomic_file
-from modeling.data.example import METADATA, Example, write_shard
+from modeling.data.example import METADATA, Example
+from modeling.data.tars import write_shard
 from tasks.artifacts.artifact import RECORDS, Artifact, Record, digest_of
 from tasks.artifacts.keyed_hash import hash_rank
 from tasks.artifacts.stage import stage

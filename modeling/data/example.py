@@ -1,4 +1,4 @@
-"""One training example <-> its members of a WebDataset tar. The only file that knows the layout of the tars.
+"""One training example <-> its members of a WebDataset tar. The only file that knows their names and contents.
 
     <segment_id>.source.png|jpg   the picture before the action
     <segment_id>.edited.png|jpg   the picture after it
@@ -7,16 +7,12 @@
 Nothing but PNG, JPEG and JSON is ever decoded: WebDataset's own `.decode()` unpickles what is called .pyd or .pickle.
 """
 
-import io
 import json
 import re
-import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
-from modeling.atomic import atomic_file
 from modeling.data.images import Picture, decode_image
 
 PICTURES = ("source", "edited")
@@ -144,14 +140,3 @@ def decode_metadata(content: bytes, *, name: str) -> dict[str, Any]:
         if not isinstance(metadata[field_name], expected):
             raise ValueError(f"Member {name}: {field_name} is {metadata[field_name]!r}, which is of the wrong type.")
     return metadata
-
-
-def write_shard(path: Path, examples: Iterable[Example]) -> None:
-    """Write a tar of examples atomically, streaming; equal examples in equal order give equal bytes."""
-    with atomic_file(path) as temporary, tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
-        for example in examples:
-            for name, content in encode(example).items():
-                # A new TarInfo has time 0, mode 0644 and no owner: nothing of the machine that wrote it.
-                header = tarfile.TarInfo(name)
-                header.size = len(content)
-                tar.addfile(header, io.BytesIO(content))

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modeling.data.example import Example, decode, decode_metadata, split_name
+from modeling.data.tars import read_shard
 
 _BLOCK = 512
 """Bytes in a block of a tar; two zero blocks end it."""
@@ -58,7 +59,14 @@ class Examples:
             raise ValueError(f"{place.shard}: {error}") from error
 
     def __iter__(self) -> Iterator[Example]:
-        return (self[index] for index in range(len(self)))
+        """Yield all examples in order, reading each tar from front to back."""
+        num_read = 0
+        for shard in self.shards:
+            for example in read_shard(shard):
+                num_read += 1
+                yield example
+        if num_read != len(self):
+            raise ValueError(f"{num_read} examples were read of {len(self)}. A shard changed while it was read.")
 
     def metadata(self, index: int) -> dict[str, Any]:
         """Read everything but the pictures of example `index`."""
@@ -107,13 +115,16 @@ def find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:
 def _scan(shard: Path) -> list[_Place]:
     """Read a tar's headers; ValueError, which names the tar, when it is cut off or holds what no example has."""
     groups: dict[str, list[_Member]] = {}
-    end = 0
+    end, last_key = 0, ""
     try:
         with tarfile.open(shard, "r:") as tar:
             for header in tar:
                 if not header.isreg():
                     raise ValueError(f"member {header.name!r} is no plain file")
                 key, _ = split_name(header.name)
+                if key in groups and key != last_key:
+                    raise ValueError(f"the members of {key} do not follow one another")
+                last_key = key
                 groups.setdefault(key, []).append(_Member(header.name, header.offset_data, header.size))
                 end = header.offset_data + -(-header.size // _BLOCK) * _BLOCK
         for key, members in groups.items():

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modeling.data.example import check_key, decode, encode, write_shard
+from modeling.data.example import check_key, decode, encode
 from modeling.data.images import encode_jpeg, encode_png
 from modeling.data.loader import Examples
+from modeling.data.tars import write_shard
 from tests.support.drawn_examples import example
 
 words = st.text(max_size=20)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from modeling.data.example import write_shard
 from modeling.data.images import encode_jpeg
 from modeling.data.loader import Examples, batch_indices
+from modeling.data.tars import write_shard
 from tests.support.drawn_examples import example
 
 

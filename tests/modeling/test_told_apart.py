@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from modeling.data.example import write_shard
 from modeling.data.images import encode_png
 from modeling.data.loader import Examples
+from modeling.data.tars import write_shard
 from modeling.diffusion.schedule import NoiseSchedule, predict
 from modeling.editors.instruct_pix2pix import Editor
 from modeling.measuring.telling_apart import Asked, noise_and_timestep

@@ -16,8 +16,9 @@ from evaluation.kitchen.actions import apply_action, fixed_camera_sentence, fixe
 from evaluation.kitchen.world import draw, random_scene
 from modeling.atomic import write_json
 from modeling.config import ObjectiveConfig, SamplingConfig, TrainConfig
-from modeling.data.example import Example, metadata_of, write_shard
+from modeling.data.example import Example, metadata_of
 from modeling.data.images import encode_png
+from modeling.data.tars import write_shard
 from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work

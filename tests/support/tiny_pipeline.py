@@ -12,8 +12,8 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from modeling.data.example import write_shard
 from modeling.data.images import encode_png
+from modeling.data.tars import write_shard
 from tests.support.drawn_examples import example
 
 WORDS = (

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from evaluation.classifier.timesformer import load_timesformer
-from modeling.data.example import Example, metadata_of, write_shard
+from modeling.data.example import Example, metadata_of
 from modeling.data.images import encode_png
+from modeling.data.tars import write_shard
 from tasks.artifacts.artifact import Outside
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
