@@ -6,16 +6,20 @@ computes. They share no state with the order: any number of workers, more than s
 
 import os
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
+from modeling.data.example import Example
 from modeling.data.images import Picture, squash
 from modeling.data.loader import Examples
 
 MAX_WORKERS = 8
 """By default no more than this: threads, since Pillow decodes and resizes outside the interpreter's lock."""
+AHEAD = 64
+"""Examples that are decoded before they are asked for when all are read in order."""
 Key = tuple[int, bool]
 """Number of an example, and whether its pictures are mirrored."""
 Pair = tuple[Picture, Picture]
@@ -47,6 +51,19 @@ class PictureReader:
         source, edited = (np.stack(pictures) for pictures in zip(*pairs, strict=True))
         return source, edited
 
+    def in_order(self) -> Iterator[Pair]:
+        """Yield the source and edited picture of every example in order, uint8 [S, S, 3] each.
+
+        The tars are read from front to back; the workers decode and resize ahead.
+        """
+        ahead: deque[Future[Pair]] = deque()
+        for example in self._examples:
+            ahead.append(self._pool.submit(self._resized, example))
+            if len(ahead) > AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
     def _begun(self, key: Key) -> Future[Pair]:
         for each in self._expected:
             if key in each:
@@ -54,6 +71,9 @@ class PictureReader:
         return self._pool.submit(self._read, *key)
 
     def _read(self, index: int, flip: bool) -> Pair:
-        example = self._examples[index]
-        source, edited = (squash(image, self._size_px) for image in (example.source_image, example.edited_image))
+        source, edited = self._resized(self._examples[index])
         return (source[:, ::-1], edited[:, ::-1]) if flip else (source, edited)
+
+    def _resized(self, example: Example) -> Pair:
+        source, edited = (squash(image, self._size_px) for image in (example.source_image, example.edited_image))
+        return source, edited

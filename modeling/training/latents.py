@@ -6,8 +6,9 @@ latents. An instruction that many examples share is embedded once.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -16,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from modeling.data.images import to_tensor
+from modeling.data.images import Picture, to_tensor
 from modeling.data.loader import Examples
-from modeling.data.reading import PictureReader
+from modeling.data.reading import Pair, PictureReader
 from modeling.editors.instruct_pix2pix import Editor
 
 CacheMode = Literal["auto", "on", "off"]
@@ -61,9 +62,17 @@ class FreshLatents:
 
     def take(self, examples: NDArray[np.int64], flips: NDArray[np.bool_]) -> LatentBatch:
         """Read, mirror and encode."""
-        source, edited = map(to_tensor, self._reader.read(examples, flips))
-        target, spread = self._editor.encode_target(edited)
-        return LatentBatch(condition=self._editor.encode_condition(source), target=target, spread=spread)
+        return self.encode(*self._reader.read(examples, flips))
+
+    def encode(self, source: Picture, edited: Picture) -> LatentBatch:
+        """Encode the pictures before and after: uint8 [b, S, S, 3] each."""
+        source_tensor, edited_tensor = to_tensor(source), to_tensor(edited)
+        target, spread = self._editor.encode_target(edited_tensor)
+        return LatentBatch(condition=self._editor.encode_condition(source_tensor), target=target, spread=spread)
+
+    def pictures_in_order(self) -> Iterator[Pair]:
+        """Yield the two pictures of every example in order."""
+        return self._reader.in_order()
 
     def expect(self, examples: NDArray[np.int64], flips: NDArray[np.bool_]) -> None:
         """Begin to read."""
@@ -111,15 +120,24 @@ def latent_source(
     shape = (copies * len(examples), *probe.target.shape[1:])
     latents = [torch.empty(shape, dtype=dtype, device=home) for _ in range(num_kinds)]
     num_at_once = max(1, min(256, 16 * 256**2 // size_px**2))
-    for first in range(0, shape[0], num_at_once):
-        rows, following = (np.arange(a, min(a + num_at_once, shape[0])) for a in (first, first + num_at_once))
-        fresh.expect(following % len(examples), following >= len(examples))
-        batch = fresh.take(rows % len(examples), rows >= len(examples))
-        for kept, new in zip(latents, (batch.condition, batch.target, batch.spread), strict=False):
-            assert new is not None
-            kept[rows[0] : rows[-1] + 1] = new.to(kept)
-        tick(int(rows[-1]) + 1, shape[0])
+    done = 0
+    for pictures in _in_chunks(fresh.pictures_in_order(), num_at_once):
+        for flipped in range(copies):
+            turned = [np.ascontiguousarray(each[:, :, ::-1]) if flipped else each for each in pictures]
+            batch = fresh.encode(*turned)
+            first = flipped * len(examples) + done
+            for kept, new in zip(latents, (batch.condition, batch.target, batch.spread), strict=False):
+                assert new is not None
+                kept[first : first + len(new)] = new.to(kept)
+        done += len(pictures[0])
+        tick(done * copies, shape[0])
     return CachedLatents(latents, len(examples), editor.device)
+
+
+def _in_chunks(pairs: Iterator[Pair], size: int) -> Iterator[list[Picture]]:
+    """Yield stacks of up to `size` pictures before and after: two uint8 [b, S, S, 3]."""
+    while chunk := list(islice(pairs, size)):
+        yield [np.stack(pictures) for pictures in zip(*chunk, strict=True)]
 
 
 def embed_texts(editor: Editor, texts: Sequence[str], *, dtype: torch.dtype, tick: Tick) -> Tensor:

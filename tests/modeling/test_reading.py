@@ -30,6 +30,17 @@ def test_any_number_of_workers_gives_the_same_pictures_in_order(shards, workers)
             np.testing.assert_array_equal(pictures, wanted)
 
 
+@pytest.mark.parametrize("workers", [1, 7])
+def test_all_pictures_come_in_the_order_of_the_tars(shards, workers, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("modeling.data.reading.AHEAD", 2)
+    folder, originals = shards
+    read = list(PictureReader(Examples(folder), 8, workers=workers).in_order())
+    assert len(read) == len(originals) == 5
+    for (source, edited), original in zip(read, originals, strict=True):
+        np.testing.assert_array_equal(source, squash(original.source_image, 8))
+        np.testing.assert_array_equal(edited, squash(original.edited_image, 8))
+
+
 def test_what_is_expected_is_read_before_it_is_asked_for(tmp_path):
     write_examples(tmp_path, count=6)
     reader = PictureReader(Examples(tmp_path), SIZE_PX, workers=2)
