@@ -9,17 +9,19 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from diffusers import StableDiffusionInstructPix2PixPipeline, UNet2DConditionModel
 from diffusers.utils.logging import disable_progress_bar
-from torch import Tensor, nn
+from torch import Tensor
 
 from modeling.config import SamplingConfig
 from modeling.data.images import Picture, squash, to_tensor, to_uint8
 from modeling.diffusion.sampling import Conditions, make_scheduler, sample
+from modeling.editors.interface import NotFinite, check_lengths, no_pictures
+from modeling.editors.widening import widen_input
 
 OWN_MODULE = "modeling.autoencoder"
 """Where the kitchen's autoencoder class lives; the one module outside diffusers and transformers that is loaded."""
@@ -27,6 +29,11 @@ _LOADING = threading.Lock()
 """Held while a pipeline is loaded: libraries replace parts of torch meanwhile, and another thread's weights would come
 out empty."""
 _TRUSTED_LIBRARIES = ("diffusers", "transformers", "stable_diffusion", OWN_MODULE)
+
+
+def loading() -> threading.Lock:
+    """Return the lock that is held while a pipeline is loaded."""
+    return _LOADING
 
 
 def pick_device(name: str) -> torch.device:
@@ -60,10 +67,19 @@ class Editor:
         """Side of the square of pixels that one latent position stands for."""
         self.scaling_factor = float(self.vae.config.scaling_factor)
         """What edited latents are multiplied by before noise is added."""
+        self._fit_input()
+
+    def _fit_input(self) -> None:
+        """Make the U-Net's input fit what it is used for."""
         widen_input(self.unet, num_latent_channels=self.num_latent_channels)
 
+    @property
+    def is_deterministic(self) -> bool:
+        """False: an edit starts from the seed's noise."""
+        return False
+
     @classmethod
-    def load(cls, start: str | Path, device: str = "auto") -> "Editor":
+    def load(cls, start: str | Path, device: str = "auto") -> Self:
         """Load a pipeline folder or hub id: InstructPix2Pix, or a 4-channel Stable Diffusion, whose input is widened.
 
         Weights come from safetensors alone and in fp32, and no code comes with them. ValueError says what is missing.
@@ -74,8 +90,8 @@ class Editor:
             folder = Path(start)
             if not folder.is_dir():
                 folder = Path(StableDiffusionInstructPix2PixPipeline.download(str(start), **options))
-            _check_parts(folder)
-            with _LOADING:
+            check_parts(folder)
+            with loading():
                 pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
                     folder, dtype=torch.float32, requires_safety_checker=False, local_files_only=True, **options
                 )
@@ -134,7 +150,10 @@ class Editor:
     @torch.inference_mode()
     def decode(self, latents_NCHW: Tensor) -> Picture:
         """Return the pictures of scaled latents: uint8 [N, H, W, 3]."""
-        return to_uint8(self.vae.decode(latents_NCHW / self.scaling_factor, return_dict=False)[0])
+        pictures = self.vae.decode(latents_NCHW / self.scaling_factor, return_dict=False)[0]
+        if not torch.isfinite(pictures).all():
+            raise NotFinite("The edit came out as NaN or infinity; there is no picture. Try precision fp32.")
+        return to_uint8(pictures)
 
     def edit(
         self,
@@ -151,14 +170,11 @@ class Editor:
         A picture depends on its instruction and seed alone, not on its neighbours nor on `batch_size` (within 1/255):
         by default 8 at 512 px and up to 64 of smaller ones.
         """
-        if not len(images) == len(instructions) == len(seeds):
-            raise ValueError(
-                f"{len(images)} pictures, {len(instructions)} instructions and {len(seeds)} seeds: give one of each."
-            )
+        check_lengths(images, instructions, seeds)
         self.latent_shape(config.size_px)
         batch_size = batch_size or default_batch_size(config.size_px)
         scheduler = make_scheduler(config.scheduler, self.scheduler)
-        edited = [np.zeros((0, config.size_px, config.size_px, 3), dtype=np.uint8)]
+        edited = [no_pictures(config.size_px)]
         for first in range(0, len(images), batch_size):
             rows = slice(first, first + batch_size)
             pictures = np.stack([squash(image, config.size_px) for image in images[rows]])
@@ -193,31 +209,6 @@ class Editor:
         forget_origin(folder)
 
 
-def widen_input(unet: UNet2DConditionModel, *, num_latent_channels: int) -> None:
-    """Give a text-to-image U-Net the picture's input channels, in place: zero weights, bias copied.
-
-    It then ignores the picture until it is trained. An InstructPix2Pix U-Net is left as it is.
-    """
-    old = unet.conv_in
-    if old.in_channels == 2 * num_latent_channels:
-        return
-    if old.in_channels != num_latent_channels:
-        raise ValueError(
-            f"The U-Net takes {old.in_channels} channels and the autoencoder's latents have {num_latent_channels}; "
-            f"wanted are {2 * num_latent_channels} (InstructPix2Pix) or {num_latent_channels} (text-to-image)."
-        )
-    new = nn.Conv2d(
-        2 * num_latent_channels, old.out_channels, old.kernel_size, old.stride, old.padding, device=old.weight.device
-    )
-    with torch.no_grad():
-        new.weight.zero_()
-        new.weight[:, :num_latent_channels] = old.weight
-        assert new.bias is not None
-        new.bias.copy_(old.bias)
-    unet.conv_in = new
-    unet.register_to_config(in_channels=2 * num_latent_channels)
-
-
 def forget_origin(folder: Path) -> None:
     """Take the paths that a saved pipeline was loaded from out of its JSON files."""
     for path in sorted(folder.rglob("*.json")):
@@ -228,7 +219,7 @@ def forget_origin(folder: Path) -> None:
             path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _check_parts(folder: Path) -> None:
+def check_parts(folder: Path) -> None:
     """Refuse a pipeline whose parts are classes of other libraries, or come with code of their own."""
     parts = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
     for name, part in parts.items():

@@ -16,7 +16,8 @@ from PIL import Image
 from modeling.config import SamplingConfig, SchedulerName
 from modeling.data.images import to_tensor
 from modeling.diffusion.sampling import guide, make_scheduler
-from modeling.editors.instruct_pix2pix import Editor, widen_input
+from modeling.editors.instruct_pix2pix import Editor
+from modeling.editors.widening import widen_input
 from modeling.presets import GUIDANCES, guidance_ip2p, guidance_paper
 from tests.support.tiny_pipeline import INSTRUCTIONS, SIZE_PX, drawn_pictures, tiny_pipeline, tiny_unet
 

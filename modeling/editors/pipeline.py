@@ -1,0 +1,124 @@
+"""Any diffusers pipeline that edits a picture by a sentence, by the name of its class.
+
+The class comes out of diffusers itself, weights are safetensors, and parts with code of their own are refused, so that
+nothing that comes with the weights is run.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import diffusers
+import numpy as np
+import torch
+from diffusers.utils.logging import disable_progress_bar
+from PIL import Image
+
+from modeling.data.images import Picture, squash
+from modeling.editors.instruct_pix2pix import check_parts, loading, pick_device
+from modeling.editors.interface import NotFinite, OnProgress, check_lengths, no_pictures
+
+EditPrecision = Literal["fp32", "bf16", "fp16"]
+_TYPES: Mapping[EditPrecision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineConfig:
+    """How a diffusers pipeline is called."""
+
+    size_px: int = 512
+    """Side of the square pictures that it is given and gives."""
+    num_steps: int | None = None
+    """`num_inference_steps`; None: the pipeline's own."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of the call, such as {"guidance_scale": 7.5}."""
+
+
+class PipelineEditor:
+    """A diffusers pipeline whose call takes a prompt and an image."""
+
+    is_deterministic = False
+
+    def __init__(self, pipeline: Any):
+        self._pipeline = pipeline
+        self._arguments = set(inspect.signature(pipeline.__call__).parameters)
+        check_call(type(pipeline).__name__, self._arguments)
+        pipeline.set_progress_bar_config(disable=True)
+
+    @classmethod
+    def load(
+        cls,
+        class_name: str,
+        start: str | Path,
+        device: str = "auto",
+        precision: Literal["fp32", "bf16", "fp16"] = "fp32",
+    ) -> "PipelineEditor":
+        """Load a folder or hub id with the diffusers class `class_name`; ValueError says what is wrong."""
+        kind = pipeline_class(class_name)
+        disable_progress_bar()
+        try:
+            folder = Path(start)
+            if not folder.is_dir():
+                folder = Path(kind.download(str(start), use_safetensors=True))
+            check_parts(folder)
+            with loading():
+                pipeline = kind.from_pretrained(
+                    folder, dtype=_TYPES[precision], use_safetensors=True, local_files_only=True
+                )
+        except (OSError, KeyError) as error:
+            raise ValueError(f"{start}: no {class_name} could be loaded ({error}).") from error
+        return cls(pipeline.to(pick_device(device)))
+
+    def edit(
+        self,
+        images: Sequence[Picture] | Picture,
+        instructions: Sequence[str],
+        seeds: Sequence[int],
+        config: PipelineConfig,
+        *,
+        batch_size: int | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Picture:
+        """Edit the pictures one by one, each with a generator of its own."""
+        check_lengths(images, instructions, seeds)
+        edited = [no_pictures(config.size_px)]
+        for number, (image, instruction, seed) in enumerate(zip(images, instructions, seeds, strict=True), 1):
+            edited.append(self._edit_one(squash(image, config.size_px), instruction, int(seed), config)[None])
+            if on_progress is not None:
+                on_progress(number, len(images))
+        return np.concatenate(edited)
+
+    def _edit_one(self, image: Picture, instruction: str, seed: int, config: PipelineConfig) -> Picture:
+        options: dict[str, Any] = {"height": config.size_px, "width": config.size_px}
+        options = {name: value for name, value in options.items() if name in self._arguments}
+        if config.num_steps is not None:
+            options["num_inference_steps"] = config.num_steps
+        if unknown := set(config.options) - self._arguments:
+            raise ValueError(f"{type(self._pipeline).__name__} takes no {', '.join(sorted(unknown))}.")
+        output = self._pipeline(
+            prompt=instruction,
+            image=Image.fromarray(image),
+            generator=torch.Generator().manual_seed(seed),
+            output_type="np",
+            **(options | dict(config.options)),
+        ).images[0]
+        if not np.isfinite(output).all():
+            raise NotFinite(f"{type(self._pipeline).__name__} gave no finite picture for {instruction!r}.")
+        return squash((output * 255).round().clip(0, 255).astype(np.uint8), config.size_px)
+
+
+def pipeline_class(name: str) -> Any:
+    """Return the diffusers pipeline class of that name; ValueError for what is none."""
+    kind = getattr(diffusers, name, None)
+    if not (inspect.isclass(kind) and issubclass(kind, diffusers.DiffusionPipeline)):
+        raise ValueError(f"diffusers {diffusers.__version__} has no pipeline class {name!r}.")
+    check_call(name, set(inspect.signature(kind.__call__).parameters))
+    return kind
+
+
+def check_call(name: str, arguments: set[str]) -> None:
+    """Refuse a pipeline that does not take a picture and a sentence."""
+    if missing := {"prompt", "image", "generator"} - arguments:
+        raise ValueError(f"{name} takes no {', '.join(sorted(missing))}, so it edits no picture by an instruction.")
