@@ -291,7 +291,7 @@ class Patience:
     """How long to bear with a server from which something is fetched."""
 
     retries: int = 6
-    """Attempts after the first, in a row, none of which brings a byte."""
+    """Retries in a row without progress; any byte received resets the count."""
     first_wait_s: float = 1.0
     """The wait before attempt n is drawn from [0, first_wait_s * 2 ** n]."""
     longest_wait_s: float = 60.0

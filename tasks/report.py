@@ -20,7 +20,7 @@ from tasks.artifacts.artifact import Artifact, Record, read_records
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import ReportConfig
-from tasks.pages.editor_names import EDITS, editor_name
+from tasks.pages.editor_names import EDITS, editor_name, editor_of
 from tasks.pages.shown import funnel_of, gallery_rows, provenance_of
 
 EDITOR = "editor_"
@@ -109,6 +109,12 @@ def comparison_of(logs: Mapping[str, Sequence[Record]]) -> list[Chart]:
     return [Chart(title="L_static by editor", note=note, series=list(shown.values())[:4], log_scale=positive)]
 
 
+def first_label(inputs: Mapping[str, Artifact], editor: str) -> str:
+    """Return the input that holds an editor's edits; those of its first training seed, where there are several."""
+    labels = [name for name in inputs if name.startswith(EDITS) and editor_of(name.removeprefix(EDITS))[0] == editor]
+    return min(labels, key=lambda name: editor_of(name.removeprefix(EDITS))[1] or 0)
+
+
 def gallery(
     shards: Artifact, scores: Artifact, edits: Mapping[str, Artifact], table: Json, num_rows: int
 ) -> list[ShownPair]:
@@ -129,7 +135,8 @@ def gallery(
         pictures.append(ShownEdit(name="ground truth", picture=example.edited_image))
         for editor in editors:
             record = scored[editor, row["segment_id"]]
-            picture = read_image(edits[EDITS + editor].path / str(record["seed"]) / f"{row['segment_id']}.png")
+            made = edits[first_label(edits, editor)]
+            picture = read_image(made.path / str(record["seed"]) / f"{row['segment_id']}.png")
             verdicts = {} if record["carried_out"] is None else {"done": record["carried_out"], "kept": record["kept"]}
             pictures.append(ShownEdit(name=editor_name(editor), picture=picture, verdicts=verdicts))
         cards.append(ShownPair(instruction=example.instruction, pictures=pictures))
@@ -172,7 +179,7 @@ def recipe_of(inputs: Mapping[str, Artifact], main: str, num_train: int) -> list
         clauses.append(
             f"λ1 {objective['lambda_action']:g}, λ2 {objective['lambda_reg']:g}, frozen: {objective['freeze']}"
         )
-    sampling = inputs[EDITS + main].manifest["config"]["sampling"]
+    sampling = inputs[first_label(inputs, main)].manifest["config"]["sampling"]
     guidance = f"s_i {sampling['image_guidance']:g}, s_c {sampling['text_guidance']:g}"
     return [*clauses, f"{sampling['num_steps']} denoising steps, {guidance}"]
 
@@ -193,7 +200,7 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
     logs = {name: list(read_records(each.path / METRICS)) for name, each in trained.items()}
     metrics = next(iter(logs.values()), [])
     settings = {name: settings_of(name, each.manifest["config"]) for name, each in stages.items()}
-    settings["edits"] = settings_of("edits", edits[EDITS + main].manifest["config"])
+    settings["edits"] = settings_of("edits", edits[first_label(edits, main)].manifest["config"])
     tables = [each for table in content["splits"] for each in (split_table(content, table), verb_table(content, table))]
     page = Report(
         title=config.title,

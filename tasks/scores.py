@@ -22,11 +22,11 @@ from tasks.artifacts.artifact import Artifact, Record, read_records
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import ScoresConfig
-from tasks.pages.editor_names import EDITS, editor_name
+from tasks.pages.editor_names import EDITS, editor_name, editor_of
 from tasks.splitting.assignment import NOT_TESTED
 
 Key = tuple[str, int, str]
-"""Editor's label, seed, segment_id."""
+"""Editor's label (one for each method and training seed), sampling seed, segment_id."""
 
 
 def edited_pictures(edits: Mapping[str, Artifact]) -> dict[Key, Path]:
@@ -67,6 +67,8 @@ def pair_records(candidate: Candidate, pairs: SplitPairs, split: str) -> Iterato
     for column, seed in enumerate(candidate.seeds):
         for number, segment_id in enumerate(pairs.segment_ids):
             record: Record = {"editor": candidate.editor, "seed": seed, "segment_id": segment_id, "split": split}
+            if candidate.training_seeds:
+                record["training_seed"] = candidate.training_seeds[column]
             record |= {"verb": pairs.verbs[number]}
             record["match_gt"] = bool(candidate.match_gt[number, column])
             record["label"] = bool(candidate.label[number, column])
@@ -86,18 +88,23 @@ def score_split(
     scorer = SplitScorer(judge_of, [examples[index_of[row["segment_id"]]] for row in rows], split)
     # EditAction before the others: what comes first after the start is the headline.
     first = ("start", "editaction")
-    labels = sorted({label for label, _, _ in files}, key=lambda each: (*(each != name for name in first), each))
+    labels_of: dict[str, list[str]] = defaultdict(list)
+    for label in sorted({label for label, _, _ in files}, key=editor_of):
+        labels_of[editor_of(label)[0]].append(label)
     candidates = [
-        scorer.candidate("copy", "copy of the input", {0: scorer.inputs}, is_editor=False),
-        scorer.candidate("truth", "ground truth", {0: scorer.truths}, is_editor=False),
+        scorer.candidate("copy", "copy of the input", {(None, 0): scorer.inputs}, is_editor=False),
+        scorer.candidate("truth", "ground truth", {(None, 0): scorer.truths}, is_editor=False),
     ]
     records: list[Record] = []
-    for label in labels:
-        by_seed: dict[int, Sequence[Picture]] = {
-            seed: [read_image(files[label, seed, segment_id]) for segment_id in scorer.pairs.segment_ids]
+    for editor in sorted(labels_of, key=lambda each: (*(each != name for name in first), each)):
+        by_seed: dict[tuple[int | None, int], Sequence[Picture]] = {
+            (editor_of(label)[1], seed): [
+                read_image(files[label, seed, segment_id]) for segment_id in scorer.pairs.segment_ids
+            ]
+            for label in labels_of[editor]
             for seed in seeds_of(files, label)
         }
-        candidates.append(scorer.candidate(label, editor_name(label), by_seed))
+        candidates.append(scorer.candidate(editor, editor_name(editor), by_seed))
         records += pair_records(candidates[-1], scorer.pairs, split)
     resampling = Resampling(num_resamples=config.num_bootstrap)
     table = {

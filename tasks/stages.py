@@ -171,7 +171,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             name="scores",
-            version=1,
+            version=2,
             inputs=("shards", "edits", "classifier"),
             sources=(
                 "tasks/scores.py",

@@ -21,7 +21,7 @@ def fid_digits(value: float) -> int:
     return 2 if value >= 10 else 3
 
 
-def number_cell(number: Json | None, *, is_percent: bool) -> Cell:
+def number_cell(number: Json | None, *, is_percent: bool, seeds: str = "seeds") -> Cell:
     """Return a table cell: the mean over seeds, its interval, and how it varies over seeds where there are several."""
     if number is None:
         return Cell(value="–")
@@ -29,7 +29,7 @@ def number_cell(number: Json | None, *, is_percent: bool) -> Cell:
     digits = 1 if is_percent else fid_digits(value)
     lines = [f"{low:.{digits}f} to {high:.{digits}f}"] if high > low else []
     if number["std"] is not None:
-        lines.append(f"± {number['std']:.{max(digits, 2)}f} over {number['num_seeds']} seeds")
+        lines.append(f"± {number['std']:.{max(digits, 2)}f} over {number['num_seeds']} {seeds}")
     text = percent_text(value) if is_percent else f"{value:.{digits}f}"
     return Cell(value=text, details=lines, share=value / 100 if is_percent else None)
 
@@ -52,7 +52,9 @@ def split_table(scores: Json, table: Json) -> Table:
     columns = columns_of(scores, table)
     rows = []
     for row in table["rows"]:
-        cells = [number_cell(row[key], is_percent=key.endswith("_percent")) for key, _, _ in columns]
+        cells = [
+            number_cell(row[key], is_percent=key.endswith("_percent"), seeds=seeds_of(row)) for key, _, _ in columns
+        ]
         rows.append((row["name"], "best" if is_main(row) else row["kind"], cells))
     return Table(
         title=f"{table['split']}: {table['num_pairs']:,} pairs",
@@ -60,6 +62,11 @@ def split_table(scores: Json, table: Json) -> Table:
         rows=rows,
         notes=split_notes(scores, table),
     )
+
+
+def seeds_of(row: Json) -> str:
+    """Say over which seeds a row's numbers were taken: those of training where there are several, else of sampling."""
+    return "training seeds" if len(row.get("training_seeds", ())) > 1 else "seeds"
 
 
 def is_main(row: Json) -> bool:
@@ -93,6 +100,11 @@ def split_notes(scores: Json, table: Json) -> list[str]:
         f"Below each number its 95 % interval: Wilson's for one yes or no a pair, else {scores['num_bootstrap']:,} "
         "bootstrap resamples of the pairs (FID: ± 1.96 bootstrap standard errors)."
     )
+    if any(len(row.get("training_seeds", ())) > 1 for row in table["rows"]):
+        notes.append(
+            "Editors trained under several seeds: pairs and training seeds both count as drawn (two-way random "
+            "effects, Student's t), so the interval is about other pairs and other trainings; ± is over training seeds."
+        )
     return notes
 
 
@@ -152,8 +164,8 @@ def headline_of(scores: Json, recipe: Sequence[str]) -> Headline:
         if row is not main and row["editor"] != "truth"
     ]
     pairs = table["num_judged"] or table["num_pairs"]
-    seeds = number["num_seeds"]
-    sentence = f"{main['name']} on {pairs:,} held-out pairs of {table['split']}, {seeds} seed{'s'[: seeds > 1]}; "
+    seeds = "1 seed" if number["num_seeds"] == 1 else f"{number['num_seeds']} {seeds_of(main)}"
+    sentence = f"{main['name']} on {pairs:,} held-out pairs of {table['split']}, {seeds}; "
     return Headline(
         value=percent_text(number["mean"]),
         label=label,

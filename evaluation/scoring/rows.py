@@ -12,10 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.metrics.fid import Features, fid
-from evaluation.statistics.intervals import bootstrap_error_interval, mean_interval, spread
+from evaluation.statistics.crossed import half_width_with_seeds, share_estimate
+from evaluation.statistics.intervals import (
+    NORMAL_QUANTILE,
+    Interval,
+    bootstrap_error_interval,
+    mean_interval,
+    spread,
+)
 
 Number = dict[str, Any] | None
-"""mean, std, variance, num_seeds, per_seed and interval [low, high]; None where a number is not defined."""
+"""mean, std, variance, num_seeds, per_seed and interval [low, high]; None where a number is not defined.
+
+The seeds are training seeds where an editor was trained under several, else sampling seeds.
+"""
 Outcomes = NDArray[np.bool_]
 """bool [num_pairs, num_seeds]."""
 SHARE_OF_RESAMPLES_FOR_FID = 10
@@ -33,7 +43,7 @@ class Candidate:
     kind: Literal["reference", "editor"]
     """Whether it is a reference row."""
     seeds: tuple[int, ...]
-    """Its seeds; one made-up seed for a reference."""
+    """Sampling seed of each column of the outcomes; one made-up seed for a reference."""
     features: tuple[Features, ...]
     """FID features of its pictures, [num_pairs, d] a seed."""
     match_gt: Outcomes
@@ -44,6 +54,16 @@ class Candidate:
     """What the kitchen's oracle sees; [num_judged, num_seeds]."""
     kept: Outcomes | None = None
     """Likewise, for the rest of the scene."""
+    training_seeds: tuple[int, ...] = ()
+    """Training seed of each column; empty where one editor made all of them."""
+
+    @property
+    def columns_by_training(self) -> list[list[int]] | None:
+        """The columns of each training seed, in ascending order of the seeds; None with fewer than two."""
+        distinct = sorted(set(self.training_seeds))
+        if len(distinct) < 2:
+            return None
+        return [[place for place, seed in enumerate(self.training_seeds) if seed == each] for each in distinct]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +98,25 @@ class Resampling:
         return np.random.default_rng(self.seed)
 
 
-def percent(outcomes: Outcomes | None, resampling: Resampling) -> Number:
-    """Return the share of true outcomes in percent; None without outcomes."""
+def by_training(outcomes: Outcomes, columns: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    """Return the share of right edits of each pair and training seed, over the sampling seeds: [num_pairs, seeds]."""
+    return np.stack([outcomes[:, list(each)].mean(axis=1) for each in columns], axis=1)
+
+
+def percent(
+    outcomes: Outcomes | None, resampling: Resampling, columns: Sequence[Sequence[int]] | None = None
+) -> Number:
+    """Return the share of true outcomes in percent; None without outcomes.
+
+    `columns`: those of each training seed. With it the interval counts pairs and training seeds as drawn (crossed),
+    and the spread is that over training seeds; without it both are about sampling seeds, and the training is given.
+    """
     if outcomes is None or not len(outcomes):
         return None
+    if columns is not None and len(outcomes) > 1:
+        table = by_training(outcomes, columns)
+        estimate = share_estimate(table)
+        return _number([float(each) * 100 for each in table.mean(axis=0)], estimate.low * 100, estimate.high * 100)
     interval = mean_interval(outcomes, resampling.rng(), resampling.num_resamples)
     per_seed = [float(share) * 100 for share in outcomes.mean(axis=0)]
     return _number(per_seed, interval.low * 100, interval.high * 100)
@@ -101,6 +136,10 @@ def fid_number(candidate: Candidate, reference: Features, resampling: Resampling
     num_resamples = max(2, resampling.num_resamples // SHARE_OF_RESAMPLES_FOR_FID)
     value = float(np.mean(per_seed))
     interval = bootstrap_error_interval(resampled, value, len(reference), resampling.rng(), num_resamples)
+    if candidate.columns_by_training is not None:
+        per_seed = [float(np.mean([per_seed[place] for place in each])) for each in candidate.columns_by_training]
+        half = half_width_with_seeds((interval.high - value) / NORMAL_QUANTILE, per_seed)
+        interval = Interval(low=max(0.0, value - half), high=value + half)
     return _number(per_seed, interval.low, interval.high)
 
 
@@ -113,17 +152,19 @@ def _number(per_seed: Sequence[float], low: float, high: float) -> dict[str, Any
 
 def score_row(candidate: Candidate, pairs: SplitPairs, resampling: Resampling) -> dict[str, Any]:
     """Return one row of the split's table."""
+    columns = candidate.columns_by_training
     return {
         "editor": candidate.editor,
         "name": candidate.name,
         "kind": candidate.kind,
-        "seeds": list(candidate.seeds) if candidate.kind == "editor" else [],
+        "seeds": sorted(set(candidate.seeds)) if candidate.kind == "editor" else [],
+        "training_seeds": sorted(set(candidate.training_seeds)),
         "fid_input": fid_number(candidate, pairs.input_features, resampling) if pairs.with_fid_input else None,
         "fid_output": fid_number(candidate, pairs.truth_features, resampling),
-        "acc_match_gt_percent": percent(candidate.match_gt, resampling),
-        "acc_label_percent": percent(candidate.label, resampling),
-        "carried_out_percent": percent(candidate.carried_out, resampling),
-        "kept_percent": percent(candidate.kept, resampling),
+        "acc_match_gt_percent": percent(candidate.match_gt, resampling, columns),
+        "acc_label_percent": percent(candidate.label, resampling, columns),
+        "carried_out_percent": percent(candidate.carried_out, resampling, columns),
+        "kept_percent": percent(candidate.kept, resampling, columns),
     }
 
 

@@ -73,9 +73,15 @@ class SplitScorer:
         )
 
     def candidate(
-        self, editor: str, name: str, by_seed: Mapping[int, Sequence[Picture]], *, is_editor: bool = True
+        self,
+        editor: str,
+        name: str,
+        by_seed: Mapping[tuple[int | None, int], Sequence[Picture]],
+        *,
+        is_editor: bool = True,
     ) -> Candidate:
-        """Measure an editor's (or a reference's) pictures, one list a seed."""
+        """Measure an editor's (or a reference's) pictures: one list for each training seed (or None) and seed."""
+        training_seeds = tuple(training for training, _ in by_seed if training is not None)
         right = [
             matches(self.judge.predict(self.inputs, pictures), self.truth_predictions, self.labels)
             for pictures in by_seed.values()
@@ -86,7 +92,8 @@ class SplitScorer:
             editor=editor,
             name=name,
             kind="editor" if is_editor else "reference",
-            seeds=tuple(by_seed),
+            seeds=tuple(seed for _, seed in by_seed),
+            training_seeds=training_seeds,
             features=tuple(self.judge.network.features(pictures) for pictures in by_seed.values()),
             match_gt=np.stack([each.match_gt for each in right], axis=1),
             label=np.stack([each.label for each in right], axis=1),

@@ -7,6 +7,7 @@ Paired tests are the same on the table of differences. An interval over seeds al
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,6 +89,20 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> Estimate:
     half = _half_width(values)
     p = 1.0 if mean == 0 else 0.0 if variance == 0 else float(2 * stats.t.sf(abs(mean) / math.sqrt(variance), freedom))
     return Estimate(mean=mean, low=mean - half, high=mean + half, p=p, num_scenes=n, num_seeds=m)
+
+
+def half_width_with_seeds(pairs_error: float, by_seed: Sequence[float]) -> float:
+    """Return the 95 % half width of a mean over training seeds of a number that is no mean over pairs, such as FID.
+
+    `pairs_error`: its standard error from drawing other pairs. `by_seed`: the number under each training seed, at
+    least 2. Both variances add up; Student's t at Satterthwaite's degrees of freedom, where the pairs are many.
+    """
+    of_seeds = float(np.var(by_seed, ddof=1)) / len(by_seed)
+    total = pairs_error**2 + of_seeds
+    if total == 0:
+        return 0.0
+    freedom = math.inf if of_seeds == 0 else total**2 * (len(by_seed) - 1) / of_seeds**2
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(total)
 
 
 def _half_width(values: ArrayLike) -> float:

@@ -14,12 +14,15 @@ from rich.table import Table
 
 from flows.commands.terminal import ITEMS_FAILED, console
 from flows.commands.watched import watched
-from flows.wiring.job import UNTIL, make_job, parse_settings
+from flows.wiring.job import MEASURED_AFTER, UNTIL, make_job, parse_seeds, parse_settings
 from flows.wiring.presets import PRESETS
 from flows.wiring.request import Request
 from modeling.presets import method_names
 from tasks.config import Fetch
 from tasks.stages import STAGES
+
+REFRESHABLE = [name for name, stage in STAGES.items() if stage.in_main_job]
+"""Stages that `--refresh` rebuilds: those that the main job has."""
 
 
 def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,9 +42,21 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 show_default=True,
                 help="Objectives to compare: editaction, finetuned, without_action, action_0.01, table5, grid, ...",
             ),
+            click.option(
+                "--training-seeds",
+                default="",
+                metavar="SEEDS",
+                help="Seeds under which each method is trained, such as 0,1,2; without it the recipe's one.",
+            ),
+            click.option(
+                "--measure",
+                multiple=True,
+                type=click.Choice([*MEASURED_AFTER]),
+                help="Measure every editor too: told_apart, the instruction retrieval; verdicts, the kitchen's oracle.",
+            ),
             click.option("--safe", is_flag=True, help="Train with clipped gradients and a warm-up."),
             click.option("--plan", "plan_only", is_flag=True, help="Say what would run and why, and run nothing."),
-            click.option("--refresh", multiple=True, type=click.Choice([*STAGES]), help="Rebuild this stage."),
+            click.option("--refresh", multiple=True, type=click.Choice(REFRESHABLE), help="Rebuild this stage."),
             click.option("--workers", default=0, help="Processes for decoding and drawing; 0: one per core."),
             click.option("--device", default="auto", show_default=True, help="Torch device."),
             click.option(
@@ -97,6 +112,7 @@ def _run(
     plan_only: bool,
     refresh: tuple[str, ...],
     methods: str,
+    training_seeds: str,
     **options: Any,
 ) -> None:
     from flows.wiring.making import plan
@@ -107,6 +123,7 @@ def _run(
         videos=videos,
         settings=parse_settings(list(settings)),
         methods=method_names(methods),
+        training_seeds=parse_seeds(training_seeds),
         **options,
     )
     job = make_job(request)

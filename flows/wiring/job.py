@@ -8,9 +8,9 @@ from typing import Any
 from flows.wiring.presets import preset, with_recorded, with_start
 from flows.wiring.request import Request
 from flows.wiring.settings import with_settings
-from modeling.presets import EDITACTION, method_names, safe
+from modeling.presets import method_names, safe
 from tasks.artifacts.artifact import Outside, digest_of, sha256_of
-from tasks.config import Fetch, Reader, RunConfig
+from tasks.config import Reader, RunConfig
 from tasks.fetching.sites import Site, annotation_urls, check_mirror
 from tasks.stages import STAGES
 
@@ -21,85 +21,44 @@ UNTIL = tuple(
     name for name, stage in STAGES.items() if stage.in_main_job and name not in ("kitchen", "videos", "classifier")
 )
 """Stages that a run can be asked to end with."""
+STAGE_ORDER = tuple(STAGES)
+"""Every stage, in the order in which they run."""
+MEASURED_AFTER = {"told_apart": "editor", "verdicts": "edits"}
+"""Measurements that any run can ask for (--measure) -> the stage that makes what they measure."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One main job."""
+    """One main job: what was asked for, the recipe that comes of it, and where the outside files lie."""
 
+    request: Request
+    """What was asked for."""
     config: RunConfig
     """Every stage's config."""
-    workspace: Path
-    """Folder of the artifacts."""
     annotations: Path | None = None
     """Annotation file; None when the kitchen writes one."""
     videos: Path | None = None
     """Folder of the videos; None when the kitchen makes them, or when no stage that reads them is asked for."""
-    more_annotations: tuple[Path, ...] = ()
-    """Further annotation files."""
-    long_distance: Path | None = None
-    """CSV of the long-distance test set; None when it is chosen automatically."""
-    until: str = "report"
-    """Last stage to run."""
-    fetch: Fetch = "local"
-    """Where videos come from."""
-    mirror: str | None = None
-    """Address that takes the place of the official sites."""
-    methods: tuple[str, ...] = (EDITACTION,)
-    """Objectives to train and evaluate beside each other, as named in modeling/presets.py."""
 
-    def __post_init__(self) -> None:
-        if not self.methods:
-            raise ValueError("No method to train; leave --methods out for editaction.")
-        if self.long_distance is not None and not self.long_distance.is_file():
-            raise ValueError(f"There is no file {self.long_distance} with a long-distance test set.")
-        if self.until not in UNTIL:
-            raise ValueError(f"There is no stage {self.until!r} to end with; choose one of {', '.join(UNTIL)}.")
-        for path in self.more_annotations:
-            if not path.is_file():
-                raise ValueError(f"There is no annotation file {path}.")
-        if self.config.kitchen is not None:
-            if self.annotations or self.videos or self.more_annotations:
-                raise ValueError(
-                    f"Preset {self.config.preset!r} draws its own videos; leave annotations and videos out."
-                )
-            if self.fetch != "local":
-                raise ValueError(f"Preset {self.config.preset!r} draws its own videos; leave --fetch out.")
-            return
-        reader = self.config.segments.reader
-        if self.annotations is None:
-            raise ValueError(f"Preset {self.config.preset!r} needs the annotation file: --annotations FILE.")
-        if not self.annotations.is_file() and not self.fetches_annotations:
-            raise ValueError(f"There is no annotation file {self.annotations}.")
-        if self.until == "segments":
-            return
-        if self.fetch != "local":
-            self._check_fetching(reader)
-            return
-        if self.videos is None:
-            raise ValueError(
-                f"Preset {self.config.preset!r} needs the folder of the videos: --videos DIR, or --fetch download."
-            )
-        if not self.videos.is_dir():
-            raise ValueError(f"There is no folder of videos {self.videos}.")
+    @property
+    def workspace(self) -> Path:
+        """Folder of the artifacts."""
+        return Path(self.request.workspace)
 
-    def _check_fetching(self, reader: Reader) -> None:
-        if self.mirror is not None:
-            check_mirror(self.mirror)
-        if self.fetch == "ranges" and self.videos is not None:
-            raise ValueError("--fetch ranges reads videos from a server; leave --videos out, or use --fetch local.")
-        if self.mirror is None and reader == "table":
-            raise ValueError("There is no official site for videos of your own: name one with --mirror URL.")
-        if self.mirror is None and reader == "mpii" and self.fetch == "ranges":
-            raise ValueError(
-                "MPII's videos come in one archive, of which no part can be read: use --fetch download, or name a "
-                "server that has the single videos with --mirror URL."
-            )
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Objectives to train and to evaluate beside each other, as modeling/presets.py names them."""
+        return method_names(",".join(self.request.methods))
+
+    @property
+    def training_seeds(self) -> tuple[int, ...]:
+        """Seeds under which each method is trained."""
+        return self.request.training_seeds or (self.config.editor.seed,)
 
     @property
     def site(self) -> Site:
         """Where videos are fetched from."""
-        return Site(reader=self.config.segments.reader, mirror=self.mirror)
+        return Site(reader=self.config.segments.reader, mirror=self.request.mirror)
 
     @property
     def fetches_annotations(self) -> bool:
@@ -134,18 +93,88 @@ def make_job(request: Request) -> Job:
 
         header = read_header(annotations)
         config = with_recorded(config, header.frames, header.shards)
-    return Job(
+    job = Job(
+        request=request,
         config=with_settings(config, request.settings),
-        workspace=workspace,
         annotations=annotations,
         videos=videos,
-        more_annotations=tuple(map(Path, request.more_annotations)),
-        long_distance=Path(request.long_distance) if request.long_distance else None,
-        until=request.until,
-        fetch=request.fetch,
-        mirror=request.mirror,
-        methods=method_names(",".join(request.methods)),
     )
+    check_job(job)
+    return job
+
+
+def check_job(job: Job) -> None:
+    """Raise ValueError for a job that cannot be done, before any work; the message names the option."""
+    request = job.request
+    if request.long_distance is not None and not Path(request.long_distance).is_file():
+        raise ValueError(f"There is no file {request.long_distance} with a long-distance test set.")
+    if request.until not in UNTIL:
+        raise ValueError(f"There is no stage {request.until!r} to end with; choose one of {', '.join(UNTIL)}.")
+    _check_editors(job)
+    for path in request.more_annotations:
+        if not Path(path).is_file():
+            raise ValueError(f"There is no annotation file {path}.")
+    if job.config.kitchen is not None:
+        if request.annotations or request.videos or request.more_annotations:
+            raise ValueError(f"Preset {job.config.preset!r} draws its own videos; leave annotations and videos out.")
+        if request.fetch != "local":
+            raise ValueError(f"Preset {job.config.preset!r} draws its own videos; leave --fetch out.")
+        return
+    _check_sources(job)
+
+
+def _check_editors(job: Job) -> None:
+    """Check what is trained and measured."""
+    request = job.request
+    if not request.methods:
+        raise ValueError("No method to train; leave --methods out for editaction.")
+    method_names(",".join(request.methods))  # ValueError for one that does not exist
+    if len(set(request.training_seeds)) < len(request.training_seeds):
+        raise ValueError(f"--training-seeds {','.join(map(str, request.training_seeds))}: give each seed once.")
+    for name in request.measure:
+        if name not in MEASURED_AFTER:
+            raise ValueError(f"There is no measurement {name!r}; choose of {', '.join(MEASURED_AFTER)}.")
+        if STAGE_ORDER.index(request.until) < STAGE_ORDER.index(MEASURED_AFTER[name]):
+            raise ValueError(
+                f"--measure {name} reads what the stage {MEASURED_AFTER[name]} makes, and the run ends with "
+                f"{request.until}: use --until {MEASURED_AFTER[name]} or a later stage."
+            )
+    if "verdicts" in request.measure and job.config.kitchen is None:
+        raise ValueError(
+            "--measure verdicts: only the drawn kitchen has an oracle that judges edits. Leave it out, or take a demo."
+        )
+
+
+def _check_sources(job: Job) -> None:
+    """Check that annotations and videos are there, or can be fetched."""
+    request, reader, preset_name = job.request, job.config.segments.reader, job.config.preset
+    if job.annotations is None:
+        raise ValueError(f"Preset {preset_name!r} needs the annotation file: --annotations FILE.")
+    if not job.annotations.is_file() and not job.fetches_annotations:
+        raise ValueError(f"There is no annotation file {job.annotations}.")
+    if request.until == "segments":
+        return
+    if request.fetch != "local":
+        _check_fetching(request, reader)
+        return
+    if job.videos is None:
+        raise ValueError(f"Preset {preset_name!r} needs the folder of the videos: --videos DIR, or --fetch download.")
+    if not job.videos.is_dir():
+        raise ValueError(f"There is no folder of videos {job.videos}.")
+
+
+def _check_fetching(request: Request, reader: Reader) -> None:
+    if request.mirror is not None:
+        check_mirror(request.mirror)
+    if request.fetch == "ranges" and request.videos is not None:
+        raise ValueError("--fetch ranges reads videos from a server; leave --videos out, or use --fetch local.")
+    if request.mirror is None and reader == "table":
+        raise ValueError("There is no official site for videos of your own: name one with --mirror URL.")
+    if request.mirror is None and reader == "mpii" and request.fetch == "ranges":
+        raise ValueError(
+            "MPII's videos come in one archive, of which no part can be read: use --fetch download, or name a "
+            "server that has the single videos with --mirror URL."
+        )
 
 
 def outside_file(path: Path) -> Outside:
@@ -168,6 +197,19 @@ def outside_start(start: str) -> Outside:
             f"{start!r} is neither a pipeline folder (with model_index.json) nor a hub id such as owner/name."
         )
     return Outside(location=start, digest=digest_of({"hub": start}))
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Parse seeds between commas; none in an empty text.
+
+    >>> parse_seeds("0, 1,2")
+    (0, 1, 2)
+    """
+    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    for part in parts:
+        if not (part.isascii() and part.isdigit()):
+            raise ValueError(f"--training-seeds {text!r}: {part!r} is no seed. Give whole numbers, such as 0,1,2.")
+    return tuple(map(int, parts))
 
 
 def parse_settings(pairs: list[str]) -> dict[str, Any]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from flows.wiring.job import Job, outside_file, outside_start
+from flows.wiring.job import MEASURED_AFTER, Job, outside_file, outside_start
 from modeling.presets import EDITACTION, method
 from tasks.artifacts.artifact import Artifact, Outside
+from tasks.config import ToldApartConfig, VerdictsConfig
 from tasks.fetching.checked_files import downloads_folder
 from tasks.fetching.video_files import outside_folder, outside_site
+from tasks.pages.editor_names import EDITS, SEED, editor_label, editor_of
 
 ANNOTATIONS_OF_STYLE = {"mpii": "annotations.mat", "epic": "annotations.csv"}
 
@@ -50,7 +52,7 @@ def ending_with(until: str, make: Make) -> Make:
 
     def made(stage: str, label: str, config: object, **inputs: Place) -> Path | None:
         nonlocal is_reached
-        if is_reached and stage != until:
+        if is_reached and stage != until and stage not in MEASURED_AFTER:
             raise Reached
         is_reached |= stage == until
         return make(stage, label, config, **inputs)
@@ -62,13 +64,16 @@ def dataset(job: Job, make: Make) -> Dataset:
     """Annotations + videos -> segments -> frame pairs -> splits -> shards."""
     config, label = job.config, job.config.preset
     kitchen = make("kitchen", label, config.kitchen) if config.kitchen is not None else None
-    more = {f"annotations_{place:03d}": outside_file(each) for place, each in enumerate(job.more_annotations, 2)}
+    more = {
+        f"annotations_{place:03d}": outside_file(each)
+        for place, each in enumerate(map(Path, job.request.more_annotations), 2)
+    }
     segments = make("segments", label, config.segments, annotations=_annotations(job, kitchen), **more)
     videos = make("videos", label, config.videos, segments=segments, folder=_folder(job, kitchen, segments))
     frames = make("frames", label, config.frames, segments=segments, videos=videos)
     given = {"recorded": _annotations(job, kitchen)} if config.segments.reader == "pairs" else {}
-    if job.long_distance is not None:
-        given["long_distance"] = outside_file(job.long_distance)
+    if job.request.long_distance is not None:
+        given["long_distance"] = outside_file(Path(job.request.long_distance))
     splits = make("splits", label, config.splits, frames=frames, **given)
     make("dataset", label, config.dataset, segments=segments, videos=videos, frames=frames, splits=splits)
     shards = make("shards", label, config.shards, frames=frames, splits=splits)
@@ -76,32 +81,51 @@ def dataset(job: Job, make: Make) -> Dataset:
 
 
 def editors(job: Job, made: Dataset, make: Make) -> dict[str, Path | None]:
-    """Shards + start -> the fine-tuned editor of each method."""
+    """Shards + start -> the fine-tuned editor of each method and training seed, by its label."""
     config, start = job.config, outside_start(job.config.start)
-    made_by = {}
+    several, made_by = len(job.training_seeds) > 1, {}
     for name in job.methods:
-        label = config.preset if name == EDITACTION else f"{config.preset}-{name}"
-        training = replace(config.editor, objective=method(name, config.editor.objective))
-        made_by[name] = make("editor", label, training, shards=made.shards, start=start)
+        for seed in job.training_seeds:
+            label = editor_label(name, seed if several else None)
+            training = replace(config.editor, objective=method(name, config.editor.objective), seed=seed)
+            made_by[label] = make(
+                "editor", folder_label(config.preset, label), training, shards=made.shards, start=start
+            )
+    if "told_apart" in job.request.measure:
+        for label, editor in [*made_by.items(), ("start", start)]:
+            name = folder_label(config.preset, label)
+            make("told_apart", name, ToldApartConfig(), editor=editor, shards=made.shards)
     return made_by
 
 
-def main_method(methods: Iterable[str]) -> str:
-    """Return the method that a report is about: EditAction, else the first by name, as score tables order them."""
-    return min(methods, key=lambda name: (name != EDITACTION, name))
+def folder_label(preset: str, label: str) -> str:
+    """Return how the folders of an editor's artifacts begin, such as demo-finetuned-seed1; EditAction's: demo."""
+    return preset if label == EDITACTION else f"{preset}-{label.replace(SEED, '-seed')}"
+
+
+def main_editor(labels: Iterable[str]) -> str:
+    """Return the editor that a report is about: EditAction, else the first by name, as score tables order them."""
+    return min(labels, key=lambda label: (editor_of(label)[0] != EDITACTION, editor_of(label)))
+
+
+def edits_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Make) -> dict[str, Path | None]:
+    """Editors + test shards -> the edits of each, and of the untouched start, as the inputs `edits_LABEL`."""
+    preset, edits = job.config.preset, {}
+    for label, editor in [*trained.items(), ("start", outside_start(job.config.start))]:
+        name = f"{preset}-{label.replace(SEED, '-seed')}"
+        edits[EDITS + label] = make("edits", name, job.config.edits, editor=editor, shards=made.shards)
+        if "verdicts" in job.request.measure:
+            judged = edits[EDITS + label]
+            make("verdicts", name, VerdictsConfig(), edits=judged, shards=made.shards, kitchen=made.kitchen)
+    return edits
 
 
 def evaluation(job: Job, made: Dataset, trained: dict[str, Path | None], make: Make) -> Path | None:
     """Editors + test shards -> edits -> scores -> report; the untouched start stands beside the editors."""
     config, label = job.config, job.config.preset
-    start = outside_start(config.start)
-    edits = {
-        f"edits_{name}": make("edits", f"{label}-{name}", config.edits, editor=path, shards=made.shards)
-        for name, path in trained.items()
-    }
-    main = main_method(trained)
+    edits = edits_of(job, made, trained, make)
+    main = main_editor(trained)
     others = {f"editor_{name}": path for name, path in trained.items() if name != main}
-    edits["edits_start"] = make("edits", f"{label}-start", config.edits, editor=start, shards=made.shards)
     classifier = make("classifier", label, config.classifier, videos=made.videos, shards=made.shards)
     goals = {"kitchen": made.kitchen} if made.kitchen is not None else {}
     scores = make("scores", label, config.scores, shards=made.shards, classifier=classifier, **edits, **goals)
@@ -134,12 +158,12 @@ def _annotations(job: Job, kitchen: Path | None) -> Outside | None:
 def _folder(job: Job, kitchen: Path | None, segments: Path | None) -> Outside | None:
     """The folder of videos, by the fingerprints of those that the segments need, or where they are fetched from."""
     folder = kitchen / "videos" if kitchen is not None else job.videos
-    if segments is None or (folder is None and job.fetch != "ranges"):
+    if segments is None or (folder is None and job.request.fetch != "ranges"):
         return None
     video_ids = {record["video_id"] for record in Artifact.read(segments).records()}
-    if job.fetch == "ranges":
+    if job.request.fetch == "ranges":
         return outside_site(job.site, video_ids)
     assert folder is not None
-    if job.fetch == "download":
+    if job.request.fetch == "download":
         return downloads_folder(folder, job.site, video_ids, job.workspace)
     return outside_folder(folder, video_ids, job.workspace)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.wiring.job import Job
+from flows.wiring.job import MEASURED_AFTER, Job
 from flows.wiring.main_job import Make, Place, Reached, dataset, editors, ending_with, evaluation
 from tasks.artifacts.artifact import Artifact, Input, Outside, artifact_folder, damaged_files, find_artifact, stage_key
 from tasks.config import RunOptions
@@ -77,14 +77,16 @@ def plan(job: Job, *, before: Callable[[str], float | None] = lambda stage: None
 
 
 def run_job(job: Job, make: Make) -> Path | None:
-    """Make every stage of the job up to its `until`; return the last stage's folder."""
+    """Make every stage of the job up to its `until`; return the folder of the last stage that is no measurement."""
     last: list[Path | None] = [None]
 
     def remembering(stage: str, label: str, config: object, **inputs: Place) -> Path | None:
-        last[0] = make(stage, label, config, **inputs)
-        return last[0]
+        made = make(stage, label, config, **inputs)
+        if stage not in MEASURED_AFTER:
+            last[0] = made
+        return made
 
-    made = ending_with(job.until, remembering)
+    made = ending_with(job.request.until, remembering)
     try:
         data = dataset(job, made)
         evaluation(job, data, editors(job, data, made), made)

@@ -40,9 +40,13 @@ class Request:
     connections: int = 4
     """Files that are fetched at the same time."""
     retries: int = 6
-    """Attempts at a file after the first, in a row, none of which brings a byte."""
+    """Retries in a row without progress; any byte received resets the count."""
     methods: tuple[str, ...] = (EDITACTION,)
     """Objectives to train and evaluate beside each other, on the same data (modeling/presets.py names them)."""
+    training_seeds: tuple[int, ...] = ()
+    """Seeds under which each method is trained, each giving an editor of its own; empty takes the recipe's one seed."""
+    measure: tuple[str, ...] = ()
+    """Further measurements of every editor and its edits: told_apart, and verdicts where the kitchen is drawn."""
     safe: bool = False
     """Train with clipped gradients and a warm-up."""
     processes: int = 1

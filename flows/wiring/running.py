@@ -2,14 +2,11 @@
 
 from dataclasses import replace
 
-from flows.wiring.job import make_job
+from flows.wiring.job import MEASURED_AFTER, STAGE_ORDER, make_job
 from flows.wiring.making import as_tasks, plan, run_job
 from flows.wiring.request import Request
 from tasks.artifacts.building import running_options
 from tasks.fetching.annotations import fetch_annotations
-from tasks.stages import STAGES
-
-ORDER = list(STAGES)
 
 
 class ItemsFailed(Exception):
@@ -21,7 +18,10 @@ def run_stages(request: Request, *, last: str, allow_failed: bool) -> str:
 
     Stages that are done answer "Cached" at once. ItemsFailed at the end, unless allowed, when rows failed on the way.
     """
-    request = replace(request, until=min(request.until, last, key=ORDER.index))
+    until = min(request.until, last, key=STAGE_ORDER.index)
+    made = STAGE_ORDER[: STAGE_ORDER.index(until) + 1]
+    measure = tuple(name for name in request.measure if MEASURED_AFTER[name] in made)
+    request = replace(request, until=until, measure=measure)
     job = make_job(request)
     if job.annotations is not None and not job.annotations.is_file():
         reader, options = job.config.segments.reader, request.options
@@ -45,4 +45,4 @@ def raise_for_failed_items(request: Request) -> None:
 
 def goes_beyond(request: Request, stage: str) -> bool:
     """Tell whether the request asks for more than `stage`."""
-    return ORDER.index(request.until) > ORDER.index(stage)
+    return STAGE_ORDER.index(request.until) > STAGE_ORDER.index(stage)

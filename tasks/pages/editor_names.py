@@ -2,6 +2,8 @@
 
 EDITS = "edits_"
 """Beginning of the names of the inputs that are edits; what follows is the editor's label."""
+SEED = "__seed_"
+"""In the label of an editor that has others of the same method beside it: between the method and its training seed."""
 EDITOR_NAMES = {
     "start": "untouched start",
     "editaction": "EditAction",
@@ -13,6 +15,23 @@ EDITOR_NAMES = {
 """How labels are printed; others with spaces for underscores."""
 
 
+def editor_label(method: str, training_seed: int | None) -> str:
+    """Return the label of an editor; without a seed where its method is trained under one seed alone.
+
+    >>> editor_label("finetuned", 1), editor_label("finetuned", None)
+    ('finetuned__seed_1', 'finetuned')
+    """
+    return method if training_seed is None else f"{method}{SEED}{training_seed}"
+
+
+def editor_of(label: str) -> tuple[str, int | None]:
+    """Return the method and the training seed of a label: the inverse of `editor_label`."""
+    method, marked, seed = label.partition(SEED)
+    return method, int(seed) if marked else None
+
+
 def editor_name(label: str) -> str:
-    """Return how an editor is printed."""
-    return EDITOR_NAMES.get(label, label.replace("_", " "))
+    """Return how an editor is printed, such as "EditAction, seed 1"."""
+    method, seed = editor_of(label)
+    name = EDITOR_NAMES.get(method, method.replace("_", " "))
+    return name if seed is None else f"{name}, seed {seed}"

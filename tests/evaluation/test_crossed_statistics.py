@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.statistics.crossed import crossed_variance, estimate_over_seeds, paired_difference, share_estimate
+from evaluation.statistics.crossed import (
+    crossed_variance,
+    estimate_over_seeds,
+    half_width_with_seeds,
+    paired_difference,
+    share_estimate,
+)
 from evaluation.statistics.intervals import share_interval
 
 
@@ -92,3 +98,13 @@ def test_over_seeds_alone_the_interval_is_students_of_the_seeds_shares_whatever_
     assert found.high - found.mean < share_estimate(near).high - found.mean
     with pytest.raises(ValueError, match="One seed"):
         estimate_over_seeds(near[:, :1])
+
+
+def test_a_number_that_is_no_mean_over_pairs_adds_the_variance_of_seeds_to_that_of_pairs():
+    """FID's own error 0.3 beside training seeds that vary by 0.5 / sqrt(4): sqrt(0.09 + 0.0625), t at 3 * (...) d.f."""
+    by_seed = [10.0, 10.0, 10.0, 11.0]  # standard deviation 0.5
+    freedom = 3 * (0.09 + 0.0625) ** 2 / 0.0625**2
+    expected = stats.t.ppf(0.975, freedom) * 0.1525**0.5
+    assert half_width_with_seeds(0.3, by_seed) == pytest.approx(expected)
+    assert half_width_with_seeds(0.3, [1.0, 1.0]) == pytest.approx(1.959964 * 0.3, rel=1e-6)
+    assert half_width_with_seeds(0.0, [1.0, 1.0]) == 0

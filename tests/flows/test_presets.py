@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from flows.wiring.job import make_job, outside_start, parse_settings
+from flows.wiring.job import make_job, outside_start, parse_seeds, parse_settings
 from flows.wiring.making import run_job
 from flows.wiring.presets import PRESETS, STARTING_EDITOR, picture_side, preset, with_start
 from flows.wiring.request import Request
@@ -194,6 +195,79 @@ def test_several_methods_are_trained_on_the_same_data_and_judged_together() -> N
     (told,) = (inputs for stage, _, inputs in made if stage == "report")
     assert told["editor"] == Path("editor/demo")
     assert {name for name in told if name.startswith("editor_")} == {"editor_finetuned", "editor_action_0.01"}
+
+
+def test_each_method_is_trained_under_each_training_seed_and_every_editor_is_edited_with() -> None:
+    made = wiring(methods=("editaction", "finetuned"), training_seeds=(2, 0))
+    names = ["editaction-seed2", "editaction-seed0", "finetuned-seed2", "finetuned-seed0"]
+    assert [label for stage, label, _ in made if stage == "editor"] == [f"demo-{name}" for name in names]
+    assert [label for stage, label, _ in made if stage == "edits"] == [f"demo-{name}" for name in [*names, "start"]]
+    (scored,) = (inputs for stage, _, inputs in made if stage == "scores")
+    assert scored["edits_finetuned__seed_2"] == Path("edits/demo-finetuned-seed2")
+    told = made[-1][2]
+    assert told["editor"] == Path("editor/demo-editaction-seed0")
+    assert {name for name in told if name.startswith("editor_")} == {
+        "editor_editaction__seed_2",
+        "editor_finetuned__seed_2",
+        "editor_finetuned__seed_0",
+    }
+
+
+def test_an_editor_of_one_of_several_training_seeds_is_the_one_that_was_trained_alone() -> None:
+    """Labels differ and are no part of the key; the config must be the same, so that the editor is found again."""
+    configs: dict[tuple[int, ...], list[object]] = {}
+    for seeds in ((), (0,), (0, 1)):
+
+        def make(stage: str, label: str, config: object, seeds: tuple[int, ...] = seeds, **inputs: object) -> None:
+            if stage == "editor":
+                configs.setdefault(seeds, []).append(config)
+
+        run_job(make_job(Request(training_seeds=seeds)), make)
+    assert configs[()] == configs[(0,)] == configs[(0, 1)][:1]
+    assert [config.seed for config in configs[(0, 1)]] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("until", "measure", "expected"),
+    [
+        ("editor", ("told_apart",), {"told_apart": ["demo", "demo-start"]}),
+        ("edits", ("verdicts",), {"verdicts": ["demo-editaction", "demo-start"]}),
+        (
+            "report",
+            ("told_apart", "verdicts"),
+            {"told_apart": ["demo", "demo-start"], "verdicts": ["demo-editaction", "demo-start"]},
+        ),
+    ],
+)
+def test_any_run_can_measure_what_an_editor_tells_apart_and_what_the_oracle_says(
+    until: str, measure: tuple[str, ...], expected: dict[str, list[str]]
+) -> None:
+    made = wiring(until=until, measure=measure)
+    labels = {name: [label for stage, label, _ in made if stage == name] for name in measure}
+    assert labels == expected
+    assert [stage for stage, _, _ in made if stage not in measure][-1] == until
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"training_seeds": (1, 1)}, "give each seed once"),
+        ({"measure": ("verdict",)}, "no measurement 'verdict'"),
+        ({"measure": ("verdicts",), "until": "editor"}, "--until edits or a later stage"),
+        ({"measure": ("verdicts",), "preset": "hc", "annotations": __file__, "videos": "."}, "only the drawn kitchen"),
+    ],
+)
+def test_seeds_and_measurements_that_cannot_be_are_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_job(Request(**fields))
+
+
+def test_training_seeds_are_whole_numbers_between_commas() -> None:
+    assert parse_seeds("") == ()
+    assert parse_seeds("0, 1,2") == (0, 1, 2)
+    for text in ("a", "1.5", "-1", "1,,2"):
+        with pytest.raises(ValueError, match="is no seed"):
+            parse_seeds(text)
 
 
 def test_a_report_without_editaction_is_about_the_editor_that_its_score_table_has_first() -> None:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from evaluation.statistics.crossed import share_estimate
 from tasks.annotations.goals import join_goals
 from tasks.config import ScoresConfig
 from tasks.scores import scores
@@ -128,3 +129,26 @@ def test_goals_are_joined_by_video_and_start(offset_s, is_joined):
     goals = [{"video_id": "a", "start_s": 1.0}, {"video_id": "a", "start_s": 2.0}, {"video_id": "b", "start_s": 1.0}]
     joined = join_goals([{"segment_id": "x", "video_id": "a", "start_s": 2.0 + offset_s}], goals)
     assert joined == ({"x": goals[1]} if is_joined else {})
+
+
+def test_editors_of_several_training_seeds_make_one_row_whose_interval_counts_pairs_and_seeds(run, tmp_path):
+    """62.5 and 87.5 % of eight judged pairs; with two trainings so far apart little can be said of a third."""
+    inputs = run.scored_inputs()
+    inputs["edits_editaction__seed_3"] = inputs.pop("edits_editaction")
+    other = edits.run(tmp_path, "other", DrawnEdits(share_right=0.9), shards=run.shards.path)
+    artifact = scores.run(tmp_path, "t", CONFIG, **inputs, edits_editaction__seed_12=other.path)
+    (table,) = json.loads((artifact.path / "scores.json").read_text())["splits"]
+    assert [row["editor"] for row in table["rows"]] == ["copy", "truth", "start", "editaction"]
+    row = table["rows"][-1]
+    assert (row["name"], row["seeds"], row["training_seeds"]) == ("EditAction", [0, 1], [3, 12])
+    carried_out = row["carried_out_percent"]
+    assert carried_out["per_seed"] == [62.5, 87.5]
+    of_judged = [[each < 5, each < 7] for each in range(8)]
+    expected = share_estimate(np.array(of_judged, dtype=float))
+    assert carried_out["interval"] == [round(100 * expected.low, 6), round(100 * expected.high, 6)]
+    fid = row["fid_output"]
+    assert len(fid["per_seed"]) == fid["num_seeds"] == 2
+    assert fid["interval"][1] - fid["mean"] > 2 * abs(fid["per_seed"][0] - fid["per_seed"][1])
+    records = [each for each in artifact.records() if each["editor"] == "editaction"]
+    assert {(each["training_seed"], each["seed"]) for each in records} == {(3, 0), (3, 1), (12, 0), (12, 1)}
+    assert all("training_seed" not in each for each in artifact.records() if each["editor"] == "start")
