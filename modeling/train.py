@@ -12,13 +12,16 @@
     OUT/tensorboard/    the log for TensorBoard, where that is installed
 
 Progress comes as JSON lines on stdout, at a terminal as a bar. SIGTERM and SIGINT save a checkpoint and end with status
-143 and 130; an error that a user can do something about is one line on stderr and status 1.
+143 and 130, after the step that they come in or, where that takes more than five seconds, without it; an error that a
+user can do something about is one line on stderr and status 1.
 """
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from diffusers.utils import logging
@@ -45,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     logging.disable_progress_bar()
     bar = ProgressBar(Console()) if sys.stdout.isatty() else None
-    watcher = Watcher(bar or (lambda line: print(line, flush=True)))
+    watcher = Watcher(bar or _print_line)
     watcher.catch_signals()
     try:
         ranks = join_ranks(given.device)
@@ -82,12 +85,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         watcher.say("stopped", message=str(stopped))
         return stopped.exit_status
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f"modeling.train: {' '.join(str(error).split())}", file=sys.stderr)
+        with suppress(OSError):  # of a reader who is gone
+            print(f"modeling.train: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     finally:
+        watcher.release_signals()
         if bar is not None:
             bar.close()
     return 0
+
+
+def _print_line(line: str) -> None:
+    """Print a line; once nobody reads, let stdout lead nowhere, so that nothing fails when the process ends."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -32,9 +32,9 @@ SCRATCH = {LOG, CHECKPOINTS, "validation", "tensorboard", "wandb"}
 """Kept beside the result without being part of it."""
 VALIDATION = "validation"
 """Split whose losses training looks at, where there is one."""
-STOP_WITHIN_S = 6.0
-"""Seconds that training gets to save and end after SIGTERM."""
-EARLIER_ENDS_WITHIN_S = 120.0
+STOP_WITHIN_S = 120.0
+"""Seconds that training gets to save and end after SIGTERM: five for its step, the others for the disk."""
+EARLIER_ENDS_WITHIN_S = 180.0
 """Seconds to wait for the training of a stage that was killed before this one."""
 MESSAGE = "modeling.train: "
 """What training's own messages begin with."""
@@ -115,10 +115,25 @@ def running_training(command: list[str], log_path: Path) -> Iterator["subprocess
         training = spawn(command, stdout=subprocess.PIPE, stderr=log, env=environment)
         try:
             yield training
-        finally:
+        except BaseException:
             end(training, within_s=STOP_WITHIN_S)
+            tell_what_is_kept(log_path.parent)
+            raise
+        else:
+            end(training, within_s=STOP_WITHIN_S)
+        finally:
             if training.stdout is not None:
                 training.stdout.close()
+
+
+def tell_what_is_kept(folder: Path) -> None:
+    """Say on stderr after how many steps an interrupted training was saved: what the next run goes on from."""
+    steps = sorted(
+        int(path.parent.name.removeprefix("step-")) for path in folder.glob(f"{CHECKPOINTS}/step-*/state.json")
+    )
+    kept = f"saved after step {steps[-1]}" if steps else "not saved: no step was finished"
+    with suppress(OSError):  # of a reader who is gone
+        print(f"editaction: training is {kept}.", file=sys.stderr, flush=True)
 
 
 def wait_for_earlier_training(log: IO[str], log_path: Path) -> None:

@@ -23,9 +23,11 @@ from rich.progress import (
 )
 
 from tasks.artifacts.artifact import Artifact
+from tasks.artifacts.processes import ending_until
 
 GRACE_S = 6.0
-"""After a signal the command has this long to end by itself; then it is ended."""
+"""After a signal the command has this long to end by itself, and training as long as it needs to save (at most two
+minutes); then it is ended. A second signal ends it at once: training then saves on its own."""
 LINE_EVERY_S = 5.0
 """Without a terminal, a stage prints its progress this often."""
 COUNT_EVERY_S = 60.0
@@ -164,4 +166,6 @@ def _watch(receiving: socket.socket, received: Received) -> None:
             sys.stderr.write(f"editaction: {word}; what is finished is kept, the same command goes on from here.\n")
             sys.stderr.flush()
             time.sleep(GRACE_S)
+            while time.monotonic() < ending_until():  # a program that is being ended may still save
+                time.sleep(0.1)
             os._exit(128 + number)

@@ -1,26 +1,24 @@
-"""A step that does not fit into memory -> the same step in smaller micro-batches.
+"""A step that does not fit into memory -> the same gradients from smaller micro-batches.
 
 Gradients of micro-batches add up to the whole batch's, so halving them changes a result by rounding only.
 """
-
-from typing import Any
 
 import torch
 
 from modeling.runs.watcher import Watcher
 from modeling.training.batches import Batches
-from modeling.training.trainer import Trainer
+from modeling.training.trainer import Gradients, Trainer
 
 
-def step_that_fits(trainer: Trainer, batches: Batches, step: int, watcher: Watcher) -> dict[str, Any]:
-    """Do step `step`, halving `batches.micro_batch` for as long as the device's memory runs out.
+def gradients_that_fit(trainer: Trainer, batches: Batches, step: int, watcher: Watcher) -> Gradients:
+    """Find the gradients of step `step`, halving `batches.micro_batch` for as long as the device's memory runs out.
 
-    That happens while gradients are computed, before anything was moved, so the step can be done over. ValueError where
-    one example is too much, or where other processes wait for this one's gradients.
+    Nothing was moved yet, so they can be found over again. ValueError where one example is too much, or where other
+    processes wait for this one's gradients.
     """
     while True:
         try:
-            return trainer.step(batches, step)
+            return trainer.find_gradients(batches, step)
         except torch.OutOfMemoryError as error:
             if batches.micro_batch == 1 or trainer.ranks.count > 1:
                 raise ValueError(

@@ -25,6 +25,8 @@ class Saver:
         self.folder = out / "checkpoints"
         self.run = run
         self.writes = ranks.is_first
+        self.num_steps_done = 0
+        """Whole steps that weights and log have; changed under the trainer's lock `changing`."""
         self.log = MetricsLog(out / METRICS if ranks.is_first else None)
         self._ranks = ranks
         self._keep_last = keep_last
@@ -45,7 +47,8 @@ class Saver:
             self.log.truncate(0)
         if self._ranks.is_first:
             self.folder.mkdir(parents=True, exist_ok=True)
-        return restored or 0
+        self.num_steps_done = restored or 0
+        return self.num_steps_done
 
     def take(self, trainer: Trainer, name: str) -> int:
         """Set the trainer to one checkpoint, by name or "best", and return its number of steps; nothing is changed."""
@@ -60,14 +63,26 @@ class Saver:
             self._write(trainer, num_steps_done)
         self._ranks.wait()
 
+    def save_now(self, trainer: Trainer) -> int:
+        """Save the state after the last whole step from another thread, and return its number; 0: there is none.
+
+        It may be called in the middle of a step, whose gradients are then lost, and waits where weights change.
+        """
+        with trainer.changing:
+            if self.num_steps_done and trainer.num_skipped_in_a_row == 0:
+                self._write(trainer, self.num_steps_done)
+        kept = checkpoints(self.folder)
+        return int(kept[-1].name.removeprefix("step-")) if kept else 0
+
     def _write(self, trainer: Trainer, num_steps_done: int) -> None:
-        checkpoint = Checkpoint(
-            run=self.run,
-            num_steps_done=num_steps_done,
-            tensors=trainer.tensors(),
-            state=trainer.state() | {"metrics_bytes": self.log.sync()},
-        )
-        save_checkpoint(self.folder, checkpoint, keep_last=self._keep_last)
+        with trainer.changing:
+            checkpoint = Checkpoint(
+                run=self.run,
+                num_steps_done=num_steps_done,
+                tensors=trainer.tensors(),
+                state=trainer.state() | {"metrics_bytes": self.log.sync()},
+            )
+            save_checkpoint(self.folder, checkpoint, keep_last=self._keep_last)
 
     def restore(self, trainer: Trainer) -> int | None:
         """Go back to the newest checkpoint and return its number of steps, or None where there is none."""
@@ -76,6 +91,8 @@ class Saver:
         self._ranks.check_same(saved.num_steps_done if saved else 0, "steps in its newest checkpoint")
         if saved is None:
             return None
-        trainer.restore(saved.tensors, saved.state)
-        self.log.truncate(saved.state["metrics_bytes"])
+        with trainer.changing:
+            trainer.restore(saved.tensors, saved.state)
+            self.log.truncate(saved.state["metrics_bytes"])
+            self.num_steps_done = saved.num_steps_done
         return saved.num_steps_done

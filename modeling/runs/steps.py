@@ -1,10 +1,10 @@
-"""The steps of a run in order: log, progress and checkpoints, and what happens when steps fail or a signal comes."""
+"""The steps of a run in order: log, checkpoints and progress, and what happens when steps fail or a signal comes."""
 
 import signal
 from pathlib import Path
 
 from modeling.runs.log import finite_or_none
-from modeling.runs.micro_batch import step_that_fits
+from modeling.runs.micro_batch import gradients_that_fit
 from modeling.runs.saver import Saver
 from modeling.runs.sight import Sight
 from modeling.runs.watcher import StepProgress, Stopped, Watcher
@@ -23,31 +23,40 @@ def do_steps(
     watcher: Watcher,
     sight: Sight | None = None,
 ) -> None:
-    """Do steps `first_step` to the last, with log, progress and checkpoints; one more of these before Stopped."""
+    """Do steps `first_step` to the last, with log, checkpoints and progress; one more checkpoint before Stopped.
+
+    Whatever can be lost is saved before anybody is told of it. A signal that comes in a step longer than the watcher's
+    grace is obeyed by the watcher's thread, which saves the state before that step.
+    """
     config, ranks = trainer.config, trainer.ranks
     progress = StepProgress(watcher, config, first_step)
     has_restored = False
     step = first_step
-    while step < config.num_steps:
-        entry = step_that_fits(trainer, batches, step, watcher)
-        step += 1
-        saver.log.add({"step": step, "epoch": batches.epochs_after(step - 1), **entry})
-        progress(step, entry)
-        if "skip_reason" in entry:
-            watcher.say("skipped", step=step, reason=entry["skip_reason"], loss=finite_or_none(entry["loss"]))
-        must_stop = ranks.any(watcher.stop_requested())  # asked once: a later signal waits for the next step
-        if trainer.num_skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
-            restored = None if has_restored else saver.restore(trainer)
-            if restored is None:
-                raise FloatingPointError(_too_many_skipped(step, entry["skip_reason"], saver.folder))
-            watcher.say("restored", step=restored, num_steps=config.num_steps, after=step)
-            has_restored, step = True, restored
-        elif step % config.checkpoint_every == 0 or step == config.num_steps or must_stop:
-            saver.save(trainer, step)
-        if sight is not None and not must_stop and "skip_reason" not in entry:
-            sight.step_done(trainer, step, entry)
-        if must_stop:
-            raise Stopped(watcher.signal_number or signal.SIGTERM)  # which another process may have got
+    with watcher.saving(lambda: saver.save_now(trainer)):
+        while step < config.num_steps:
+            gradients = gradients_that_fit(trainer, batches, step, watcher)
+            with trainer.changing:
+                entry = trainer.move(step, gradients)
+                step += 1
+                saver.log.add({"step": step, "epoch": batches.epochs_after(step - 1), **entry})
+                saver.num_steps_done = step
+            must_stop = ranks.any(watcher.stop_requested())  # asked once: a later signal waits for the next step
+            spoiled = trainer.num_skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW
+            if not spoiled and (step % config.checkpoint_every == 0 or step == config.num_steps or must_stop):
+                saver.save(trainer, step)
+            progress(step, entry)
+            if "skip_reason" in entry:
+                watcher.say("skipped", step=step, reason=entry["skip_reason"], loss=finite_or_none(entry["loss"]))
+            if spoiled:
+                restored = None if has_restored else saver.restore(trainer)
+                if restored is None:
+                    raise FloatingPointError(_too_many_skipped(step, entry["skip_reason"], saver.folder))
+                watcher.say("restored", step=restored, num_steps=config.num_steps, after=step)
+                has_restored, step = True, restored
+            if sight is not None and not must_stop and "skip_reason" not in entry:
+                sight.step_done(trainer, step, entry)
+            if must_stop:
+                raise Stopped(watcher.signal_number or signal.SIGTERM, kept=step)  # another process may have got it
 
 
 def _too_many_skipped(step: int, reason: str, folder: Path) -> str:

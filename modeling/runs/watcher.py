@@ -1,9 +1,16 @@
 """Between a run and whoever started it: progress as JSON lines goes out, a signal to stop comes in."""
 
 import json
+import math
+import os
 import signal
+import socket
+import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -17,30 +24,92 @@ REPORT_EVERY_S = 0.5
 """Seconds between progress lines of one phase; its last one always comes."""
 
 
+STEP_GRACE_S = 5.0
+"""Seconds that a step may still take after a signal. A longer one is given up: the state before it is saved, which
+takes as long as the disk needs (7 to 14 GB at Stable Diffusion's size), and the process ends."""
+RECENT_S = 60.0
+"""The time left is told from the speed of so many last seconds: a busy machine changes it."""
+
+
 class Stopped(Exception):
     """A signal asked the run to end."""
 
-    def __init__(self, signal_number: int):
-        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
+    def __init__(self, signal_number: int, kept: int | None = None):
+        super().__init__(stopped_message(signal_number, kept))
         self.exit_status = 128 + signal_number
+
+
+def stopped_message(signal_number: int, kept: int | None) -> str:
+    """Say what ended the run and after how many steps it is saved; None: it is not known here."""
+    saved = {None: "", 0: "; no step was finished, so none is saved"}.get(kept, f"; saved after step {kept}")
+    return f"stopped by {signal.Signals(signal_number).name}{saved}"
 
 
 class Watcher:
     """Says what goes on, and remembers a signal until a moment that suits the run."""
 
-    def __init__(self, write: Callable[[str], None]):
+    def __init__(self, write: Callable[[str], None], step_grace_s: float = STEP_GRACE_S):
         """Take what each line of JSON is given to."""
         self.signal_number: int | None = None
         self._write = write
         self._said_at = 0.0
+        self._step_grace_s = step_grace_s
+        self._save: Callable[[], int] | None = None
+        self._wakers: tuple[socket.socket, socket.socket] | None = None
 
     def catch_signals(self) -> None:
-        """Hear SIGTERM and SIGINT from now on; only a process's main thread can."""
+        """Hear SIGTERM and SIGINT from now on; only a process's main thread can.
+
+        The main thread learns of them between two lines of Python, which a backward pass at real size can put off for
+        long. So a thread of its own hears of them at once, and ends the process once the grace is over.
+        """
+        receiving, sending = self._wakers = socket.socketpair()
+        sending.setblocking(False)
+        signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._note_signal)
+        threading.Thread(target=self._end_in_time, args=(receiving,), daemon=True).start()
+
+    def release_signals(self) -> None:
+        """Let the thread that hears of signals go: the run is over."""
+        if self._wakers is not None:
+            signal.set_wakeup_fd(-1)
+            sending = self._wakers[1]
+            sending.close()  # the thread reads the end and returns
+            self._wakers = None
 
     def _note_signal(self, signal_number: int, frame: FrameType | None) -> None:
         self.signal_number = signal_number
+
+    def _end_in_time(self, receiving: socket.socket) -> None:
+        """Wait for a signal and for the grace after it; then save what is there to save and end the process."""
+        with receiving:
+            while content := receiving.recv(1):
+                if content[0] in (signal.SIGTERM, signal.SIGINT):
+                    break
+            else:
+                return
+        number = self.signal_number = content[0]
+        if math.isinf(self._step_grace_s):
+            return
+        time.sleep(self._step_grace_s)
+        try:
+            kept = self._save() if self._save is not None else None
+            self.say("stopped", message=stopped_message(number, kept))
+        except OSError as error:
+            with suppress(OSError):
+                print(f"modeling.train: {error}", file=sys.stderr, flush=True)
+        finally:
+            os._exit(128 + number)
+
+    @contextmanager
+    def saving(self, save: Callable[[], int]) -> Iterator[None]:
+        """Name what saves the run inside and returns the number of steps saved; it is called in another thread."""
+        self._save = save
+        try:
+            yield
+        finally:
+            self._save = None
 
     def stop_requested(self) -> bool:
         """Tell whether a signal has come."""
@@ -53,12 +122,16 @@ class Watcher:
             raise Stopped(self.signal_number)
 
     def be_silent(self) -> None:
-        """Write nothing from now on: of several processes one reports."""
+        """Write nothing from now on, and leave it to the launcher to end this process: of several one reports."""
         self._write = lambda line: None
+        self._step_grace_s = float("inf")
 
     def say(self, phase: str, **fields: Any) -> None:
-        """Write one line."""
-        self._write(json.dumps({"phase": phase, **fields}))
+        """Write one line; where nobody reads any more (a closed pipe, a full disk), say nothing from then on."""
+        try:
+            self._write(json.dumps({"phase": phase, **fields}))
+        except OSError:
+            self._write = lambda line: None
 
     def tick(self, phase: str, done: int, total: int, **fields: Any) -> None:
         """Write a line of progress unless one was just written, and raise Stopped if a signal has come."""
@@ -119,8 +192,7 @@ class StepProgress:
     def __init__(self, watcher: Watcher, config: TrainConfig, first_step: int):
         self._watcher = watcher
         self._config = config
-        self._first_step = first_step
-        self._began_at = time.monotonic()
+        self._recent = deque([(time.monotonic(), first_step)])
         self._said_at = 0.0
 
     def __call__(self, step: int, entry: Mapping[str, Any]) -> None:
@@ -129,7 +201,11 @@ class StepProgress:
         if now - self._said_at < REPORT_EVERY_S and step < self._config.num_steps:
             return
         self._said_at = now
-        steps_per_s = max(step - self._first_step, 1) / max(now - self._began_at, 1e-9)
+        while len(self._recent) > 1 and now - self._recent[1][0] > RECENT_S:
+            self._recent.popleft()
+        since, from_step = self._recent[0]
+        self._recent.append((now, step))
+        steps_per_s = max(step - from_step, 1) / max(now - since, 1e-9)
         self._watcher.say(
             "train",
             step=step,

@@ -1,11 +1,12 @@
 """Errors and gradient norms of a step -> the figures that tell which regime a run is in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from modeling.config import ObjectiveConfig
-from modeling.objective.losses import Errors
+from modeling.objective.losses import Errors, Shares
 from modeling.training.batches import MicroBatch
 
 
@@ -30,3 +31,18 @@ def contrast_figures(errors: Errors, batch: MicroBatch, num_contrasts: int) -> d
         "sigmoid": differences.sigmoid().sum() / num_contrasts,
         "told_apart": (differences < 0).sum() / num_contrasts,
     }
+
+
+def gradient_norms(shares: Shares, weights: Sequence[Tensor], *, scale: float) -> dict[str, Tensor]:
+    """Return the norm of each loss's own gradient, unweighted, for those in use; summed over processes a mean.
+
+    scale: size of the whole batch over this part's and over the number of processes, so that a part stands for all.
+    """
+    norms = {}
+    for name in ("static", "action", "reg"):
+        share = getattr(shares, name)
+        if share.requires_grad:
+            gradients = torch.autograd.grad(share, weights, retain_graph=True, allow_unused=True)
+            present = [each for each in gradients if each is not None]
+            norms[f"{name}_gradient_norm"] = nn.utils.get_total_norm(present) * scale
+    return norms

@@ -4,6 +4,7 @@ All moments are allocated when the optimiser is made: what does not fit is known
 has begun to move weights allocates nothing more.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -78,3 +79,13 @@ def _adamw_8bit(weights: Sequence[Tensor], options: Mapping[str, Any]) -> Any:
             "adam_bits is 8, which needs bitsandbytes: pip install 'editaction[8bit]', or set adam_bits to 32."
         ) from error
     return AdamW8bit(weights, **options)
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """Return the learning rate of step `step` (from 0): linear warm-up, then constant or a cosine to 0 at the end."""
+    if step < config.num_warmup_steps:
+        return config.learning_rate * (step + 1) / config.num_warmup_steps
+    if config.lr_schedule == "constant":
+        return config.learning_rate
+    done = (step - config.num_warmup_steps) / max(1, config.num_steps - config.num_warmup_steps)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))

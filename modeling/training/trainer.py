@@ -4,8 +4,10 @@ draws of the step -> latents, noise, texts -> e_c, e_c', drift -> L -> gradients
 """
 
 import math
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,17 +17,27 @@ from modeling.config import TrainConfig
 from modeling.diffusion.schedule import predict
 from modeling.editors.instruct_pix2pix import Editor
 from modeling.objective.freezing import freeze, frozen_copy
-from modeling.objective.losses import Errors, Shares, objective_shares, squared_error
+from modeling.objective.losses import Errors, objective_shares, squared_error
 from modeling.objective.negatives import describe_negatives
 from modeling.training.batches import Batches, GlobalBatch, MicroBatch
-from modeling.training.diagnostics import contrast_figures, gradient_ratios
+from modeling.training.diagnostics import contrast_figures, gradient_norms, gradient_ratios
 from modeling.training.ema import MovingAverage
-from modeling.training.optimizers import AdamW
+from modeling.training.optimizers import AdamW, learning_rate
 from modeling.training.ranks import Ranks
 from modeling.training.spikes import SpikeDetector
 
 GRADIENT_NORMS_EVERY = 100
 """Steps between looks at the gradient norm of each loss by itself (three more backward passes)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gradients:
+    """What one step found; the gradients themselves lie at the weights."""
+
+    batch: GlobalBatch
+    """What they were found on."""
+    figures: dict[str, float]
+    """Losses and norms to log."""
 
 
 class Trainer:
@@ -48,9 +60,16 @@ class Trainer:
         self.num_skipped = 0
         """Steps whose loss or gradient was not finite, or whose loss was a spike; they changed nothing."""
         self.num_skipped_in_a_row = 0
+        self.changing = threading.RLock()
+        """Held while weights, average or moments change, so that another thread can save what belongs together."""
+        self._present: list[Tensor] | None = None  # the weights, while the network holds their average
 
     def step(self, batches: Batches, step: int) -> dict[str, Any]:
         """Do step `step` (from 0) and return what to log; it depends on config, start and data alone."""
+        return self.move(step, self.find_gradients(batches, step))
+
+    def find_gradients(self, batches: Batches, step: int) -> Gradients:
+        """Leave the gradients of step `step` at the weights, clipped; nothing else changes."""
         batch = batches.draw(step)
         sums = self._accumulate_gradients(batches, batch)
         norm = nn.utils.get_total_norm([each.grad for each in self._weights if each.grad is not None])
@@ -59,11 +78,15 @@ class Trainer:
         # One transfer for all figures: each by itself would wait for the device.
         shares = self.ranks.add_up(torch.stack([*sums.values()]))
         figures = torch.cat([shares, norm[None]]).tolist()
-        entry: dict[str, Any] = dict(zip([*sums, "gradient_norm"], figures, strict=True))
+        return Gradients(batch=batch, figures=dict(zip([*sums, "gradient_norm"], figures, strict=True)))
+
+    def move(self, step: int, found: Gradients) -> dict[str, Any]:
+        """Let the gradients of step `step` move weights and average, unless they are skipped; return what to log."""
+        entry: dict[str, Any] = dict(found.figures)
         reason = self._reason_to_skip(entry)
         self._move(step, entry["loss"], skip=reason is not None)
         entry |= {"learning_rate": learning_rate(self.config, step), "skipped": self.num_skipped}
-        entry |= gradient_ratios(entry, self.config.objective) | describe_negatives(batch.negatives)
+        entry |= gradient_ratios(entry, self.config.objective) | describe_negatives(found.batch.negatives)
         return entry if reason is None else entry | {"skip_reason": reason}
 
     def _reason_to_skip(self, entry: Mapping[str, float]) -> str | None:
@@ -97,7 +120,8 @@ class Trainer:
                 new = {name: each.detach() for name, each in new.items()}
                 new |= contrast_figures(errors, part, num_contrasts)
                 if with_norms and number == 0:
-                    new |= self._gradient_norms(shares, scale=config.batch_size / len(part.noisy))
+                    scale = config.batch_size / len(part.noisy) / self.ranks.count
+                    new |= gradient_norms(shares, self._weights, scale=scale)
                 sums = {name: sums[name] + each if name in sums else each for name, each in new.items()}
                 # Processes average their gradients, where shares add up.
                 (total * self.ranks.count).backward()
@@ -167,24 +191,11 @@ class Trainer:
             total += (errors.static - errors.negative)[part.has_contrast].sum()
         return self.ranks.add_up(total) / max(1, int(batch.has_contrast.sum()))
 
-    def _gradient_norms(self, shares: Shares, *, scale: float) -> dict[str, Tensor]:
-        """Return the norm of each loss's own gradient, unweighted, for those in use; summed over processes a mean.
-
-        scale: size of the whole batch over this part's, so that a part's norm stands for the whole.
-        """
-        norms = {}
-        for name in ("static", "action", "reg"):
-            share = getattr(shares, name)
-            if share.requires_grad:
-                gradients = torch.autograd.grad(share, self._weights, retain_graph=True, allow_unused=True)
-                present = [each for each in gradients if each is not None]
-                norms[f"{name}_gradient_norm"] = nn.utils.get_total_norm(present) * (scale / self.ranks.count)
-        return norms
-
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors that the future depends on, by name; frozen weights are the start's."""
         named: dict[str, Tensor] = {}
-        for name, weight, average in zip(self._trainable, self._weights, self._average.average, strict=True):
+        weights = self._present or self._weights
+        for name, weight, average in zip(self._trainable, weights, self._average.average, strict=True):
             named |= {f"weight/{name}": weight.detach(), f"average/{name}": average}
         return named | self._optimizer.tensors()
 
@@ -212,12 +223,15 @@ class Trainer:
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Let the network hold the averaged weights inside; the present ones wait in main memory and come back."""
-        present = [weight.detach().to("cpu", copy=True) for weight in self._weights]
-        try:
+        with self.changing:
+            self._present = [weight.detach().to("cpu", copy=True) for weight in self._weights]
             self._copy(self._average.average)
+        try:
             yield
         finally:
-            self._copy(present)
+            with self.changing:
+                self._copy(self._present)
+                self._present = None
 
     @torch.no_grad()
     def _copy(self, values: Sequence[Tensor]) -> None:
@@ -231,13 +245,3 @@ class Trainer:
             raw = weight.clone()
             weight.copy_(average)
             average.copy_(raw)
-
-
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Return the learning rate of step `step` (from 0): linear warm-up, then constant or a cosine to 0 at the end."""
-    if step < config.num_warmup_steps:
-        return config.learning_rate * (step + 1) / config.num_warmup_steps
-    if config.lr_schedule == "constant":
-        return config.learning_rate
-    done = (step - config.num_warmup_steps) / max(1, config.num_steps - config.num_warmup_steps)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))

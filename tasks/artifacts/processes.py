@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
@@ -52,12 +53,26 @@ def spawn(arguments: Sequence[str], **options: Any) -> "subprocess.Popen[str]":
     )
 
 
+_ending: list[float] = []
+"""Until when (time.monotonic) programs may save what they have: one entry a program that is being ended."""
+
+
+def ending_until() -> float:
+    """Return the latest moment (time.monotonic) at which a program that is being ended will be; 0: there is none."""
+    return max(_ending, default=0.0)
+
+
 def end(process: "subprocess.Popen[str]", *, within_s: float) -> int:
     """End a spawned program and all it started: SIGTERM, then after `within_s` seconds SIGKILL. Returns its status."""
     if process.poll() is None:
-        _signal_group(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=within_s)
+        until = time.monotonic() + within_s
+        _ending.append(until)
+        try:
+            _signal_group(process.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=within_s)
+        finally:
+            _ending.remove(until)
     _signal_group(process.pid, signal.SIGKILL)
     return process.wait()
 

@@ -12,7 +12,7 @@ from diffusers import UNet2DConditionModel
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import Editor
 from modeling.runs.fine_tuning import TrainOptions, make_batches, make_trainer
-from modeling.runs.micro_batch import step_that_fits
+from modeling.runs.micro_batch import gradients_that_fit
 from modeling.runs.watcher import Watcher
 from modeling.training.trainer import Trainer
 from tests.modeling.test_trainer import CONFIG, make, weights
@@ -41,7 +41,7 @@ def fit_steps(trainer: Trainer, batches, num_steps: int) -> list[dict]:
     told: list[dict] = []
     watcher = Watcher(lambda line: told.append(json.loads(line)))
     for step in range(num_steps):
-        step_that_fits(trainer, batches, step, watcher)
+        trainer.move(step, gradients_that_fit(trainer, batches, step, watcher))
     return told
 
 

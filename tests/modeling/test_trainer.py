@@ -20,7 +20,8 @@ from modeling.runs.watcher import Watcher
 from modeling.training.batches import Batches
 from modeling.training.ema import MovingAverage
 from modeling.training.latents import FreshLatents, latent_source
-from modeling.training.trainer import Trainer, learning_rate
+from modeling.training.optimizers import learning_rate
+from modeling.training.trainer import Trainer
 from tests.support.tiny_pipeline import SIZE_PX, tiny_pipeline, tiny_unet, write_examples
 
 CONFIG = TrainConfig(
