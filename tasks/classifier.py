@@ -93,7 +93,10 @@ def new_model(config: ClassifierConfig, num_labels: int) -> tuple[TimesformerFor
         seed=config.seed,
     )
     if config.start is not None:
-        return published_timesformer(config.start, num_labels, config.seed), recipe
+        model = published_timesformer(
+            config.start, num_labels, config.seed, size_px=config.size_px, num_heads=config.num_heads
+        )
+        return model, recipe
     shape = SmallShape(
         size_px=config.size_px, patch_px=config.patch_px, width=config.width, num_layers=config.num_layers
     )

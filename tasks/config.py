@@ -13,6 +13,8 @@ Reader = Literal["epic", "mpii", "table", "pairs"]
 EpicSubset = Literal["extension", "epic55", "all"]
 ImageFormat = Literal["png", "jpeg"]
 SplitMethod = Literal["paper", "video-disjoint", "participant-disjoint"]
+Features = Literal["fixed-random", "inception", "efficientnet", "dinov2"]
+"""Feature networks that FID, KID and the paired distances can use."""
 Fetch = Literal["local", "download", "ranges"]
 
 
@@ -144,7 +146,9 @@ class ClassifierConfig:
     """The action classifier: a TimeSformer on 8 frames of each training segment."""
 
     start: str | None = None
-    """Folder or hub id of pretrained weights; None trains a small one from nothing (the kitchen's)."""
+    """Pretrained weights: hub folder, hub id or an original .pyth file; None trains a small one from nothing."""
+    num_heads: int | None = None
+    """Attention heads of an original .pyth file, which cannot be read off it; None: width / 64, as published."""
     size_px: int = 48
     """Side of the frames it sees (224 for the published checkpoints)."""
     patch_px: int = 16
@@ -194,10 +198,17 @@ class EditsConfig:
 class ScoresConfig:
     """Edits -> FID, action accuracy and, in the kitchen, what the oracle sees."""
 
-    fid_features: Literal["fixed-random", "inception"] = "fixed-random"
-    """fixed-random: a fixed-seed convolutional stand-in; inception: the network in `fid_weights`."""
+    fid_features: Features = "fixed-random"
+    """Network of FID and KID. fixed-random: a fixed-seed convolutional stand-in; inception: the paper's, from
+    `fid_weights`; efficientnet: EfficientNet-Lite0; dinov2: a Dinov2Model."""
     fid_weights: str | None = None
-    """safetensors file of the FID Inception."""
+    """File of the FID Inception or of EfficientNet-Lite0; folder or hub id of the Dinov2Model."""
+    fid_resize: Literal["pytorch_fid", "torch_fidelity", "clean_fid"] = "pytorch_fid"
+    """How pictures reach the Inception: as in pytorch-fid, torch-fidelity (TensorFlow 1) or clean-fid."""
+    paired_features: Features | None = None
+    """Network of the paired distances; None: the one of FID."""
+    paired_weights: str | None = None
+    """Its file, folder or hub id."""
     num_bootstrap: int = 1_000
     """Resamples behind each interval."""
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import TimesformerConfig, TimesformerForVideoClassification
 from transformers.utils import logging
 
+from evaluation.classifier.checkpoints import load_published
 from evaluation.classifier.clips import NUM_FRAMES, Clip
 
 PIXEL_MEAN, PIXEL_STD = 0.45, 0.225
@@ -123,14 +124,23 @@ def _start_with_change(weights: dict[str, Tensor], width: int, generator: torch.
     weights[f"{first}dense.bias"].copy_(MARK * mark)
 
 
-def published_timesformer(start: str, num_labels: int, seed: int) -> TimesformerForVideoClassification:
-    """Load a published checkpoint (folder or hub id, such as facebook/timesformer-base-finetuned-ssv2), new head.
+def published_timesformer(
+    start: str, num_labels: int, seed: int, *, size_px: int | None = None, num_heads: int | None = None
+) -> TimesformerForVideoClassification:
+    """Load a published checkpoint (original .pyth, hub folder or hub id) and give it a new head for `num_labels`.
 
-    Skipped layers are put in by hand: the config's drop_path_rate refuses 0.1.
+    `size_px` is checked against it, and so is the number of frames: four of 224 px would pass silently, grouped
+    wrongly. Skipped layers are put in by hand: the config's drop_path_rate refuses 0.1.
     """
-    model = TimesformerForVideoClassification.from_pretrained(
-        start, num_labels=num_labels, ignore_mismatched_sizes=True, use_safetensors=True
-    )
+    model = load_published(start, num_heads)
+    config = model.config
+    if config.num_frames != NUM_FRAMES or (size_px is not None and config.image_size != size_px):
+        raise ValueError(
+            f"classifier.start: {start} sees {config.num_frames} frames of {config.image_size} px; clips here have "
+            f"{NUM_FRAMES} of {size_px or config.image_size} px. Set classifier.size_px, or take another checkpoint."
+        )
+    config.num_labels = model.num_labels = num_labels
+    model.classifier = nn.Linear(config.hidden_size, num_labels)
     generator = torch.Generator().manual_seed(seed)
     head = model.classifier
     assert isinstance(head, nn.Linear)

@@ -7,6 +7,7 @@ two, and whoever reports the third stands it beside the number (small sets score
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from evaluation.metrics.weights import find_weights
 from modeling.data.images import Picture, squash
 
 Features = NDArray[np.float64]
@@ -140,11 +142,27 @@ class StandInNetwork(nn.Module):
         return np.concatenate(batches) if batches else np.empty((0, 128))
 
 
-def feature_network(kind: str, weights: str | None) -> FeatureNetwork:
-    """Return the network a config names: "fixed-random", or "inception" with a safetensors file of its weights."""
-    if kind == "fixed-random":
+def feature_network(
+    kind: str, weights: str | None = None, resize: str = "pytorch_fid", setting: str = "scores.fid_weights"
+) -> FeatureNetwork:
+    """Return the network that a config names; ValueError where its weights lack.
+
+    fixed-random: the stand-in. inception: the paper's, from the file `weights`, behind one of three resizes.
+    efficientnet: EfficientNet-Lite0, from its package or a file. dinov2: a folder or a hub id.
+    """
+    found = find_weights(kind, weights, setting)
+    if found is None:
         return StandInNetwork()
-    raise ValueError(
-        f"FID features {kind!r} (weights {weights}) are not available in this version: "
-        'set ScoresConfig(fid_features="fixed-random").'
-    )
+    if kind == "inception":
+        from evaluation.metrics.inception_inputs import InceptionFeatures, load_inception
+
+        return InceptionFeatures(*load_inception(Path(found.location)), resize)
+    if kind == "efficientnet":
+        from evaluation.metrics.efficientnet import EfficientNetFeatures
+
+        return EfficientNetFeatures.load(Path(found.location))
+    if kind == "dinov2":
+        from evaluation.metrics.dinov2 import DinoFeatures
+
+        return DinoFeatures.load(found.location)
+    raise ValueError(f"There are no features {kind!r}; choose fixed-random, inception, efficientnet or dinov2.")

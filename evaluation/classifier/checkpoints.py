@@ -1,0 +1,141 @@
+"""A published TimeSformer -> its transformers model: the authors' .pyth files, hub folders with safetensors or a .bin.
+
+The reference's 69 kinds of tensor are renamed one to one, none is reshaped; every tensor must be used and none left
+over, where the reference itself loads what fits and says nothing. Source: github.com/facebookresearch/TimeSformer,
+a5ef29a. Nothing of a file is run: safetensors, or `weights_only=True` (evaluation/metrics/tensor_files.py).
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+from transformers import TimesformerConfig, TimesformerForVideoClassification
+
+from evaluation.metrics.tensor_files import load_tensors
+
+HEAD_WIDTH = 64
+"""Width of an attention head in all published checkpoints; the number of heads cannot be read off the tensors."""
+FILES = ("model.safetensors", "pytorch_model.bin")
+"""Weights in a hub folder, first found first."""
+PARTS = {
+    "temporal_norm1": "temporal_layernorm",
+    "temporal_attn.qkv": "temporal_attention.attention.qkv",
+    "temporal_attn.proj": "temporal_attention.output.dense",
+    "temporal_fc": "temporal_dense",
+    "norm1": "layernorm_before",
+    "attn.qkv": "attention.attention.qkv",
+    "attn.proj": "attention.output.dense",
+    "norm2": "layernorm_after",
+    "mlp.fc1": "intermediate.dense",
+    "mlp.fc2": "output.dense",
+}
+"""Of a block: reference -> transformers, by whole parts of the name."""
+OUTSIDE = {
+    "cls_token": "timesformer.embeddings.cls_token",
+    "pos_embed": "timesformer.embeddings.position_embeddings",
+    "time_embed": "timesformer.embeddings.time_embeddings",
+    "patch_embed.proj": "timesformer.embeddings.patch_embeddings.projection",
+    "norm": "timesformer.layernorm",
+    "head": "classifier",
+}
+"""Outside the blocks."""
+Tensors = Mapping[str, Tensor]
+
+
+def renamed(name: str) -> str | None:
+    """Return transformers' name of a reference tensor, its prefix taken off; None for one that is not of the model."""
+    name = re.sub(r"^(module\.)?(model\.)?", "", name)
+    if name in OUTSIDE:
+        return OUTSIDE[name]
+    stem, _, kind = name.rpartition(".")
+    block = re.fullmatch(r"blocks\.(\d+)\.(.+)", stem)
+    if block is not None:
+        part = PARTS.get(block[2])
+        return part and f"timesformer.encoder.layer.{block[1]}.{part}.{kind}"
+    return f"{OUTSIDE[stem]}.{kind}" if stem in OUTSIDE else None
+
+
+def shape_of(tensors: Tensors, path: Path, num_heads: int | None) -> TimesformerConfig:
+    """Read the shape of a model off its renamed tensors; ValueError where it is not divided attention."""
+    lacking = [name for name in OUTSIDE.values() if not any(each.startswith(name) for each in tensors)]
+    first = "timesformer.encoder.layer.0."
+    if lacking or f"{first}temporal_dense.weight" not in tensors:
+        what = (lacking or ["the attention over time (a model of space only, or of joint attention)"])[0]
+        raise ValueError(f"{path} is no TimeSformer with divided attention over space and time: it lacks {what}.")
+    kernel = tensors["timesformer.embeddings.patch_embeddings.projection.weight"]
+    width, patch_px = int(kernel.shape[0]), int(kernel.shape[-1])
+    num_patches = int(tensors["timesformer.embeddings.position_embeddings"].shape[1]) - 1
+    if num_heads is None and width % HEAD_WIDTH:
+        raise ValueError(f"{path}: the number of heads of width {width} cannot be guessed; set classifier.num_heads.")
+    config = TimesformerConfig(
+        image_size=patch_px * math.isqrt(num_patches),
+        patch_size=patch_px,
+        num_frames=int(tensors["timesformer.embeddings.time_embeddings"].shape[1]),
+        hidden_size=width,
+        num_hidden_layers=len({name.split(".")[3] for name in tensors if name.startswith("timesformer.encoder.")}),
+        num_attention_heads=num_heads or width // HEAD_WIDTH,
+        intermediate_size=int(tensors[f"{first}intermediate.dense.weight"].shape[0]),
+    )
+    config.num_labels = int(tensors["classifier.weight"].shape[0])
+    return config
+
+
+def filled(config: TimesformerConfig, tensors: Tensors, path: Path) -> TimesformerForVideoClassification:
+    """Return the model with all tensors in their places; ValueError for what lacks, is left over or does not fit."""
+    model = TimesformerForVideoClassification(config)
+    wanted = model.state_dict()
+    lacking, strange = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
+    wrong = sorted(name for name in wanted.keys() & tensors.keys() if wanted[name].shape != tensors[name].shape)
+    if lacking or strange or wrong:
+        raise ValueError(
+            f"{path} does not fit its TimeSformer: {len(lacking)} tensors lack, {len(strange)} are left over, "
+            f"{len(wrong)} have another shape (such as {(lacking or strange or wrong)[0]})."
+        )
+    model.load_state_dict(dict(tensors))
+    return model.eval()
+
+
+def load_reference(path: Path, num_heads: int | None = None) -> TimesformerForVideoClassification:
+    """Return the model of an original checkpoint (.pyth, or the same tensors as safetensors), with its own head."""
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in load_tensors(path).items():
+        new_name = renamed(name)
+        if new_name is None:
+            raise ValueError(f"{path}: the tensor {name} is of no TimeSformer with divided attention.")
+        tensors[new_name] = tensor.float()
+    return filled(shape_of(tensors, path, num_heads), tensors, path)
+
+
+def load_folder(folder: Path) -> TimesformerForVideoClassification:
+    """Return the model of a hub folder: config.json beside safetensors, or else pytorch_model.bin, weights only."""
+    found = next((folder / name for name in FILES if (folder / name).is_file()), None)
+    if found is None or not (folder / "config.json").is_file():
+        raise ValueError(f"{folder} holds no TimeSformer: it wants config.json and one of {' or '.join(FILES)}.")
+    config = TimesformerConfig.from_pretrained(folder)
+    tensors = {name: tensor.float() for name, tensor in load_tensors(found).items()}
+    if "classifier.weight" in tensors:
+        config.num_labels = len(tensors["classifier.weight"])
+    return filled(config, tensors, found)
+
+
+def load_published(start: str, num_heads: int | None = None) -> TimesformerForVideoClassification:
+    """Return the model that `start` names: an original checkpoint, a hub folder, or a hub id, which is fetched."""
+    path = Path(start)
+    if path.is_file():
+        return load_reference(path, num_heads)
+    if path.is_dir():
+        return load_folder(path)
+    if start.count("/") != 1 or start.startswith((".", "/")):
+        raise ValueError(f"classifier.start: {start!r} is no file, no folder and no hub id (owner/name).")
+    return load_folder(_fetched(start))
+
+
+def _fetched(hub_id: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    folder = Path(snapshot_download(hub_id, allow_patterns=["config.json", FILES[0]]))
+    if not (folder / FILES[0]).is_file():
+        folder = Path(snapshot_download(hub_id, allow_patterns=["config.json", FILES[1]]))
+    return folder

@@ -1,0 +1,137 @@
+"""FID's Inception against the goldens of the reference code: every golden that lies in EDITACTION_GOLDENS/inception."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from evaluation.metrics.fid import feature_network, fid
+from evaluation.metrics.inception import Inception, load_inception
+from evaluation.metrics.inception_inputs import InceptionFeatures, resized, to_inception_input
+from evaluation.metrics.kid import kid
+from evaluation.metrics.weights import INCEPTION_FILE, find_weights
+from tests.support.inception_golden import drawn_picture, drawn_weights, size_of
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDENS = Path(os.environ.get("EDITACTION_GOLDENS", ROOT.parent / "shared" / "goldens"))
+FILES = sorted((GOLDENS / "inception").rglob("golden*.json"))
+RESIZES = ("pytorch_fid", "torch_fidelity", "clean_fid")
+TOLERANCE = 2e-4
+
+needs_golden = pytest.mark.skipif(not FILES, reason=f"no golden of Inception in {GOLDENS}; EDITACTION_GOLDENS names it")
+
+
+class Golden:
+    """A golden with its weights, drawn once."""
+
+    def __init__(self, path):
+        self.facts = json.loads(path.read_text())
+        self.tensors = load_file(path.with_suffix(".safetensors"))
+        self.salt = self.facts["weights"]["salt"]
+        keys = path.with_name(path.stem.replace("golden", "keys") + ".json")
+        shapes = json.loads((keys if keys.is_file() else path.with_name("keys.json")).read_text())
+        self.weights = drawn_weights(self.salt, shapes)
+        self.pictures = [
+            drawn_picture(self.salt, f"picture/{each}", *size_of(each)) for each in self.facts["picture_order"]
+        ]
+        self.network = Inception()
+        self.network.load_state_dict(self.weights)
+
+
+@pytest.fixture(scope="module", params=FILES, ids=lambda path: str(path.relative_to(GOLDENS).with_suffix("")))
+def golden(request):
+    return Golden(request.param)
+
+
+@needs_golden
+def test_weights_and_pictures_are_drawn_by_the_rule(golden):
+    digest = hashlib.sha256()
+    for name in sorted(golden.weights):
+        if not name.endswith("num_batches_tracked"):
+            digest.update(golden.weights[name].numpy().astype("<f4").tobytes())
+    expected = golden.facts["weights"]["sha256_of_all_float32_little_endian_in_sorted_key_order"]
+    assert digest.hexdigest() == expected
+    for label, picture in zip(golden.facts["picture_order"], golden.pictures, strict=True):
+        assert hashlib.sha256(picture.tobytes()).hexdigest() == golden.facts["pictures_sha256_of_raw_bytes"][label]
+
+
+@needs_golden
+@pytest.mark.parametrize("resize", RESIZES)
+def test_pictures_are_resized_as_the_reference_does(golden, resize):
+    expected = golden.tensors[f"resized_grid.{resize}"]
+    for picture, grid in zip(golden.pictures, expected, strict=True):
+        assert torch.allclose(resized(picture, resize)[:, ::23, ::23].permute(1, 2, 0), grid, rtol=0, atol=1e-4)
+
+
+@needs_golden
+@pytest.mark.parametrize("resize", RESIZES)
+def test_features_are_those_of_the_reference(golden, resize):
+    found = InceptionFeatures(golden.network, "drawn", resize).features(golden.pictures)
+    assert np.abs(found - golden.tensors[f"features.{resize}"].numpy()).max() < TOLERANCE
+
+
+@needs_golden
+def test_maps_and_logits_on_the_way_are_those_of_the_reference(golden):
+    with torch.inference_mode():
+        taps = golden.network.taps(to_inception_input(golden.pictures, "torch_fidelity"))
+    for name, found in taps.items():
+        assert float((found - golden.tensors[f"taps.torch_fidelity.{name}"]).abs().max()) < TOLERANCE, name
+
+
+@needs_golden
+def test_fid_and_kid_of_two_sets_are_the_reference_s(golden):
+    """float64 and nuclear norm; torch-fidelity's KID with one subset of everything."""
+    expected = golden.facts["sets"]["torch_fidelity"]
+    first, second = (golden.tensors[f"set_{each}.torch_fidelity"].double().numpy() for each in "ab")
+    assert fid(first, second) == pytest.approx(expected["fid_nuclear_norm_float64"], abs=1e-3)
+    assert fid(first, second) == pytest.approx(expected["fid_torch_fidelity_formula"], abs=1e-3)
+    assert kid(first, second) == pytest.approx(expected["kid_torch_fidelity_float64"], abs=1e-6)
+    half = len(first) // 2
+    assert fid(first[:half], first[half:]) == pytest.approx(expected["fid_between_halves_of_a"], abs=1e-3)
+    assert kid(first[:half], first[half:]) == pytest.approx(expected["kid_between_halves_of_a"], abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def state():
+    return Inception().state_dict()
+
+
+def test_weights_come_from_a_pth_of_either_format_or_safetensors_with_or_without_batch_counts(state, tmp_path):
+    few = {name: each for name, each in state.items() if not name.endswith("num_batches_tracked")}
+    torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    torch.save(few, tmp_path / "few.pth")
+    save_file(few, tmp_path / "copy.safetensors")
+    for name in ("old.pth", "few.pth", "copy.safetensors"):
+        network, known = load_inception(tmp_path / name)
+        assert torch.equal(network.fc.weight, state["fc.weight"])
+        assert "not the official one" in known
+    network = feature_network("inception", str(tmp_path / "copy.safetensors"), "torch_fidelity")
+    assert "TensorFlow 1" in network.name
+
+
+def test_other_files_are_refused_with_a_reason(state, tmp_path):
+    torch.save({**state, "fc.bias": torch.zeros(1000)}, tmp_path / "stock.pth")
+    with pytest.raises(ValueError, match=r"another shape \(such as fc.bias\)"):
+        load_inception(tmp_path / "stock.pth")
+    torch.save({"weights": Path("/")}, tmp_path / "objects.pth")
+    with pytest.raises(ValueError, match="could run code"):
+        load_inception(tmp_path / "objects.pth")
+    torch.jit.script(torch.nn.Linear(2, 2)).save(tmp_path / "program.pt")
+    with pytest.raises(ValueError, match="a program"):
+        load_inception(tmp_path / "program.pt")
+    (tmp_path / "text.pth").write_text("<html>")
+    with pytest.raises(ValueError, match=r"text\.pth"):
+        load_inception(tmp_path / "text.pth")
+
+
+@pytest.mark.parametrize("weights", [None, "nowhere.pth"])
+def test_missing_weights_are_one_message_with_name_size_and_address(weights):
+    with pytest.raises(ValueError, match="96 MB") as told:
+        find_weights("inception", weights)
+    assert INCEPTION_FILE in str(told.value)
+    assert "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/" in str(told.value)
