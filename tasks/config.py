@@ -332,8 +332,16 @@ class RunOptions:
     """Processes of this machine that train an editor together, one a GPU; its numbers are the same but for rounding."""
     validate_every: int = 0
     """Training steps between looks at fixed examples (losses and a grid of edits beside the editor); 0: never."""
+    retry_failed: bool = False
+    """Try every failed item again, not only those whose failure may pass by itself."""
+    refresh: tuple[str, ...] = ()
+    """Stages that are built anew though they are there."""
+    item_limit_s: float = 7_200.0
+    """Wall-clock seconds that one item (a video, say) may take in a worker process; then it fails as `timed_out`."""
 
     def __post_init__(self) -> None:
+        if self.item_limit_s <= 0:
+            raise ValueError(f"item_limit_s is {self.item_limit_s}; it must be above 0.")
         if self.processes < 1 or self.validate_every < 0:
             raise ValueError(
                 f"processes is {self.processes} and validate_every {self.validate_every}; at least 1 and 0."

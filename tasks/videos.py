@@ -53,7 +53,7 @@ def _at_server(work: Work, site: Site, video_ids: list[str]) -> list[Record]:
         try:
             return describe_remote(video_id, site.urls(video_id), work)
         except FetchError as error:
-            return failed_video(video_id, error.reason, str(error))
+            return failed_video(video_id, error.reason, str(error), transient=True)
 
     with ThreadPoolExecutor(max_workers=work.options.connections) as pool:
         for done, (video_id, record) in enumerate(zip(todo, pool.map(describe, todo), strict=True), start=1):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -57,6 +56,14 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--safe", is_flag=True, help="Train with clipped gradients and a warm-up."),
             click.option("--plan", "plan_only", is_flag=True, help="Say what would run and why, and run nothing."),
             click.option("--refresh", multiple=True, type=click.Choice(REFRESHABLE), help="Rebuild this stage."),
+            click.option("--retry-failed", is_flag=True, help="Try failed items again, whatever their reason."),
+            click.option(
+                "--item-limit-s",
+                type=click.FloatRange(min=0, min_open=True),
+                default=7200.0,
+                show_default=True,
+                help="Seconds that one video may take before it counts as timed_out.",
+            ),
             click.option("--workers", default=0, help="Processes for decoding and drawing; 0: one per core."),
             click.option("--device", default="auto", show_default=True, help="Torch device."),
             click.option(
@@ -110,7 +117,6 @@ def _run(
     *,
     settings: tuple[str, ...],
     plan_only: bool,
-    refresh: tuple[str, ...],
     methods: str,
     training_seeds: str,
     **options: Any,
@@ -127,14 +133,9 @@ def _run(
         **options,
     )
     job = make_job(request)
-    steps = plan(job, before=_earlier_seconds(job.workspace))
+    steps = plan(job, options=request.options, before=_earlier_seconds(job.workspace))
     if plan_only:
         return _print_plan(steps)
-    for step in steps:
-        if step.stage in refresh and step.path and Path(step.path).exists():
-            shutil.rmtree(step.path)
-    if refresh:
-        steps = plan(job)
     if not all(step.is_cached for step in steps) or "PREFECT_API_URL" in os.environ:
         _run_flow(request)
     _finish(plan(job))
@@ -158,15 +159,13 @@ def _finish(steps: list[Any]) -> None:
     for step in steps:
         table.add_row(step.stage, step.label, step.state, _rows_of(step))
     console.print(table)
-    failed = [step for step in steps if step.state == "retry"]
+    failed = [step for step in steps if step.num_failed]
     report = next((Path(step.path) / "report.html" for step in steps if step.stage == "report" and step.path), None)
     if report is not None and report.is_file():
         console.print(f"\nReport: {report.resolve()}", soft_wrap=True)
     if failed:
-        listed = "; ".join(f"{step.stage}: {step.reason}" for step in failed)
-        console.print(
-            f"\n{listed}. `editaction records STAGE --rejected` lists them; the same command tries them again."
-        )
+        listed = "; ".join(f"{step.stage}: {step.num_failed} failed rows" for step in failed)
+        console.print(f"\n{listed}. `editaction records STAGE --rejected` lists them; --retry-failed tries them again.")
         sys.exit(ITEMS_FAILED)
     if not all(step.is_cached for step in steps):
         raise click.ClickException("not everything asked for is there; `editaction status` shows what is.")

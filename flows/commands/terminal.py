@@ -80,6 +80,10 @@ class StageBars:
             self._printed[stage, label] = time.monotonic()
             self.console.print(f"{stage:<10} {label}: {done} of {total}{note and f', {note}'}", highlight=False)
 
+    def waiting(self, stage: str, label: str, holder: str, seconds: float) -> None:
+        """Say whom the stage waits for."""
+        self.console.print(f"{stage:<10} {label}: waits for {holder}, which builds the same", markup=False)
+
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
         """Close the stage's bar with what came of it, once a run."""
         if (bar := self._ids.pop((stage, label), None)) is not None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from flows.wiring.job import MEASURED_AFTER, Job
 from flows.wiring.main_job import Make, Place, Reached, dataset, editors, ending_with, evaluation
-from tasks.artifacts.artifact import Artifact, Input, Outside, artifact_folder, damaged_files, find_artifact, stage_key
+from tasks.artifacts.again import why_again
+from tasks.artifacts.artifact import Artifact, Input, Outside, artifact_folder, find_artifact, stage_key
 from tasks.config import RunOptions
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Step:
     """Seconds that the newest artifact of this stage took, if any."""
     path: str | None
     """Folder of the artifact, where its key is known already."""
+    num_failed: int = 0
+    """Failed rows of the artifact that is there."""
 
     @property
     def is_cached(self) -> bool:
@@ -63,12 +66,17 @@ class Step:
         return self.state == "Cached"
 
 
-def plan(job: Job, *, before: Callable[[str], float | None] = lambda stage: None) -> list[Step]:
+def plan(
+    job: Job,
+    *,
+    options: RunOptions | None = None,
+    before: Callable[[str], float | None] = lambda stage: None,
+) -> list[Step]:
     """Return what a run of `job` would do, from manifests alone. `before` gives a stage's earlier seconds."""
     steps: list[Step] = []
 
     def make(stage: str, label: str, config: object, **inputs: Place) -> Path | None:
-        step, path = _plan_stage(job.workspace, stage, label, config, inputs, before)
+        step, path = _plan_stage(job.workspace, stage, label, config, inputs, options or RunOptions(), before)
         steps.append(step)
         return path
 
@@ -101,9 +109,10 @@ def _plan_stage(
     label: str,
     config: Any,
     inputs: dict[str, Place],
+    options: RunOptions,
     before: Callable[[str], float | None],
 ) -> tuple[Step, Path | None]:
-    def step(state: str, reason: str, path: Path | None = None) -> Step:
+    def step(state: str, reason: str, path: Path | None = None, num_failed: int = 0) -> Step:
         return Step(
             stage=stage,
             label=label,
@@ -111,6 +120,7 @@ def _plan_stage(
             reason=reason,
             expected_s=None if state == "Cached" else before(stage),
             path=str(path) if path else None,
+            num_failed=num_failed,
         )
 
     waiting_for = [name for name, each in inputs.items() if each is None]
@@ -126,9 +136,10 @@ def _plan_stage(
         partial = partial.with_name(partial.name + ".partial")
         state = "resume" if partial.exists() else "build"
         return step(state, "was cut off" if partial.exists() else "not there yet", partial), None
-    damaged = damaged_files(found)
-    if damaged:
-        return step("rebuild", f"missing or altered: {', '.join(damaged[:3])}", found.path), None
-    if found.num_failed:
-        return step("retry", f"{found.num_failed} failed rows", found.path), found.path
-    return step("Cached", "done", found.path), found.path
+    again = why_again(found, options)
+    if again is None:
+        reason = f"done, {found.num_failed} failed rows" if found.num_failed else "done"
+        return step("Cached", reason, found.path, found.num_failed), found.path
+    if again.is_retry:
+        return step("retry", again.reason, found.path, found.num_failed), found.path
+    return step("rebuild", again.reason, found.path), None

@@ -53,6 +53,12 @@ class Request:
     """Processes that train an editor together, one a GPU."""
     validate_every: int = 0
     """Training steps between looks at fixed examples; 0: never."""
+    refresh: tuple[str, ...] = ()
+    """Stages to build anew though they are there."""
+    retry_failed: bool = False
+    """Try failed items again, whatever their reason."""
+    item_limit_s: float = 7_200.0
+    """Seconds that one item, a video say, may take before it counts as timed_out."""
 
     @property
     def options(self) -> RunOptions:
@@ -66,4 +72,7 @@ class Request:
             patience=Patience(retries=self.retries),
             processes=self.processes,
             validate_every=self.validate_every,
+            refresh=tuple(self.refresh),
+            retry_failed=self.retry_failed,
+            item_limit_s=self.item_limit_s,
         )

@@ -38,7 +38,7 @@ def run_stages(request: Request, *, last: str, allow_failed: bool) -> str:
 
 def raise_for_failed_items(request: Request) -> None:
     """Raise ItemsFailed when rows of the request's artifacts ended as failed."""
-    failed = [f"{step.stage}: {step.reason}" for step in plan(make_job(request)) if step.state == "retry"]
+    failed = [f"{step.stage}: {step.num_failed} failed rows" for step in plan(make_job(request)) if step.num_failed]
     if failed:
         raise ItemsFailed("; ".join(failed))
 

@@ -92,6 +92,11 @@ class Artifact:
         """Rows that ended as failed."""
         return sum(self.manifest["counts"]["failed"].values())
 
+    @property
+    def num_transient(self) -> int:
+        """Those of the failed rows that may go better next time: a server was away, memory was short."""
+        return int(self.manifest.get("num_transient", 0))
+
     def files(self) -> Iterator[FileEntry]:
         """Yield the list of its files, with their digests."""
         return read_file_list(self.path)

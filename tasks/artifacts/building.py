@@ -1,26 +1,23 @@
 """Find a stage's artifact or build it: key -> (artifact, cached). Plain Python, no Prefect.
 
-The rules of architecture.md in one place: a finished, whole artifact without failures is taken as it is; a damaged
-one, one with failed items, or one that was cut off is taken up again where it stands.
+The rules of architecture.md in one place: a finished, whole artifact is taken as it is. A damaged one, or one whose
+failed items shall be tried again, is built anew beside itself and swapped in; work that was cut off goes on.
 """
 
 import contextvars
-import fcntl
 import importlib.metadata
 import json
-import os
-import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial as partial_call
 from pathlib import Path
 from typing import Any, Protocol
 
-from modeling.atomic import sync_files, sync_folder, write_json
+from modeling.atomic import sync_files, write_json
+from tasks.artifacts.again import begin_beside, changed_inputs, lock_of, why_again
 from tasks.artifacts.artifact import (
     FILES,
     ITEMS,
@@ -39,7 +36,10 @@ from tasks.artifacts.artifact import (
     sha256_of,
     stage_key,
 )
+from tasks.artifacts.failures import is_transient
 from tasks.artifacts.file_list import describe_files, names_below, write_file_list
+from tasks.artifacts.locks import Holder, locked
+from tasks.artifacts.swapping import remove_folder, swap_in
 from tasks.artifacts.work import Work
 from tasks.config import RunOptions
 from tasks.stages import STAGES
@@ -60,6 +60,9 @@ class Watcher(Protocol):
     def progressed(self, stage: str, label: str, done: int, total: int, note: str) -> None:
         """`done` of its `total` items are finished; the note, perhaps empty, says how it goes."""
 
+    def waiting(self, stage: str, label: str, holder: str, seconds: float) -> None:
+        """Another run, told as `holder`, builds the same, and has done so for `seconds` of this run's waiting."""
+
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
         """It is there: built now, or found."""
 
@@ -73,6 +76,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 class StageFailed(Exception):
     """A stage could not be finished for a reason that a person can mend; its message says where and how."""
+
+
+class InputChanged(Exception):
+    """An input was rebuilt with other content while a stage read it: what was built is of neither, and built again."""
 
 
 def find_or_build(
@@ -89,46 +96,35 @@ def _find_or_build(
     build: Build, stage: str, workspace: Path, label: str, config: Any, inputs: Mapping[str, Input]
 ) -> tuple[Artifact, bool]:
     key = stage_key(stage, config, inputs)
+    options = running_options.get() or RunOptions()
     found = find_artifact(workspace, stage, key)
-    if found is not None and not damaged_files(found) and not found.num_failed:
+    again = why_again(found, options) if found is not None else None
+    if found is not None and again is None:
         return found, True
     final = found.path if found is not None else artifact_folder(workspace, stage, label, key)
     partial = final.with_name(final.name + ".partial")
     try:
-        with _locked(partial):
-            before = found.digest if found is not None else None
-            if found is not None:
-                _reopen(found, partial)
-            artifact = _build(build, stage, label, key, config, inputs, workspace, partial, final)
+        with locked(lock_of(workspace, stage, key), on_wait=partial_call(_tell_waiting, stage, label)):
+            newer = find_artifact(workspace, stage, key)
+            if newer is not None and (found is None or newer.manifest != found.manifest) and not damaged_files(newer):
+                return newer, True  # by the run that held the lock
+            begin_beside(found, again, partial, afresh=stage in options.refresh)
+            artifact = _build(build, stage, label, key, config, inputs, workspace, partial)
+            if found is not None and again is not None and again.is_retry and artifact.digest == found.digest:
+                remove_folder(partial)  # failed items that failed again: the same content
+                return found, True
+            swap_in(partial, final)
+            return Artifact.read(final), False
     except OSError as error:
         raise StageFailed(
             f"{stage}: {error.strerror or error} ({error.filename or partial}). "
             "What is finished is kept: make room or mend the path, then run the same command again."
         ) from error
-    # Failed items that failed again: the same content, so nothing was built.
-    return artifact, artifact.digest == before and bool(artifact.num_failed)
 
 
-@contextmanager
-def _locked(partial: Path) -> Iterator[None]:
-    """Hold the lock of this artifact; another run at the same one is an error. It is freed when a process dies."""
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    with partial.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StageFailed(f"{partial.parent.name}: another run is building {partial}. Wait for it.") from None
-        yield
-
-
-def _reopen(found: Artifact, partial: Path) -> None:
-    """Turn a finished artifact (damaged, or with failed items) back into work to be taken up."""
-    for name in damaged_files(found):
-        (found.path / name).unlink(missing_ok=True)
-    (found.path / MANIFEST).unlink()
-    if partial.exists():
-        shutil.rmtree(partial)
-    os.replace(found.path, partial)
+def _tell_waiting(stage: str, label: str, holder: Holder, seconds: float) -> None:
+    if (watcher := watching.get()) is not None:
+        watcher.waiting(stage, label, str(holder), seconds)
 
 
 def _build(
@@ -140,10 +136,9 @@ def _build(
     inputs: Mapping[str, Input],
     workspace: Path,
     partial: Path,
-    final: Path,
 ) -> Artifact:
+    """Build in the folder `partial`; return it as an artifact. InputChanged where an input was swapped meanwhile."""
     started = time.monotonic()
-    partial.mkdir(parents=True, exist_ok=True)
     watcher = watching.get()
     if watcher is not None:
         watcher.started(stage, label)
@@ -151,24 +146,24 @@ def _build(
     on_progress = partial_call(watcher.progressed, stage, label) if watcher is not None else None
     work = Work(stage=stage, path=partial, label=label, options=options, on_progress=on_progress)
     write_json(partial / "building.json", {"key": key, "label": label, "stage": stage})
-    for older in artifacts_of(workspace, stage)[-1:]:
-        if older.manifest["version"] == STAGES[stage].version and not damaged_files(older):
-            work.offer_for_reuse(older.path)
+    if stage not in options.refresh:
+        for older in artifacts_of(workspace, stage):
+            if older.manifest["version"] == STAGES[stage].version:
+                work.offer_for_reuse(older.path)
     build(work, config, **inputs)
+    if changed := changed_inputs(inputs):
+        remove_folder(partial)
+        raise InputChanged(f"{stage}: another run changed {', '.join(changed)} meanwhile.")
     manifest = _manifest(work, stage, label, key, config, inputs, time.monotonic() - started)
     write_json(partial / MANIFEST, manifest)
-    if final.exists():
-        shutil.rmtree(final)
-    os.replace(partial, final)
-    sync_folder(final.parent)
-    return Artifact.read(final)
+    return Artifact.read(partial)
 
 
 def _manifest(
     work: Work, stage: str, label: str, key: str, config: Any, inputs: Mapping[str, Input], seconds: float
 ) -> dict[str, Any]:
     """Describe a finished stage. Files are synced here, so that the manifest never names what is not on the disk."""
-    counts = _counts(work)
+    counts, num_transient = _counts(work)
     names = names_below(work.path, leave_out=lambda name: _is_no_content(work, name))
     sync_files(work.path, names)
     content = write_file_list(work.path, describe_files(work.path, names))
@@ -180,6 +175,7 @@ def _manifest(
         "digest": digest_of(content),
         "funnel": work.funnel,
         "counts": counts,
+        "num_transient": num_transient,
         "facts": work.facts,
         "config": json.loads(json.dumps(config, default=_plain)),
         "inputs": {name: _describe(each) for name, each in inputs.items()},
@@ -198,17 +194,20 @@ def _is_no_content(work: Work, name: str) -> bool:
     return name in (MANIFEST, FILES, "building.json") or name.startswith(f"{ITEMS}/") or work.is_scratch(name)
 
 
-def _counts(work: Work) -> dict[str, Any]:
-    """Count the rows: input = kept + filtered + failed."""
+def _counts(work: Work) -> tuple[dict[str, Any], int]:
+    """Count the rows, input = kept + filtered + failed; and of the failed those that may go better next time."""
     with (work.path / RECORDS).open("rb") as file:
         kept = sum(1 for _ in file)
     reasons: dict[str, Counter[str]] = {"filtered": Counter(), "failed": Counter()}
+    num_transient = 0
     for row in read_records(work.path / REJECTED):
         reasons[row["status"]][row["reason"]] += 1
+        num_transient += is_transient(row)
     num_rejected = sum(sum(each.values()) for each in reasons.values())
-    return {"input": kept + num_rejected, "kept": kept} | {
+    counts = {"input": kept + num_rejected, "kept": kept} | {
         status: dict(sorted(counter.items())) for status, counter in reasons.items()
     }
+    return counts, num_transient
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ a retry, a new run and a run after a kill all skip the same work, with any serve
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import update_wrapper
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, State
 
 from tasks.artifacts.artifact import Artifact, Input, Outside
-from tasks.artifacts.building import Build, find_or_build, running_options
+from tasks.artifacts.building import Build, InputChanged, find_or_build, running_options
 from tasks.artifacts.processes import end, process_pool, spawn
 from tasks.config import RunOptions
 
@@ -60,10 +61,12 @@ class StageTask:
     def _find_or_build(
         self, workspace: Path, label: str, config: Any, inputs: dict[str, Path | Outside]
     ) -> tuple[Artifact, bool]:
-        opened: dict[str, Input] = {
-            name: each if isinstance(each, Outside) else Artifact.read(each) for name, each in inputs.items()
-        }
-        return find_or_build(self.build, self.name, workspace, label, config, opened)
+        while True:
+            opened: dict[str, Input] = {
+                name: each if isinstance(each, Outside) else Artifact.read(each) for name, each in inputs.items()
+            }
+            with suppress(InputChanged):  # then once more, from what the inputs are now
+                return find_or_build(self.build, self.name, workspace, label, config, opened)
 
 
 def stage(build: Callable[..., None]) -> StageTask:

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from modeling.atomic import write_bytes
+from modeling.atomic import sync_files, sync_folder, write_bytes
 from tasks.artifacts.artifact import ITEMS, RECORDS, REJECTED, NotedProgress, Record, digest_of, write_records
+from tasks.artifacts.failures import shall_retry
+from tasks.artifacts.file_list import FileEntry, is_altered, read_file_list
+from tasks.artifacts.swapping import link_or_copy
 from tasks.config import RunOptions
 
 
@@ -30,7 +33,8 @@ class Work:
         """Items finished in this run, as against found done."""
         self._on_progress = on_progress
         self._items: dict[str, Path] = {}
-        self._reusable: dict[tuple[str, str], Path] = {}
+        self._older: list[Path] = []
+        self._listed: dict[Path, dict[str, FileEntry]] = {}
         (path / ITEMS).mkdir(parents=True, exist_ok=True)
 
     @property
@@ -48,36 +52,50 @@ class Work:
             self._on_progress(done, total, note)
 
     def offer_for_reuse(self, artifact_path: Path) -> None:
-        """Let items of an older artifact of this stage stand in for equal ones (same id, same item key)."""
-        for path in sorted((artifact_path / ITEMS).glob("*.json")):
-            item = json.loads(path.read_text(encoding="utf-8"))
-            self._reusable[item["item"], item["key"]] = path
+        """Let items of an older artifact of this stage stand in for equal ones (same id, same item key).
+
+        Of several artifacts that have one, that which was offered last is asked first.
+        """
+        self._older.insert(0, artifact_path)
 
     def item_done(self, item: str, key: str) -> bool:
-        """Tell whether `item` with this key is finished, here or in an offered older artifact; failed ones are not.
+        """Tell whether `item` with this key is finished, here or in an offered older artifact.
 
+        One with failed rows counts as finished, unless another attempt may go better or is asked for (`shall_retry`).
         Call once per item, in the order in which their records shall be listed.
         """
-        path = self.path / ITEMS / f"{digest_of(item)[:24]}.json"
-        self._items[item] = path
-        if path.is_file() and self._is_good(path, key):
+        name = f"{ITEMS}/{digest_of(item)[:24]}.json"
+        self._items[item] = self.path / name
+        if (own := _read_item(self.path / name)) is not None and self._is_good(own, key) and _is_whole(self.path, own):
             return True
-        older = self._reusable.get((item, key))
-        if older is None or not self._is_good(older, key):
-            return False
-        for name in json.loads(older.read_text(encoding="utf-8"))["files"]:
+        for older in self._older:
+            found = _read_item(older / name)
+            if found is not None and self._is_good(found, key) and self._is_as_listed(older, found):
+                self._take_over(older, found)
+                write_bytes(self.path / name, (older / name).read_bytes())
+                return True
+        return False
+
+    def _is_good(self, item: Record, key: str) -> bool:
+        return bool(item["key"] == key) and not any(shall_retry(row, self.options) for row in item["rejected"])
+
+    def _is_as_listed(self, artifact_path: Path, item: Record) -> bool:
+        """Tell whether an item's files in an older artifact are those that its list of files has."""
+        if artifact_path not in self._listed:
+            try:
+                entries = {entry.name: entry for entry in read_file_list(artifact_path)}
+            except (FileNotFoundError, ValueError):
+                entries = {}
+            self._listed[artifact_path] = entries
+        listed = self._listed[artifact_path]
+        return all(name in listed and not is_altered(artifact_path, listed[name], full=False) for name in item["files"])
+
+    def _take_over(self, older: Path, item: Record) -> None:
+        for name in item["files"]:
             target = self.path / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
-            os.link(older.parent.parent / name, target)
-        write_bytes(path, older.read_bytes())
-        return True
-
-    def _is_good(self, path: Path, key: str) -> bool:
-        item = json.loads(path.read_text(encoding="utf-8"))
-        whole = all(_size_of(f"{path.parent.parent}/{name}") == size for name, size in item["files"].items())
-        failed = any(row["status"] == "failed" for row in item["rejected"])
-        return item["key"] == key and whole and not failed
+            link_or_copy(older / name, target)
 
     def finish_item(
         self,
@@ -90,10 +108,14 @@ class Work:
     ) -> None:
         """Record an item as done: its kept rows, its rejected rows (`status` filtered | failed, `reason`), its files.
 
-        `files` are names relative to `path`, already written in full.
+        `files` are names relative to `path`, already written in full. They and their folders are on the disk before
+        the record is: a power cut may leave files without a record, but no record of files that are not whole.
         """
         self.num_items_run += 1
         sizes = {name: (self.path / name).stat().st_size for name in sorted(files)}
+        sync_files(self.path, list(sizes))
+        for folder in {(self.path / name).parent for name in sizes}:
+            sync_folder(folder)
         content = {"item": item, "key": key, "kept": list(kept), "rejected": list(rejected), "files": sizes}
         # In one line: with an indent Python's own encoder is at work, which takes ten times as long.
         line = json.dumps(content, ensure_ascii=False) + "\n"
@@ -118,6 +140,19 @@ class Work:
         """Write `records.jsonl` and `rejected.jsonl`; the manifest counts them."""
         write_records(self.path / RECORDS, kept)
         write_records(self.path / REJECTED, rejected)
+
+
+def _read_item(path: Path) -> Record | None:
+    """Return an item's done-record; None where there is none, or none that is whole."""
+    try:
+        item = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return item if isinstance(item, dict) and {"key", "kept", "rejected", "files"} <= item.keys() else None
+
+
+def _is_whole(folder: Path, item: Record) -> bool:
+    return all(_size_of(f"{folder}/{name}") == size for name, size in item["files"].items())
 
 
 def _size_of(path: str) -> int | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from modeling.data.images import Picture, encode_jpeg, encode_png
 from tasks.annotations.segment import Segment
 from tasks.artifacts.artifact import Record, digest_of
+from tasks.artifacts.failures import failed
 from tasks.config import FramesConfig
 from tasks.cutting.quality import Look, look_at, quality_of
 from tasks.fetching.opening import VideoFile
@@ -111,9 +112,10 @@ def picture_folder(job: VideoJob) -> Path:
     return job.folder / IMAGES / job.video_id
 
 
-def all_failed(segments: Sequence[Segment], reason: str, message: str) -> VideoPairs:
-    """Return the outcome of a video that gives nothing."""
-    return VideoPairs(kept=[], rejected=[_failed(segment, reason, message) for segment in segments], files=[])
+def all_failed(segments: Sequence[Segment], reason: str, message: str, *, transient: bool = False) -> VideoPairs:
+    """Return the outcome of a video that gives nothing; `transient`: another attempt may go better."""
+    why = failed(reason, message, transient=transient)
+    return VideoPairs(kept=[], rejected=[asdict(segment) | why for segment in segments], files=[])
 
 
 def _writer(folder: Path, config: FramesConfig) -> Callable[[Picture], Cut]:
@@ -133,10 +135,6 @@ def _writer(folder: Path, config: FramesConfig) -> Callable[[Picture], Cut]:
     return write
 
 
-def _failed(segment: Segment, reason: str, message: str) -> Record:
-    return asdict(segment) | {"status": "failed", "reason": reason, "message": message}
-
-
 def _pairs(job: VideoJob, folder: Path, reading: Reading[Cut]) -> VideoPairs:
     pairs = VideoPairs(kept=[], rejected=[], files=[])
     pictures: dict[str, Path] = {}
@@ -145,7 +143,7 @@ def _pairs(job: VideoJob, folder: Path, reading: Reading[Cut]) -> VideoPairs:
         if isinstance(source, VideoError) or isinstance(edited, VideoError):
             error = source if isinstance(source, VideoError) else edited
             assert isinstance(error, VideoError)
-            pairs.rejected.append(_failed(segment, error.reason, str(error)))
+            pairs.rejected.append(asdict(segment) | failed(error.reason, str(error)))
             continue
         names = [_name(job, shown) for shown in (source, edited)]
         pictures |= {names[0]: source.kept.path, names[1]: edited.kept.path}

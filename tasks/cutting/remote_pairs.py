@@ -35,7 +35,7 @@ def cut_video(job: VideoJob) -> VideoPairs:
             )
     except FetchError as error:
         shutil.rmtree(picture_folder(job), ignore_errors=True)
-        return all_failed(job.segments, error.reason, str(error))
+        return all_failed(job.segments, error.reason, str(error), transient=True)
 
 
 def fetched_counts(pairs: VideoPairs) -> dict[str, int]:

@@ -41,7 +41,7 @@ def fill_folder(
     fetch = _from_archive if site.archive_urls else _one_by_one
     for video_id, error in fetch(folder, site, missing, options, on_progress):
         if error is not None:
-            failed[video_id] = failed_video(video_id, error.reason, str(error))
+            failed[video_id] = failed_video(video_id, error.reason, str(error), transient=True)
         else:
             checked.add(video_id, site.place(video_id), site.md5(video_id))
     return failed

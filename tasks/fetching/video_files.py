@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from tasks.artifacts.artifact import Artifact, Outside, Record, digest_of
+from tasks.artifacts.failures import failed
 from tasks.config import Patience
 from tasks.fetching.opening import VideoFile, VideoPlace, bytes_of
 from tasks.fetching.remote_video import RemoteVideo
@@ -86,9 +87,9 @@ def record_of(video_id: str, file: VideoFile) -> Record:
     return {"video_id": video_id, "size": size, "fingerprint": fingerprint(file)}
 
 
-def failed_video(video_id: str, reason: str, message: str) -> Record:
-    """Return the rejection of a video that cannot be had."""
-    return {"video_id": video_id, "status": "failed", "reason": reason, "message": message}
+def failed_video(video_id: str, reason: str, message: str, *, transient: bool = False) -> Record:
+    """Return the rejection of a video that cannot be had; `transient`: a server said so, which may say else later."""
+    return {"video_id": video_id} | failed(reason, message, transient=transient)
 
 
 def describe_video(folder: VideoFolder, video_id: str) -> Record:

@@ -12,6 +12,7 @@ class ProgressLog:
 
     def __init__(self, cut_off: tuple[str, int] | None = None):
         self.seen: list[tuple[str, int, int]] = []
+        self.waited_for: list[str] = []
         self.cut_off = cut_off
         """(stage, done): raise KeyboardInterrupt when this stage has done so much."""
 
@@ -23,6 +24,10 @@ class ProgressLog:
         self.seen.append((stage, done, total))
         if self.cut_off == (stage, done):
             raise KeyboardInterrupt
+
+    def waiting(self, stage: str, label: str, holder: str, seconds: float) -> None:
+        """Keep whom it waits for."""
+        self.waited_for.append(holder)
 
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
         """Nothing to keep."""

@@ -1,5 +1,6 @@
 """Artifacts: found again when nothing changed, rebuilt when something did, resumed item by item, never half there."""
 
+import errno
 import json
 import os
 import signal
@@ -21,9 +22,10 @@ from tasks.artifacts.artifact import (
     sha256_of,
     write_records,
 )
-from tasks.artifacts.building import StageFailed, find_or_build
+from tasks.artifacts.building import find_or_build, running_options
+from tasks.artifacts.failures import failed
 from tasks.artifacts.work import Work
-from tasks.config import SplitsConfig
+from tasks.config import RunOptions, SplitsConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,8 +33,9 @@ ROOT = Path(__file__).resolve().parents[2]
 class Squares:
     """A stage of three items that writes a file for each and remembers which it worked on."""
 
-    def __init__(self, broken: tuple[str, ...] = ()):
+    def __init__(self, broken: tuple[str, ...] = (), *, transient: bool = False):
         self.broken = broken
+        self.transient = transient
         self.worked_on: list[str] = []
 
     def __call__(self, work: Work, config: SplitsConfig, **inputs: object) -> None:
@@ -42,17 +45,23 @@ class Squares:
                 continue
             self.worked_on.append(number)
             if number in self.broken:
-                work.finish_item(number, key, rejected=[{"number": number, "status": "failed", "reason": "broken"}])
+                row = {"number": number} | failed("broken", "It is broken.", transient=self.transient)
+                work.finish_item(number, key, rejected=[row])
                 continue
             (work.path / f"{number}.txt").write_text(str(int(number) ** 2 + config.seed))
             work.finish_item(number, key, kept=[{"number": number}], files=[f"{number}.txt"])
         work.write_rows(*work.collect())
 
 
-def build(stage: Squares, workspace: Path, *, seed: int = 0, digest: str = "a") -> tuple[Artifact, bool]:
-    return find_or_build(
-        stage, "splits", workspace, "demo", SplitsConfig(seed=seed), {"frames": Outside(location="x", digest=digest)}
-    )
+def build(
+    stage: Squares, workspace: Path, *, seed: int = 0, digest: str = "a", options: RunOptions | None = None
+) -> tuple[Artifact, bool]:
+    token = running_options.set(options)
+    try:
+        given = {"frames": Outside(location="x", digest=digest)}
+        return find_or_build(stage, "splits", workspace, "demo", SplitsConfig(seed=seed), given)
+    finally:
+        running_options.reset(token)
 
 
 def test_an_unchanged_rerun_runs_nothing(tmp_path: Path) -> None:
@@ -138,21 +147,108 @@ def test_a_list_of_files_that_names_other_digests_is_found_by_full_verification(
     assert damaged_files(artifact, full=True) == ["files.jsonl"]
 
 
-def test_a_failed_item_is_counted_and_is_the_only_one_tried_again(tmp_path: Path) -> None:
+RETRY = RunOptions(retry_failed=True)
+
+
+def test_a_failed_item_is_counted_and_on_request_the_only_one_tried_again(tmp_path: Path) -> None:
     broken, _ = build(Squares(broken=("3",)), tmp_path)
     assert broken.manifest["counts"] == {"input": 3, "kept": 2, "filtered": {}, "failed": {"broken": 1}}
     assert [row["number"] for row in broken.rejected()] == ["3"]
+    left = Squares()
+    _, cached = build(left, tmp_path)
+    assert (cached, left.worked_on) == (True, []), "nothing changed and nobody asked"
     again = Squares()
-    mended, cached = build(again, tmp_path)
+    mended, cached = build(again, tmp_path, options=RETRY)
     assert (cached, again.worked_on) == (False, ["3"])
     assert mended.manifest["counts"]["kept"] == 3
 
 
+def test_a_failure_that_may_pass_is_tried_again_by_every_run(tmp_path: Path) -> None:
+    build(Squares(broken=("3",), transient=True), tmp_path)
+    again = Squares()
+    mended, cached = build(again, tmp_path)
+    assert (cached, again.worked_on, mended.num_failed) == (False, ["3"], 0)
+
+
 def test_an_item_that_fails_again_leaves_the_artifact_as_it_was(tmp_path: Path) -> None:
     before, _ = build(Squares(broken=("3",)), tmp_path)
-    after, unchanged = build(Squares(broken=("3",)), tmp_path)
+    there = before.path.stat().st_ino
+    after, unchanged = build(Squares(broken=("3",)), tmp_path, options=RETRY)
     assert unchanged
-    assert after.digest == before.digest
+    assert (after.digest, after.path.stat().st_ino) == (before.digest, there)
+    assert not list(tmp_path.glob("splits/*.partial"))
+
+
+def test_a_failed_item_is_not_tried_again_where_other_items_changed(tmp_path: Path) -> None:
+    build(Squares(broken=("3",)), tmp_path, digest="a")
+    again = Squares()
+    artifact, _ = build(again, tmp_path, digest="b")
+    assert (again.worked_on, artifact.num_failed) == ([], 1)
+
+
+def test_a_stage_that_is_to_be_refreshed_does_all_items_and_takes_the_place_of_the_old(tmp_path: Path) -> None:
+    before, _ = build(Squares(), tmp_path)
+    again = Squares()
+    after, cached = build(again, tmp_path, options=RunOptions(refresh=("splits",)))
+    assert (cached, again.worked_on, after.path) == (False, ["1", "2", "3"], before.path)
+
+
+def test_items_of_all_finished_artifacts_are_taken_not_of_the_newest_alone(tmp_path: Path) -> None:
+    build(Squares(), tmp_path, seed=1, digest="a")
+    build(Squares(), tmp_path, seed=2, digest="b")
+    again = Squares()
+    build(again, tmp_path, seed=1, digest="c")
+    assert again.worked_on == []
+
+
+def test_where_there_are_no_hard_links_files_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    build(Squares(), tmp_path, digest="a")
+    monkeypatch.setattr(os, "link", refuse)
+    again = Squares()
+    artifact, _ = build(again, tmp_path, digest="b")
+    assert again.worked_on == []
+    assert (artifact.path / "3.txt").read_text() == "9"
+    assert (artifact.path / "3.txt").stat().st_nlink == 1
+
+
+def test_an_item_whose_file_was_altered_in_an_older_artifact_is_not_taken(tmp_path: Path) -> None:
+    older, _ = build(Squares(), tmp_path, digest="a")
+    (older.path / "2.txt").write_text("5")
+    again = Squares()
+    build(again, tmp_path, digest="b")
+    assert again.worked_on == ["2"]
+
+
+def test_files_of_an_item_are_on_the_disk_before_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    sync, replace = os.fsync, os.replace
+
+    def noted_sync(descriptor: int) -> None:
+        order.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        sync(descriptor)
+
+    def noted_replace(source: Path, target: Path) -> None:
+        order.append(f"record {json.loads(Path(target if Path(target).exists() else source).read_bytes())['item']}")
+        replace(source, target)
+
+    work = Work(stage="splits", path=tmp_path, label="demo", options=RunOptions(), on_progress=None)
+    (tmp_path / "2.txt").write_text("4")
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    work.finish_item("2", "", kept=[{"number": "2"}], files=["2.txt"])
+    assert order.index("2.txt") < order.index(tmp_path.name) < order.index("record 2")
+
+
+def test_a_record_that_a_power_cut_left_half_is_no_record(tmp_path: Path) -> None:
+    work = Work(stage="splits", path=tmp_path, label="demo", options=RunOptions(), on_progress=None)
+    work.finish_item("2", "")
+    [record] = tmp_path.glob("items/*.json")
+    assert work.item_done("2", "")
+    record.write_bytes(record.read_bytes()[:9])
+    assert not work.item_done("2", "")
 
 
 def test_items_of_an_older_artifact_stand_in_for_equal_ones(tmp_path: Path) -> None:
@@ -198,15 +294,6 @@ def test_scratch_files_are_kept_but_do_not_change_the_digest(tmp_path: Path) -> 
     assert (second.path / "logs" / "time.txt").read_text() == "2 s"
     (second.path / "logs" / "time.txt").unlink()
     assert damaged_files(second, full=True) == []
-
-
-def test_two_runs_at_one_artifact_at_once_are_refused(tmp_path: Path) -> None:
-    class Nested(Squares):
-        def __call__(self, work: Work, config: SplitsConfig, **inputs: object) -> None:
-            build(Squares(), tmp_path)
-
-    with pytest.raises(StageFailed, match="another run is building"):
-        build(Nested(), tmp_path)
 
 
 STAGE_IN_A_PROCESS = """

@@ -1,0 +1,58 @@
+"""When a finished artifact is built again, and from what: beside itself, so that its readers never miss it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.artifacts.artifact import Artifact, Input, damaged_files
+from tasks.artifacts.swapping import lay_beside, remove_folder
+from tasks.config import RunOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """Why a finished artifact shall be built again."""
+
+    reason: str
+    """In words."""
+    damaged: tuple[str, ...] = ()
+    """Files that are missing or altered."""
+    is_retry: bool = False
+    """It is whole, and only failed items are tried again."""
+
+
+def why_again(found: Artifact, options: RunOptions) -> Again | None:
+    """Return why a finished artifact shall be built again; None where it is taken as it is.
+
+    Failed items are a reason where another attempt may go better (a server was away), or where a person asks for it
+    (`--retry-failed`, a retry of a flow run). An item whose own input changed makes another artifact, of another key.
+    """
+    if found.manifest["stage"] in options.refresh:
+        return Again(reason="--refresh")
+    if damaged := damaged_files(found):
+        return Again(reason=f"missing or altered: {', '.join(damaged[:3])}", damaged=tuple(damaged))
+    if found.num_failed and options.retry_failed:
+        return Again(reason=f"{found.num_failed} failed rows", is_retry=True)
+    if found.num_transient:
+        return Again(reason=f"{found.num_transient} failed rows that may go better now", is_retry=True)
+    return None
+
+
+def begin_beside(found: Artifact | None, again: Again | None, partial: Path, *, afresh: bool) -> None:
+    """Make the folder to work in: what is good of the finished artifact, or what a run that was cut off has left."""
+    if afresh and partial.exists():
+        remove_folder(partial)
+    partial.mkdir(parents=True, exist_ok=True)
+    if found is not None and again is not None and not afresh:
+        lay_beside(found, list(again.damaged), partial)
+
+
+def changed_inputs(inputs: Mapping[str, Input]) -> list[str]:
+    """Return the inputs that are no longer the content that they were when the stage began."""
+    opened = {name: each for name, each in inputs.items() if isinstance(each, Artifact)}
+    return [name for name, each in opened.items() if Artifact.read(each.path).digest != each.digest]
+
+
+def lock_of(workspace: Path, stage: str, key: str) -> Path:
+    """Return the lock of the artifact of this key, whatever its label."""
+    return workspace / stage / f"{key[:8]}.lock"

@@ -1,0 +1,113 @@
+"""Locks for file systems without `flock`: a file that only one can create, touched every few seconds by its holder.
+
+A lease is dead when its holder's process is gone on this machine, or when nobody has touched it for `DEAD_AFTER_S`,
+measured on the clock of the one who watches: the clocks of two machines need not agree.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+TOUCH_EVERY_S = 5.0
+DEAD_AFTER_S = 60.0
+
+_seen: dict[Path, tuple[tuple[int, str], float]] = {}
+"""What each lease of others looked like (when touched, by whom), and since when it looks so, on this clock."""
+
+
+@dataclass
+class Lease:
+    """A lease that this process holds."""
+
+    path: Path
+    token: str
+    """What is in no other lease."""
+    ended: threading.Event = field(default_factory=threading.Event)
+    """Set when it is given back; ends the touching."""
+
+    def touch_until_ended(self) -> None:
+        """Show every few seconds that the holder lives."""
+        while not self.ended.wait(TOUCH_EVERY_S):
+            try:
+                os.utime(self.path)
+            except OSError:
+                return
+
+
+def take_lease(path: Path, holder: dict[str, Any]) -> Lease | dict[str, Any]:
+    """Return the lease `path`, or what its holder wrote about itself. A dead one is taken over."""
+    token = secrets.token_hex(8)
+    content = json.dumps(holder | {"token": token}).encode()
+    for _ in range(2):
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        except FileExistsError:
+            other = _read(path)
+            if not _is_dead(path, other):
+                return {name: each for name, each in other.items() if name != "token"}
+            _break(path, str(other.get("token")))
+            continue
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        lease = Lease(path, token)
+        threading.Thread(target=lease.touch_until_ended, daemon=True).start()
+        return lease
+    return {}
+
+
+def drop_lease(lease: Lease) -> None:
+    """Give the lease back."""
+    lease.ended.set()
+    if _read(lease.path).get("token") == lease.token:
+        lease.path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _is_dead(path: Path, holder: dict[str, Any]) -> bool:
+    """Tell whether nobody stands behind a lease any more."""
+    if holder.get("host") == socket.gethostname() and isinstance(holder.get("pid"), int):
+        try:
+            os.kill(holder["pid"], 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass
+    try:
+        looks = (path.stat().st_mtime_ns, str(holder.get("token")))
+    except FileNotFoundError:
+        return False
+    now = time.monotonic()
+    before, since = _seen.get(path, (None, now))
+    if before != looks:
+        _seen[path] = (looks, now)
+        return False
+    return now - since > DEAD_AFTER_S
+
+
+def _break(path: Path, token: str) -> None:
+    """Remove a dead lease, and none that somebody has taken over meanwhile."""
+    aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    try:
+        os.rename(path, aside)
+    except FileNotFoundError:
+        return
+    if _read(aside).get("token", "None") != token:
+        with contextlib.suppress(OSError):
+            os.link(aside, path)
+    aside.unlink(missing_ok=True)

@@ -1,0 +1,148 @@
+"""One builder at a time: a lock that waits, tells who holds it, and is free again when its holder is dead.
+
+A lock is a file. Where the file system knows `flock`, the kernel frees the lock with the process that held it. Where it
+does not (some shared folders), the lock is a lease: a file beside it that only one can create, and that its holder
+touches every few seconds. Both name the holder's run, host and pid. `EDITACTION_LOCKS=lease` asks for leases, for
+folders whose `flock` is known to this machine alone; all machines that share a workspace then set it.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tasks.artifacts.leases import drop_lease, take_lease
+
+running_as: ContextVar[str] = ContextVar("running_as", default="")
+"""Name of the run that takes locks in this context; "" outside of runs."""
+
+LOOK_AGAIN_S = 0.3
+"""Between two tries at a lock that somebody holds."""
+TELL_AGAIN_S = 60.0
+"""Between two messages about the same wait."""
+_NO_FLOCK = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Who holds a lock."""
+
+    run: str
+    """Name of its run, or "a command"."""
+    host: str
+    """Its machine."""
+    pid: int
+    """Its process there."""
+
+    def __str__(self) -> str:
+        return f"{self.run} (pid {self.pid} on {self.host})"
+
+
+UNKNOWN = Holder(run="somebody", host="an unknown machine", pid=0)
+
+
+def this_process() -> Holder:
+    """Return what this process writes into its locks."""
+    return Holder(run=running_as.get() or "a command", host=socket.gethostname(), pid=os.getpid())
+
+
+@contextmanager
+def locked(path: Path, on_wait: Callable[[Holder, float], None] = lambda holder, seconds: None) -> Iterator[None]:
+    """Hold the lock `path`, waiting while another holds it; `on_wait` is told who does, and how long that is so."""
+    started, told_at = time.monotonic(), float("-inf")
+    while True:
+        with locked_now(path) as holder:
+            if holder is None:
+                yield
+                return
+        if time.monotonic() - told_at >= TELL_AGAIN_S:
+            told_at = time.monotonic()
+            on_wait(holder, told_at - started)
+        time.sleep(LOOK_AGAIN_S)
+
+
+@contextmanager
+def locked_now(path: Path) -> Iterator[Holder | None]:
+    """Hold the lock `path` and give None; or, where another holds it, give the holder and hold nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if os.environ.get("EDITACTION_LOCKS") == "lease":
+        with _leased(path) as holder:
+            yield holder
+        return
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        state = _flock(descriptor, path)
+        if state == "no flock":
+            with _leased(path) as holder:
+                yield holder
+        elif state == "held":
+            yield _holder_in(descriptor)
+        else:
+            content = json.dumps(asdict(this_process())).encode()
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, content, 0)
+            try:
+                yield None
+            finally:
+                os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def holder_of(path: Path) -> Holder | None:
+    """Return who holds the lock `path` now; None when nobody does."""
+    if not path.exists() and not _lease_of(path).exists():
+        return None
+    with locked_now(path) as holder:
+        return holder
+
+
+def _flock(descriptor: int, path: Path) -> str:
+    """Try to lock an open file: "mine", "held" by another, or "no flock" on this file system."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return "held"
+    except OSError as error:
+        if error.errno in _NO_FLOCK:
+            return "no flock"
+        raise
+    try:
+        # Whoever removed the file meanwhile removed the lock with it.
+        return "mine" if os.path.samestat(os.fstat(descriptor), os.stat(path)) else "held"
+    except FileNotFoundError:
+        return "held"
+
+
+def _holder_in(descriptor: int) -> Holder:
+    try:
+        return Holder(**json.loads(os.pread(descriptor, 4096, 0)))
+    except (ValueError, TypeError):
+        return UNKNOWN
+
+
+def _lease_of(path: Path) -> Path:
+    return path.with_name(path.name + ".held")
+
+
+@contextmanager
+def _leased(path: Path) -> Iterator[Holder | None]:
+    """As `locked_now`, by a lease."""
+    other = take_lease(_lease_of(path), asdict(this_process()))
+    if isinstance(other, dict):
+        try:
+            yield Holder(**other)
+        except TypeError:
+            yield UNKNOWN
+        return
+    try:
+        yield None
+    finally:
+        drop_lease(other)
