@@ -1,7 +1,6 @@
 """The commands about a workspace: what is in it, whether it is whole, and what may go."""
 
 import json
-import shutil
 from pathlib import Path
 
 import click
@@ -64,12 +63,20 @@ def verify(workspace: str, pair_list: str | None, shards: str | None) -> None:
 @click.option("--all", "everything", is_flag=True, help="Remove every artifact, finished ones too.")
 def clean(workspace: str, everything: bool) -> None:
     """Remove work that was cut off (its next run then starts afresh), or everything."""
+    from tasks.artifacts.again import remove_unless_locked
+    from tasks.artifacts.locks import runs_at_work
+
+    if everything and (runs := runs_at_work(Path(workspace))):
+        told = ", ".join(map(str, runs))
+        raise click.ClickException(f"{workspace}: a run is at work here, which reads what is finished: {told}. End it.")
     removed = 0
     for stage in STAGES:
         for path in sorted((Path(workspace) / stage).glob("*-*" if everything else "*.partial")):
             if path.is_dir():
-                shutil.rmtree(path)
-                removed += 1
+                holder = remove_unless_locked(path)
+                removed += holder is None
+                if holder is not None:
+                    console.print(f"{path} is left: {holder} is building it.", markup=False, soft_wrap=True)
     console.print(f"{removed} folders removed from {workspace}.")
 
 

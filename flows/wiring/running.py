@@ -1,11 +1,18 @@
 """Run a request's stages inside a Prefect flow: what every flow's body calls."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+
+from prefect.runtime import flow_run
 
 from flows.wiring.job import MEASURED_AFTER, STAGE_ORDER, make_job
 from flows.wiring.making import as_tasks, plan, run_job
 from flows.wiring.request import Request
 from tasks.artifacts.building import running_options
+from tasks.artifacts.locks import at_work, running_as
+from tasks.config import RunOptions
 from tasks.fetching.annotations import fetch_annotations
 
 
@@ -22,18 +29,30 @@ def run_stages(request: Request, *, last: str, allow_failed: bool) -> str:
     made = STAGE_ORDER[: STAGE_ORDER.index(until) + 1]
     measure = tuple(name for name in request.measure if MEASURED_AFTER[name] in made)
     request = replace(request, until=until, measure=measure)
+    if flow_run.get_run_count() > 1:  # a retry of the flow run asks for the failed items, and for nothing else anew
+        request = replace(request, retry_failed=True, refresh=())
     job = make_job(request)
     if job.annotations is not None and not job.annotations.is_file():
         reader, options = job.config.segments.reader, request.options
         fetch_annotations(job.annotations, reader, mirror=options.mirror, patience=options.patience)
-    token = running_options.set(request.options)
-    try:
+    with run_in(job.workspace, request.options):
         path = run_job(job, as_tasks(job.workspace))
-    finally:
-        running_options.reset(token)
     if not allow_failed:
         raise_for_failed_items(request)
     return str(path)
+
+
+@contextmanager
+def run_in(workspace: Path, options: RunOptions) -> Iterator[None]:
+    """Let stages run inside with these options, seen as one run by others who share the workspace."""
+    name_token = running_as.set(f"run {flow_run.get_name()}" if flow_run.get_name() else "a run")
+    options_token = running_options.set(options)
+    try:
+        with at_work(workspace):
+            yield
+    finally:
+        running_options.reset(options_token)
+        running_as.reset(name_token)
 
 
 def raise_for_failed_items(request: Request) -> None:
@@ -41,8 +60,3 @@ def raise_for_failed_items(request: Request) -> None:
     failed = [f"{step.stage}: {step.num_failed} failed rows" for step in plan(make_job(request)) if step.num_failed]
     if failed:
         raise ItemsFailed("; ".join(failed))
-
-
-def goes_beyond(request: Request, stage: str) -> bool:
-    """Tell whether the request asks for more than `stage`."""
-    return STAGE_ORDER.index(request.until) > STAGE_ORDER.index(stage)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.artifacts.artifact import Artifact, Input, damaged_files
+from tasks.artifacts.locks import Holder, locked_now
 from tasks.artifacts.swapping import lay_beside, remove_folder
 from tasks.config import RunOptions
 
@@ -51,6 +52,15 @@ def changed_inputs(inputs: Mapping[str, Input]) -> list[str]:
     """Return the inputs that are no longer the content that they were when the stage began."""
     opened = {name: each for name, each in inputs.items() if isinstance(each, Artifact)}
     return [name for name, each in opened.items() if Artifact.read(each.path).digest != each.digest]
+
+
+def remove_unless_locked(folder: Path) -> Holder | None:
+    """Remove an artifact, or work that was cut off; or return who is building it, and leave it."""
+    key = folder.name.removesuffix(".partial")[-8:]
+    with locked_now(lock_of(folder.parent.parent, folder.parent.name, key)) as holder:
+        if holder is None:
+            remove_folder(folder)
+        return holder
 
 
 def lock_of(workspace: Path, stage: str, key: str) -> Path:

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import json
 import os
+import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ from tasks.artifacts.leases import drop_lease, take_lease
 running_as: ContextVar[str] = ContextVar("running_as", default="")
 """Name of the run that takes locks in this context; "" outside of runs."""
 
+RUNS = ".runs"
+"""Folder of the workspace with a lock for each run that is at work in it."""
 LOOK_AGAIN_S = 0.3
 """Between two tries at a lock that somebody holds."""
 TELL_AGAIN_S = 60.0
@@ -102,6 +105,30 @@ def holder_of(path: Path) -> Holder | None:
         return None
     with locked_now(path) as holder:
         return holder
+
+
+@contextmanager
+def at_work(workspace: Path) -> Iterator[None]:
+    """Let others see that a run is at work in this workspace, so that nothing finished is removed meanwhile."""
+    path = workspace / RUNS / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.lock"
+    with locked(path):
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def runs_at_work(workspace: Path) -> list[Holder]:
+    """Return the runs that are at work in a workspace; what dead ones left is removed."""
+    holders = []
+    for name in sorted({path.name.removesuffix(".held") for path in (workspace / RUNS).glob("*.lock*")}):
+        path = workspace / RUNS / name
+        with locked_now(path) as holder:
+            if holder is None:
+                path.unlink(missing_ok=True)
+            else:
+                holders.append(holder)
+    return holders
 
 
 def _flock(descriptor: int, path: Path) -> str:

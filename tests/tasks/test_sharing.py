@@ -15,10 +15,10 @@ import pytest
 from tasks.artifacts.artifact import Artifact, artifacts_of, read_records
 from tasks.artifacts.building import InputChanged, find_or_build, running_options
 from tasks.artifacts.leases import take_lease
-from tasks.artifacts.locks import holder_of, locked, locked_now, running_as
+from tasks.artifacts.locks import at_work, holder_of, locked, locked_now, running_as
 from tasks.artifacts.work import Work
 from tasks.config import RunOptions, SplitsConfig
-from tests.support.commands import ROOT, wait_until
+from tests.support.commands import ROOT, run, wait_until
 from tests.support.watchers import watched
 from tests.tasks.test_artifacts import RETRY, Squares, build
 
@@ -167,3 +167,22 @@ def test_a_damaged_artifact_is_rebuilt_beside_and_its_readers_files_stay(tmp_pat
     assert (seen, stage.worked_on, mended.path) == ([True], ["2"], whole.path)
     assert [row["number"] for row in read_records(mended.path / "records.jsonl")] == ["1", "2", "3"]
     assert running_options.get() is None
+
+
+def test_clean_leaves_what_a_run_is_building_and_says_who(tmp_path: Path) -> None:
+    first = start(tmp_path / "w", str(tmp_path / "begun"), "600")
+    assert wait_until((tmp_path / "begun").exists, within_s=60)
+    kept = run("clean", "--workspace", "w", cwd=tmp_path)
+    assert "0 folders removed" in kept.stdout
+    assert f"pid {first.pid}" in kept.stdout
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert "1 folders removed" in run("clean", "--workspace", "w", cwd=tmp_path).stdout
+
+
+def test_finished_artifacts_are_not_removed_under_a_run_that_may_read_them(tmp_path: Path) -> None:
+    build(Squares(), tmp_path / "w")
+    with at_work(tmp_path / "w"):
+        refused = run("clean", "--all", "--workspace", "w", cwd=tmp_path, expect=1)
+        assert f"pid {os.getpid()}" in refused.stderr
+    assert "1 folders removed" in run("clean", "--all", "--workspace", "w", cwd=tmp_path).stdout
