@@ -55,22 +55,23 @@ def repair(folder: Path) -> None:
 
 
 def training_command(work: Work, config: TrainConfig, shards: Artifact, start: Outside) -> list[str]:
-    """Write the files that training reads, and return its command line."""
+    """Write the files that training reads, and return its command line, with absolute paths: it works elsewhere."""
+    folder, shards_folder = work.path.absolute(), shards.path.absolute()
     write_json(work.path / CONFIG, asdict(config))
     write_json(work.path / FACTS, facts_of(shards, start) | began_with(work.path / FACTS))
     arguments: dict[str, object] = {
-        "--config": work.path / CONFIG,
-        "--facts": work.path / FACTS,
-        "--shards": shards.path / "train",
+        "--config": folder / CONFIG,
+        "--facts": folder / FACTS,
+        "--shards": shards_folder / "train",
         "--start-from": start.path.resolve() if start.path.exists() else start.location,
-        "--out": work.path,
+        "--out": folder,
         "--device": work.options.device,
         "--workers": work.options.workers,
         "--keep-checkpoints": 1,
         "--validate-every": work.options.validate_every,
     }
     if (shards.path / VALIDATION).is_dir():
-        arguments["--validation"] = shards.path / VALIDATION
+        arguments["--validation"] = shards_folder / VALIDATION
     module = ["-m", "modeling.train", *(str(each) for pair in arguments.items() for each in pair)]
     return [sys.executable, *launcher(work.options.processes), *module]
 
@@ -106,7 +107,8 @@ def start_name(start: Outside) -> str:
 @contextmanager
 def running_training(command: list[str], log_path: Path) -> Iterator["subprocess.Popen[str]"]:
     """Run training with its stderr in a log; whatever ends the block ends training too, saved where it can be."""
-    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    named = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    paths = [str(REPOSITORY), *map(os.path.abspath, named)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     with log_path.open("a", encoding="utf-8") as log:
         wait_for_earlier_training(log, log_path)

@@ -4,7 +4,9 @@ Exit status: 0 everything asked for is there; 1 it could not be done, and a mess
 wrong; 3 everything is there but for failed items; 130 and 143 after Ctrl-C and SIGTERM.
 """
 
+import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -28,6 +30,12 @@ for command in (dataset, candidates, manifest, export, edit, kitchen, starting_e
     cli.add_command(command)
 
 
+def forget_current_folder() -> None:
+    """Import nothing more from the current folder, which `python -m` put at the head of the path."""
+    here, code = os.getcwd(), str(Path(__file__).resolve().parents[2])
+    sys.path[:] = [each for each in sys.path if each == code or os.path.abspath(each) != here]
+
+
 def main() -> None:
     """Run the command line: errors that a person can mend are one line, signals end it soon."""
     from flows.commands.server import set_environment
@@ -36,6 +44,7 @@ def main() -> None:
 
     set_environment()
     try:
+        forget_current_folder()
         with ending_on_signals():
             cli(standalone_mode=False)
     except click.UsageError as error:

@@ -27,6 +27,7 @@ def candidates(workspace: str, out: str, limit: int) -> None:
 @click.option("--workspace", default="workspace", show_default=True)
 def dataset(workspace: str) -> None:
     """Write a page about the newest segments, with their pairs and splits where there are any; print where it lies."""
+    from flows.commands.prefect_apart import import_prefect
     from flows.wiring.making import stage_task
     from flows.wiring.presets import PRESETS
     from tasks.config import DatasetConfig
@@ -42,6 +43,7 @@ def dataset(workspace: str) -> None:
     label = segments[0].manifest["label"]
     config = PRESETS[label]().dataset if label in PRESETS else DatasetConfig()
     inputs: dict[str, Any] = {name: each.path for name, each in made.items()}
+    import_prefect()
     page = stage_task("dataset").run(root, label, config, **inputs).path / "dataset.html"
     click.echo(str(page.resolve()))
 

@@ -2,9 +2,11 @@
 
 `prefect_server(home)` uses the server in PREFECT_API_URL when there is one. Prefect's own temporary server dies first
 on Ctrl-C and its client then retries against nothing for a minute; this one stands outside the terminal's process
-group, is ended by us, and by the kernel if we are killed.
+group, is ended by us, and by the kernel if we are killed. Its home is the user's own folder, never one that came with
+a workspace: Prefect takes logging and other settings from it.
 """
 
+import hashlib
 import os
 import socket
 import subprocess
@@ -16,6 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flows.commands.prefect_apart import import_prefect
+from tasks.artifacts.own_folder import own_folder
 from tasks.artifacts.processes import end, spawn
 
 START_TIMEOUT_S = 300.0
@@ -39,6 +43,14 @@ def set_environment() -> None:
     """Set what Prefect and the model libraries read when they are imported; what is set outside stays."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    # No child process takes a module from the folder that the command was started in.
+    os.environ["PYTHONSAFEPATH"] = "1"
+
+
+def home_of(workspace: Path) -> Path:
+    """Return the home of the Prefect server for a workspace: the user's own, known by the workspace's path."""
+    name = hashlib.sha256(str(workspace.resolve()).encode(errors="surrogateescape")).hexdigest()[:24]
+    return own_folder("prefect", name)
 
 
 @contextmanager
@@ -46,9 +58,10 @@ def prefect_server(home: Path, *, on_wait: Callable[[str], None] = lambda text: 
     """Give the API's URL of a running server: the one in PREFECT_API_URL, else one started for this command."""
     outer = os.environ.get("PREFECT_API_URL")
     if outer:
+        import_prefect()
         yield outer
         return
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ.setdefault("PREFECT_HOME", str(home.resolve()))
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
@@ -70,6 +83,7 @@ def prefect_server(home: Path, *, on_wait: Callable[[str], None] = lambda text: 
             on_wait("starting a Prefect server on this machine")
             _wait_until_healthy(process, url, home / "server.log")
             os.environ["PREFECT_API_URL"] = url
+            import_prefect()  # takes its settings, and the address with them, when it is imported
             yield url
         finally:
             os.environ.pop("PREFECT_API_URL", None)

@@ -10,10 +10,10 @@ from flows.commands.terminal import StageBars, console
 @contextmanager
 def watched(workspace: Path) -> Iterator[None]:
     """Let flows run inside; import them there too, once the server is up. ValueError where nothing can be written."""
-    from flows.commands.server import prefect_server
+    from flows.commands.server import home_of, prefect_server
 
     make_workspace(workspace)
-    with prefect_server(workspace / ".prefect", on_wait=lambda text: console.print(f"[dim]{text} ...[/]")):
+    with prefect_server(home_of(workspace), on_wait=lambda text: console.print(f"[dim]{text} ...[/]")):
         from tasks.artifacts.building import watching
 
         with StageBars(console) as bars:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from modeling.parent import die_with_parent
+from tasks.artifacts.own_folder import empty_folder
 
 
 def num_workers(requested: int) -> int:
@@ -27,6 +28,8 @@ def _start_worker() -> None:
 @contextmanager
 def process_pool(requested: int) -> Iterator[ProcessPoolExecutor]:
     """Give a pool of fresh processes (nothing forked from a threaded parent); any exception kills them at once."""
+    # Workers begin with `python -c`, which looks for modules in the current folder first unless told not to.
+    os.environ["PYTHONSAFEPATH"] = "1"
     pool = ProcessPoolExecutor(
         max_workers=num_workers(requested),
         mp_context=multiprocessing.get_context("spawn"),
@@ -43,9 +46,15 @@ def process_pool(requested: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def spawn(arguments: Sequence[str], **options: Any) -> "subprocess.Popen[str]":
-    """Start a program in a session of its own, so that Ctrl-C reaches it only through us; it gets SIGTERM if we die."""
+    """Start a program in a session of its own, so that Ctrl-C reaches it only through us; it gets SIGTERM if we die.
+
+    It works in an empty folder and imports nothing from where it works: give it absolute paths.
+    """
+    environment = options.pop("env", os.environ) | {"PYTHONSAFEPATH": "1"}
     return subprocess.Popen(
         arguments,
+        cwd=empty_folder(),
+        env=environment,
         start_new_session=True,
         preexec_fn=lambda: die_with_parent(signal.SIGTERM),
         text=True,
