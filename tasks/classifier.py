@@ -20,13 +20,15 @@ from evaluation.metrics.action_accuracy import UNKNOWN, label_indices, predict
 from modeling.atomic import atomic_folder, write_json
 from modeling.data.images import Picture
 from modeling.data.loader import Examples
-from tasks.artifacts.artifact import Artifact, Record
+from tasks.artifacts.artifact import MANIFEST, Artifact, Record
 from tasks.artifacts.keyed_hash import hash_rank
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
-from tasks.config import ClassifierConfig
+from tasks.config import ClassifierConfig, FramesConfig
 from tasks.cutting.clips import CLIPS, Segment, cut_all
+from tasks.cutting.pairs import how_of
 from tasks.splitting.assignment import NOT_TESTED
+from tasks.video.exact_frames import AS_SHOWN, How
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -155,12 +157,21 @@ def torch_device(name: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def how_of_pairs(shards: Artifact) -> How:
+    """Return what a moment shows by the settings with which the pairs were cut; the default where that is not known."""
+    described = shards.manifest["inputs"].get("frames", {})
+    folder = shards.path.parent.parent / str(described.get("artifact"))
+    if not (folder / MANIFEST).is_file():
+        return AS_SHOWN
+    return how_of(FramesConfig(**Artifact.read(folder).manifest["config"]))
+
+
 @stage
 def classifier(work: Work, config: ClassifierConfig, *, videos: Artifact, shards: Artifact) -> None:
     """Train the action classifier and measure it."""
     rows = list(shards.records())
     drawn, tested, rest = choose_rows(rows, config)
-    segments = cut_all(work, [*drawn, *tested], videos, config)
+    segments = cut_all(work, [*drawn, *tested], videos, config, how_of_pairs(shards))
     used = [segments[row["segment_id"]] for row in drawn if row["segment_id"] in segments]
     if not used:
         raise ValueError("classifier: no clip of the training segments could be read; see the videos stage's records.")

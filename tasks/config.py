@@ -55,6 +55,10 @@ class FramesConfig:
     """Side of the square pictures kept (squashed by LANCZOS while decoding)."""
     image_format: ImageFormat = "jpeg"
     """jpeg: quality 95, 4:4:4; png: lossless, for small pictures."""
+    deinterlace: Literal["none", "bwdif"] = "none"
+    """bwdif: one moment out of each frame of two fields, for true interlaced films; such files are decoded whole."""
+    time_zero: Literal["first_frame", "container"] = "first_frame"
+    """What times count from: the first frame shown, or the container's start, as players show them."""
 
 
 @dataclass(frozen=True, kw_only=True)

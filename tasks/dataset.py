@@ -99,9 +99,10 @@ def bars_of(found: Json) -> list[Bars]:
     ]
 
 
-def warnings_of(segments: Artifact, splits: Artifact | None) -> list[str]:
+def warnings_of(segments: Artifact, frames: Artifact | None, splits: Artifact | None) -> list[str]:
     """Say what must be known before the data is used."""
     warnings = list(segments.manifest["facts"].get("warnings", []))
+    warnings += frames.manifest["facts"].get("warnings", []) if frames is not None else []
     if splits is not None and splits.manifest["facts"]["method"] == "paper":
         for split, each in splits.manifest["facts"]["leakage"].items():
             if split.startswith("test") and each["num_videos_shared"]:
@@ -194,7 +195,7 @@ def dataset(
     page = DatasetPage(
         title=config.title,
         summary=summary_of(found, counted, segments),
-        warnings=warnings_of(segments, splits),
+        warnings=warnings_of(segments, frames, splits),
         tiles=tiles_of(found, counted, paper),
         gallery=shown_pairs(frames, config.num_shown_pairs) if frames is not None else [],
         rules=rules_of(found, paper),

@@ -11,6 +11,7 @@ from tasks.artifacts.artifact import Artifact, digest_of
 from tasks.artifacts.stage import process_pool, stage
 from tasks.artifacts.work import Work
 from tasks.config import FramesConfig
+from tasks.cutting.outside import facts_of
 from tasks.cutting.pairs import DECODER_KEY, VideoJob, VideoPairs, all_failed, picture_folder
 from tasks.cutting.remote_pairs import cut_video, fetched_counts
 from tasks.fetching.opening import size_of
@@ -113,6 +114,7 @@ def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Arti
         "pairs_by_decoder_key": dict(sorted(by_key.items())),
         "decoder_settings": {DECODER_KEY: decoder_settings()},
     }
+    work.facts |= facts_of(row for kept, _ in work.collected() for row in kept)
     work.facts |= {"fetched": dict(fetched)} if fetched else {}
     work.write_rows(
         (row for kept, _ in work.collected() for row in kept),

@@ -21,7 +21,7 @@ from tasks.config import ClassifierConfig
 from tasks.fetching.opening import VideoPlace, readable
 from tasks.fetching.video_files import video_paths
 from tasks.video.decoding import VideoError
-from tasks.video.exact_frames import Moment, Shown, read_moments
+from tasks.video.exact_frames import AS_SHOWN, How, Moment, Shown, read_moments
 
 CLIPS = "clips"
 """Folder of the cut clips; removed when the classifier is done."""
@@ -41,6 +41,8 @@ class VideoSegments:
     """Moments kept of each eighth of a segment; odd."""
     target: Path
     """Stem of the two files to write."""
+    how: How = AS_SHOWN
+    """What a moment shows, as for the pairs."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def cut_clips(task: VideoSegments) -> list[str | None]:
     moments = [Moment(time_s=time) for span in task.spans_s for time in moments_of(*span, task.moments_per_part)]
     try:
         with readable(task.video) as video:
-            outcomes = read_moments(video, moments, lambda frame: squash(frame, task.size_px)).outcomes
+            outcomes = read_moments(video, moments, lambda frame: squash(frame, task.size_px), how=task.how).outcomes
     except VideoError as error:
         return [str(error)] * len(task.spans_s)
     per_segment = task.moments_per_part * NUM_FRAMES
@@ -138,7 +140,9 @@ class Segment:
         return self.stored.clip(self.number, [self.stored.index.shape[2] // 2] * NUM_FRAMES)
 
 
-def cut_all(work: Work, rows: Sequence[Record], videos: Artifact, config: ClassifierConfig) -> dict[str, Segment]:
+def cut_all(
+    work: Work, rows: Sequence[Record], videos: Artifact, config: ClassifierConfig, how: How = AS_SHOWN
+) -> dict[str, Segment]:
     """Cut the clips of all rows, video by video; return them by segment id. Unreadable ones are left out."""
     by_video: dict[str, list[Record]] = defaultdict(list)
     for row in rows:
@@ -154,8 +158,9 @@ def cut_all(work: Work, rows: Sequence[Record], videos: Artifact, config: Classi
             size_px=config.size_px,
             moments_per_part=config.moments_per_part,
             target=_target(work, video_id),
+            how=how,
         )
-        key = digest_of([fingerprints[video_id], cut.spans_s, cut.size_px, cut.moments_per_part])
+        key = digest_of([fingerprints[video_id], cut.spans_s, cut.size_px, cut.moments_per_part, vars(how)])
         if not work.item_done(video_id, key):
             waiting[video_id] = cut, key
     with process_pool(work.options.workers) as pool:

@@ -5,7 +5,7 @@ Apart from the stage's file, so that a worker imports neither Prefect nor torch.
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from tasks.annotations.segment import Segment
 from tasks.artifacts.artifact import Record, digest_of
 from tasks.artifacts.failures import failed
 from tasks.config import FramesConfig
+from tasks.cutting.outside import STARTS_BEHIND_VIDEO, is_clamped, is_late, starts_behind
 from tasks.cutting.quality import Look, look_at, quality_of
 from tasks.fetching.opening import VideoFile
 from tasks.fetching.remote_video import RemoteVideo
 from tasks.fetching.video_files import fingerprint
 from tasks.video.decoding import decoder_settings
-from tasks.video.exact_frames import Moment, Reading, Shown, VideoError, read_moments
+from tasks.video.exact_frames import How, Moment, Reading, Shown, VideoError, read_moments
 
 UNNAMED = ".part"
 """Ending of a picture whose number in the video is not known yet."""
@@ -78,6 +79,11 @@ def moments_of(segment: Segment) -> tuple[Moment, Moment]:
     )
 
 
+def how_of(config: FramesConfig) -> How:
+    """Return the config's choices about what a moment shows."""
+    return How(deinterlaces=config.deinterlace == "bwdif", from_container=config.time_zero == "container")
+
+
 def cut_video(job: VideoJob) -> VideoPairs:
     """Write the pictures of a video's pairs, after removing leftovers of an earlier attempt.
 
@@ -101,7 +107,8 @@ def _read_pictures(path: VideoFile, job: VideoJob, folder: Path) -> Reading[Cut]
     """Read the moments of a video and write their pictures; none is left where the video as a whole fails."""
     moments = [moment for segment in job.segments for moment in moments_of(segment)]
     try:
-        return read_moments(path, moments, _writer(folder, job.config), size_px=job.config.size_px)
+        how = how_of(job.config)
+        return read_moments(path, moments, _writer(folder, job.config), size_px=job.config.size_px, how=how)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -145,6 +152,11 @@ def _pairs(job: VideoJob, folder: Path, reading: Reading[Cut]) -> VideoPairs:
             assert isinstance(error, VideoError)
             pairs.rejected.append(asdict(segment) | failed(error.reason, str(error)))
             continue
+        message = starts_behind(_from_first_frame(segment, job.config, reading), reading.film, job.path.name)
+        if message is not None:
+            filtered = {"status": "filtered", "reason": STARTS_BEHIND_VIDEO, "message": message}
+            pairs.rejected.append(asdict(segment) | filtered)
+            continue
         names = [_name(job, shown) for shown in (source, edited)]
         pictures |= {names[0]: source.kept.path, names[1]: edited.kept.path}
         pairs.kept.append(_record(segment, source, edited, names, job.config, reading))
@@ -168,8 +180,9 @@ def _record(
     config: FramesConfig,
     reading: Reading[Cut],
 ) -> Record:
-    asked_s = (Moment(time_s=time).exact_s + reading.first_pts_s for time in (segment.start_s, segment.stop_s))
-    source_asked_s, edited_asked_s = map(float, asked_s)
+    film, from_first = reading.film, _from_first_frame(segment, config, reading)
+    times_s = (Moment(time_s=time).exact_s for time in (from_first.start_s, from_first.stop_s))
+    source_asked_s, edited_asked_s = (float(time + reading.first_pts_s) for time in times_s)
     taken = {
         "source_frame_index": source.index,
         "edited_frame_index": edited.index,
@@ -181,6 +194,22 @@ def _record(
         "edited_image": names[1],
         "size_px": config.size_px,
         "read_by": reading.method,
+        "clamped_to_end": is_clamped(from_first, film),
+        "is_interlaced": source.is_interlaced or edited.is_interlaced,
+        "hdr": source.hdr or edited.hdr,
+        "video_stream": film.stream_index,
+        "num_video_streams": film.num_streams,
+        "video_offset_s": round(float(film.late_s), 6),
+        "video_starts_late": is_late(film),
         "decoder_key": DECODER_KEY,
     }
     return asdict(segment) | taken | quality_of(source.kept.look, edited.kept.look)
+
+
+def _from_first_frame(segment: Segment, config: FramesConfig, reading: Reading[Cut]) -> Segment:
+    """Return a segment with its times counted from the first frame, whatever the config counts them from."""
+    late_s = reading.film.late_s
+    if config.time_zero == "first_frame" or not late_s:
+        return segment
+    start_s, stop_s = (float(Moment(time_s=time, shift_s=late_s).exact_s) for time in (segment.start_s, segment.stop_s))
+    return replace(segment, start_s=start_s, stop_s=stop_s)

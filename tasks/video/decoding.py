@@ -3,19 +3,27 @@
 PyAV's objects must not be used once their container is closed (some crash), so they never leave the `with` block.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from modeling.data.images import Picture
 from tasks.fetching.opening import VideoFile, bytes_of
+from tasks.video.streams import best_stream, count_packets, needs_probing, video_streams
+from tasks.video.timeline import Timeline
+from tasks.video.tone_mapping import hdr_kind, to_sdr
 
 DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,mxf,m4v,mpegvideo,dv,ivf,obu,nut"
@@ -23,7 +31,8 @@ DEMUXERS = (
 """Containers that are opened; not playlists and the like, which name other files and addresses."""
 MAX_UNREADABLE = 1_000
 """Unreadable stretches after which a file is given up."""
-_ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC
+Matrix = NDArray[np.int32]
+"""A display matrix: a, b, u, c, d, v, x, y, w (ISO 14496-12)."""
 _EXACTLY = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 """Without ACCURATE_RND swscale darkens by up to two levels."""
 _TO_RGB = Interpolation.BICUBIC | _EXACTLY
@@ -37,7 +46,9 @@ def decoder_settings() -> dict[str, str]:
         "threads": "1",
         "skipped": "frames that nobody wants and no other frame refers to",
         "colour": "the frame's own matrix and range; untagged: BT.601, limited",
-        "upright": "the right-angled part of the display matrix",
+        "upright": "the right-angled part of the display matrix, which holds until another is told",
+        "fields": "flagged frames are scaled as progressive ones",
+        "hdr": "HLG and PQ to sRGB by a table of 64 colours a side, white at 203 cd/m2",
         "conversion": f"swscale {_TO_RGB.name}",
         "squash": f"swscale {_TO_SQUARE.name}",
     }
@@ -53,27 +64,38 @@ class VideoError(ValueError):
 
 @contextmanager
 def opened(path: VideoFile) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file and its first video stream (cover pictures aside) for decoding on one thread.
+    """Open a file and its best video stream (streams.py) for decoding on one thread.
 
     VideoError for what is no video, has no video stream, or none that can be decoded.
     """
+    container, counts = _container(path), dict[int, int]()
+    streams = video_streams(container)
+    if needs_probing(streams):
+        counts = count_packets(container, streams)
+        container.close()
+        container = _container(path)  # anew: not every container goes back to its very first packet
+    with container:
+        streams = video_streams(container)
+        if not streams:
+            raise VideoError("no_video_stream", f"{path.name}: there is no video in this file.")
+        stream = best_stream(streams, counts)
+        if stream.codec_context is None:
+            raise VideoError("no_decoder", f"{path.name}: its codec cannot be decoded here.")
+        stream.codec_context.thread_count = 1
+        yield container, stream
+
+
+def _container(path: VideoFile) -> InputContainer:
+    """Open a file by libav. VideoError for what is no video."""
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     if not isinstance(path, Path):
         path.seek(0)
     try:
         # Files carry tags in any encoding; strict UTF-8 would refuse them.
         source = str(path) if isinstance(path, Path) else path
-        container = av.open(source, mode="r", options=options, metadata_errors="replace")
+        return av.open(source, mode="r", options=options, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         raise _opening_error(path, error) from error
-    with container:
-        streams = [each for each in container.streams.video if not int(each.disposition) & _ATTACHED_PICTURE]
-        if not streams:
-            raise VideoError("no_video_stream", f"{path.name}: there is no video in this file.")
-        if streams[0].codec_context is None:
-            raise VideoError("no_decoder", f"{path.name}: its codec cannot be decoded here.")
-        streams[0].codec_context.thread_count = 1
-        yield container, streams[0]
 
 
 def _opening_error(path: VideoFile, error: Exception) -> VideoError:
@@ -105,13 +127,15 @@ def demux(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet 
 def decode(container: InputContainer, stream: VideoStream, *, is_truncated: bool = False) -> Iterator[VideoFrame]:
     """Yield every frame that libav shows, from the container's position on, past damage.
 
-    Where a file breaks off (`is_truncated`), half a packet is left at its end: that is left out.
+    Where a file breaks off (`is_truncated`), half a packet is left at its end: that is left out. Times run on where
+    recordings were joined (timeline.py).
     """
+    timeline = Timeline(container, stream)
     for packet in demux(container, stream):
         if packet is None or (is_truncated and packet.is_corrupt):
             continue
         try:
-            yield from stream.codec_context.decode(packet)
+            yield from stream.codec_context.decode(timeline.put(packet))
         except av.error.InvalidDataError:
             continue
     try:
@@ -120,61 +144,86 @@ def decode(container: InputContainer, stream: VideoStream, *, is_truncated: bool
         return
 
 
-def to_rgb(frame: VideoFrame, size_px: int | None = None) -> Picture:
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """A frame that is wanted, with what those before it told."""
+
+    frame: VideoFrame
+    matrix: Matrix | None = None
+    """Display matrix told last, with this frame or before it."""
+    before: VideoFrame | None = None
+    """The frame shown before it, where all are decoded."""
+    after: VideoFrame | None = None
+    """The frame shown after it, likewise."""
+
+
+def to_rgb(frame: VideoFrame, size_px: int | None = None, matrix: Matrix | None = None) -> Picture:
     """Return a frame as uint8 RGB [H, W, 3], upright, by its own colour matrix and range (untagged: BT.601, limited).
 
     With `size_px` it is squashed to that square by LANCZOS while it is converted: from 1080p to 512 px a sixth of the
     time of converting it first, and nearer to the same filter in full precision (benchmarks/frame_extraction.py).
+    `matrix` is the display matrix that was told before this frame; the frame's own goes before it.
     """
     how = _TO_RGB if size_px is None else _TO_SQUARE
-    rgb = frame.reformat(width=size_px, height=size_px, format="rgb24", interpolation=how, threads=1)
+    whole = filtered([frame], "setfield", "prog")[0] if frame.interlaced_frame else frame
+    rgb = whole.reformat(width=size_px, height=size_px, format="rgb24", interpolation=how, threads=1)
     image: Picture = rgb.to_ndarray().astype(np.uint8, copy=False)
+    kind = hdr_kind(frame.color_trc)
+    if kind:
+        image = to_sdr(image, kind, frame.color_primaries)
+    own = matrix_of(frame)
+    matrix = own if own is not None else matrix
+    return image if matrix is None else turn_upright(image, matrix)
+
+
+def deinterlaced(before: VideoFrame | None, frame: VideoFrame, after: VideoFrame | None) -> VideoFrame:
+    """Return an interlaced frame as one moment, by bwdif, which looks at the frames beside it."""
+    alike = [
+        each
+        for each in (before, after)
+        if each is not None and (each.width, each.height) == (frame.width, frame.height)
+    ]
+    if not alike:
+        return filtered([frame, frame], "bwdif", "mode=send_frame")[0]
+    frames = [each for each in (before, frame, after) if each is frame or each in alike]
+    return filtered([each for each in frames if each is not None], "bwdif", "mode=send_frame")[frames.index(frame)]
+
+
+def filtered(frames: Sequence[VideoFrame], name: str, arguments: str) -> list[VideoFrame]:
+    """Return what a filter of libav makes of frames that follow each other.
+
+    `setfield=prog` takes the flag off an interlaced frame, whose fields libswscale would otherwise scale one by one.
+    """
+    graph = Graph()
+    first = frames[0]
+    source = graph.add_buffer(
+        width=first.width, height=first.height, format=first.format, time_base=first.time_base or Fraction(1, 1)
+    )
+    step, sink = graph.add(name, arguments), graph.add("buffersink")
+    source.link_to(step)
+    step.link_to(sink)
+    graph.configure()
+    made: list[VideoFrame] = []
+    for frame in (*frames, None):
+        graph.push(frame)
+        with suppress(av.error.BlockingIOError, av.error.EOFError):
+            while True:
+                made.append(cast(VideoFrame, graph.pull()))
+    return made
+
+
+def matrix_of(frame: VideoFrame) -> Matrix | None:
+    """Return the display matrix that comes with a frame, nine int32, or None."""
     try:
-        matrix = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]  # the stub has one key only
+        return np.frombuffer(bytes(frame.side_data["DISPLAYMATRIX"]), np.int32)  # type: ignore[typeddict-item]
     except KeyError:
-        return image
-    return turn_upright(image, np.frombuffer(matrix, np.int32))
+        return None
 
 
-def turn_upright(image: Picture, matrix: np.ndarray) -> Picture:
+def turn_upright(image: Picture, matrix: Matrix) -> Picture:
     """Apply the right-angled part of a display matrix (nine int32: a, b, u, c, d, v, x, y, w; ISO 14496-12)."""
     a, b, c, d = (int(matrix[place]) for place in (0, 1, 3, 4))
     right, down = a, d
     if abs(b) > abs(a):
         image, right, down = image.transpose(1, 0, 2), c, b
     return np.ascontiguousarray(image[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1])
-
-
-def ends_early(path: VideoFile, stream: VideoStream) -> bool:
-    """Tell whether a file ends before its own tables say (a broken download)."""
-    size = path.stat().st_size if isinstance(path, Path) else path.size
-    head = bytes_of(path, 0, 4096)
-    if head[:4] == b"RIFF":
-        # A length of 0 stands for a recording that was not closed.
-        return int.from_bytes(head[4:8], "little") + 8 - size > 0
-    if head[:4] == b"\x1a\x45\xdf\xa3":
-        return _matroska_end(head) > size
-    if head[4:8] == b"ftyp":
-        return any(entry.pos + entry.size > size for entry in stream.index_entries)
-    return False
-
-
-def _matroska_end(head: bytes) -> int:
-    """Return where a Matroska file's segment ends; 0 when it does not say (live recordings)."""
-    offset = 4
-    length, offset = _ebml_length(head, offset)
-    offset += length
-    if head[offset : offset + 4] != b"\x18\x53\x80\x67":
-        return 0
-    length, offset = _ebml_length(head, offset + 4)
-    return offset + length if length else 0
-
-
-def _ebml_length(head: bytes, offset: int) -> tuple[int, int]:
-    """Read an EBML length (RFC 8794) at `offset`; return it, 0 when unknown, and where its content begins."""
-    if offset >= len(head) or not head[offset]:
-        return 0, offset
-    width = 9 - head[offset].bit_length()
-    mask = (1 << (7 * width)) - 1
-    value = int.from_bytes(head[offset : offset + width], "big") & mask
-    return (0 if value == mask else value), offset + width

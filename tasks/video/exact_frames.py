@@ -3,11 +3,13 @@
 The frame on screen at a moment is the one with the largest pts that is not later. Which packets it takes is planned
 beforehand (packets.py), each needed group of pictures is decoded once and only up to the last wanted frame, and what
 comes out is held against the plan. Files that no plan can describe (damaged packets, streams cut out of the middle)
-are decoded whole; AVI has no presentation times and is counted.
+are decoded whole, and so is AVI, which has decoding times only.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,66 +20,121 @@ from av.video.stream import VideoStream
 
 from modeling.data.images import Picture
 from tasks.fetching.opening import VideoFile
-from tasks.video.decoding import VideoError, demux, ends_early, opened, to_rgb
+from tasks.video.decoding import Decoded, VideoError, deinterlaced, demux, opened, to_rgb
+from tasks.video.file_end import ends_early
 from tasks.video.in_order import breaks_off, read_by_count, read_whole
-from tasks.video.moments import Moment, Reading, Shown, T
+from tasks.video.moments import Film, Moment, Reading, Shown, T
 from tasks.video.packets import Packets, read_packets
+from tasks.video.streams import video_streams
 
 if TYPE_CHECKING:
     from tasks.fetching.range_file import RangeFile
 
-__all__ = ["Moment", "Reading", "Shown", "VideoError", "read_moments"]
+__all__ = ["AS_SHOWN", "How", "Moment", "Reading", "Shown", "VideoError", "read_moments"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """Choices about what a moment shows."""
+
+    deinterlaces: bool = False
+    """Make one moment of an interlaced frame by bwdif; its file is then decoded whole."""
+    from_container: bool = False
+    """Count times from the container's start, as players do, instead of from the first frame."""
+
+    def shifted(self, moments: Sequence[Moment], film: Film) -> Sequence[Moment]:
+        """Return the moments as counted from the first frame."""
+        return [replace(each, shift_s=film.late_s) for each in moments] if self.from_container else moments
+
+
+AS_SHOWN = How()
+"""The rules of docs/frames.md, unless told otherwise."""
 
 
 def read_moments(
-    path: VideoFile, moments: Sequence[Moment], keep: Callable[[Picture], T], *, size_px: int | None = None
+    path: VideoFile,
+    moments: Sequence[Moment],
+    keep: Callable[[Picture], T],
+    *,
+    size_px: int | None = None,
+    how: How = AS_SHOWN,
 ) -> Reading[T]:
     """Return the frames on screen at `moments`; each is passed once through `keep` as uint8 RGB [H, W, 3], upright.
 
     `size_px` squashes them to a square before. VideoError when the file as a whole cannot be read, FetchError when it
     cannot be had; single moments that it does not hold have their own error.
     """
+
+    def picture(decoded: Decoded) -> T:
+        frame = decoded.frame
+        if how.deinterlaces and frame.interlaced_frame:
+            frame = deinterlaced(decoded.before, frame, decoded.after)
+        return keep(to_rgb(frame, size_px, decoded.matrix))
+
     try:
-        return _read(path, moments, lambda frame: keep(to_rgb(frame, size_px)))
+        return _read(path, moments, picture, how)
     except av.error.FFmpegError as error:
         raise VideoError("undecodable", f"{path.name}: {error}.") from error
 
 
-def _read(path: VideoFile, moments: Sequence[Moment], keep: Callable[[VideoFrame], T]) -> Reading[T]:
+def _read(path: VideoFile, moments: Sequence[Moment], keep: Callable[[Decoded], T], how: How) -> Reading[T]:
     if not isinstance(path, Path):
-        indexed = _read_by_index(path, moments, keep)
+        indexed = _read_by_index(path, moments, keep, how)
         if indexed is not None:
             return indexed
     with opened(path) as (container, stream):
         packets = read_packets(container, stream, ends_early(path, stream))
+        if packets.jumps_back:
+            raise VideoError("times_jump_back", f"{path.name}: its clock jumps back, so no time is certain. Remux it.")
         is_counted = container.format.name == "avi" or all(pts is None for pts in packets.pts)
+        film = _film_of(container, stream, packets, is_counted=is_counted)
+        moments = how.shifted(moments, film)
         if packets.is_trusted and not is_counted:
-            planned = _read_by_plan(container, stream, packets, moments, keep)
+            planned = _read_by_plan(container, stream, packets, film, moments, keep, how)
             if planned is not None:
                 return planned
     with opened(path) as (container, stream):  # anew: not every container goes back to its very first packet
-        if is_counted:
-            return read_by_count(container, stream, packets, moments, keep)
-        return read_whole(container, stream, packets, moments, keep)
+        read = read_by_count if is_counted else read_whole
+        return read(container, stream, packets, film, moments, keep)
 
 
-def _read_by_index(file: "RangeFile", moments: Sequence[Moment], keep: Callable[[VideoFrame], T]) -> Reading[T] | None:
+def _film_of(container: InputContainer, stream: VideoStream, packets: Packets, *, is_counted: bool) -> Film:
+    """Return what is known of a film before it is decoded."""
+    first = stream.start_time if is_counted else packets.shown[0] if packets.shown else None
+    starts = container.start_time is not None and first is not None
+    late_s = (first or 0) * packets.time_base - Fraction(container.start_time or 0, av.time_base)
+    return Film(
+        stream_index=stream.index,
+        num_streams=len(video_streams(container)),
+        late_s=max(late_s, Fraction(0)) if starts else Fraction(0),
+        frame_s=packets.frame_ticks * packets.time_base,
+        tolerance_s=packets.tolerance * packets.time_base,
+    )
+
+
+def _read_by_index(
+    file: "RangeFile", moments: Sequence[Moment], keep: Callable[[Decoded], T], how: How
+) -> Reading[T] | None:
     """Fetch and decode what the file's index says is needed; None when it has none that serves: read it whole then."""
-    from tasks.video.remote_index import media_spans, read_index
+    from tasks.video.remote_index import media_spans, read_index, turns_itself
 
     media = media_spans(file)
     with opened(file) as (container, stream):
         file.hollow = media
         index = read_index(file, container, stream)
-    if index is not None:
+        codec, extradata = stream.codec_context.codec.canonical_name, stream.codec_context.extradata or b""
+        film = _film_of(container, stream, index.packets, is_counted=False) if index is not None else None
+    if index is not None and film is not None:
         packets = index.packets
+        moments = how.shifted(moments, film)
         shown = (packets.index_of(moment.index, moment.exact_s) for moment in moments)
         places = {packets.position[packets.shown[each]] for each in shown if each is not None}
         file.prefetch(index.spans(packets.ranges(places)))
-        with opened(file) as (container, stream):
-            reading = _read_by_plan(container, stream, packets, moments, keep)
-        if reading is not None:
-            return reading
+        if not turns_itself(file, codec, extradata, index.extents):
+            with opened(file) as (container, stream):
+                reading = _read_by_plan(container, stream, packets, film, moments, keep, how)
+            if reading is not None:
+                return reading
     file.read_whole()
     return None
 
@@ -86,10 +143,12 @@ def _read_by_plan(
     container: InputContainer,
     stream: VideoStream,
     packets: Packets,
+    film: Film,
     moments: Sequence[Moment],
-    keep: Callable[[VideoFrame], T],
+    keep: Callable[[Decoded], T],
+    how: How,
 ) -> Reading[T] | None:
-    """Decode what the plan says; None when what comes out is not what the packets promised."""
+    """Decode what the plan says; None when what comes out is not what the packets promised, or needs its neighbours."""
     indices = [packets.index_of(moment.index, moment.exact_s) for moment in moments]
     places = {packets.position[packets.shown[index]]: index for index in indices if index is not None}
     shown: dict[int, Shown[T]] = {}
@@ -98,20 +157,24 @@ def _read_by_plan(
         wanted = {place for place in places if first <= place <= last}
         missing = {packets.pts[place]: places[place] for place in wanted}
         for frame in _decode_range(container, stream, packets, first, last, wanted):
-            if frame is None or frame.is_corrupt:
+            if frame is None or frame.is_corrupt or (how.deinterlaces and frame.interlaced_frame):
                 return None
             num_decoded += 1
             index = missing.pop(frame.pts, None)
             if index is not None:
-                shown[index] = Shown(
-                    index=index, pts_s=float(packets.shown[index] * packets.time_base), kept=keep(frame)
+                shown[index] = Shown.of(
+                    Decoded(frame=frame), index, float(packets.shown[index] * packets.time_base), keep
                 )
         if missing:
             return None
+    if not packets.is_truncated:
+        ticks = packets.shown[-1] - packets.shown[0] + (packets.last_ticks or packets.frame_ticks)
+        film = replace(film, length_s=ticks * packets.time_base, num_frames=len(packets.shown))
     return Reading(
         outcomes=[breaks_off() if index is None else shown[index] for index in indices],
         first_pts_s=packets.shown[0] * packets.time_base,
         num_decoded=num_decoded,
+        film=film,
         method="plan",
     )
 

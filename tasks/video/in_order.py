@@ -1,16 +1,17 @@
 """Frames picked while a video is decoded from its start: for files whose packets do not tell which frames are shown."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import floor
 from typing import Generic
 
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from tasks.video.decoding import VideoError, decode
-from tasks.video.moments import Moment, Reading, Shown, T
+from tasks.video.decoding import Decoded, Matrix, VideoError, decode, matrix_of
+from tasks.video.moments import Film, Moment, Reading, Shown, T
 from tasks.video.packets import Packets
 
 
@@ -18,10 +19,11 @@ def read_whole(
     container: InputContainer,
     stream: VideoStream,
     packets: Packets,
+    film: Film,
     moments: Sequence[Moment],
-    keep: Callable[[VideoFrame], T],
+    keep: Callable[[Decoded], T],
 ) -> Reading[T]:
-    """Decode from the start and count what libav shows."""
+    """Decode from the start and count what libav shows; times are those of the frames."""
 
     start: int | None = None
 
@@ -34,7 +36,7 @@ def read_whole(
             yield frame, pts - start, float(pts * packets.time_base)
 
     limits = [
-        ("number", each.index) if each.index is not None else ("ticks", int(each.exact_s // packets.time_base))
+        ("number", each.index) if each.index is not None else ("ticks", packets.ticks_of(each.exact_s))
         for each in moments
     ]
     picked = _pick(clocked(), limits, keep)
@@ -42,32 +44,96 @@ def read_whole(
         known_ticks = packets.horizon - packets.shown[0]
         picked.drop(place for place, (clock, limit) in enumerate(limits) if clock == "ticks" and limit > known_ticks)
         picked.drop(place for place in picked.at_end if limits[place][0] == "number")
-    first_pts_s = (start or 0) * packets.time_base
-    return Reading(outcomes=picked.outcomes, first_pts_s=first_pts_s, num_decoded=picked.num_seen, method="whole")
+    return Reading(
+        outcomes=picked.outcomes,
+        first_pts_s=(start or 0) * packets.time_base,
+        num_decoded=picked.num_seen,
+        film=_ended(film, picked, packets),
+        method="whole",
+    )
 
 
 def read_by_count(
     container: InputContainer,
     stream: VideoStream,
     packets: Packets,
+    film: Film,
     moments: Sequence[Moment],
-    keep: Callable[[VideoFrame], T],
+    keep: Callable[[Decoded], T],
 ) -> Reading[T]:
-    """Count decoded frames: the frame at time t is number floor(t * rate)."""
-    rate = stream.average_rate or stream.guessed_rate
-    if not rate:
-        raise VideoError("no_frame_rate", "The file has neither presentation times nor a frame rate.")
-    limits = [("number", each.index if each.index is not None else int(each.exact_s * rate)) for each in moments]
-    numbered = (
-        (frame, 0, float(number / rate))
-        for number, frame in enumerate(decode(container, stream, is_truncated=packets.is_truncated))
-    )
-    picked = _pick(numbered, limits, keep)
+    """Decode from the start by libav's decoding times, where there are no presentation times; without any, count.
+
+    In AVI a chunk may be empty (the picture before stays) and the rate may be a common multiple of others, so a time
+    is no number of frames. A frame's time is that of the packet with which the decoder gave it out, as the ffmpeg
+    program takes it; the delay of reordering is the same for all and falls out.
+    """
+    clock = _Clock.of(stream, packets)
+    limits = [
+        ("number", each.index) if each.index is not None else ("ticks", clock.ticks_of(each.exact_s))
+        for each in moments
+    ]
+    decoded = decode(container, stream, is_truncated=packets.is_truncated)
+    picked = _pick(clock.frames(decoded), limits, keep)
     if packets.is_truncated:
         # What is missing at the end may have been shown before the last frames that are there.
         num_known = picked.num_seen - stream.codec_context.reorder_depth if picked.at_end else picked.num_seen
-        picked.drop(place for place, (_, limit) in enumerate(limits) if limit >= num_known)
-    return Reading(outcomes=picked.outcomes, first_pts_s=Fraction(0), num_decoded=picked.num_seen, method="count")
+        missing_from = picked.num_ticks + (num_known - picked.num_seen + 1) * clock.frame_ticks
+        ends = {"number": num_known, "ticks": missing_from}
+        picked.drop(place for place, (kind, limit) in enumerate(limits) if limit >= ends[kind])
+    elif picked.at_end:
+        # Empty chunks at the end keep the last picture on screen.
+        last = max((each.timestamp + 1 for each in stream.index_entries), default=0) if clock.has_times else 0
+        ticks = max(picked.num_ticks + clock.frame_ticks, last)
+        film = replace(film, length_s=ticks * clock.tick_s, num_frames=picked.num_seen)
+    return Reading(
+        outcomes=picked.outcomes, first_pts_s=Fraction(0), num_decoded=picked.num_seen, film=film, method="count"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Clock:
+    """When the frames of a stream without presentation times are shown."""
+
+    has_times: bool
+    """Its packets have decoding times; else a tick is a frame."""
+    tick_s: Fraction
+    frame_ticks: int
+    tolerance: Fraction
+
+    @classmethod
+    def of(cls, stream: VideoStream, packets: Packets) -> "_Clock":
+        if any(dts is not None for dts in packets.dts):
+            steps = packets.frame_ticks or 1
+            return cls(has_times=True, tick_s=packets.time_base, frame_ticks=steps, tolerance=packets.tolerance)
+        rate = stream.average_rate or stream.guessed_rate
+        if not rate:
+            raise VideoError("no_frame_rate", "The file has neither presentation times nor a frame rate.")
+        return cls(has_times=False, tick_s=1 / rate, frame_ticks=1, tolerance=Fraction(0))
+
+    def ticks_of(self, time_s: Fraction) -> int:
+        return floor(time_s / self.tick_s + self.tolerance)
+
+    def frames(self, decoded: Iterable[VideoFrame]) -> Iterator[tuple[VideoFrame, int, float]]:
+        """Yield (frame, ticks since the first, seconds since the first)."""
+        start: int | None = None
+        ticks = 0
+        for number, frame in enumerate(decoded):
+            if not self.has_times:
+                ticks = number
+            elif frame.dts is not None:
+                start = frame.dts if start is None else start
+                ticks = max(frame.dts - start, ticks)
+            elif number:  # the last ones, which come out when no packet goes in
+                ticks += self.frame_ticks
+            yield frame, ticks, float(ticks * self.tick_s)
+
+
+def _ended(film: Film, picked: "_Picked[T]", packets: Packets) -> Film:
+    """Return what is known of a film with its end, if decoding came to it."""
+    if not picked.at_end or packets.is_truncated:
+        return film
+    ticks = picked.num_ticks + (packets.last_ticks or packets.frame_ticks)
+    return replace(film, length_s=ticks * packets.time_base, num_frames=picked.num_seen)
 
 
 @dataclass(kw_only=True)
@@ -80,6 +146,8 @@ class _Picked(Generic[T]):
     """Places of the moments that no later frame followed."""
     num_seen: int = 0
     """Frames decoded."""
+    num_ticks: int = 0
+    """When the last of them is shown, in ticks since the first."""
 
     def drop(self, places: Iterable[int]) -> None:
         """Take back moments that a broken-off file does not hold."""
@@ -87,10 +155,23 @@ class _Picked(Generic[T]):
             self.outcomes[place] = breaks_off()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _OnScreen:
+    """A frame in its order."""
+
+    decoded: Decoded
+    number: int
+    ticks: int
+    pts_s: float
+
+    def shown(self, keep: Callable[[Decoded], T], after: VideoFrame | None) -> Shown[T]:
+        return Shown.of(replace(self.decoded, after=after), self.number, self.pts_s, keep)
+
+
 def _pick(
     frames: Iterable[tuple[VideoFrame, int, float]],
     limits: Sequence[tuple[str, int]],
-    keep: Callable[[VideoFrame], T],
+    keep: Callable[[Decoded], T],
 ) -> _Picked[T]:
     """Pick from (frame, ticks since the first, pts_s) in order the last frame within each limit on number or ticks.
 
@@ -98,28 +179,36 @@ def _pick(
     """
     picked: dict[int, Shown[T]] = {}
     waiting = set(range(len(limits)))
-    on_screen: tuple[VideoFrame, int, float] | None = None
-    num_seen = 0
-    for number, (frame, ticks, pts_s) in enumerate(frames):
-        num_seen = number + 1
-        now = {"number": number, "ticks": ticks}
-        due = {place for place in waiting if now[limits[place][0]] > limits[place][1]}
+    last: _OnScreen | None = None
+    for now in _in_order(frames):
+        clocks = {"number": now.number, "ticks": now.ticks}
+        due = {place for place in waiting if clocks[limits[place][0]] > limits[place][1]}
         if due:
-            picked |= dict.fromkeys(due, _show(on_screen or (frame, number, pts_s), keep))
+            shown = last.shown(keep, now.decoded.frame) if last is not None else now.shown(keep, None)
+            picked |= dict.fromkeys(due, shown)
             waiting -= due
+        last = now
         if not waiting:
             break
-        on_screen = frame, number, pts_s
+    if last is None:
+        raise VideoError("no_frames", "No frame of the video can be decoded.")
     if waiting:
-        if on_screen is None:
-            raise VideoError("no_frames", "No frame of the video can be decoded.")
-        picked |= dict.fromkeys(waiting, _show(on_screen, keep))
-    return _Picked(outcomes=[picked[place] for place in range(len(limits))], at_end=waiting, num_seen=num_seen)
+        picked |= dict.fromkeys(waiting, last.shown(keep, None))
+    outcomes: list[Shown[T] | VideoError] = [picked[place] for place in range(len(limits))]
+    return _Picked(outcomes=outcomes, at_end=waiting, num_seen=last.number + 1, num_ticks=last.ticks)
 
 
-def _show(on_screen: tuple[VideoFrame, int, float], keep: Callable[[VideoFrame], T]) -> Shown[T]:
-    frame, number, pts_s = on_screen
-    return Shown(index=number, pts_s=pts_s, kept=keep(frame))
+def _in_order(frames: Iterable[tuple[VideoFrame, int, float]]) -> Iterator[_OnScreen]:
+    """Number the frames, and give each the display matrix that was told last and the frame before it."""
+    matrix: Matrix | None = None
+    before: VideoFrame | None = None
+    for number, (frame, ticks, pts_s) in enumerate(frames):
+        own = matrix_of(frame)
+        matrix = own if own is not None else matrix
+        yield _OnScreen(
+            decoded=Decoded(frame=frame, matrix=matrix, before=before), number=number, ticks=ticks, pts_s=pts_s
+        )
+        before = frame
 
 
 def breaks_off() -> VideoError:

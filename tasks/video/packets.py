@@ -4,18 +4,21 @@ The number of a shown frame is its place among the presentation times of the pac
 decoding what comes before; `is_trusted` says where that holds. Contact with PyAV is one function, `read_packets`.
 """
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
+from math import floor
 
 from av import Packet
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from tasks.video.decoding import demux
+from tasks.video.nal_units import nal_length_size, nal_units, tells_orientation
+from tasks.video.timeline import Timeline
 
 ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "h263", "mjpeg", "prores"})
 """Codecs of which each packet shows one frame, VP8's hidden frames and XviD's pairs in one packet aside (see below)."""
@@ -25,7 +28,8 @@ MPEG4_PICTURE = b"\x00\x00\x01\xb6"
 """Start code of a picture (VOP) in MPEG-4 part 2."""
 MAX_EMPTY_MPEG4 = 19
 """Up to this many bytes an MPEG-4 packet may stand for "no new picture", which is not shown (so libav, too)."""
-START_CODE = re.compile(rb"\x00\x00\x01(?=..)", re.DOTALL)
+MIN_TICKS_A_FRAME = 4
+"""Where a frame lasts fewer ticks, they are no rounded seconds but the frames' own clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,14 @@ class Packets:
     """The file ends before its own tables say."""
     may_skip: bool
     """Frames that no other frame refers to can be left undecoded."""
+    last_ticks: int = 0
+    """How long the frame that is shown last stays; 0 where the file does not say."""
+    tells_orientation: bool = False
+    """The stream itself says how its pictures are turned, for the frames from there on."""
+    is_joined: bool = False
+    """The clock starts again in the middle; the times here go on."""
+    jumps_back: bool = False
+    """The clock jumps back where it may not."""
 
     @cached_property
     def shown(self) -> list[int]:
@@ -78,9 +90,28 @@ class Packets:
         """
         if self.codec not in ONE_FRAME_A_PACKET or self.is_damaged or not self.shown:
             return False
+        if self.tells_orientation or self.is_joined:
+            return False
         if None in self.pts or len(self.position) != len(self.shown) or not self.is_key[0]:
             return False
         return self.is_discarded[0] or self.pts[0] == self.shown[0]
+
+    @cached_property
+    def frame_ticks(self) -> int:
+        """How many ticks a frame lasts mostly; 0 where packets have no times."""
+        # Decoding times where presentation times are made up, as in AVI: both have the same steps.
+        known = sorted({dts for dts in self.dts if dts is not None}) or self.shown
+        steps = sorted(after - before for before, after in pairwise(known))
+        return steps[len(steps) // 2] if steps else 0
+
+    @cached_property
+    def tolerance(self) -> Fraction:
+        """Half a tick, by which a wanted time may be earlier than a frame's and means it still; else 0."""
+        return Fraction(1, 2) if self.frame_ticks >= MIN_TICKS_A_FRAME else Fraction(0)
+
+    def ticks_of(self, time_s: Fraction) -> int:
+        """Return a time as ticks: those that have passed then, as far as the clock can tell."""
+        return floor(time_s / self.time_base + self.tolerance)
 
     @cached_property
     def horizon(self) -> int | None:
@@ -93,7 +124,7 @@ class Packets:
 
         None when the file breaks off before.
         """
-        limit = self.shown[0] + int(time_s // self.time_base)
+        limit = self.shown[0] + self.ticks_of(time_s)
         if index is not None:
             limit = self.shown[index] if index < len(self.shown) else self.shown[-1] + 1
         if self.horizon is not None and limit > self.horizon:
@@ -141,28 +172,33 @@ def read_packets(container: InputContainer, stream: VideoStream, is_truncated: b
     """Demux the whole stream without decoding."""
     codec = stream.codec_context.codec.canonical_name
     has_units = codec in NAL_CODECS
-    length_size = _nal_length_size(codec, stream.codec_context.extradata or b"")
+    length_size = nal_length_size(codec, stream.codec_context.extradata or b"")
     pts: list[int | None] = []
     dts: list[int | None] = []
     is_key: list[bool] = []
     is_discarded: list[bool] = []
     # Fields may come in packets of their own in a transport stream, two to a frame.
     is_damaged = "mpegts" in container.format.name and stream.codec_context.field_order > 1
-    has_layers = False
+    has_layers = is_turned = False
+    timeline, latest = Timeline(container, stream), (-1, 0)
     for packet in demux(container, stream):
         if packet is None:
             is_damaged = True
             continue
         if packet.is_corrupt and is_truncated:  # the packet in which the file ends
             continue
-        heads = _unit_heads(memoryview(packet), length_size) if has_units else []
-        is_damaged = is_damaged or packet.is_corrupt or heads is None
+        units = nal_units(memoryview(packet), length_size) if has_units else []
+        is_damaged = is_damaged or packet.is_corrupt or units is None
         is_damaged = is_damaged or (codec == "mpeg4" and not _is_one_picture(bytes(packet)))
-        has_layers = has_layers or (codec == "hevc" and any(head[1] & 7 != 1 for head in heads or []))
+        has_layers = has_layers or (codec == "hevc" and any(unit[1] & 7 != 1 for unit in units or []))
+        is_turned = is_turned or any(tells_orientation(codec, unit) for unit in units or [])
+        timeline.put(packet)
         pts.append(packet.pts)
         dts.append(packet.dts)
         is_key.append(packet.is_keyframe)
         is_discarded.append(packet.is_discard or (codec == "vp8" and _is_hidden(packet)))
+        if packet.pts is not None and not is_discarded[-1]:
+            latest = max(latest, (packet.pts, packet.duration or 0))
     return Packets(
         codec=codec,
         time_base=Fraction(stream.time_base or 1),
@@ -173,6 +209,10 @@ def read_packets(container: InputContainer, stream: VideoStream, is_truncated: b
         is_damaged=is_damaged,
         is_truncated=is_truncated,
         may_skip=has_units and not has_layers,
+        last_ticks=latest[1],
+        tells_orientation=is_turned,
+        is_joined=timeline.num_jumps > 0,
+        jumps_back=timeline.jumps_back,
     )
 
 
@@ -184,30 +224,3 @@ def _is_one_picture(content: bytes) -> bool:
 def _is_hidden(packet: Packet) -> bool:
     """Tell whether a VP8 packet's frame is only referred to, by bit `show_frame` of its tag (RFC 6386, 9.1)."""
     return not memoryview(packet)[0] & 0x10
-
-
-def _nal_length_size(codec: str, extradata: bytes) -> int:
-    """Return the bytes of a NAL unit's length in MP4 and Matroska (ISO 14496-15), 0 where units have start codes."""
-    if codec == "h264" and len(extradata) > 4 and extradata[0] == 1:
-        return (extradata[4] & 3) + 1
-    if codec == "hevc" and len(extradata) > 21 and (extradata[0] or extradata[1] or extradata[2] > 1):
-        return (extradata[21] & 3) + 1
-    return 0
-
-
-def _unit_heads(content: memoryview, length_size: int) -> list[bytes] | None:
-    """Return the first two bytes of each NAL unit of a packet; None when the lengths do not fill the packet."""
-    if not length_size:
-        return [bytes(content[code.end() : code.end() + 2]) for code in START_CODE.finditer(content)]
-    heads = []
-    offset, size = 0, len(content)
-    while offset < size:
-        length = int.from_bytes(content[offset : offset + length_size], "big")
-        offset += length_size
-        head = bytes(content[offset : offset + 2])
-        offset += length
-        # The first bit of a unit is always 0 ("forbidden_zero_bit").
-        if length < 1 or offset > size or head[0] & 0x80:
-            return None
-        heads.append(head.ljust(2, b"\1"))
-    return heads

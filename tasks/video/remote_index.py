@@ -14,7 +14,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from tasks.fetching.range_file import RangeFile, Span
-from tasks.video.decoding import demux, ends_early
+from tasks.video.decoding import demux
+from tasks.video.file_end import ends_early
+from tasks.video.nal_units import nal_length_size, nal_units, tells_orientation
 from tasks.video.packets import NAL_CODECS, Packets
 
 BOXES_OF_MP4 = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"sidx", b"moof"})
@@ -71,6 +73,7 @@ def read_index(file: RangeFile, container: InputContainer, stream: VideoStream) 
     dts: list[int | None] = []
     is_discarded: list[bool] = []
     extents: list[Span] = []
+    latest = (-1, 0)
     for packet in demux(container, stream):
         if packet is None or packet.is_corrupt or packet.pos is None:
             return None
@@ -78,6 +81,8 @@ def read_index(file: RangeFile, container: InputContainer, stream: VideoStream) 
         dts.append(packet.dts)
         is_discarded.append(packet.is_discard)
         extents.append((packet.pos, packet.pos + packet.size))
+        if packet.pts is not None and not packet.is_discard:
+            latest = max(latest, (packet.pts, packet.duration or 0))
     # By libav's index, since its parsers take the flag from a packet's bytes where they know the codec.
     keys = {entry.pos for entry in stream.index_entries if entry.is_keyframe}
     packets = Packets(
@@ -90,8 +95,24 @@ def read_index(file: RangeFile, container: InputContainer, stream: VideoStream) 
         is_damaged=False,
         is_truncated=ends_early(file, stream),
         may_skip=_may_skip(codec, stream.codec_context.extradata or b""),
+        last_ticks=latest[1],
     )
     return Index(packets=packets, extents=extents) if packets.is_trusted else None
+
+
+def turns_itself(file: RangeFile, codec: str, extradata: bytes, extents: list[Span]) -> bool:
+    """Tell whether the first packet says how pictures are turned, so that the file must be read from its beginning.
+
+    libav has read that packet when it opened the file, so hardly anything is fetched for it.
+    """
+    if codec not in NAL_CODECS or not extents:
+        return False
+    first, end = extents[0]
+    hollow, file.hollow = file.hollow, ()
+    content = file.read_at(first, end - first)
+    file.hollow = hollow
+    units = nal_units(memoryview(content), nal_length_size(codec, extradata))
+    return any(tells_orientation(codec, unit) for unit in units or [])
 
 
 def _may_skip(codec: str, extradata: bytes) -> bool:

@@ -1,0 +1,54 @@
+"""Which of a file's video streams is the film: an opened container -> its best video stream.
+
+The first stream may be a thumbnail or a preview, and a phone keeps a few large stills beside its film. Chosen is one
+with moving pictures, then one that the file marks as its default, then the largest, then the first: what players show.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import islice
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+_ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC
+_DEFAULT = 0x1  # AV_DISPOSITION_DEFAULT
+NUM_PROBED = 600
+"""Packets that are read to tell moving pictures from stills where the file does not count them."""
+FEW = 8
+"""A stream with so many times fewer pictures than another of the file is no film but stills."""
+
+
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """Return the video streams of a file, without those that are marked as cover pictures."""
+    return [each for each in container.streams.video if not int(each.disposition) & _ATTACHED_PICTURE]
+
+
+def needs_probing(streams: Sequence[VideoStream]) -> bool:
+    """Tell whether packets must be read to know which streams move: several streams, and one without a count."""
+    return len(streams) > 1 and any(not each.frames for each in streams)
+
+
+def count_packets(container: InputContainer, streams: Sequence[VideoStream]) -> dict[int, int]:
+    """Return how many of the first packets each stream has, by its index. Moves the container's position."""
+    counts: Counter[int] = Counter()
+    with suppress(av.error.FFmpegError):
+        for packet in islice(container.demux(list(streams)), NUM_PROBED):
+            counts[packet.stream_index] += packet.size > 0
+    return dict(counts)
+
+
+def best_stream(streams: Sequence[VideoStream], counts: dict[int, int]) -> VideoStream:
+    """Return the film among streams, at least one; `counts`: packets by index, where the file does not tell all."""
+    pictures = {each.index: counts.get(each.index, 0) if counts else each.frames for each in streams}
+    most = max(pictures.values())
+
+    def rank(stream: VideoStream) -> tuple[bool, bool, int, int]:
+        codec = stream.codec_context
+        pixels = codec.width * codec.height if codec is not None else 0
+        moves = pictures[stream.index] * FEW >= most and codec is not None
+        return moves, bool(int(stream.disposition) & _DEFAULT), pixels, -stream.index
+
+    return max(streams, key=rank)

@@ -1,0 +1,55 @@
+"""One running clock for recordings that were joined: packets in file order -> packets whose times go on.
+
+Transport streams joined by `cat` start their clock again in the middle. Players and the ffmpeg program (fftools,
+ts_discontinuity_process) go on where the recording before ended; so does this, by the same limits. In containers whose
+clock may not jump, a jump back is an error: nobody can tell what was meant.
+"""
+
+from fractions import Fraction
+
+from av import Packet
+from av.container import InputContainer
+from av.format import Flags
+from av.video.stream import VideoStream
+
+MAX_FORWARD_S = 10
+"""A jump by more than this, to either side, starts a new recording (ffmpeg's dts_delta_threshold)."""
+MAX_BACK_S = Fraction(1, 10)
+"""So does a jump back by more than this."""
+
+
+class Timeline:
+    """The clock of one stream; its packets are to be put through in file order, from the first."""
+
+    def __init__(self, container: InputContainer, stream: VideoStream):
+        self.may_jump = bool(Flags.ts_discont in Flags(container.format.flags))
+        """The container's clock may start again."""
+        self.num_jumps = 0
+        """Recordings after the first."""
+        self.jumps_back = False
+        """The clock jumped back where it may not."""
+        self._time_base = Fraction(stream.time_base or 1)
+        rate = stream.average_rate or stream.guessed_rate
+        self._frame = int(1 / (rate * self._time_base)) if rate else 0
+        self._offset = 0
+        self._last: int | None = None
+        self._next = 0
+
+    def put(self, packet: Packet) -> Packet:
+        """Return the packet with its times on the running clock."""
+        if packet.dts is None:
+            return packet
+        dts = packet.dts + self._offset
+        if self._last is not None:
+            back, ahead = (self._last - dts) * self._time_base, abs(dts - self._next) * self._time_base
+            if not self.may_jump:
+                self.jumps_back |= back > MAX_BACK_S
+            elif back > MAX_BACK_S or ahead > MAX_FORWARD_S:
+                self.num_jumps += 1
+                self._offset += self._next - dts
+                dts = self._next
+        self._last, self._next = dts, dts + (packet.duration or self._frame)
+        if self._offset:
+            packet.dts = dts
+            packet.pts = packet.pts + self._offset if packet.pts is not None else None
+        return packet
