@@ -1,0 +1,230 @@
+"""Submissions of raters + the key -> the answers that count, and every row and rater that does not, with the reason.
+
+A row can be wrong (an unknown picture, a score that is not on the scale); a rater can be rejected. Rows read = answers
+that count + rejected rows + rows of rejected raters.
+"""
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evaluation.human_study.questions import CONTROLS, SCALE
+from evaluation.human_study.survey import completion_code
+
+Key = Mapping[str, Any]
+"""key.json: `study`, and `pictures`: code -> segment_id, video_id, split, method, kind, form, questions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One score."""
+
+    picture: str
+    """Its code."""
+    question: str
+    """R1 to R5."""
+    score: Any
+    """What was given: 1 to 5 once it is checked."""
+    seconds: float | None = None
+    """Time it took, where it is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What one rater handed in."""
+
+    rater: str
+    source: str
+    """Name of the file."""
+    platform: str
+    """own | mturk | label-studio | prolific | csv | judge"""
+    answers: Sequence[Answer]
+    study: str = ""
+    """Code of the study that the file names; "" where a format has none."""
+    form: str = ""
+    """The form that was to be answered whole; "" where a rater takes as many pictures as they like."""
+    code: str = ""
+    """Completion code in the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """A file, a rater or a row that does not count."""
+
+    source: str
+    rater: str
+    reason: str
+    """A snake_case word."""
+    message: str
+    """What was seen."""
+    num_rows: int
+    """Rows that are not counted because of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """When a rater is not believed."""
+
+    min_answered: float = 0.8
+    """Share of a form that must be answered."""
+    min_seconds: float = 1.0
+    """Median seconds an answer."""
+    max_failed_controls: float = 0.34
+    """Share of the control checks that may fail."""
+    min_same: int = 12
+    """From so many answers on, giving one and the same score to all is no rating."""
+    min_copied: int = 20
+    """From so many common answers on, two raters who agree in every one of them are taken for one."""
+
+
+@dataclass(kw_only=True)
+class Checked:
+    """What is left to be counted, and what is not."""
+
+    kept: list[Submission] = field(default_factory=list)
+    """Raters that count, with the answers that count."""
+    rejected: list[Rejected] = field(default_factory=list)
+    num_rows: int = 0
+    """Rows read."""
+
+    @property
+    def num_kept(self) -> int:
+        """Answers that count."""
+        return sum(len(each.answers) for each in self.kept)
+
+
+def check_submissions(submissions: Sequence[Submission], key: Key, limits: Limits) -> Checked:
+    """Sort submissions into those that count and those that do not."""
+    checked = Checked(num_rows=sum(len(each.answers) for each in submissions))
+    seen: set[tuple[str, str]] = set()
+    for submission in submissions:
+        good, bad_rows = _check_rows(submission, key)
+        checked.rejected += bad_rows
+        found = _rater_problem(submission, good, key, limits) or _same_again(submission, good, seen, key, checked.kept)
+        found = found or _copied(good, key, checked.kept, limits)
+        if found is None:
+            seen |= {(submission.rater, form) for form in _forms(good, key)}
+            checked.kept.append(_with(submission, good))
+        elif good or not bad_rows:
+            reason, message = found
+            checked.rejected.append(
+                Rejected(
+                    source=submission.source,
+                    rater=submission.rater,
+                    reason=reason,
+                    message=message,
+                    num_rows=len(good),
+                )
+            )
+    return checked
+
+
+def _with(submission: Submission, answers: Sequence[Answer]) -> Submission:
+    return Submission(**{**vars(submission), "answers": tuple(answers)})
+
+
+def _forms(answers: Iterable[Answer], key: Key) -> set[str]:
+    return {key["pictures"][answer.picture]["form"] for answer in answers}
+
+
+def _check_rows(submission: Submission, key: Key) -> tuple[list[Answer], list[Rejected]]:
+    """Return the rows that can be read and, for each reason, one entry for those that cannot."""
+    good: dict[tuple[str, str], Answer] = {}
+    bad: dict[str, list[Answer]] = defaultdict(list)
+    for answer in submission.answers:
+        reason = _row_problem(answer, good, key)
+        if reason is None:
+            good[answer.picture, answer.question] = answer
+        else:
+            bad[reason].append(answer)
+    rejected = [
+        Rejected(
+            source=submission.source,
+            rater=submission.rater,
+            reason=reason,
+            message=f"such as picture {rows[0].picture!r:.60}, {rows[0].question!r:.20}: {rows[0].score!r:.40}",
+            num_rows=len(rows),
+        )
+        for reason, rows in bad.items()
+    ]
+    return list(good.values()), rejected
+
+
+def _row_problem(answer: Answer, before: Mapping[tuple[str, str], Answer], key: Key) -> str | None:
+    picture = key["pictures"].get(answer.picture)
+    if picture is None:
+        return "unknown_picture"
+    if answer.question not in picture["questions"]:
+        return "question_not_asked"
+    if isinstance(answer.score, bool) or not isinstance(answer.score, int) or answer.score not in SCALE:
+        return "not_on_the_scale"
+    if (answer.picture, answer.question) in before:
+        return "answered_twice"
+    return None
+
+
+def _rater_problem(
+    submission: Submission, answers: Sequence[Answer], key: Key, limits: Limits
+) -> tuple[str, str] | None:
+    """Return reason and message where a rater's own answers show that they cannot count."""
+    if submission.study and submission.study != key["study"]:
+        return "another_study", f"it answers study {submission.study!r:.40}, this is {key['study']}"
+    if not answers:
+        return "no_answers", "not one row of it is an answer to this study"
+    scores = {(each.picture, each.question): each.score for each in answers}
+    if submission.code and submission.code != completion_code(key["study"], submission.form, submission.rater, scores):
+        return "answers_changed", "its completion code does not fit its answers: they were changed after the end"
+    asked = sum(len(each["questions"]) for each in key["pictures"].values() if each["form"] == submission.form)
+    if submission.form and len(answers) < limits.min_answered * asked:
+        return "incomplete", f"{len(answers)} of {asked} questions are answered"
+    counts = Counter(scores.values())
+    if len(answers) >= limits.min_same and len(counts) == 1:
+        return "always_the_same", f"the answer is {answers[0].score} every one of {len(answers)} times"
+    seconds = [each.seconds for each in answers if each.seconds is not None]
+    if seconds and statistics.median(seconds) < limits.min_seconds:
+        return "too_fast", f"half of the answers took less than {statistics.median(seconds):.2f} s"
+    failed, checks = failed_controls(scores, key)
+    if checks and len(failed) > limits.max_failed_controls * checks:
+        return "failed_controls", f"{len(failed)} of {checks} checks: {'; '.join(failed)}"
+    return None
+
+
+def failed_controls(scores: Mapping[tuple[str, str], int], key: Key) -> tuple[list[str], int]:
+    """Return what a rater said of controls that cannot be, and the number of checks."""
+    failed, checks = [], 0
+    for (code, question), score in scores.items():
+        control = CONTROLS.get(key["pictures"][code]["kind"])
+        if control is not None and question in control.bounds:
+            low, high = control.bounds[question]
+            checks += 1
+            if not low <= score <= high:
+                failed.append(f"{control.title}: {question} is {score}")
+    return failed, checks
+
+
+def _same_again(
+    submission: Submission, answers: Sequence[Answer], seen: set[tuple[str, str]], key: Key, kept: Sequence[Submission]
+) -> tuple[str, str] | None:
+    """Return reason and message where this rater has handed in the same pictures before."""
+    again = {form for form in _forms(answers, key) if (submission.rater, form) in seen}
+    if not again:
+        return None
+    given = {(each.picture, each.question) for each in answers}
+    for other in kept:
+        if other.rater == submission.rater and given & {(each.picture, each.question) for each in other.answers}:
+            return "same_rater_twice", f"{other.source} has this rater's answers to {', '.join(sorted(again))} already"
+    return None
+
+
+def _copied(answers: Sequence[Answer], key: Key, kept: Sequence[Submission], limits: Limits) -> tuple[str, str] | None:
+    """Return reason and message where another rater gave the very same answers."""
+    scores = {(each.picture, each.question): each.score for each in answers}
+    for other in kept:
+        common = [
+            (each.score, scores[place]) for each in other.answers if (place := (each.picture, each.question)) in scores
+        ]
+        if len(common) >= limits.min_copied and all(one == two for one, two in common):
+            return "copied", f"all {len(common)} common answers are those of rater {other.rater!r:.60} ({other.source})"
+    return None

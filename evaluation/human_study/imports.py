@@ -1,0 +1,173 @@
+"""Files of answers, of our own page or a platform's -> submissions. Which format a file has is seen from its content.
+
+    own            JSON or CSV that the page gives at its end
+    mturk          batch results: Input.picture, Answer.R1, Answer.R1.4 or Answer.taskAnswers, WorkerId
+    label-studio   JSON, JSON_MIN or CSV: ratings R1 to R5, data.picture, completed_by or annotator
+    prolific       batch report: the columns of prolific.csv, R1 to R5 and the participant's id
+    csv            any other table, through a map of columns
+
+Answers may be named R1, or R1_A with the picture in picture_A, where a task shows several pictures.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from evaluation.human_study.answers import Answer, Rejected, Submission
+from evaluation.human_study.platforms import (
+    RATER_COLUMNS,
+    Found,
+    NotReadable,
+    Row,
+    label_studio,
+    number_of,
+    score_of,
+    wide,
+)
+from evaluation.human_study.survey import ANSWERS_FORMAT
+
+MAX_BYTES = 200_000_000
+"""Larger files are no answers."""
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def read_submissions(paths: Sequence[Path], columns: Mapping[str, str] | None = None) -> Found:
+    """Read files of answers. A file that cannot be read is one entry of the rejected, with its reason.
+
+    `columns`: name here (rater, picture, question, score, seconds, R1 ...) -> column there, for tables of other makes.
+    """
+    submissions: list[Submission] = []
+    rejected: list[Rejected] = []
+    for path in paths:
+        try:
+            found, not_counted = read_file(path, columns)
+        except NotReadable as error:
+            rejected.append(Rejected(source=path.name, rater="", reason=error.reason, message=str(error), num_rows=0))
+            continue
+        submissions += found
+        rejected += not_counted
+    return submissions, rejected
+
+
+def read_file(path: Path, columns: Mapping[str, str] | None = None) -> Found:
+    """Read one file; NotReadable says why it cannot be."""
+    if not path.is_file():
+        raise NotReadable("no_such_file", f"{path}: there is no such file.")
+    if path.stat().st_size > MAX_BYTES:
+        raise NotReadable("too_large", f"{path.name}: more than {MAX_BYTES} bytes are no answers of raters.")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotReadable("not_utf8", f"{path.name}: not UTF-8 ({error.reason} at byte {error.start}).") from error
+    if text.lstrip()[:1] in ("{", "["):
+        return _from_json(path.name, text)
+    return _from_table(path.name, text, columns)
+
+
+def _from_json(source: str, text: str) -> Found:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NotReadable("cut_off_or_damaged", f"{source}: no whole JSON ({error}).") from error
+    if isinstance(content, dict) and content.get("format") == ANSWERS_FORMAT:
+        return [_own_json(source, content)], []
+    if isinstance(content, list) and content and all(isinstance(each, dict) for each in content):
+        if any("annotations" in each for each in content):
+            return label_studio(source, content)
+        return wide(source, content, "label-studio")
+    raise NotReadable("unknown_format", f"{source}: neither our answers nor Label Studio's JSON.")
+
+
+def _own_json(source: str, content: Row) -> Submission:
+    texts = {name: content.get(name) for name in ("study", "form", "worker", "code")}
+    rows = content.get("answers")
+    if not all(isinstance(each, str) and each for each in texts.values()) or not isinstance(rows, list):
+        raise NotReadable("fields_missing", f"{source}: needs study, form, worker, code and answers.")
+    if not all(isinstance(row, dict) and {"picture", "question", "score"} <= set(row) for row in rows):
+        raise NotReadable("fields_missing", f"{source}: each answer needs picture, question and score.")
+    return _own(source, texts, rows)
+
+
+def _own(source: str, texts: Row, rows: Sequence[Row]) -> Submission:
+    return Submission(
+        rater=str(texts["worker"])[:200],
+        source=source,
+        platform="own",
+        answers=[
+            Answer(
+                picture=str(row["picture"]),
+                question=str(row["question"]),
+                score=score_of(row["score"]),
+                seconds=number_of(row.get("seconds")),
+            )
+            for row in rows
+        ],
+        study=str(texts["study"]),
+        form=str(texts["form"]),
+        code=str(texts["code"]),
+    )
+
+
+def _from_table(source: str, text: str, columns: Mapping[str, str] | None) -> Found:
+    rows = read_rows(source, text)
+    header = set(rows[0])
+    if "code" in header and {row.get("format") for row in rows} == {ANSWERS_FORMAT}:
+        missing = {"study", "form", "worker", "picture", "question", "score"} - header
+        if missing:
+            raise NotReadable("fields_missing", f"{source}: column {min(missing)!r} is missing.")
+        by_rater = {(row["study"], row["form"], row["worker"], row["code"]): None for row in rows}
+        names = ("study", "form", "worker", "code")
+        return [
+            _own(source, dict(zip(names, place, strict=True)) | {"worker": _unquoted(place[2])}, part)
+            for place in by_rater
+            if (part := [row for row in rows if tuple(row[name] for name in names) == place])
+        ], []
+    if columns:
+        return _mapped(source, rows, columns)
+    for platform in ("mturk", "label-studio", "prolific"):
+        if any(name in header for name in RATER_COLUMNS[platform]):
+            return wide(source, rows, platform)
+    return _mapped(source, rows, {})
+
+
+def read_rows(source: str, text: str) -> list[dict[str, str]]:
+    """Read a table with a header, divided by commas, semicolons or tabs; NotReadable when it is none."""
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, restval=""))
+    except csv.Error as error:
+        raise NotReadable("cut_off_or_damaged", f"{source}: no whole table ({error}).") from error
+    if not rows:
+        raise NotReadable("no_answers", f"{source}: a header without a row.")
+    if any(None in row for row in rows):
+        raise NotReadable("cut_off_or_damaged", f"{source}: a row has more cells than the header.")
+    return rows
+
+
+def _mapped(source: str, rows: Sequence[Row], columns: Mapping[str, str]) -> Found:
+    """Read any table: one row an answer (picture, question, score), or one row a picture (picture, R1, R2 ...)."""
+    there = {column: name for name, column in columns.items()}
+    missing = [column for column in there if column not in rows[0]]
+    if missing:
+        raise NotReadable(
+            "column_missing", f"{source}: no column {missing[0]!r}; there are {', '.join(rows[0])[:300]}."
+        )
+    named = [{there.get(column, column): value for column, value in row.items()} for row in rows]
+    header = set(named[0])
+    if not any(name.startswith("picture") for name in header) or not header & set(RATER_COLUMNS["csv"]):
+        raise NotReadable(
+            "unknown_format",
+            f"{source}: no format that is known; it has {', '.join(rows[0])[:300]}. Say which column is which: "
+            "--column rater=... --column picture=... --column question=... --column score=..., or R1=... and so on.",
+        )
+    if {"picture", "question", "score"} <= header:
+        named = [{**row, str(row["question"]).strip(): row["score"]} for row in named]
+    return wide(source, named, "csv")
+
+
+def _unquoted(worker: str) -> str:
+    """Take away the apostrophe that keeps spreadsheets from computing an id."""
+    return worker[1:] if worker[:1] == "'" and worker[1:2] in _DANGEROUS else worker

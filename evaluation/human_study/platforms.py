@@ -1,0 +1,158 @@
+"""Rows of a platform's file, each with one rater's answers to one task -> submissions, whichever way they are written."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from evaluation.human_study.answers import Answer, Rejected, Submission
+
+RATER_COLUMNS = {
+    "mturk": ("WorkerId",),
+    "label-studio": ("annotator", "completed_by"),
+    "prolific": ("Participant id", "participant_id", "Participant ID", "PROLIFIC_PID"),
+    "csv": ("rater", "worker"),
+}
+"""Columns that name the rater; the first that is there counts."""
+SECONDS_COLUMNS = ("WorkTimeInSeconds", "lead_time", "Time taken", "time_taken", "seconds")
+_ANSWER = re.compile(r"(?:Answer\.)?(R[1-5])(?:_([A-Za-z0-9]+))?(?:\.([1-5]))?", re.ASCII)
+_TRUE, _UNANSWERED = ("true", "1", "yes"), ("", "null", "none", "nan")
+_INSIDE = ("rating", "choices", "label")
+"""Where Label Studio and MTurk keep a score inside an object."""
+_DEEPEST = 4
+"""Levels of lists and objects around a score."""
+Row = Mapping[str, Any]
+Found = tuple[list[Submission], list[Rejected]]
+
+
+class NotReadable(ValueError):
+    """A file that holds no answers in any format; `reason` is a snake_case word."""
+
+    def __init__(self, reason: str, message: str):
+        super().__init__(message)
+        self.reason = reason
+
+
+def label_studio(source: str, tasks: Sequence[Row]) -> Found:
+    """Read Label Studio's JSON: a list of tasks with their data and annotations."""
+    rows: list[dict[str, Any]] = []
+    rejected: list[Rejected] = []
+    for task in tasks:
+        data, annotations = task.get("data"), task.get("annotations")
+        if not isinstance(data, dict) or not isinstance(annotations, list):
+            raise NotReadable("fields_missing", f"{source}: each task needs data and annotations.")
+        for each in annotations:
+            if not isinstance(each, dict) or not isinstance(each.get("result"), list):
+                raise NotReadable("fields_missing", f"{source}: each annotation needs a result.")
+            rater = each.get("completed_by")
+            rater = rater.get("email") or rater.get("id") if isinstance(rater, dict) else rater
+            given = {str(one.get("from_name")): one.get("value") for one in each["result"] if isinstance(one, dict)}
+            if each.get("was_cancelled"):
+                rejected.append(_platform_rejected(source, str(rater), len(given), "skipped by the rater"))
+                continue
+            seconds = {"lead_time": each.get("lead_time")}
+            rows.append({**data, **given, "annotator": rater, **seconds})
+    if not rows:
+        raise NotReadable("no_answers", f"{source}: no annotation in it.")
+    submissions, more = wide(source, rows, "label-studio")
+    return submissions, rejected + more
+
+
+def wide(source: str, rows: Sequence[Row], platform: str) -> Found:
+    """Read rows that each hold one rater's answers to one task."""
+    names = [name for name in RATER_COLUMNS[platform] if any(name in row for row in rows)]
+    if not names:
+        raise NotReadable("column_missing", f"{source}: no column that names the rater ({RATER_COLUMNS[platform][0]}).")
+    by_rater: dict[str, list[Answer]] = {}
+    rejected: list[Rejected] = []
+    for row in rows:
+        rater = str(row.get(names[0]) if row.get(names[0]) is not None else "").strip()[:200]
+        answers = list(_answers_of(row))
+        if str(row.get("AssignmentStatus", "")).strip().lower() == "rejected":
+            rejected.append(_platform_rejected(source, rater, len(answers), "rejected by the requester"))
+        elif not rater:
+            what = Rejected(source=source, rater="", reason="no_rater", message="empty id", num_rows=len(answers))
+            rejected.append(what)
+        else:
+            by_rater.setdefault(rater, []).extend(answers)
+    submissions = [
+        Submission(rater=rater, source=source, platform=platform, answers=answers)
+        for rater, answers in by_rater.items()
+    ]
+    if not any(each.answers for each in submissions) and not rejected:
+        raise NotReadable("no_answers", f"{source}: not one answer named R1 to R5 in it.")
+    return submissions, rejected
+
+
+def _platform_rejected(source: str, rater: str, num_rows: int, message: str) -> Rejected:
+    return Rejected(source=source, rater=rater, reason="rejected_on_platform", message=message, num_rows=num_rows)
+
+
+def _answers_of(row: Row) -> Iterator[Answer]:
+    """Yield the answers of one row, whichever way they are written."""
+    given: dict[tuple[str, str], Any] = {}
+    for name, value in _flat(row):
+        found = _ANSWER.fullmatch(name)
+        if found is None:
+            continue
+        question, slot, option = found[1], found[2] or "", found[3]
+        if option is not None:
+            if str(value).strip().lower() in _TRUE:
+                given[question, slot] = option
+        elif str(value).strip().lower() not in _UNANSWERED:
+            given[question, slot] = value
+    seconds = next((number for name in SECONDS_COLUMNS if (number := number_of(row.get(name))) is not None), None)
+    for (question, slot), value in given.items():
+        name = f"picture_{slot}" if slot else "picture"
+        picture = str(row.get(f"Input.{name}", row.get(name, ""))).strip()
+        each_s = seconds / len(given) if seconds is not None else None
+        yield Answer(picture=picture, question=question, score=score_of(value), seconds=each_s)
+
+
+def _flat(row: Row) -> Iterator[tuple[str, Any]]:
+    """Yield names and values, those inside MTurk's Answer.taskAnswers too."""
+    for name, value in row.items():
+        if name != "Answer.taskAnswers":
+            yield str(name), value
+            continue
+        try:
+            content = json.loads(str(value))
+        except (ValueError, RecursionError):
+            continue
+        for each in content if isinstance(content, list) else [content]:
+            if isinstance(each, dict):
+                for inner, answer in each.items():
+                    chosen = [k for k, on in answer.items() if on is True] if isinstance(answer, dict) else []
+                    yield str(inner), chosen[0] if len(chosen) == 1 else answer
+
+
+def score_of(value: Any) -> Any:
+    """Return a score as an int where it can be read as one, else what was given.
+
+    >>> [score_of(each) for each in (4, "4", "4.0", "4 - mostly", {"rating": 4}, '{"rating": 4}', "four", 4.5)]
+    [4, 4, 4, 4, 4, 4, 'four', 4.5]
+    """
+    for _ in range(_DEEPEST):
+        if isinstance(value, str) and value.strip()[:1] in ("{", "["):
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                return value
+        elif isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        elif isinstance(value, dict) and (inner := [value[name] for name in _INSIDE if name in value]):
+            value = inner[0]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and (found := re.fullmatch(r"\s*([0-9])(?:\.0+)?(?:\s+.*|\s*[-:–].*)?", value)):
+        return int(found[1])
+    return value
+
+
+def number_of(value: Any) -> float | None:
+    """Return seconds; None for what is no number, negative or endless."""
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1.0
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number < 1e9 else None
