@@ -279,6 +279,39 @@ class ReportConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SurveyConfig:
+    """Test pairs + edits -> pages on which people rate them."""
+
+    camera: Literal["fixed", "head"] = "fixed"
+    """head: raters are told of the head camera, and long-distance pairs are asked about by R5 alone."""
+    questions: tuple[str, ...] = ()
+    """Of R1 to R5; empty: those that the paper asks."""
+    num_items: int = 100
+    """Pairs of each test set that are rated."""
+    items_per_form: int = 10
+    """Pairs that one rater sees."""
+    num_controls: int = 3
+    """Pictures of a form whose right answer is known; at most one beside a pair."""
+    seed: int = 0
+    """Decides which pairs are drawn, and the codes of the pictures."""
+    title: str = "Rating edited pictures"
+    """Head of the page."""
+    platform_code: str = ""
+    """Completion code that a platform wants to see at the end; empty: the page's own."""
+    base_url: str = ""
+    """Address before the names of pictures in the files for platforms, with its last slash."""
+    paper: Literal["", "LC", "HC"] = ""
+    """The paper's data set that this one is; its printed values then stand beside the results."""
+
+    def __post_init__(self) -> None:
+        if self.num_items < 1 or self.items_per_form < 1 or self.num_controls < 0:
+            raise ValueError(
+                f"survey: num_items is {self.num_items}, items_per_form {self.items_per_form} and num_controls "
+                f"{self.num_controls}; at least 1, 1 and 0."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """The main job: every stage's config and the start, as a preset gives it."""
 

@@ -16,7 +16,7 @@ class Stage:
     sources: tuple[str, ...]
     """Files and folders, from the repository's root, whose change is reported as `code changed`."""
     in_main_job: bool = True
-    """Whether the main job has it; the others belong to the objective study."""
+    """Whether the main job has it; the others are asked for by commands of their own."""
 
 
 STAGES: dict[str, Stage] = {
@@ -207,6 +207,20 @@ STAGES: dict[str, Stage] = {
                 "evaluation/pages/tables.py",
                 "evaluation/pages/templates",
             ),
+        ),
+        Stage(
+            name="survey",
+            version=1,
+            inputs=("shards", "edits"),
+            sources=(
+                "tasks/survey.py",
+                "tasks/exports/rating_files.py",
+                "evaluation/human_study/questions.py",
+                "evaluation/human_study/survey.py",
+                "evaluation/human_study/exports.py",
+                "evaluation/human_study/templates",
+            ),
+            in_main_job=False,
         ),
         Stage(
             name="verdicts",

@@ -12,6 +12,7 @@ Answers may be named R1, or R1_A with the picture in picture_A, where a task sho
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from evaluation.human_study.survey import ANSWERS_FORMAT
 
 MAX_BYTES = 200_000_000
 """Larger files are no answers."""
+_JUDGE = re.compile(r"[^@\s]+@[^@\s]+")
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -171,3 +173,20 @@ def _mapped(source: str, rows: Sequence[Row], columns: Mapping[str, str]) -> Fou
 def _unquoted(worker: str) -> str:
     """Take away the apostrophe that keeps spreadsheets from computing an id."""
     return worker[1:] if worker[:1] == "'" and worker[1:2] in _DANGEROUS else worker
+
+
+def read_judges(paths: Sequence[Path]) -> Found:
+    """Read a language model's scores: CSV with rater (`model@revision`), picture, question, score.
+
+    A rater without a revision is rejected: nobody could ask the same model again.
+    """
+    submissions, rejected = read_submissions(paths, {"rater": "rater"})
+    named: list[Submission] = []
+    for each in submissions:
+        if _JUDGE.fullmatch(each.rater):
+            named.append(Submission(**{**vars(each), "platform": "judge"}))
+            continue
+        message, num_rows = f"{each.rater!r:.80} is not model@revision", len(each.answers)
+        what = Rejected(source=each.source, rater=each.rater, reason="no_revision", message=message, num_rows=num_rows)
+        rejected.append(what)
+    return named, rejected

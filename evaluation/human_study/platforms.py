@@ -1,4 +1,4 @@
-"""Rows of a platform's file, each with one rater's answers to one task -> submissions, whichever way they are written."""
+"""Rows of a platform's file, each with one rater's answers to one task -> submissions, in whichever form they are."""
 
 import json
 import re

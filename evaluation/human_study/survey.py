@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -20,7 +21,7 @@ from markupsafe import Markup
 from evaluation.human_study.questions import CONTROLS, SCALE
 
 HERE = Path(__file__).resolve().parent / "templates"
-ANSWERS_FORMAT = "editaction-survey-answers-1"
+ANSWERS_FORMAT = "rated-pictures-1"
 """Written into every file of answers; an answer file of another make is told from ours by it."""
 _NORMAL_975, _NORMAL_80 = 1.959963984540054, 0.8416212335729143
 """Quantiles of the standard normal distribution: a two-sided test at 5 %, found in 80 of 100 studies."""
@@ -105,7 +106,7 @@ def parts_of_equal_size(num_items: int, most: int) -> list[range]:
         raise ValueError(f"A form has at least one item; items_per_form is {most}.")
     num_forms = math.ceil(num_items / most)
     bounds = [math.ceil(num_items * place / num_forms) for place in range(num_forms + 1)] if num_forms else [0]
-    return [range(first, last) for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [range(first, last) for first, last in pairwise(bounds)]
 
 
 def plan_study(

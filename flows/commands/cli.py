@@ -14,6 +14,7 @@ from flows.commands.dataset import candidates, dataset, export, manifest
 from flows.commands.edit import edit
 from flows.commands.kitchen import kitchen, starting_editor
 from flows.commands.run import demo, run
+from flows.commands.survey import survey
 from flows.commands.workspace import clean, records, report, status, verify
 from flows.study_command import study
 
@@ -26,7 +27,7 @@ def cli() -> None:
 
 for command in (demo, run, status, records, verify, clean, report):
     cli.add_command(command)
-for command in (dataset, candidates, manifest, export, edit, kitchen, starting_editor, study):
+for command in (dataset, candidates, manifest, export, edit, kitchen, starting_editor, study, survey):
     cli.add_command(command)
 
 

@@ -39,12 +39,12 @@ function orderFor(worker) {
   return shuffled(content.items, random).map((item) => ({...item, pictures: shuffled(item.pictures, random)}));
 }
 
-const storageKey = (worker) => ["editaction-survey", content.study, content.form, worker].join("/");
+const storageKey = (worker) => ["rated-pictures", content.study, content.form, worker].join("/");
 
 function storageWorks() {
   try {
-    localStorage.setItem("editaction-survey/try", "1");
-    localStorage.removeItem("editaction-survey/try");
+    localStorage.setItem("rated-pictures/try", "1");
+    localStorage.removeItem("rated-pictures/try");
     return true;
   } catch { return false; }
 }
@@ -83,8 +83,8 @@ function begin(worker) {
 }
 
 function section(name) {
-  for (const each of ["start", "rating", "end"]) $(each).hidden = each !== name;
-  $("bar").hidden = name === "start";
+  for (const each of ["intro", "rating", "end"]) $(each).hidden = each !== name;
+  $("bar").hidden = name === "intro";
 }
 
 function show() {
@@ -166,7 +166,9 @@ function next() {
   if (open.length) {
     $("missing").textContent = open.length === 1 ? "One answer is missing; it is marked." : `${open.length} answers are missing; they are marked.`;
     $("missing").hidden = false;
-    document.querySelector("fieldset.open").closest(".picture").scrollIntoView({block: "start"});
+    const first = document.querySelector("fieldset.open");
+    first.scrollIntoView({block: "start"});
+    first.querySelector("input").focus({preventScroll: true});
     return;
   }
   state.place += 1;

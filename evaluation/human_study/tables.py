@@ -1,0 +1,227 @@
+"""Results of a study -> Table 2 as a page, CSV and Markdown, and the lists of answers and of what was left out."""
+
+import csv
+import html
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from evaluation.human_study.answers import Checked, Key
+from evaluation.human_study.exports import guarded
+from evaluation.human_study.judges import JudgeColumn
+from evaluation.human_study.questions import MEANINGS
+from evaluation.human_study.results import Column
+from evaluation.paper import HUMAN_QUESTIONS, HUMAN_STUDY
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+Row = dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """All that is shown of a study."""
+
+    columns: Sequence[Column]
+    judges: Sequence[JudgeColumn]
+    silent_judges: Sequence[str]
+    """Sentences on judges that cannot be shown."""
+    checked: Checked
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Method -> how it is printed."""
+    main: str = ""
+    """The method that the others are compared with."""
+    paper: str = ""
+    """LC or HC: the paper's values stand beside."""
+
+
+def published(paper: str, split: str, question: str, name: str) -> float | None:
+    """Return the paper's value in Table 2, where it has one."""
+    place = f"{paper} test100 {question}" if split.startswith("long") else f"{paper} {question}"
+    if place not in HUMAN_QUESTIONS or name not in HUMAN_STUDY:
+        return None
+    return HUMAN_STUDY[name][HUMAN_QUESTIONS.index(place)]
+
+
+def shown(value: float | None, digits: int = 2) -> str:
+    """Return a number as text, a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def shown_p(p: float) -> str:
+    """Return a p-value as text."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def score_rows(results: Results) -> list[Row]:
+    """Return one row for each test set, question and method."""
+    rows = []
+    for column in results.columns:
+        for method, score in column.scores.items():
+            name = results.names.get(method, method)
+            difference = column.differences.get(method)
+            rows.append(
+                {
+                    "test set": column.split,
+                    "question": f"{column.question} {MEANINGS[column.question]}",
+                    "method": name,
+                    "mean": shown(score.mean),
+                    "95 % interval": f"{shown(score.low)} to {shown(score.high)}" if score.low is not None else "–",
+                    "SD of an answer": shown(score.std),
+                    "answers": str(score.num_answers),
+                    "raters": str(score.num_raters),
+                    "paper": shown(published(results.paper, column.split, column.question, name)),
+                    f"{results.names.get(results.main, results.main)} minus this": (
+                        f"{difference.mean:+.2f}" if difference else "–"
+                    ),
+                    "p (Wilcoxon)": shown_p(difference.p) if difference else "–",
+                    "p (Holm)": shown_p(difference.p_holm) if difference else "–",
+                }
+            )
+    return rows
+
+
+def agreement_rows(results: Results) -> list[Row]:
+    """Return one row for each test set and question: how well people agree."""
+    return [
+        {
+            "test set": column.split,
+            "question": f"{column.question} {MEANINGS[column.question]}",
+            "pairs": str(column.num_items),
+            "Krippendorff's alpha, ordinal": shown(column.alpha, 3),
+            "ICC(1,1)": shown(column.icc.single if column.icc else None, 3),
+            "ICC(1,k)": shown(column.icc.mean if column.icc else None, 3),
+            "k": shown(column.icc.raters_per_unit if column.icc else None, 1),
+        }
+        for column in results.columns
+    ]
+
+
+def judge_rows(results: Results) -> list[Row]:
+    """Return one row for each judge, test set, question and method, always with its agreement with people."""
+    return [
+        {
+            "judge": column.judge,
+            "test set": column.split,
+            "question": f"{column.question} {MEANINGS[column.question]}",
+            "pictures rated by both": str(column.num_common),
+            "rank correlation with people": shown(column.rank_correlation),
+            "same preference as people, %": shown(column.pairwise_percent, 0),
+            "method": results.names.get(method, method),
+            "judge's mean": shown(mean),
+            "people's mean": shown(column.people[method]),
+        }
+        for column in results.judges
+        for method, mean in column.scores.items()
+    ]
+
+
+def rejected_rows(results: Results) -> list[Row]:
+    """Return one row for each file, rater or kind of row that does not count."""
+    return [
+        {
+            "file": each.source,
+            "rater": each.rater,
+            "reason": each.reason,
+            "rows": str(each.num_rows),
+            "what was seen": each.message,
+        }
+        for each in results.checked.rejected
+    ]
+
+
+def answer_rows(checked: Checked, key: Key) -> list[Row]:
+    """Return the answers that count with what the key says: the long table from which every other can be made."""
+    return [
+        {
+            "rater": submission.rater,
+            "platform": submission.platform,
+            **{
+                name: str(key["pictures"][answer.picture][name])
+                for name in ("segment_id", "video_id", "split", "method", "kind", "form")
+            },
+            "picture": answer.picture,
+            "question": answer.question,
+            "score": str(answer.score),
+            "seconds": "" if answer.seconds is None else f"{answer.seconds:.2f}",
+        }
+        for submission in checked.kept
+        for answer in submission.answers
+    ]
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Return rows as CSV whose cells no spreadsheet computes."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    if rows:
+        writer.writerow(rows[0])
+        writer.writerows([cell if _is_number(cell) else guarded(cell) for cell in row.values()] for row in rows)
+    return text.getvalue()
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    """Return rows as a Markdown table; what has a meaning in Markdown or HTML is escaped."""
+    if not rows:
+        return ""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return "".join(f"| {' | '.join(map(_markdown, line))} |\n" for line in lines)
+
+
+def _markdown(cell: str) -> str:
+    return html.escape(cell, quote=False).replace("|", "\\|").replace("`", "\\`").replace("\n", " ")
+
+
+def render_results(results: Results) -> str:
+    """Return the page."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    tables: list[tuple[str, str, list[Row]]] = [
+        ("Scores", _SCORES_NOTE, score_rows(results)),
+        ("Agreement of people", _AGREEMENT_NOTE, agreement_rows(results)),
+    ]
+    if results.judges:
+        tables.append(("Language models as judges", _JUDGES_NOTE, judge_rows(results)))
+    tables.append(("Not counted", _REJECTED_NOTE, rejected_rows(results)))
+    return made.get_template("results.html.j2").render(results=results, tables=tables, facts=_facts(results))
+
+
+def _facts(results: Results) -> str:
+    checked: Any = results.checked
+    raters = {each.rater for each in checked.kept}
+    lost = checked.num_rows - checked.num_kept
+    return (
+        f"{len(raters)} raters count with {checked.num_kept} answers; {lost} of {checked.num_rows} rows do not count."
+    )
+
+
+_SCORES_NOTE = (
+    "1 not at all to 5 completely. Intervals hold for other videos and other raters: both are drawn anew (pigeonhole "
+    "bootstrap). p: Wilcoxon's signed-rank test over the pairs' means, then Holm's correction over the methods of a "
+    "question. Pairs of one video are taken as independent by the test, not by the intervals."
+)
+_AGREEMENT_NOTE = (
+    "Alpha: 1 is full agreement, 0 what chance gives. ICC(1,1): of one rating; ICC(1,k): of the mean of the k ratings "
+    "that a picture has. A dash: fewer than two raters for any picture, or all answers alike."
+)
+_JUDGES_NOTE = (
+    "Beside people on the same pictures, never alone. Same preference: of two edits of one pair that people rate "
+    "differently, how often the judge prefers the same one; 50 % is chance."
+)
+_REJECTED_NOTE = "Files, raters and rows that are not in the tables above, with the reason."

@@ -1,0 +1,71 @@
+"""Pictures to be rated -> the key of their codes, and the files that other platforms and language models are given."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluation.human_study import exports
+from evaluation.human_study.questions import HEAD_CAMERA_NOTICE
+from modeling.atomic import write_bytes, write_json
+from tasks.artifacts.artifact import Record
+from tasks.artifacts.work import Work
+from tasks.config import SurveyConfig
+
+
+def notice_of(config: SurveyConfig) -> str:
+    """Return what raters of a head camera's pictures are told."""
+    return HEAD_CAMERA_NOTICE if config.camera == "head" else ""
+
+
+def write_key(work: Work, study: str, kept: Sequence[Record], methods: Sequence[str], config: SurveyConfig) -> None:
+    """Write what the codes stand for."""
+    pictures = {
+        row["picture"]: {name: value for name, value in row.items() if name not in ("picture", "questions")}
+        | {"questions": list(row["questions"])}
+        for row in kept
+    }
+    if len(pictures) != len(kept):
+        raise ValueError("Two pictures have one code. Choose another survey.seed.")
+    content = {"study": study, "methods": list(methods), "camera": config.camera, "paper": config.paper}
+    write_json(work.path / "key.json", content | {"pictures": pictures})
+
+
+def write_exports(work: Work, kept: Sequence[Record], suffix: str, config: SurveyConfig) -> None:
+    """Write the files of other platforms, each split for itself: its questions are the same throughout."""
+    by_split: dict[str, list[exports.Task]] = defaultdict(list)
+    for row in sorted(kept, key=lambda each: hashlib.sha256(each["picture"].encode()).hexdigest()):
+        by_split[row["split"]].append(
+            exports.Task(
+                picture=row["picture"],
+                instruction=row["instruction"],
+                input_name=f"pictures/{row['item']}-input.{suffix}",
+                truth_name=f"pictures/{row['item']}-truth.{suffix}",
+                edit_name=f"pictures/{row['picture']}.{suffix}",
+                questions=row["questions"],
+            )
+        )
+    judge = []
+    for split, tasks in by_split.items():
+        names, notice = list(tasks[0].questions), notice_of(config) if "R3" in tasks[0].questions else ""
+        files = {
+            f"mturk-{split}.csv": exports.table(tasks, config.base_url),
+            f"mturk-{split}.html": exports.mturk_layout(names, notice),
+            f"prolific-{split}.csv": exports.table(tasks, config.base_url),
+            f"label-studio-{split}.json": exports.label_studio_tasks(tasks, config.base_url),
+            f"label-studio-{split}.xml": exports.label_studio_layout(names),
+        }
+        for name, text in files.items():
+            write_bytes(work.path / "publish" / name, text.encode())
+        judge.append(exports.judge_lines(tasks, notice))
+    write_bytes(work.path / "publish" / "judge.jsonl", "".join(judge).encode())
+
+
+def read_key(folder: Path) -> Record:
+    """Read the key of a survey's folder; ValueError when there is none."""
+    path = folder / "key.json"
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no key. Name the folder of a survey artifact with --survey.")
+    content: Record = json.loads(path.read_text(encoding="utf-8"))
+    return content
