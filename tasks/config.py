@@ -239,34 +239,6 @@ class ToldApartConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudiedArm:
-    """One arm of the objective study, as its tables tell it."""
-
-    name: str
-    """As flows/study_arms.py has it."""
-    role: str
-    """main, ablation, sweep or search."""
-    budget: str
-    """steps, compute or double."""
-    num_steps: int
-    """Training steps."""
-    compute: float
-    """What they cost, where the plain fine-tuning at equal steps costs 1."""
-    references: tuple[str, ...]
-    """Arms that it is compared with, where their steps or compute are equal."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyConfig:
-    """Verdicts of many runs -> tables with intervals and paired tests."""
-
-    style: str
-    """lc or hc."""
-    arms: tuple[StudiedArm, ...]
-    """Those that are done, in part or in whole."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class ReportConfig:
     """Scores and provenance -> one HTML page."""
 

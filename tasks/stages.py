@@ -16,7 +16,7 @@ class Stage:
     sources: tuple[str, ...]
     """Files and folders, from the repository's root, whose change is reported as `code changed`."""
     in_main_job: bool = True
-    """Whether the main job has it; the others are asked for by commands of their own."""
+    """Whether every main job has it; the others are asked for by --measure, or by commands of their own."""
 
 
 STAGES: dict[str, Stage] = {
@@ -240,18 +240,6 @@ STAGES: dict[str, Stage] = {
                 "modeling/objective/negatives.py",
                 "modeling/diffusion/schedule.py",
                 "modeling/editors/instruct_pix2pix.py",
-            ),
-            in_main_job=False,
-        ),
-        Stage(
-            name="study",
-            version=2,
-            inputs=("verdicts", "told_apart", "editor"),
-            sources=(
-                "tasks/study.py",
-                "evaluation/study.py",
-                "evaluation/study_tables.py",
-                "evaluation/statistics/crossed.py",
             ),
             in_main_job=False,
         ),

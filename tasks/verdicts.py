@@ -1,7 +1,7 @@
 """edits + test shards + kitchen -> what the oracle sees in every edit: carried out, kept.
 
-The scores stage says as much, but wants the action classifier too, and all editors in one go; a study of many editors
-judges each by itself, once.
+The scores stage says as much, but needs the action classifier and all editors at once. This stage judges one editor
+by itself, so a comparison of many editors can go on for days and judge each once. A run asks for it by --measure.
 """
 
 from evaluation.kitchen.judge import judge

@@ -16,7 +16,6 @@ from flows.commands.kitchen import kitchen, starting_editor
 from flows.commands.run import demo, run
 from flows.commands.survey import survey
 from flows.commands.workspace import clean, records, report, status, verify
-from flows.study_command import study
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,7 +26,7 @@ def cli() -> None:
 
 for command in (demo, run, status, records, verify, clean, report):
     cli.add_command(command)
-for command in (dataset, candidates, manifest, export, edit, kitchen, starting_editor, study, survey):
+for command in (dataset, candidates, manifest, export, edit, kitchen, starting_editor, survey):
     cli.add_command(command)
 
 

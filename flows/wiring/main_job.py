@@ -91,11 +91,14 @@ def editors(job: Job, made: Dataset, make: Make) -> dict[str, Path | None]:
             made_by[label] = make(
                 "editor", folder_label(config.preset, label), training, shards=made.shards, start=start
             )
-    if "told_apart" in job.request.measure:
-        for label, editor in [*made_by.items(), ("start", start)]:
-            name = folder_label(config.preset, label)
-            make("told_apart", name, ToldApartConfig(), editor=editor, shards=made.shards)
     return made_by
+
+
+def told_apart_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Make) -> None:
+    """Measure of each editor and the start whether it explains test edits better by their own instructions."""
+    for label, editor in [*trained.items(), ("start", outside_start(job.config.start))]:
+        name = folder_label(job.config.preset, label)
+        make("told_apart", name, ToldApartConfig(), editor=editor, shards=made.shards)
 
 
 def folder_label(preset: str, label: str) -> str:

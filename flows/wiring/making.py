@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.wiring.job import MEASURED_AFTER, Job
-from flows.wiring.main_job import Make, Place, Reached, dataset, editors, ending_with, evaluation
+from flows.wiring.main_job import Make, Place, Reached, dataset, editors, ending_with, evaluation, told_apart_of
 from tasks.artifacts.again import why_again
 from tasks.artifacts.artifact import Artifact, Input, Outside, artifact_folder, find_artifact, stage_key
 from tasks.config import RunOptions
@@ -97,7 +97,10 @@ def run_job(job: Job, make: Make) -> Path | None:
     made = ending_with(job.request.until, remembering)
     try:
         data = dataset(job, made)
-        evaluation(job, data, editors(job, data, made), made)
+        trained = editors(job, data, made)
+        if "told_apart" in job.request.measure:
+            told_apart_of(job, data, trained, made)
+        evaluation(job, data, trained, made)
     except Reached:
         pass
     return last[0]

@@ -1,10 +1,12 @@
-"""Single settings of a recipe by their dotted names, checked before any work."""
+"""Single settings of a recipe by their dotted names, checked before any work.
+
+Values are checked by pydantic in strict mode, as JSON: true is no number, 1.5 is no whole number, a text is no list.
+"""
 
 import dataclasses
-import types
+import json
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 
@@ -18,49 +20,58 @@ def dotted_settings(settings: Mapping[str, Any], inside: str = "") -> Iterator[t
 
 
 def with_settings(config: Any, settings: Mapping[str, Any], *, inside: str = "") -> Any:
-    """Return `config` with dotted settings changed, such as {"editor.num_steps": 100}; unknown names are errors."""
+    """Return the dataclass `config` with dotted settings changed, such as {"editor.num_steps": 100}.
+
+    All settings are changed together, so that two which belong together can be given in any order. ValueError names a
+    setting that does not exist, or that cannot have its value, and says which values it can have.
+    """
     names = {field.name for field in dataclasses.fields(config)}
     changes: dict[str, Any] = {}
+    nested: dict[str, dict[str, Any]] = {}
     for dotted, value in settings.items():
         name, _, rest = dotted.partition(".")
         where = f"{inside}{name}"
         if name not in names:
             raise ValueError(f"There is no setting {where!r}; there are {', '.join(sorted(names))}.")
-        current = changes.get(name, getattr(config, name))
-        if rest and not dataclasses.is_dataclass(current):
+        if not rest:
+            changes[name] = _checked(config, name, value, where)
+        elif dataclasses.is_dataclass(getattr(config, name)):
+            nested.setdefault(name, {})[rest] = value
+        else:
             raise ValueError(f"{where!r} is a single value; there is no {where}.{rest}.")
-        changes[name] = (
-            with_settings(current, {rest: value}, inside=f"{where}.") if rest else _checked(config, name, value, where)
-        )
-    return replace(config, **changes)
+    for name, of_name in nested.items():
+        changes[name] = with_settings(getattr(config, name), of_name, inside=f"{inside}{name}.")
+    return dataclasses.replace(config, **changes)
 
 
 def _checked(config: Any, name: str, value: Any, where: str) -> Any:
-    """Return `value` as the field's type, or say what it should be."""
-    expected = typing.get_type_hints(type(config))[name]
+    """Return `value` as the field's type; ValueError where it is none of the values that the field can have."""
+    import pydantic  # here and not above: commands that change no setting need not load it
+
     if dataclasses.is_dataclass(getattr(config, name)):
         raise ValueError(f"{where!r} holds several settings; name one of them, such as {where}.seed=1.")
-    if typing.get_origin(expected) is tuple and isinstance(value, list):
-        value = tuple(value)
-    options = typing.get_args(expected) if isinstance(expected, types.UnionType) else (expected,)
-    if not any(_fits(option, value) for option in options):
-        raise ValueError(f"{where} is {value!r}; it must be {_spoken(expected)}.")
-    return float(value) if float in options and isinstance(value, int) else value
+    expected = typing.get_type_hints(type(config))[name]
+    if isinstance(value, bool) and not _takes_bool(expected):  # pydantic's Literal[0, 1] takes true, since True == 1
+        raise ValueError(f"{where} is {json.dumps(value)}; it must be {_spoken(expected)}.")
+    try:
+        return pydantic.TypeAdapter(expected).validate_json(json.dumps(value), strict=True)
+    except (pydantic.ValidationError, TypeError) as error:
+        reasons = error.errors() if isinstance(error, pydantic.ValidationError) else ()
+        said = " or ".join(dict.fromkeys(f"{reason['msg'][0].lower()}{reason['msg'][1:]}" for reason in reasons))
+        raise ValueError(
+            f"{where} is {value!r}; it must be {_spoken(expected)}" + (f" ({said})." if said else ".")
+        ) from None
 
 
-def _fits(expected: Any, value: Any) -> bool:
+def _takes_bool(expected: Any) -> bool:
+    """Tell whether a type has true and false among its values."""
     if typing.get_origin(expected) is typing.Literal:
-        return value in typing.get_args(expected)
-    if typing.get_origin(expected) is tuple:
-        return isinstance(value, tuple) and all(_fits(typing.get_args(expected)[0], each) for each in value)
-    if expected is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if expected is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, expected)
+        return any(isinstance(value, bool) for value in typing.get_args(expected))
+    return expected is bool or any(_takes_bool(part) for part in typing.get_args(expected))
 
 
 def _spoken(expected: Any) -> str:
+    """Return a type in words: int, "one of fp32, bf16", "float or None"."""
     if typing.get_origin(expected) is typing.Literal:
         return "one of " + ", ".join(map(str, typing.get_args(expected)))
-    return getattr(expected, "__name__", str(expected))
+    return getattr(expected, "__name__", str(expected)) if isinstance(expected, type) else str(expected)

@@ -19,7 +19,7 @@ from tests.support.server_api import get, post
 
 pytestmark = pytest.mark.slow
 
-FLOWS = {"build_dataset", "choose_long_distance", "fine_tune", "evaluate", "reproduce", "objective_study", "nightly"}
+FLOWS = {"build_dataset", "choose_long_distance", "fine_tune", "evaluate", "reproduce", "nightly"}
 
 
 def prefect(*arguments: str, api_url: str, expect: int = 0) -> str:

@@ -1,6 +1,7 @@
 """Presets carry the paper's numbers; single settings can be changed, and wrong ones are refused in words."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from flows.wiring.job import make_job, outside_start, parse_seeds, parse_setting
 from flows.wiring.making import run_job
 from flows.wiring.presets import PRESETS, STARTING_EDITOR, picture_side, preset, with_start
 from flows.wiring.request import Request
-from flows.wiring.settings import with_settings
+from flows.wiring.settings import dotted_settings, with_settings
 from modeling.presets import (
     LAMBDA_GRID,
     LAMBDA_GRID_DECIMAL,
@@ -79,11 +80,34 @@ def test_a_dotted_setting_changes_that_value_and_nothing_else() -> None:
         ({"editor": 1}, "holds several settings"),
         ({"preset.x": 1}, "single value"),
         ({"edits.seeds": ["a"]}, "edits.seeds"),
+        ({"edits.seeds": 1}, "should be a valid"),
+        ({"segments.mpii_frame_origin": True}, "one of 0, 1"),
+        ({"editor.num_steps": 1.5}, "it must be int"),
+        ({"editor.learning_rate": "1e-3"}, "it must be float"),
+        ({"editor.learning_rate": True}, "it must be float"),
+        ({"report.title": 3}, "it must be str"),
+        ({"splits.num_unseen": 3}, "go together"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(settings: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         with_settings(preset("demo"), settings)
+
+
+def test_settings_that_belong_together_can_be_given_in_any_order() -> None:
+    together = [("splits.unseen_combinations", ["open fridge"]), ("splits.num_unseen", 3)]
+    for given in (together, together[::-1]):
+        config = with_settings(preset("demo"), dict(given)).splits
+        assert (config.unseen_combinations, config.num_unseen) == (("open fridge",), 3)
+
+
+def test_every_value_of_every_recipe_passes_the_check_of_settings() -> None:
+    """So that no recipe has a value that nobody could give by --set."""
+    for make in PRESETS.values():
+        config = make()
+        plain = json.loads(json.dumps(asdict(config)))
+        given = {name: value for name, value in dotted_settings(plain) if not name.startswith("kitchen")}
+        assert with_settings(config, given) == config
 
 
 def test_settings_are_read_as_json_where_they_are_json() -> None:

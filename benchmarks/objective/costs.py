@@ -1,6 +1,6 @@
 """What a step of each objective costs, in steps of L_static: CPU seconds, taken in turns on the study's own pairs.
 
-The study's budget "compute" rests on these (flows/study_arms.py). A turn is a few steps of one objective; the median of
+The study's budget "compute" rests on these (arms.py). A turn is a few steps of one objective; the median of
 the turns' ratios is told.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.measuring import in_turns, median_of, median_ratio
-from flows.study_arms import DEMO, PLAIN, SHARP
+from benchmarks.objective.arms import DEMO, PLAIN, SHARP
 from modeling.config import ObjectiveConfig, TrainConfig
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import Editor

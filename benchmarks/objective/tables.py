@@ -1,7 +1,19 @@
-"""The study's rows and comparisons -> Markdown tables, which a terminal and a page show alike."""
+"""Recorded runs of the study -> its rows and comparisons, as Markdown tables.
 
+python -m benchmarks.objective.tables                                    # every study that is recorded
+python -m benchmarks.objective.tables lc_500_pairs_300_steps             # one of them
+python -m benchmarks.objective.tables lc_500_pairs_300_steps --json      # all numbers, as JSON
+"""
+
+import argparse
+import json
+import re
 from collections.abc import Sequence
 from typing import Any
+
+from benchmarks.objective.rows import study_content
+from benchmarks.objective.runs import RUNS, recorded, runs_file
+from benchmarks.objective.study import studied_arms
 
 Facts = dict[str, Any]
 
@@ -78,3 +90,34 @@ def study_page(content: Facts) -> str:
         f"{comparisons_table(content['comparisons'])}\n\n## Carried out by verb, seen / held out\n\n"
         f"{verbs_table(content['rows'])}\n"
     )
+
+
+def recorded_content(study: str) -> Facts:
+    """Return the rows and comparisons of a recorded study; ValueError when none of that name is recorded."""
+    named = re.match(r"(?P<style>[a-z]+)_.*?(?P<steps>\d+)_steps", study)
+    runs = recorded(runs_file(study)) if named else []
+    if not named or not runs:
+        raise ValueError(f"No run of {study!r} is recorded; there are {', '.join(recorded_studies()) or 'none'}.")
+    return study_content(named["style"], studied_arms(int(named["steps"]), {run.arm for run in runs}), runs)
+
+
+def recorded_studies() -> list[str]:
+    """Return the names of the studies that are recorded."""
+    return sorted(path.stem for path in RUNS.glob("*.jsonl"))
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("studies", nargs="*", help="names, such as lc_500_pairs_300_steps; none: all")
+    parser.add_argument("--json", action="store_true", help="print numbers instead of tables")
+    given = parser.parse_args()
+    contents = {study: recorded_content(study) for study in given.studies or recorded_studies()}
+    if given.json:
+        print(json.dumps(contents, indent=1))
+    else:
+        print("\n".join(study_page(content) for content in contents.values()))
+
+
+if __name__ == "__main__":
+    main()

@@ -12,16 +12,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.objective.rows import MEASURES, JudgedRun, Record
 from benchmarks.recording import RESULTS
-from evaluation.study import MEASURES, JudgedRun, Record
 from modeling.atomic import write_bytes
 
+RUNS = RESULTS / "objective_runs"
+"""Folder of the records."""
 SCENE = ("segment_id", "split", "verb")
 
 
 def runs_file(study: str) -> Path:
     """Return the file of a study's runs."""
-    return RESULTS / "objective_runs" / f"{study}.jsonl"
+    return RUNS / f"{study}.jsonl"
 
 
 def encode(runs: Iterable[JudgedRun]) -> str:

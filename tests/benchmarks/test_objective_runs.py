@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.objective import study_name
-from benchmarks.objective_runs import decode, encode, recorded, remember
-from evaluation.study import JudgedRun
-from flows.study import StudyRequest, study_job
-from tests.flows.test_study import verdicts_of
+from benchmarks.objective.rows import JudgedRun
+from benchmarks.objective.run import study_name
+from benchmarks.objective.runs import decode, encode, recorded, remember
+from benchmarks.objective.study import StudyRequest
+from tests.benchmarks.test_objective import verdicts_of
 
 
 def run_of(arm: str, seed: int, share: float = 0.5) -> JudgedRun:
@@ -67,8 +67,8 @@ def test_studies_of_other_data_or_length_have_records_of_their_own(tmp_path):
         replace(home, settings={"splits.verbs": ()}),
         replace(home, settings={"edits.sampling.text_guidance": 3.0}),
     )
-    names = [study_name(request, study_job(request)) for request in (home, *others)]
+    names = [study_name(request) for request in (home, *others)]
     assert len(set(names)) == len(names)
     # Who says the study's own number of pairs means the same study.
     said = replace(home, settings={"splits.num_train": 500}, arms="main", seeds=1)
-    assert study_name(said, study_job(said)) == names[0] == "lc_500_pairs_300_steps"
+    assert study_name(said) == names[0] == "lc_500_pairs_300_steps"

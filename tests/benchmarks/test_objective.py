@@ -4,18 +4,25 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from evaluation.study import arm_row, arm_runs, comparisons, diagnostics, equal_in, told_apart_shares
-from evaluation.study_tables import study_page
-from flows.study import StudyRequest, make_run, study_job, study_runs
-from flows.study_arms import ACTION_COST, ARMS, PLAIN_ARMS, REG_COST, STATIC_COST, STEPS, arm, arms_named, step_cost
-from flows.wiring.main_job import Dataset
-from tasks.artifacts.stage import stage
-from tasks.config import StudiedArm, StudyConfig, ToldApartConfig, VerdictsConfig
-from tasks.study import study
+from benchmarks.objective import tables
+from benchmarks.objective.arms import (
+    ACTION_COST,
+    ARMS,
+    PLAIN_ARMS,
+    REG_COST,
+    STATIC_COST,
+    STEPS,
+    arm,
+    arms_named,
+    step_cost,
+)
+from benchmarks.objective.rows import arm_row, arm_runs, comparisons, diagnostics, equal_in, told_apart_shares
+from benchmarks.objective.study import StudyRequest, make_run, study_job, study_runs
 
 SCENES = [("test4", "move"), ("test4", "open"), ("test4", "open"), ("unseen3", "move")] + [("unseen3", "move")] * 40
 
@@ -197,8 +204,8 @@ def test_runs_go_breadth_first_and_no_arm_has_more_seeds_than_it_wants(tmp_path)
         workspace=str(tmp_path), starts=("a=x/y", "b=x/z"), arms="untouched,finetuned,every4", seeds=3
     )
     assert [run.name for run in study_runs(request)] == [
-        *("a__untouched__0", "a__finetuned__0", "a__every4__0", "b__untouched__0", "b__finetuned__0", "b__every4__0"),
-        *("a__finetuned__1", "a__every4__1", "b__finetuned__1", "b__every4__1", "a__finetuned__2", "b__finetuned__2"),
+        *("a-untouched-0", "a-finetuned-0", "a-every4-0", "b-untouched-0", "b-finetuned-0", "b-every4-0"),
+        *("a-finetuned-1", "a-every4-1", "b-finetuned-1", "b-every4-1", "a-finetuned-2", "b-finetuned-2"),
     ]
 
 
@@ -213,7 +220,7 @@ def test_settings_change_the_studys_own(tmp_path):
     [
         ({"style": "mpii"}, "no style 'mpii'"),
         ({"starts": ("x",)}, "NAME=FOLDER"),
-        ({"starts": ("a__b=x",)}, "NAME=FOLDER"),
+        ({"starts": ("a-b=x",)}, "NAME=FOLDER"),
         ({"seeds": 0}, "at least 1"),
     ],
 )
@@ -222,79 +229,80 @@ def test_a_request_that_cannot_be_is_refused(fields, message):
         StudyRequest(**fields)
 
 
-# --- the stage --------------------------------------------------------------------------------------------------------
-
-
-@stage
-def verdicts(work, config, *, share, seed):
-    """Write made-up verdicts."""
-    work.write_rows(verdicts_of(float(share.location), int(seed.location)))
-
-
-@stage
-def told_apart(work, config):
-    """Write made-up errors."""
-    work.write_rows([{"split": "unseen3", "own": 0.1, "disjoint": 0.2, "same_verb": 0.05, "same_object": None}])
-
-
-@stage
-def editor(work, config):
-    """Write the log of a training that never was."""
-    row = {"static": 0.5, "fallbacks": {"content": 1}, "skipped": 0, "action_gradient_ratio": 0.4}
-    (work.path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
-    work.write_rows([{"editor": "drawn"}])
-
-
-def test_the_stage_gathers_what_is_there(tmp_path):
-    from tasks.artifacts.artifact import Outside, digest_of
-
-    inputs = {}
-    for name, share in (("plain", 0.2), ("better", 0.9)):
-        for seed in (0, 1):
-            given = {
-                key: Outside(location=str(each), digest=digest_of(each))
-                for key, each in (("share", share), ("seed", seed))
-            }
-            made = verdicts.run(tmp_path, f"{name}-{seed}", VerdictsConfig(), **given)
-            inputs[f"verdicts__shipped__{name}__{seed}"] = made.path
-            inputs[f"told__shipped__{name}__{seed}"] = told_apart.run(tmp_path, "t", ToldApartConfig()).path
-            inputs[f"editor__shipped__{name}__{seed}"] = editor.run(tmp_path, "t", VerdictsConfig()).path
-    arms = tuple(
-        StudiedArm(name=name, role="main", budget="steps", num_steps=500, compute=compute, references=("plain",))
-        for name, compute in (("plain", 1.0), ("better", 1.7))
-    )
-    made = study.run(tmp_path, "lc", StudyConfig(style="lc", arms=arms), **inputs)
-    content = json.loads((made.path / "study.json").read_text())
-    assert [(row["arm"], row["seeds"], row["told_apart"]) for row in content["rows"]] == [
-        (name, [0, 1], {"unseen_disjoint": 1.0, "unseen_same_verb": 0.0}) for name in ("plain", "better")
-    ]
-    assert [(each["arm"], each["reference"]) for each in content["comparisons"]] == [("better", "plain")]
-    assert content["num_scenes"] == {"seen": 3, "unseen": 41}
-    page = (made.path / "study.md").read_text()
-    assert page == study_page(content)
-    assert "| shipped | better | 500 | 1.70 | 2 |" in page
-    assert f"| shipped | better | 100 / {content['rows'][1]['unseen_carried_out']['mean']:.0f} |" in page
+# --- the runs ---------------------------------------------------------------------------------------------------------
 
 
 def test_runs_side_by_side_share_the_cores_unless_somebody_said_otherwise():
     """Otherwise their threads wait for each other, spinning: seconds a step instead of hundredths."""
-    code = "from flows.study import share_cores; share_cores(1000); import torch; print(torch.get_num_threads())"
+    code = "import benchmarks.objective.study as s, torch; s.share_cores(1000); print(torch.get_num_threads())"
     for said, expected in ({}, "1"), ({"OMP_NUM_THREADS": "3"}, "3"):
         environment = {name: each for name, each in os.environ.items() if name != "OMP_NUM_THREADS"} | said
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert done.stdout.split()[-1] == expected
 
 
-def test_only_the_first_seeds_are_asked_what_they_tell_apart_and_the_others_are_done_without(tmp_path):
-    request = StudyRequest(workspace=str(tmp_path), starts=("a=owner/name",), arms="finetuned", seeds=3)
-    nothing = Dataset(kitchen=None, segments=None, videos=None, frames=None, splits=None, shards=None)
-    asked = []
+def folders(tmp_path, asked):
+    """Return a `make` that notes what it is asked for and gives made-up folders."""
 
     def make(stage, label, config, **inputs):
-        asked.append((label, stage))
-        return None if stage == "told_apart" else tmp_path / stage
+        asked.append((stage, label, config))
+        return None if stage in ("kitchen", "segments", "told_apart") else tmp_path / stage / label
 
-    made = [make_run(request, study_job(request), nothing, run, make) for run in study_runs(request)]
-    labels = [label for label, stage in asked if stage == "told_apart"]
-    assert labels == ["lc-a-finetuned-0", "lc-a-finetuned-1"]
-    assert [each.is_done for each in made] == [False, False, True]
+    return make
+
+
+def test_a_run_is_a_main_job_of_its_objective_steps_and_seed_and_the_first_seeds_are_asked_what_they_tell_apart(
+    tmp_path,
+):
+    request = StudyRequest(workspace=str(tmp_path), starts=("a=owner/name",), arms="finetuned_x1.7", seeds=3)
+    asked = []
+    made = [make_run(request, run, folders(tmp_path, asked)) for run in study_runs(request)]
+    assert [sorted(each) for each in made] == [["editor", "told_apart", "verdicts"]] * 2 + [["editor", "verdicts"]]
+    editors = [(label, config.seed, config.num_steps) for stage, label, config in asked if stage == "editor"]
+    assert editors == [(f"lc-a-finetuned_x1.7-{seed}", seed, 510) for seed in range(3)]
+    assert all(
+        config.objective == arm("finetuned").objective and config.batch_size == 16
+        for stage, _, config in asked
+        if stage == "editor"
+    )
+    assert made[2]["verdicts"] == tmp_path / "verdicts" / "lc-a-finetuned_x1.7-2-editaction"
+    assert {label for stage, label, _ in asked if stage == "shards"} == {"study-lc"}
+
+
+def test_an_untouched_start_is_judged_and_nothing_is_trained_for_it(tmp_path):
+    request = StudyRequest(workspace=str(tmp_path), starts=("a=owner/name",), arms="untouched")
+    asked = []
+    (made,) = (make_run(request, run, folders(tmp_path, asked)) for run in study_runs(request))
+    assert made == {"told_apart": None, "verdicts": tmp_path / "verdicts" / "lc-a-untouched-0-start"}
+    assert "editor" not in {stage for stage, _, _ in asked}
+
+
+def test_the_tables_of_a_recorded_study_are_those_that_the_results_tell(capsys, monkeypatch):
+    """`benchmarks/results` keeps verdicts scene by scene and no tables; this is the command that makes them."""
+    monkeypatch.setattr(sys, "argv", ["tables", "hc_500_pairs_300_steps"])
+    tables.main()
+    page = capsys.readouterr().out
+    told = (Path(__file__).resolve().parents[2] / "RESULTS.md").read_text(encoding="utf-8")
+    for numbers in (
+        "37.6 (30.9 to 44.2) | 25.5 (19.9 to 31.2) | 35.5 (30.0 to 41.1)",
+        "29.3 (22.2 to 36.4) | 20.6 (15.9 to 25.3) | 34.7 (29.6 to 39.9)",
+        "-24.9 (-30.6 to -19.2), p < 0.001, apart | -10.3 (-14.9 to -5.8), p < 0.001, apart",
+    ):
+        assert numbers in page
+        assert numbers in told
+    monkeypatch.setattr(sys, "argv", ["tables", "hc_500_pairs_300_steps", "--json"])
+    tables.main()
+    (content,) = json.loads(capsys.readouterr().out).values()
+    assert content["num_scenes"] == {"seen": 150, "unseen": 300}
+    with pytest.raises(ValueError, match="there are hc_500_pairs_300_steps, "):
+        tables.recorded_content("hc_1_pairs_2_steps")
+
+
+def test_what_is_kept_of_the_study_of_all_verbs_is_what_the_results_tell():
+    root = Path(__file__).resolve().parents[2]
+    kept = json.loads((root / "benchmarks/results/objective_all_verbs.json").read_text(encoding="utf-8"))
+    told = (root / "RESULTS.md").read_text(encoding="utf-8")
+    assert len(kept["rows"]) == 4
+    for row in kept["rows"]:
+        names = ("seen_carried_out", "unseen_carried_out", "unseen_kept")
+        assert " | ".join(tables.share(row[name]) for name in names) in told

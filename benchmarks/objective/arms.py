@@ -14,7 +14,7 @@ from modeling.presets import editaction, fine_tuned
 STEPS = 300
 """Steps of the budget "steps"."""
 STATIC_COST, ACTION_COST, REG_COST = 1.0, 0.7, 0.4
-"""CPU seconds of a step's parts over those of L_static, as `python -m benchmarks.objective --costs` measures them.
+"""CPU seconds of a step's parts over those of L_static, as `python -m benchmarks.objective.run --costs` measures them.
 
 L_action is a second forward and backward pass, L_reg a forward pass. Counted in passes they would be 1 and a third; a
 doubled batch is cheaper than that on a CPU. What freezing attn2 saves (0.4 %) is not counted.
@@ -25,7 +25,7 @@ COSTS: dict[Budget, float] = {
     "action": STATIC_COST + ACTION_COST,
     "all": STATIC_COST + ACTION_COST + REG_COST,
 }
-"""What the step costs that a budget of compute pays for as many of as there are steps."""
+"""Cost of one reference step; a budget of compute pays for as many of them as the budget "steps" has steps."""
 Role = Literal["main", "ablation", "sweep", "search"]
 
 
