@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from transformers import TimesformerForVideoClassification
 
 from evaluation.classifier.clips import NUM_FRAMES, Clip, pair_clip, squash
@@ -20,6 +19,7 @@ from evaluation.metrics.action_accuracy import UNKNOWN, label_indices, predict
 from modeling.atomic import atomic_folder, write_json
 from modeling.data.images import Picture
 from modeling.data.loader import Examples
+from modeling.editors.instruct_pix2pix import pick_device
 from tasks.artifacts.artifact import MANIFEST, Artifact, Record
 from tasks.artifacts.keyed_hash import hash_rank
 from tasks.artifacts.stage import stage
@@ -144,17 +144,10 @@ def train_model(
     def on_epoch(num_done: int, loss: float) -> None:
         work.progress(num_videos + num_done, num_videos + config.num_epochs)
 
-    model.to(torch.device(torch_device(work.options.device)))
+    model.to(pick_device(work.options.device))
     losses = train(model, clips, recipe, work.path / CHECKPOINT, on_epoch)
     work.facts["loss_by_epoch"] = [round(loss, 4) for loss in losses]
     return model
-
-
-def torch_device(name: str) -> str:
-    """Return the torch device of RunOptions: auto takes a GPU when there is one."""
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def how_of_pairs(shards: Artifact) -> How:
@@ -176,6 +169,11 @@ def classifier(work: Work, config: ClassifierConfig, *, videos: Artifact, shards
     if not used:
         raise ValueError("classifier: no clip of the training segments could be read; see the videos stage's records.")
     labels = sorted({segment.row["verb"] for segment in used})
+    if len(labels) == 1:
+        work.warn(
+            f"There is one action only ({labels[0]}): the classifier has one class, so that action accuracy is 100 % "
+            "whatever an edit shows. Read the other figures."
+        )
     pairs = Pairs(shards, config.size_px)
     with fixed_threads(NUM_THREADS):
         model = train_model(work, used, labels, pairs, config)

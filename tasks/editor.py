@@ -156,6 +156,8 @@ def follow(work: Work, training: "subprocess.Popen[str]", num_steps: int) -> dic
     assert training.stdout is not None
     for line in training.stdout:
         told = parse_progress(line)
+        if told.get("phase") == "warnings" and told.get("messages"):
+            work.warn(*told["messages"])
         if told.get("phase") == "train":
             latest = told
             work.progress(int(told["step"]), num_steps, note_of(told))

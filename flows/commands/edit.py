@@ -54,6 +54,7 @@ def edit(editor: str, image: str, instruction: str | None, out: str, seeds: tupl
             seeds=seeds,
             sampling=sampling,
             on_progress=on_progress,
+            on_warning=lambda text: click.echo(f"editaction: warning: {text}", err=True),
             **options,
         )
     counts = Counter(outcome.status for outcome in outcomes)

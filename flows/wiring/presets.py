@@ -12,6 +12,7 @@ from typing import Any
 
 from flows.wiring.settings import dotted_settings, with_settings
 from modeling.config import ObjectiveConfig, SamplingConfig, TrainConfig
+from modeling.small_editor.shipped import STARTING_EDITOR, named_start
 from tasks.config import (
     ClassifierConfig,
     DatasetConfig,
@@ -28,8 +29,6 @@ from tasks.config import (
 
 INSTRUCT_PIX2PIX = "timbrooks/instruct-pix2pix"
 """Hub id of the paper's start."""
-STARTING_EDITOR = Path(__file__).resolve().parents[2] / "modeling" / "starting_editor"
-"""The kitchen's stand-in for it, which comes with the project."""
 
 KITCHEN_NOTE = (
     "The demo departs from the paper's values where its small world asks for it. The starting editor predicts v, since "
@@ -166,7 +165,11 @@ def preset(name: str) -> RunConfig:
 
 
 def with_start(config: RunConfig, start: str) -> RunConfig:
-    """Let training begin from `start`; a small one (a folder whose pictures are below 256 px) also sets the sizes."""
+    """Let training begin from `start` (`small`: the shipped editor).
+
+    A small one (a folder whose pictures are below 256 px) also sets the sizes.
+    """
+    start = named_start(start)
     config = replace(config, start=start)
     side = picture_side(Path(start))
     if side is None or side >= 256 or config.kitchen is not None:
@@ -192,6 +195,7 @@ def with_recorded(config: RunConfig, frames: Mapping[str, Any], shards: Mapping[
 
 def sampling_for(editor: str) -> SamplingConfig:
     """Return how to sample from an editor: the paper's way, or the demo's for a small one."""
+    editor = named_start(editor)
     side = picture_side(Path(editor)) or picture_side(Path(editor) / "pipeline")
     if side is None or side >= 256:
         return SamplingConfig()

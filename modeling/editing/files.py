@@ -7,6 +7,7 @@ repeated call skips what is there already and refuses to write over anything els
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,12 @@ from modeling.config import SamplingConfig
 from modeling.data.images import Picture, encode_png, read_note, restore_aspect
 from modeling.editing.requests import EditRequest, plan_requests
 from modeling.editors.instruct_pix2pix import Editor, default_batch_size
+from modeling.editors.tokens import cut_texts, shown
+from modeling.small_editor.foreign import NUM_LOOKED_AT, foreign_pictures
+from modeling.small_editor.shipped import named_start
+
+MAX_WARNINGS = 3
+"""Instructions that are cut which are named one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +52,7 @@ def edit_files(
     batch_size: int | None = None,
     compile: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
+    on_warning: Callable[[str], None] | None = None,
 ) -> list[EditOutcome]:
     """Edit a picture, a folder, the rows of a CSV or shards; return one outcome a request, in their order.
 
@@ -52,6 +60,7 @@ def edit_files(
     the editor's own. `keep_aspect`: stretch edits back to their pictures' aspect ratio; else they are squares.
     `batch_size` pictures are edited at a time; `compile` makes the first batch slow and the others fast. Neither
     changes an edit by more than rounding, so neither makes it another edit.
+    `on_warning` hears of instructions that are cut and of pictures that are none for this editor.
     ValueError when nothing can be done at all; a picture that cannot be read fails alone, unless it is the only one.
     """
     requests = plan_requests(Path(image), instruction, Path(out), seeds)
@@ -59,6 +68,14 @@ def edit_files(
         raise ValueError(f"{requests[0].image}: there is no such picture.")
     location = editor_folder(editor)
     loaded = Editor.load(location, device)
+    if not loaded.sees_pictures:
+        raise ValueError(
+            f"{editor} is text-to-image: its U-Net takes no picture, so every picture would give the same edit. "
+            "Train an editor from it first (editaction run --start), or give an InstructPix2Pix pipeline."
+        )
+    for warning in _warnings(loaded, requests):
+        if on_warning is not None:
+            on_warning(warning)
     recipe = _Recipe(
         config=replace(sampling or SamplingConfig(), size_px=size_px or native_size_px(loaded)),
         editor_stamp=_editor_stamp(location),
@@ -80,6 +97,7 @@ def edit_files(
 
 def editor_folder(editor: str | Path) -> str:
     """Return where the pipeline lies: `pipeline/` of an editor artifact, else what was given; ValueError for a typo."""
+    editor = named_start(str(editor))
     path = Path(editor)
     if (path / "pipeline" / "model_index.json").is_file():
         return str((path / "pipeline").resolve())
@@ -88,6 +106,22 @@ def editor_folder(editor: str | Path) -> str:
     if path.exists() or len(path.parts) != 2 or str(editor).startswith((".", "/", "~")):
         raise ValueError(f"Editor {editor}: no pipeline there. Give a folder with model_index.json, or a hub id.")
     return str(editor)
+
+
+def _warnings(editor: Editor, requests: Sequence[EditRequest]) -> list[str]:
+    """Return what a person should know of these requests before they are edited."""
+    cut = cut_texts(editor.tokenizer, [request.instruction for request in requests])
+    found = [
+        f"Instruction {shown(text)} is longer than the text encoder reads: {shown(end)} is cut off and has no effect."
+        for text, end in list(cut.items())[:MAX_WARNINGS]
+    ]
+    if len(cut) > MAX_WARNINGS:
+        found.append(f"{len(cut):,} instructions are cut off in all.")
+    pictures = []
+    for request in requests[:NUM_LOOKED_AT]:
+        with suppress(ValueError, OSError):  # told when it is this picture's turn
+            pictures.append(request.read())
+    return [each for each in (foreign_pictures(editor, pictures), *found) if each]
 
 
 def native_size_px(editor: Editor) -> int:

@@ -21,6 +21,7 @@ from modeling.config import SamplingConfig
 from modeling.data.images import Picture, squash, to_tensor, to_uint8
 from modeling.diffusion.sampling import Conditions, make_scheduler, sample
 from modeling.editors.interface import NotFinite, check_lengths, no_pictures
+from modeling.editors.tokens import write_vocabulary
 from modeling.editors.widening import widen_input
 
 OWN_MODULE = "modeling.autoencoder"
@@ -37,10 +38,19 @@ def loading() -> threading.Lock:
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the torch device of that name; auto takes a GPU when there is one."""
-    if name != "auto":
-        return torch.device(name)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Return the torch device of that name; auto takes a GPU when there is one. ValueError for one that is not here."""
+    has_gpu = torch.cuda.is_available()
+    if name == "auto":
+        return torch.device("cuda" if has_gpu else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        here = ", ".join(f"cuda:{place}" for place in range(torch.cuda.device_count())) if has_gpu else "no GPU"
+        raise ValueError(
+            f"Device {name!r} cannot be used here: torch {torch.__version__} sees {here}. Take --device auto or cpu."
+        ) from error
+    return device
 
 
 def default_batch_size(size_px: int) -> int:
@@ -71,6 +81,8 @@ class Editor:
 
     def _fit_input(self) -> None:
         """Make the U-Net's input fit what it is used for."""
+        self.sees_pictures = self.unet.conv_in.in_channels != self.num_latent_channels
+        """False: text-to-image, whose input is widened; until it is trained it ignores the picture."""
         widen_input(self.unet, num_latent_channels=self.num_latent_channels)
 
     @property
@@ -206,6 +218,7 @@ class Editor:
             requires_safety_checker=False,
         )
         pipeline.save_pretrained(folder, safe_serialization=True)
+        write_vocabulary(folder / "tokenizer")
         forget_origin(folder)
 
 

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +18,7 @@ from modeling.config import TrainConfig
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import OWN_MODULE, Editor, forget_origin, pick_device
 from modeling.objective.kindred_negatives import make_sampler
+from modeling.runs.beforehand import warnings_before
 from modeling.runs.model_card import model_card
 from modeling.runs.saver import Saver
 from modeling.runs.sight import Sight
@@ -27,6 +30,9 @@ from modeling.training.batches import Batches
 from modeling.training.latents import CacheMode, embed_texts, latent_source
 from modeling.training.ranks import Ranks
 from modeling.training.trainer import Trainer
+
+WARNINGS = "warnings"
+"""Phase of the line that says, before the first step, what will go badly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +93,8 @@ def fine_tune(
     ranks = ranks or Ranks(device=pick_device(options.device))
     examples = Examples(shards)
     editor = Editor.load(start, str(ranks.device))
+    if ranks.is_first:
+        tell_warnings(warnings_before(config, examples, editor), watcher)
     saver = Saver(out, run_digest(config, editor, examples), ranks, options.keep_checkpoints)
     trainer = make_trainer(editor, config, options, ranks)
     num_steps_done = saver.begin(trainer) if options.take is None else saver.take(trainer, options.take)
@@ -110,6 +118,14 @@ def fine_tune(
         own_autoencoder=type(editor.vae).__module__ == OWN_MODULE,
     )
     save_editor(trainer, editor, out / (options.take or ""), card)
+
+
+def tell_warnings(messages: Sequence[str], watcher: Watcher) -> None:
+    """Say before the first step what will go badly: to whoever started the run, and in its log."""
+    if messages:
+        watcher.say(WARNINGS, messages=list(messages))
+        with suppress(OSError):
+            print(*(f"warning: {message}" for message in messages), sep="\n", file=sys.stderr, flush=True)
 
 
 def run_digest(config: TrainConfig, editor: Editor, examples: Examples) -> str:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,15 @@ class Work:
         """Tell whoever watches that `done` of `total` items are finished; the note says how it goes."""
         if self._on_progress is not None:
             self._on_progress(done, total, note)
+
+    def warn(self, *messages: str) -> None:
+        """Say at once what will go badly, and keep it for the manifest and the report; each sentence once."""
+        known = self.facts.setdefault("warnings", [])
+        for message in messages:
+            if message not in known:
+                known.append(message)
+                with suppress(OSError):  # of a reader who is gone
+                    print(f"{self.stage}: warning: {message}", file=sys.stderr, flush=True)
 
     def offer_for_reuse(self, artifact_path: Path) -> None:
         """Let items of an older artifact of this stage stand in for equal ones (same id, same item key).

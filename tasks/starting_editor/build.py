@@ -21,6 +21,7 @@ from evaluation.kitchen.actions import fixed_view
 from evaluation.kitchen.static_edits import StaticEdit, sample_static_edit
 from evaluation.kitchen.words import WORDS
 from modeling.atomic import atomic_folder, write_json
+from modeling.editors.tokens import write_vocabulary
 from modeling.small_editor.pipeline import BETA_END, SmallSizes, assemble, build_scheduler
 from modeling.small_editor.pretrain import Learner, PretrainConfig, Pretraining, averaged, pretrain
 from tasks.artifacts.processes import num_workers
@@ -117,6 +118,7 @@ def save_half(pipeline: StableDiffusionInstructPix2PixPipeline, learner: Learner
         copy.deepcopy(learner.unet).half(),
     )
     parts.save_pretrained(folder)
+    write_vocabulary(folder / "tokenizer")
 
 
 class Selection:

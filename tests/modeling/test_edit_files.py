@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from flows.commands.cli import cli
@@ -212,3 +213,27 @@ def test_a_bad_csv_is_refused_with_its_row(rows, message, photos, tmp_path):
 def test_edits_never_replace_their_own_sources(photos):
     with pytest.raises(ValueError, match="would be written over"):
         plan_requests(photos, "take cup", photos, [0])
+
+
+def test_a_text_to_image_pipeline_is_refused_as_an_editor(photos, tmp_path):
+    tiny_pipeline(in_channels=4).save_pretrained(tmp_path / "sd")
+    with pytest.raises(ValueError, match="takes no picture, so every picture would give the same edit"):
+        edit(tmp_path / "sd", photos, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_cut_off_an_instruction_is_said_on_stderr(editor, photos, tmp_path):
+    long = "take the cup from the table and then put the plate on the left table and close the cupboard"
+    arguments = ["edit", "--editor", str(editor), "--image", str(photos / "a.png"), "--out", str(tmp_path / "o.png")]
+    result = CliRunner().invoke(cli, [*arguments, "--instruction", long, "--device", "cpu", "--steps", "1"])
+    assert result.exit_code == 0
+    assert "longer than the text encoder reads" in result.stderr
+    assert "close the cupboard" in result.stderr
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:7", "gpu"])
+def test_a_device_that_is_not_here_is_a_line_before_any_work(device, editor, photos, tmp_path):
+    if device != "gpu" and torch.cuda.is_available():
+        pytest.skip("this machine has them")
+    with pytest.raises(ValueError, match=rf"Device '{device}' cannot be used here: .*--device auto or cpu"):
+        edit_files(editor=editor, image=photos, instruction="take cup", out=tmp_path / "out", device=device)

@@ -1,0 +1,90 @@
+"""Config + examples + start -> sentences about what will go badly, said before the first step.
+
+Nothing here stops a run: what is wrong for sure is refused elsewhere. The sentences depend on config, start and data
+alone, so that a run taken up again says the same.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from modeling.config import TrainConfig
+from modeling.data.loader import Examples
+from modeling.editors.instruct_pix2pix import Editor
+from modeling.editors.tokens import cut_texts, shown
+from modeling.objective.kindred_negatives import make_sampler
+from modeling.objective.negatives import NegativeSampler
+from modeling.small_editor.foreign import NUM_LOOKED_AT, foreign_pictures
+
+MAX_EPOCHS = 100
+"""Passes over the examples above which a run is warned about. The paper's: 19 to 27 of its 24 000 to 34 000 pairs."""
+
+
+def warnings_before(config: TrainConfig, examples: Examples, editor: Editor) -> list[str]:
+    """Return what a person should know before this run, in the order of weight."""
+    sampler = make_sampler(examples, editor.tokenizer, config.objective.negatives)
+    pictures = [examples[number].source_image for number in range(min(NUM_LOOKED_AT, len(examples)))]
+    found = [
+        foreign_pictures(editor, pictures),
+        no_contrast(config, sampler),
+        one_verb(examples.column("verb")),
+        many_epochs(config, len(examples)),
+        cut_instructions(examples.instructions, cut_texts(editor.tokenizer, sampler.unique)),
+    ]
+    return [each for each in found if each]
+
+
+def no_contrast(config: TrainConfig, sampler: NegativeSampler) -> str:
+    """Say how many examples have no other instruction, so that L_action is 0 for them."""
+    if not config.objective.lambda_action:
+        return ""
+    num_examples = len(sampler.number_of_example)
+    num_alone = sum(sampler.pool(int(each))[1] == 0 for each in sampler.number_of_example)
+    if not num_alone:
+        return ""
+    if num_alone == num_examples:
+        return (
+            f"All {num_examples:,} training instructions are equal ({sampler.unique[0]!r}): there is no other one to "
+            "contrast with, L_action is 0 throughout, and the editor learns this one edit whatever it is told."
+        )
+    return f"{num_alone:,} of {num_examples:,} training examples have no other instruction: L_action is 0 for them."
+
+
+def one_verb(verbs: Sequence[str]) -> str:
+    """Say that there is one class of actions only."""
+    known = {verb.strip().lower() for verb in verbs} - {""}
+    if len(known) != 1:
+        return ""
+    return (
+        f"All {len(verbs):,} training examples have one verb ({known.pop()}): a classifier of actions has one class "
+        "then, and its accuracy of 100 % says nothing."
+    )
+
+
+def epochs_of(config: TrainConfig, num_examples: int) -> float:
+    """Return how often each example is seen."""
+    return config.num_steps * config.batch_size / max(1, num_examples)
+
+
+def many_epochs(config: TrainConfig, num_examples: int) -> str:
+    """Say that each example is seen very often, and what would be fewer steps."""
+    epochs = epochs_of(config, num_examples)
+    if epochs <= MAX_EPOCHS:
+        return ""
+    enough = max(1, round(MAX_EPOCHS * num_examples / config.batch_size))
+    return (
+        f"{config.num_steps:,} steps of {config.batch_size} see each of {num_examples:,} training pairs {epochs:,.0f} "
+        f"times; above {MAX_EPOCHS} an editor may learn them by heart. Fewer steps: --set editor.num_steps={enough} "
+        f"({MAX_EPOCHS} times). --validate-every with held-out pairs (--set splits.num_validation=20) shows when it "
+        "stops getting better."
+    )
+
+
+def cut_instructions(instructions: Sequence[str], cut: Mapping[str, str]) -> str:
+    """Count the examples whose instruction is longer than the text encoder reads, and show one."""
+    if not cut:
+        return ""
+    count = sum(text in cut for text in instructions)
+    text, end = max(cut.items(), key=lambda item: len(item[0]))
+    return (
+        f"{count:,} of {len(instructions):,} training instructions are longer than the text encoder reads "
+        f"(instruction_too_long): what follows is cut off. Of {shown(text)} it never reads {shown(end)}."
+    )
