@@ -16,6 +16,8 @@ from modeling.data.images import encode_png
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import Editor
 from tasks.artifacts.artifact import Artifact, Input, Record, digest_of, editor_location
+from tasks.artifacts.failures import failed
+from tasks.artifacts.map_items import Failure, guarded
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import EditsConfig
@@ -91,6 +93,35 @@ def edit_batch(
     return names
 
 
+def _finish_batch(
+    work: Work,
+    editor: Editor,
+    batch: Batch,
+    examples: list[Example],
+    config: SamplingConfig,
+    tell: Callable[[int, int], None],
+    key: str,
+) -> None:
+    """Edit a batch and record it; where it fails, its pictures are edited one by one, each with its own outcome."""
+
+    def edit(part: list[Example]) -> list[str]:
+        return edit_batch(work, editor, batch, part, config, tell)
+
+    names = guarded(edit, examples)
+    if not isinstance(names, Failure):
+        work.finish_item(batch.name, key, kept=_records(batch), files=names)
+        return
+    kept, rejected = [], []
+    for record, example in zip(_records(batch), examples, strict=True):
+        alone = guarded(edit, [example])
+        if isinstance(alone, Failure):
+            why = failed(alone.reason, f"{example.segment_id}: {alone.message}", transient=alone.transient)
+            rejected.append({name: value for name, value in record.items() if name != "image"} | why)
+        else:
+            kept.append(record)
+    work.finish_item(batch.name, key, kept=kept, rejected=rejected, files=[record["image"] for record in kept])
+
+
 def _file_name(seed: int, segment_id: str) -> str:
     return f"{seed}/{segment_id}.png"
 
@@ -127,8 +158,7 @@ def edits(work: Work, config: EditsConfig, *, editor: Input, shards: Artifact) -
         if not work.item_done(batch.name, key):
             (work.path / str(batch.seed)).mkdir(exist_ok=True)
             tell = partial(_tell, work, done, total)
-            names = edit_batch(work, lazy.loaded, batch, examples, config.sampling, tell)
-            work.finish_item(batch.name, key, kept=_records(batch), files=names)
+            _finish_batch(work, lazy.loaded, batch, examples, config.sampling, tell, key)
         done += len(batch.rows)
     work.progress(total, total)
     kept, rejected = work.collect()

@@ -3,12 +3,11 @@
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
 
 from tasks.annotations.segment import Segment
 from tasks.artifacts.artifact import Artifact, digest_of
-from tasks.artifacts.stage import process_pool, stage
+from tasks.artifacts.map_items import CRASHED, Failure, map_items
+from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import FramesConfig
 from tasks.cutting.outside import facts_of
@@ -19,6 +18,7 @@ from tasks.fetching.video_files import video_paths
 from tasks.stages import STAGES
 from tasks.video.decoding import decoder_settings
 
+DECODER_CRASHED = "decoder_crashed"
 MISSING = "no file of this name in the videos' folder"
 
 
@@ -37,33 +37,19 @@ def item_key(fingerprint: str, segments: tuple[Segment, ...], config: FramesConf
     return digest_of({"fingerprint": fingerprint, "segments": plain, "config": vars(config), "version": version})
 
 
-def cut_videos(jobs: list[VideoJob], workers: int) -> Iterator[tuple[VideoJob, VideoPairs]]:
-    """Cut videos in parallel, the largest first; yield each as it is finished.
-
-    A file that crashes the decoder takes the whole pool with it, so what is unfinished then is cut one by one.
-    """
-    waiting = sorted(jobs, key=lambda job: -size_of(job.path))
-    if not waiting:
-        return
-    with process_pool(min(workers, len(waiting)) if workers else 0) as pool:
-        futures = {pool.submit(cut_video, job): job for job in waiting}
-        try:
-            for future in as_completed(list(futures)):
-                job = futures.pop(future)  # or every video's records would stay in memory until the last is cut
-                pairs = future.result()
-                waiting.remove(job)
-                yield job, pairs
-        except BrokenProcessPool:
-            pass
-    for job in waiting:
-        with process_pool(1) as pool:
-            try:
-                pairs = pool.submit(cut_video, job).result()
-            except BrokenProcessPool:
-                shutil.rmtree(picture_folder(job), ignore_errors=True)
-                message = f"{job.path.name}: the decoder crashed on this file."
-                pairs = all_failed(job.segments, "decoder_crashed", message)
-        yield job, pairs
+def cut_videos(
+    jobs: list[VideoJob], workers: int, limit_s: float = float("inf")
+) -> Iterator[tuple[VideoJob, VideoPairs]]:
+    """Cut videos in parallel, the largest first; yield each as it is finished. Whatever a video does fails it alone."""
+    largest_first = sorted(jobs, key=lambda job: -size_of(job.path))
+    for job, pairs in map_items(cut_video, largest_first, workers=workers, limit_s=limit_s):
+        if isinstance(pairs, Failure):
+            shutil.rmtree(picture_folder(job), ignore_errors=True)
+            reason = DECODER_CRASHED if pairs.reason == CRASHED else pairs.reason
+            message = f"{job.path.name}: {pairs.message}."
+            yield job, all_failed(job.segments, reason, message, transient=pairs.transient)
+        else:
+            yield job, pairs
 
 
 @stage
@@ -95,7 +81,7 @@ def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Arti
         jobs.append(job)
     work.progress(num_done, len(by_video))
     fetched: Counter[str] = Counter()
-    for job, pairs in cut_videos(jobs, work.options.workers):
+    for job, pairs in cut_videos(jobs, work.options.workers, work.options.item_limit_s):
         key = keys[job.video_id]
         work.finish_item(job.video_id, key, kept=pairs.kept, rejected=pairs.rejected, files=pairs.files)
         fetched.update(fetched_counts(pairs))

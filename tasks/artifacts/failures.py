@@ -41,6 +41,11 @@ def reason_of(error: BaseException) -> str:
     return own if isinstance(own, str) and own.isidentifier() else type(error).__name__
 
 
+def may_pass(error: BaseException) -> bool:
+    """Tell whether an error may pass by itself: memory was short, a server was away."""
+    return isinstance(error, MemoryError | ConnectionError) or getattr(error, TRANSIENT, False) is True
+
+
 def message_of(error: BaseException) -> str:
     """Return class and first line of an error."""
     text = str(error).strip()

@@ -19,7 +19,7 @@ def num_workers(requested: int) -> int:
     return requested or len(os.sched_getaffinity(0))
 
 
-def _start_worker() -> None:
+def start_worker() -> None:
     """Set up a pool's worker: Ctrl-C is the parent's to handle, and a dead parent ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
@@ -33,7 +33,7 @@ def process_pool(requested: int) -> Iterator[ProcessPoolExecutor]:
     pool = ProcessPoolExecutor(
         max_workers=num_workers(requested),
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
+        initializer=start_worker,
     )
     try:
         yield pool

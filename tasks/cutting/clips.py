@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from evaluation.classifier.clips import NUM_FRAMES, Clip, frame_positions, squash
 from modeling.atomic import atomic_file
 from tasks.artifacts.artifact import Artifact, Record, digest_of
-from tasks.artifacts.processes import process_pool
+from tasks.artifacts.failures import failed
+from tasks.artifacts.map_items import Failure, map_items
 from tasks.artifacts.work import Work
 from tasks.config import ClassifierConfig
 from tasks.fetching.opening import VideoPlace, readable
@@ -70,7 +71,7 @@ def moments_of(start_s: float, stop_s: float, per_part: int) -> list[float]:
 def cut_clips(task: VideoSegments) -> list[str | None]:
     """Write a video's frames and their index; return for each segment None, or why it could not be read.
 
-    Nothing is written when none could. FetchError when a remote video stops coming: the stage ends and goes on later.
+    Nothing is written when none could. FetchError when a remote video stops coming.
     """
     moments = [Moment(time_s=time) for span in task.spans_s for time in moments_of(*span, task.moments_per_part)]
     try:
@@ -163,16 +164,29 @@ def cut_all(
         key = digest_of([fingerprints[video_id], cut.spans_s, cut.size_px, cut.moments_per_part, vars(how)])
         if not work.item_done(video_id, key):
             waiting[video_id] = cut, key
-    with process_pool(work.options.workers) as pool:
-        results = pool.map(cut_clips, [cut for cut, _ in waiting.values()])
-        for done, ((video_id, (_, key)), errors) in enumerate(zip(waiting.items(), results, strict=True)):
-            _finish_video(work, video_id, key, by_video[video_id], errors)
-            work.progress(len(by_video) - len(waiting) + done + 1, len(by_video) + config.num_epochs)
+    video_of = {cut.target: video_id for video_id, (cut, _) in waiting.items()}
+    cuts, options = [cut for cut, _ in waiting.values()], work.options
+    results = map_items(cut_clips, cuts, workers=options.workers, limit_s=options.item_limit_s)
+    for done, (cut, errors) in enumerate(results, start=1):
+        video_id = video_of[cut.target]
+        rows, key = by_video[video_id], waiting[video_id][1]
+        if isinstance(errors, Failure):
+            _fail_video(work, video_id, key, rows, errors)
+        else:
+            _finish_video(work, video_id, key, rows, errors)
+        work.progress(len(by_video) - len(waiting) + done, len(by_video) + config.num_epochs)
     return _open_clips(work, by_video)
 
 
 def _target(work: Work, video_id: str) -> Path:
     return work.path / CLIPS / digest_of(video_id)[:24]
+
+
+def _fail_video(work: Work, video_id: str, key: str, rows: list[Record], why: Failure) -> None:
+    for file in (frames_file(_target(work, video_id)), index_file(_target(work, video_id))):
+        file.unlink(missing_ok=True)
+    columns = failed(why.reason, f"{video_id}: {why.message}.", transient=why.transient)
+    work.finish_item(video_id, key, rejected=[{"segment_id": row["segment_id"]} | columns for row in rows])
 
 
 def _finish_video(work: Work, video_id: str, key: str, rows: list[Record], errors: list[str | None]) -> None:

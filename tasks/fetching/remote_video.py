@@ -9,6 +9,9 @@ from tasks.config import Patience
 class FetchError(ValueError):
     """Something cannot be had from a server; `reason` is the word that is counted."""
 
+    transient = True
+    """A server may say something else next time, and nothing here tells when."""
+
     def __init__(self, reason: str, message: str):
         super().__init__(message)
         self.reason = reason

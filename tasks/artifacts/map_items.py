@@ -1,0 +1,218 @@
+"""A function over a stage's items in worker processes: each item gives a result or a Failure, and harms no other.
+
+Whatever an item does is its own failure: an exception, a crash, being killed, standing still. The process is then
+replaced and the next item goes on. What no item can be blamed for (failures.ends_the_run) is raised here.
+"""
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from tasks.artifacts.failures import ends_the_run, may_pass, message_of, reason_of
+from tasks.artifacts.processes import num_workers, start_worker
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+LOOK_EVERY_S = 1.0
+"""Between two looks at processes that say nothing."""
+STOPPED_LOOKS = 30
+"""So many looks in a row find a process stopped (SIGSTOP), while we run: nobody will let it go on."""
+START_TRIES = 3
+"""So many processes in a row that end before they are ready mean that none can be started."""
+CRASHED, KILLED, TIMED_OUT = "crashed", "killed", "timed_out"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What became of an item that gave no result."""
+
+    reason: str
+    """The word that is counted: an error's own, its class, or crashed, killed, timed_out."""
+    message: str
+    """In words, for a person."""
+    transient: bool = False
+    """Another attempt may go better though nothing was changed."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Failure":
+        """Return an exception as a failure."""
+        return cls(reason_of(error), message_of(error), may_pass(error))
+
+
+def guarded(function: Callable[[Item], Result], item: Item) -> Result | Failure:
+    """Return the function's result, or its exception as a Failure; what is no item's fault is raised."""
+    try:
+        return function(item)
+    except BaseException as error:
+        if ends_the_run(error):
+            raise
+        return Failure.of(error)
+
+
+def map_items(
+    function: Callable[[Item], Result], items: Sequence[Item], *, workers: int = 0, limit_s: float = float("inf")
+) -> Iterator[tuple[Item, Result | Failure]]:
+    """Yield each item with its result or failure, as they are finished; begun in the order given.
+
+    `workers`: processes at once, 0 for one a core. `limit_s`: seconds that an item may take.
+    """
+    if not items:
+        return
+    pool = _Pool(function, limit_s)
+    waiting = list(reversed(items))
+    try:
+        pool.size = min(num_workers(workers), len(items))
+        while waiting or pool.num_busy:
+            pool.fill(len(waiting))
+            for worker in pool.ready():
+                if waiting:
+                    worker.give(waiting.pop())
+            yield from pool.finished()
+    finally:
+        pool.end()
+
+
+class _Worker(Generic[Item]):
+    """A process, and what it works on."""
+
+    def __init__(self, function: Callable[[Item], Any]):
+        context = multiprocessing.get_context("spawn")  # nothing forked from a threaded parent
+        self.pipe, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(target=_work, args=(function, theirs), daemon=False)
+        self.process.start()
+        theirs.close()
+        self.is_ready = False
+        self.items: list[Item] = []
+        """The item at work, if any."""
+        self.since = 0.0
+        self.looks_stopped = 0
+
+    def give(self, item: Item) -> None:
+        """Let it work on `item`."""
+        self.items, self.since, self.looks_stopped = [item], time.monotonic(), 0
+        with suppress(BrokenPipeError, ConnectionResetError):  # it is dead: seen at its pipe's end
+            self.pipe.send(item)
+
+    def kill(self) -> None:
+        """End it now."""
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+    def looks_stuck(self, limit_s: float) -> str | None:
+        """Return how its item has stood still for too long, None where it has not."""
+        self.looks_stopped = self.looks_stopped + 1 if _is_stopped(self.process.pid) else 0
+        if time.monotonic() - self.since > limit_s:
+            return f"took more than {limit_s:g} s"
+        return "its process stood stopped" if self.looks_stopped >= STOPPED_LOOKS else None
+
+
+class _Pool(Generic[Item, Result]):
+    """The processes of one `map_items`."""
+
+    def __init__(self, function: Callable[[Item], Result], limit_s: float):
+        self.function = function
+        self.limit_s = limit_s
+        self.workers: list[_Worker[Item]] = []
+        self.failed_starts = 0
+        self.size = 0
+        """Processes that shall be there while there is work for them."""
+        self._looked_at = time.monotonic()
+
+    @property
+    def num_busy(self) -> int:
+        return sum(bool(worker.items) for worker in self.workers)
+
+    def ready(self) -> list[_Worker[Item]]:
+        return [worker for worker in self.workers if worker.is_ready and not worker.items]
+
+    def finished(self) -> Iterator[tuple[Item, Result | Failure]]:
+        """Wait a moment; yield what is finished, or failed with its process."""
+        said: Any = wait([worker.pipe for worker in self.workers], timeout=LOOK_EVERY_S)
+        for worker in [worker for worker in self.workers if worker.pipe in said]:
+            try:
+                kind, value = worker.pipe.recv()
+            except (EOFError, OSError):
+                yield from self._ended(worker)
+                continue
+            if kind == "ready":
+                worker.is_ready, self.failed_starts = True, 0
+            elif kind == "raise":
+                raise value
+            else:
+                yield worker.items.pop(), value
+        yield from self._stuck()
+
+    def _ended(self, worker: _Worker[Item]) -> Iterator[tuple[Item, Failure]]:
+        worker.process.join()
+        status = worker.process.exitcode or 0
+        self._drop(worker)
+        if worker.items:
+            yield worker.items.pop(), _death(status)
+            return
+        self.failed_starts += 1
+        if self.failed_starts >= START_TRIES:
+            raise OSError(f"No worker process can be started: they end with status {status} before they work.")
+
+    def _stuck(self) -> Iterator[tuple[Item, Failure]]:
+        if time.monotonic() - self._looked_at < LOOK_EVERY_S:
+            return
+        self._looked_at = time.monotonic()
+        for worker in [worker for worker in self.workers if worker.items]:
+            if (how := worker.looks_stuck(self.limit_s)) is not None:
+                self._drop(worker)
+                yield worker.items.pop(), Failure(TIMED_OUT, f"{how}; the process was ended")
+
+    def fill(self, num_waiting: int) -> None:
+        """Start processes, also for those that ended, as far as there is work for them."""
+        while len(self.workers) < min(self.size, self.num_busy + num_waiting):
+            self.workers.append(_Worker(self.function))
+
+    def _drop(self, worker: _Worker[Item]) -> None:
+        self.workers.remove(worker)
+        worker.kill()
+
+    def end(self) -> None:
+        for worker in self.workers:
+            worker.process.kill()
+        for worker in self.workers:
+            worker.kill()
+
+
+def _death(status: int) -> Failure:
+    if status == -signal.SIGKILL:
+        return Failure(KILLED, "its process was killed by signal 9, perhaps out of memory", transient=True)
+    if status < 0:
+        return Failure(CRASHED, f"its process crashed with signal {-status} ({signal.strsignal(-status)})")
+    return Failure(CRASHED, f"its process ended with status {status}")
+
+
+def _is_stopped(pid: int | None) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+    except (OSError, IndexError):
+        return False
+
+
+def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
+    """Work on what comes through the pipe until its other end is gone; runs in a process of its own."""
+    start_worker()
+    pipe.send(("ready", None))
+    while True:
+        try:
+            item = pipe.recv()
+        except (EOFError, ConnectionResetError):
+            return
+        try:
+            answer = "done", guarded(function, item)
+        except BaseException as error:
+            answer = "raise", error
+        pipe.send(answer)

@@ -1,0 +1,113 @@
+"""Items in worker processes: whatever one of them does is its own failure, and the others are done."""
+
+import errno
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tasks.artifacts import map_items as pool
+from tasks.artifacts.failures import ends_the_run
+from tasks.artifacts.map_items import Failure, map_items
+from tasks.fetching.remote_video import FetchError
+
+
+def work(item: str) -> str:
+    """Do what the item's name says."""
+    actions = {
+        "memory": MemoryError,
+        "crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+        "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+        "exit": lambda: os._exit(7),
+        "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+        "sleep": lambda: time.sleep(600),
+        "index": lambda: [].__getitem__(3),
+        "server": lambda: _fail(FetchError("unreachable", "away")),
+        "lines": lambda: _fail(RuntimeError("first\nsecond")),
+        "library": lambda: exec("assert False", {}),
+        "full": lambda: _fail(OSError(errno.ENOSPC, "No space left")),
+        "ours": lambda: _fail(AssertionError("never")),
+    }
+    for error in (actions.get(item, lambda: None)(),):
+        if isinstance(error, BaseException):
+            raise error
+    return item.upper()
+
+
+def _fail(error: BaseException) -> None:
+    raise error
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "LOOK_EVERY_S", 0.1)
+
+
+def outcomes(*items: str, **options: float) -> dict[str, object]:
+    return dict(map_items(work, items, workers=1, **options))  # type: ignore[arg-type]
+
+
+def test_every_item_but_the_bad_ones_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "STOPPED_LOOKS", 5)
+    bad = ["memory", "crash", "kill", "exit", "stop", "index", "server", "lines", "library"]
+    items = [each for name in bad for each in (name, f"good {name}")]
+    found = outcomes(*items)
+    assert {name: found[name] for name in items if name not in bad} == {
+        f"good {name}": f"GOOD {name.upper()}" for name in bad
+    }
+    failures = {name: found[name] for name in bad}
+    assert all(isinstance(each, Failure) for each in failures.values())
+    told = {name: (each.reason, each.transient) for name, each in failures.items()}  # type: ignore[attr-defined]
+    assert told == {
+        "memory": ("MemoryError", True),
+        "crash": ("crashed", False),
+        "kill": ("killed", True),
+        "exit": ("crashed", False),
+        "stop": ("timed_out", False),
+        "index": ("IndexError", False),
+        "server": ("unreachable", True),
+        "lines": ("RuntimeError", False),
+        "library": ("AssertionError", False),
+    }
+    messages = {name: each.message for name, each in failures.items()}  # type: ignore[attr-defined]
+    assert messages["index"] == "IndexError: list index out of range"
+    assert messages["lines"] == "RuntimeError: first"
+    assert "signal 11" in messages["crash"]
+    assert "out of memory" in messages["kill"]
+
+
+def test_an_item_that_takes_longer_than_its_limit_is_ended_and_the_next_goes_on() -> None:
+    began = time.monotonic()
+    found = outcomes("sleep", "a", limit_s=1.0)
+    assert found["a"] == "A"
+    assert found["sleep"] == Failure("timed_out", "took more than 1 s; the process was ended")
+    assert time.monotonic() - began < 60
+
+
+def test_a_full_disk_ends_the_run() -> None:
+    with pytest.raises(OSError, match="No space left"):
+        outcomes("full", "a")
+
+
+def test_assertions_of_our_own_code_end_the_run_and_those_of_libraries_do_not(tmp_path: Path) -> None:
+
+    def caught(source: str, file: str) -> AssertionError:
+        try:
+            exec(compile(source, file, "exec"), {})
+        except AssertionError as error:
+            return error
+        raise RuntimeError
+
+    ours = str(Path(pool.__file__).resolve())
+    assert ends_the_run(caught("assert False", ours))
+    assert not ends_the_run(caught("assert False", "/usr/lib/python3/site-packages/av/frame.py"))
+    assert ends_the_run(KeyboardInterrupt())
+    assert not ends_the_run(MemoryError())
+
+
+def test_processes_that_cannot_start_are_an_error_and_no_items_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "_work", os.abort)
+    with pytest.raises(OSError, match="No worker process can be started"):
+        outcomes("a")
