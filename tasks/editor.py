@@ -22,7 +22,8 @@ from modeling.config import TrainConfig
 from modeling.runs.log import METRICS
 from modeling.runs.watcher import note_of
 from tasks.artifacts.artifact import Artifact, Outside
-from tasks.artifacts.building import REPOSITORY, StageFailed, code_commit
+from tasks.artifacts.building import StageFailed, code_commit
+from tasks.artifacts.sources import REPOSITORY
 from tasks.artifacts.stage import end, spawn, stage
 from tasks.artifacts.work import Work
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.tree import Tree
 
 from tasks.artifacts.artifact import ITEMS, Artifact, artifacts_of, damaged_files
-from tasks.artifacts.building import source_digest
+from tasks.artifacts.sources import source_digest
 from tasks.stages import STAGES
 
 BUILDING = "building.json"

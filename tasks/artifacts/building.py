@@ -33,12 +33,12 @@ from tasks.artifacts.artifact import (
     digest_of,
     find_artifact,
     read_records,
-    sha256_of,
     stage_key,
 )
 from tasks.artifacts.failures import is_transient
 from tasks.artifacts.file_list import describe_files, names_below, write_file_list
 from tasks.artifacts.locks import Holder, locked
+from tasks.artifacts.sources import REPOSITORY, source_digest
 from tasks.artifacts.swapping import remove_folder, swap_in
 from tasks.artifacts.work import Work
 from tasks.config import RunOptions
@@ -70,8 +70,6 @@ class Watcher(Protocol):
 watching: contextvars.ContextVar[Watcher | None] = contextvars.ContextVar("watching", default=None)
 running_options: contextvars.ContextVar[RunOptions | None] = contextvars.ContextVar("running_options", default=None)
 """Where and how fast stages run in this context."""
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class StageFailed(Exception):
@@ -218,17 +216,6 @@ def _describe(each: Input) -> dict[str, str]:
     if isinstance(each, Outside):
         return {"outside": each.location, "digest": each.digest}
     return {"artifact": f"{each.path.parent.name}/{each.path.name}", "digest": each.digest}
-
-
-def source_digest(stage: str) -> str:
-    """Return the digest of a stage's source files, to report that code has changed since an artifact was built."""
-    digests = {}
-    for source in STAGES[stage].sources:
-        path = REPOSITORY / source
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file() and "__pycache__" not in file.parts:
-                digests[file.relative_to(REPOSITORY).as_posix()] = sha256_of(file)
-    return digest_of(digests)
 
 
 def code_commit() -> str | None:

@@ -1,0 +1,169 @@
+"""A stage's code -> one digest, so that a change of it can be reported. Sources are read; nothing is imported.
+
+A stage's code is its file in tasks/ and all that can be reached from there: modules that are imported anywhere in a
+file or named by a string (such as that of the process which trains), and data files that a string names
+beside a file or in a folder above it (templates, style sheets, tables). Paths are no part of the digest, and an import
+counts by the content of what it imports, so moving a file is no change.
+"""
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tasks.artifacts.file_list import sha256_of
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PRODUCT = ("flows", "tasks", "evaluation", "modeling")
+"""The folders whose files are the product's code."""
+TEXT = re.compile(r"""["']([A-Za-z_][\w./:-]{2,80})["']""")
+"""A string in a source that can be the name of a module or a file."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One statement that imports a file of the product."""
+
+    file: Path
+    names: tuple[str, ...]
+    """What is imported and under which name; empty for the file itself."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one Python file says."""
+
+    text: str
+    """Its lines without the imports of the product's files."""
+    imports: tuple[Import, ...]
+    texts: frozenset[str]
+    """Strings that can be names of modules or files."""
+
+
+@cache
+def source_digest(stage: str) -> str:
+    """Return the digest of a stage's code in this installation, computed once a process."""
+    return digest_of_code(REPOSITORY, stage)
+
+
+def digest_of_code(root: Path, stage: str) -> str:
+    """Return the digest of a stage's code in the repository `root`: of the contents of its files, without paths."""
+    digests = sorted(_file_digest(root, file) for file in files_of(root, stage))
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def files_of(root: Path, stage: str) -> set[Path]:
+    """Return the files of a stage's code: what its file can reach, itself, and the packages that they lie in."""
+    reached: set[Path] = set()
+    waiting = [root / "tasks" / f"{stage}.py"]
+    while waiting:
+        file = waiting.pop()
+        if file in reached:
+            continue
+        reached.add(file)
+        if file.suffix == ".py":
+            waiting += _reached_from(root, file)
+    return reached
+
+
+def _reached_from(root: Path, file: Path) -> Iterator[Path]:
+    source = _read(root, file)
+    yield from (each.file for each in source.imports)
+    folders = [folder for folder in file.parents if folder.is_relative_to(root) and folder != root]
+    yield from (package for folder in folders if (package := folder / "__init__.py").is_file())
+    for text in source.texts:
+        module = _module_file(root, text.partition(":")[0]) if "." in text else None
+        if module is not None:
+            yield module
+        for folder in folders:
+            yield from _data_files(folder / text)
+
+
+def _data_files(path: Path) -> Iterator[Path]:
+    """Yield a data file, or those of a folder that is no package; nothing where there is neither."""
+    if path.is_file():
+        yield path
+    elif path.is_dir() and not (path / "__init__.py").is_file():
+        yield from (each for each in path.rglob("*") if each.is_file() and each.suffix != ".pyc")
+
+
+def _module_file(root: Path, name: str) -> Path | None:
+    """Return the file of a product's module, or of the module that has an attribute of that dotted name."""
+    parts = name.split(".")
+    if parts[0] not in PRODUCT:
+        return None
+    for num_parts in (len(parts), len(parts) - 1):
+        path = root.joinpath(*parts[:num_parts])
+        for file in (path.with_name(path.name + ".py"), path / "__init__.py"):
+            if num_parts and file.is_file():
+                return file
+    return None
+
+
+def _file_digest(root: Path, file: Path) -> str:
+    if file.suffix != ".py":
+        return sha256_of(file)
+    source = _read(root, file)
+    imports = sorted(f"{_text_digest(root, each.file)} {' '.join(each.names)}" for each in source.imports)
+    return hashlib.sha256("\n".join([source.text, *imports]).encode()).hexdigest()
+
+
+def _text_digest(root: Path, file: Path) -> str:
+    return hashlib.sha256(_read(root, file).text.encode()).hexdigest()
+
+
+def _read(root: Path, file: Path) -> Source:
+    """Read a Python file; once as long as it stays as it is."""
+    found = file.stat()
+    return _parsed(root, file, found.st_mtime_ns, found.st_size)
+
+
+@cache
+def _parsed(root: Path, file: Path, mtime_ns: int, size: int) -> Source:
+    text = file.read_text(encoding="utf-8")
+    lines, imports = text.splitlines(), []
+    for statement in _statements(ast.parse(text).body):
+        own = list(_imports_of(root, statement)) if isinstance(statement, ast.Import | ast.ImportFrom) else []
+        if own:
+            imports += own
+            assert statement.end_lineno is not None
+            lines[statement.lineno - 1 : statement.end_lineno] = [""] * (statement.end_lineno - statement.lineno + 1)
+    rest = "\n".join(line for line in lines if line.strip())
+    return Source(text=rest, imports=tuple(imports), texts=frozenset(TEXT.findall(rest)))
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield every statement, those inside of others too; imports are statements, so expressions are left alone."""
+    for statement in body:
+        yield statement
+        for name in ("body", "orelse", "finalbody"):
+            yield from _statements(getattr(statement, name, []))
+        for inner in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+            yield from _statements(inner.body)
+
+
+def _imports_of(root: Path, statement: ast.Import | ast.ImportFrom) -> Iterator[Import]:
+    """Yield the product's files that a statement imports; `from folder import file` imports the file."""
+    if isinstance(statement, ast.Import):
+        for alias in statement.names:
+            file = _module_file(root, alias.name)
+            if file is not None:
+                yield Import(file, (alias.asname or "",))
+        return
+    if statement.level or statement.module is None:
+        return
+    package = _module_file(root, statement.module)
+    if package is None:
+        return
+    attributes = []
+    for alias in statement.names:
+        module = root.joinpath(*statement.module.split("."), f"{alias.name}.py")
+        if module.is_file():
+            yield Import(module, (alias.asname or alias.name,))
+        else:
+            attributes.append(f"{alias.name} as {alias.asname}" if alias.asname else alias.name)
+    if attributes:
+        yield Import(package, tuple(sorted(attributes)))
