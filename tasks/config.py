@@ -9,7 +9,7 @@ from typing import Literal
 
 from modeling.config import NegativeKind, SamplingConfig, TrainConfig
 
-Reader = Literal["epic", "mpii", "table", "pairs"]
+Reader = Literal["epic", "mpii", "table", "pairs", "lerobot"]
 EpicSubset = Literal["extension", "epic55", "all"]
 ImageFormat = Literal["png", "jpeg"]
 SplitMethod = Literal["paper", "video-disjoint", "participant-disjoint"]
@@ -40,6 +40,8 @@ class SegmentsConfig:
     """EPIC-100 rows to use; the paper's HC is the extension."""
     mpii_frame_origin: Literal[0, 1] = 1
     """Number of a video's first frame in MPII's startFrame (public readers disagree)."""
+    lerobot_cameras: tuple[str, ...] = ()
+    """Cameras of a LeRobot data set, such as observation.images.top; empty: all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

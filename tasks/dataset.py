@@ -162,6 +162,7 @@ def summary_of(found: Json, counted: str, segments: Artifact) -> str:
         "epic": "EPIC-KITCHENS-100",
         "mpii": "MPII Cooking 2",
         "table": "a table of actions",
+        "lerobot": "a LeRobot data set",
         "pairs": "a list of pairs",
     }
     text = f"{found['num']:,} {counted} of {found['num_videos']:,} videos, annotated in the format of {kinds[reader]}."

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from tasks.annotations.epic import read_epic
+from tasks.annotations.lerobot import read_lerobot
 from tasks.annotations.mpii import read_mpii
 from tasks.annotations.pair_list import read_as_annotations
 from tasks.annotations.segment import Annotations, mark_overlaps, write_segments
@@ -28,6 +29,8 @@ def read_annotations(annotations: Outside, config: SegmentsConfig, more: Sequenc
         return read_mpii(paths[0], config.mpii_frame_origin)
     if config.reader == "pairs":
         return read_as_annotations(paths[0])
+    if config.reader == "lerobot":
+        return read_lerobot(paths[0], config.lerobot_cameras)
     return read_table(paths[0])
 
 

@@ -88,7 +88,8 @@ def demo(**options: Any) -> None:
 @click.command()
 @click.option("--preset", type=click.Choice(list(PRESETS)), required=True, help="Which recipe.")
 @click.option(
-    "--annotations", help="Annotation file: EPIC CSV (hc), MPII .mat (lc), a table of actions, or a list of pairs."
+    "--annotations",
+    help="Annotation file: EPIC CSV (hc), MPII .mat (lc), a table of actions, a list of pairs, or a LeRobot folder.",
 )
 @click.option("--more-annotations", multiple=True, help="A further file of the same dataset: EPIC_100_validation.csv.")
 @click.option("--videos", help="Folder of the videos.")

@@ -83,6 +83,9 @@ def make_job(request: Request) -> Job:
     workspace, reader = Path(request.workspace), config.segments.reader
     annotations = Path(request.annotations) if request.annotations else None
     videos = Path(request.videos) if request.videos else None
+    if reader == "lerobot" and annotations is not None and annotations.is_dir():
+        # A LeRobot data set is one folder: its annotations and its videos.
+        annotations, videos = annotations / "meta" / "info.json", videos or annotations
     if config.kitchen is None:
         annotations = annotations or official_annotations(workspace, reader)
         if request.fetch == "download":
@@ -168,6 +171,8 @@ def _check_fetching(request: Request, reader: Reader) -> None:
         check_mirror(request.mirror)
     if request.fetch == "ranges" and request.videos is not None:
         raise ValueError("--fetch ranges reads videos from a server; leave --videos out, or use --fetch local.")
+    if reader == "lerobot":
+        raise ValueError("A LeRobot data set is read from a folder: download it whole, and leave --fetch out.")
     if request.mirror is None and reader == "table":
         raise ValueError("There is no official site for videos of your own: name one with --mirror URL.")
     if request.mirror is None and reader == "mpii" and request.fetch == "ranges":
@@ -180,6 +185,15 @@ def _check_fetching(request: Request, reader: Reader) -> None:
 def outside_file(path: Path) -> Outside:
     """Return a file as a stage's input."""
     return Outside(location=str(path), digest=sha256_of(path))
+
+
+def outside_annotations(path: Path, reader: Reader) -> Outside:
+    """Return annotations as a stage's input: a file, or for LeRobot all files that hold episodes, too."""
+    if reader != "lerobot":
+        return outside_file(path)
+    files = [path, *sorted((path.parent / "episodes").glob("*/*.parquet"))]
+    digests = {file.relative_to(path.parent).as_posix(): sha256_of(file) for file in files}
+    return Outside(location=str(path), digest=digest_of(digests))
 
 
 def outside_start(start: str) -> Outside:

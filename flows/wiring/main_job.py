@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from flows.wiring.job import MEASURED_AFTER, Job, outside_file, outside_start
+from flows.wiring.job import MEASURED_AFTER, Job, outside_annotations, outside_file, outside_start
 from modeling.presets import EDITACTION, method
 from tasks.artifacts.artifact import Artifact, Outside
 from tasks.config import ToldApartConfig, VerdictsConfig
@@ -152,7 +152,9 @@ def evaluation(job: Job, made: Dataset, trained: dict[str, Path | None], make: M
 
 def _annotations(job: Job, kitchen: Path | None) -> Outside | None:
     if job.annotations is not None:
-        return outside_file(job.annotations) if job.annotations.is_file() else None  # to be fetched yet
+        if not job.annotations.is_file():
+            return None  # to be fetched yet
+        return outside_annotations(job.annotations, job.config.segments.reader)
     if kitchen is None or job.config.kitchen is None:
         return None
     return outside_file(kitchen / ANNOTATIONS_OF_STYLE[job.config.kitchen.style])

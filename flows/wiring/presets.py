@@ -1,4 +1,4 @@
-"""The recipes by name: demo, demo-hc, lc, hc, table, pairs -> RunConfig, and how single settings of one are changed.
+"""The recipes by name (demo, demo-hc, lc, hc, table, pairs, lerobot) -> RunConfig, and how single settings change.
 
 lc and hc are the paper's two datasets at the paper's numbers; table is any table of actions at the same numbers; pairs
 cuts a recorded list of pairs again; the demos are the drawn kitchen, small enough for two CPU cores.
@@ -95,6 +95,17 @@ def pairs() -> RunConfig:
     )
 
 
+def lerobot() -> RunConfig:
+    """A LeRobot v3 data set, each episode seen by each camera, at the paper's numbers."""
+    return replace(
+        table(),
+        preset="lerobot",
+        segments=SegmentsConfig(reader="lerobot"),
+        dataset=DatasetConfig(title="A LeRobot data set"),
+        report=ReportConfig(title="EditAction on a LeRobot data set"),
+    )
+
+
 def demo() -> RunConfig:
     """The drawn kitchen, fixed camera: the whole main job in minutes on two CPU cores."""
     return RunConfig(
@@ -154,7 +165,7 @@ def demo_hc() -> RunConfig:
     )
 
 
-PRESETS = {"demo": demo, "demo-hc": demo_hc, "lc": lc, "hc": hc, "table": table, "pairs": pairs}
+PRESETS = {"demo": demo, "demo-hc": demo_hc, "lc": lc, "hc": hc, "table": table, "pairs": pairs, "lerobot": lerobot}
 
 
 def preset(name: str) -> RunConfig:

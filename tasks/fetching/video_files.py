@@ -24,6 +24,22 @@ EXTENSIONS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".3gp", ".mpg", "
 MIB = 1 << 20
 
 
+_LEROBOT = re.compile(r"(?P<camera>[^/\\]+)--(?P<chunk>chunk-\d{3,6})--(?P<file>file-\d{3,6})", re.ASCII)
+"""How tasks/annotations/lerobot.py calls a video."""
+
+
+def places_of(video_id: str) -> list[tuple[str, str]]:
+    """Return where a video may lie, relative to the videos' folder, and its name there without suffix, nearest first.
+
+    >>> places_of("cam.top--chunk-000--file-007")[0]
+    ('videos/cam.top/chunk-000', 'file-007')
+    """
+    lerobot = _LEROBOT.fullmatch(video_id)
+    inside = [] if lerobot is None or video_id.startswith(".") else [f"{lerobot['camera']}/{lerobot['chunk']}"]
+    nested = [(f"{top}{folder}", lerobot["file"]) for folder in inside for top in ("videos/", "") if lerobot]
+    return nested + [(folder, video_id) for folder in layout_folders(video_id)]
+
+
 def layout_folders(video_id: str) -> list[str]:
     """Return where a video may lie, relative to the videos' folder, nearest first.
 
@@ -60,8 +76,8 @@ class VideoFolder:
 
     def find(self, video_id: str) -> str | None:
         """Return the file of a video, relative to the folder, or None."""
-        for subfolder in layout_folders(video_id):
-            name = self._listed(subfolder).get(video_id)
+        for subfolder, name_there in places_of(video_id):
+            name = self._listed(subfolder).get(name_there)
             if name is not None:
                 return f"{subfolder}/{name}".lstrip("/")
         return None
