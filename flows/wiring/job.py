@@ -10,6 +10,7 @@ from flows.wiring.request import Request
 from flows.wiring.settings import with_settings
 from modeling.presets import method_names, safe
 from tasks.artifacts.artifact import Outside, digest_of, sha256_of
+from tasks.artifacts.once import read_once
 from tasks.config import Reader, RunConfig
 from tasks.fetching.sites import Site, annotation_urls, check_mirror
 from tasks.stages import STAGES
@@ -184,7 +185,7 @@ def _check_fetching(request: Request, reader: Reader) -> None:
 
 def outside_file(path: Path) -> Outside:
     """Return a file as a stage's input."""
-    return Outside(location=str(path), digest=sha256_of(path))
+    return Outside(location=str(path), digest=read_once("sha256", path, sha256_of))
 
 
 def outside_annotations(path: Path, reader: Reader) -> Outside:
@@ -201,7 +202,7 @@ def outside_start(start: str) -> Outside:
     folder = Path(start)
     if (folder / "model_index.json").is_file():
         digests = {
-            path.relative_to(folder).as_posix(): sha256_of(path)
+            path.relative_to(folder).as_posix(): read_once("sha256", path, sha256_of)
             for path in sorted(folder.rglob("*"))
             if path.suffix in (".safetensors", ".json", ".txt")
         }

@@ -6,6 +6,7 @@ them: `make(stage, label, config, **inputs)` gives the artifact's folder, or Non
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -165,10 +166,16 @@ def _folder(job: Job, kitchen: Path | None, segments: Path | None) -> Outside | 
     folder = kitchen / "videos" if kitchen is not None else job.videos
     if segments is None or (folder is None and job.request.fetch != "ranges"):
         return None
-    video_ids = {record["video_id"] for record in Artifact.read(segments).records()}
+    video_ids = _video_ids(segments, Artifact.read(segments).digest)
     if job.request.fetch == "ranges":
         return outside_site(job.site, video_ids)
     assert folder is not None
     if job.request.fetch == "download":
         return downloads_folder(folder, job.site, video_ids, job.workspace)
     return outside_folder(folder, video_ids, job.workspace)
+
+
+@lru_cache(maxsize=4)
+def _video_ids(segments: Path, digest: str) -> frozenset[str]:
+    """Return the videos that the segments of an artifact of this digest are of; read once a process."""
+    return frozenset(record["video_id"] for record in Artifact.read(segments).records())

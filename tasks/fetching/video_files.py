@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tasks.artifacts.artifact import Artifact, Outside, Record, digest_of
 from tasks.artifacts.failures import failed
+from tasks.artifacts.once import read_once
 from tasks.config import Patience
 from tasks.fetching.opening import VideoFile, VideoPlace, bytes_of
 from tasks.fetching.remote_video import RemoteVideo
@@ -99,8 +100,9 @@ def fingerprint(file: VideoFile) -> str:
 
 def record_of(video_id: str, file: VideoFile) -> Record:
     """Return the record of a video: video_id, size, fingerprint. Not where it is: elsewhere it is the same video."""
-    size = file.stat().st_size if isinstance(file, Path) else file.size
-    return {"video_id": video_id, "size": size, "fingerprint": fingerprint(file)}
+    if isinstance(file, Path):
+        return {"video_id": video_id, "size": file.stat().st_size, "fingerprint": read_once("ends", file, fingerprint)}
+    return {"video_id": video_id, "size": file.size, "fingerprint": fingerprint(file)}
 
 
 def failed_video(video_id: str, reason: str, message: str, *, transient: bool = False) -> Record:
