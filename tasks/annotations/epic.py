@@ -111,12 +111,25 @@ def read_epic(path: Path, subset: EpicSubset, more: Sequence[Path] = ()) -> Anno
                 continue
             status = "failed" if outcome in FAILURES else "filtered"
             what = {name: row[name] for name in ("video_id", "start_frame", "stop_frame", "narration")}
-            annotations.reject(number, status, outcome, **({"file": place} if more else {}), **what)
+            said = {"message": _message(each, number, row, outcome)} if status == "failed" else {}
+            annotations.reject(number, status, outcome, **({"file": place} if more else {}), **what, **said)
         annotations.funnel = {name: annotations.funnel[name] + funnel[name] for name in FUNNEL}
         _check_pinned(each, subset, funnel, annotations.facts)
     annotations.facts["num_several_nouns"] = num_several_nouns
     _count_actions(subset, annotations)
     return annotations
+
+
+def _message(path: Path, number: int, row: dict[str, str], reason: str) -> str:
+    """Say where a row fails, with what value, and what to do."""
+    if reason == "unsafe_video_id":
+        return f"{path.name}: row {number}, column video_id: {row['video_id'][:80]!r} is no id. Write P01_101."
+    columns = ("start_timestamp", "stop_timestamp", "start_frame", "stop_frame")
+    values = ", ".join(row[name][:40] for name in columns)
+    return (
+        f"{path.name}: row {number}, column {', '.join(columns)}: {values!r} cannot be used. Write timestamps as "
+        "HH:MM:SS.ss, the start before the stop, and frames as whole numbers."
+    )
 
 
 def names_several_nouns(all_nouns: str) -> bool:

@@ -111,9 +111,30 @@ def read_mpii(path: Path, frame_origin: int) -> Annotations:
             annotations.segments.append(outcome)
             continue
         what = {"video_id": " ".join(texts["fileName"]), "activity": " ".join(texts["activity"])}
-        annotations.reject(number, "filtered" if outcome == "no_object" else "failed", outcome, **what)
+        if outcome == "no_object":
+            annotations.reject(number, "filtered", outcome, **what)
+            continue
+        message = _message(path, number, what, numbers, outcome)
+        annotations.reject(number, "failed", outcome, **what, message=message)
     annotations.facts = _facts(annotations.segments, object_from)
     return annotations
+
+
+def _message(path: Path, number: int, what: dict[str, str], numbers: dict[str, float], reason: str) -> str:
+    """Say where an interval fails, with what value, and what to do."""
+    times = ", ".join(f"{numbers[name]:g}" for name in NUMBER_FIELDS[:4])
+    field, value, remedy = {
+        "unsafe_video_id": ("fileName", what["video_id"], "Name a file of the videos' folder."),
+        "no_activity": ("activity", what["activity"], "Say what is done."),
+    }.get(
+        reason,
+        (
+            ", ".join(NUMBER_FIELDS[:4]),
+            times,
+            "The start comes before the end, and frames are whole numbers from segments.mpii_frame_origin on.",
+        ),
+    )
+    return f"{path.name}: interval {number}, annos/{field}: {value[:80]!r} cannot be used. {remedy}"
 
 
 def _rows(path: Path) -> Iterator[tuple[dict[str, list[str]], dict[str, float]]]:

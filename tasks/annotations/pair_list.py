@@ -161,7 +161,13 @@ def read_as_annotations(path: Path) -> Annotations:
         found.funnel["rows"] += 1
         reason = _reason_against(row, seen)
         if reason is not None:
-            found.reject(number, "failed", reason, segment_id=row["segment_id"][:200], video_id=row["video_id"][:200])
+            given = {name: row[name][:200] for name in ("segment_id", "video_id")}
+            times = f"{row['start_s']}, {row['stop_s']}, {row['start_frame']}, {row['stop_frame']}"
+            message = (
+                f"{path.name}: row {number}: {reason} (video {given['video_id'][:80]!r}, times and frames {times}). "
+                "Have the list written anew by `editaction manifest`."
+            )
+            found.reject(number, "failed", reason, **given, message=message)
             continue
         seen.add(row["segment_id"])
         found.segments.append(Segment(**{name: row[name] for name in names}))

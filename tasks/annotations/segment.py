@@ -16,6 +16,9 @@ import pyarrow.parquet as pq
 from modeling.atomic import atomic_file
 from tasks.artifacts.artifact import Record
 
+UNKNOWN_S = math.nan
+"""A time that the annotation does not say in seconds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
@@ -26,9 +29,9 @@ class Segment:
     video_id: str
     """The video's id, or its file name."""
     start_s: float
-    """Start, in seconds from the first shown frame."""
+    """Start, in seconds from the first shown frame; NaN where only frames are counted, or the whole clip is meant."""
     stop_s: float
-    """End, in seconds from the first shown frame."""
+    """End, likewise. Stage frames writes the times of the frames in place of NaN."""
     start_frame: int | None = None
     """Number of the first frame from 0, where the annotation counts frames of the video itself; decides then."""
     stop_frame: int | None = None
@@ -47,6 +50,20 @@ class Segment:
     """Whose pairs must not be split between training and test: participant, subject or video."""
     overlaps: bool = False
     """Another segment of the same video overlaps this one."""
+
+    @property
+    def is_whole_clip(self) -> bool:
+        """It lasts from the video's first frame to its last."""
+        return self.start_frame is None and math.isnan(self.start_s)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Start and stop in what the segments of one table count in: seconds, else frames, else everything."""
+        if not math.isnan(self.start_s):
+            return self.start_s, self.stop_s
+        if self.start_frame is not None and self.stop_frame is not None:
+            return self.start_frame, self.stop_frame
+        return -math.inf, math.inf
 
 
 SCHEMA = pa.schema(
@@ -86,14 +103,16 @@ class Annotations:
 
 
 def is_safe_video_id(video_id: str) -> bool:
-    """Tell whether a video id can be a file's name: it leads to no other folder and is not hidden.
+    """Tell whether a video id can name a file in a folder or its subfolders: it leads out of none, and none is hidden.
 
-    >>> [is_safe_video_id(each) for each in ("P01_102", "my clip.mp4", "../../x", "a/b", ".x", "", "x" * 300)]
-    [True, True, False, False, False, False, False]
+    >>> [is_safe_video_id(each) for each in ("P01_102", "my clip.mp4", "P01/clip.mp4", "../../x", "/a", ".x", "a//b")]
+    [True, True, True, False, False, False, False]
+    >>> [is_safe_video_id(each) for each in ("", "x" * 300, "a/../b", "a/", "a\\\\b", "a/.b")]
+    [False, False, False, False, False, False]
     """
-    if not video_id or video_id.startswith((".", "~")) or len(video_id.encode(errors="replace")) > 200:
+    if len(video_id.encode(errors="replace")) > 200 or not video_id.isprintable() or "\\" in video_id:
         return False
-    return video_id.isprintable() and not set(video_id) & {"/", "\\"}
+    return all(part and not part.startswith((".", "~")) for part in video_id.split("/"))
 
 
 def segment_id_of(video_id: str, place: str) -> str:
@@ -119,12 +138,12 @@ def mark_overlaps(segments: list[Segment]) -> list[Segment]:
         by_video[segment.video_id].append(place)
     overlapping: set[int] = set()
     for places in by_video.values():
-        places.sort(key=lambda place: (segments[place].start_s, segments[place].stop_s))
+        places.sort(key=lambda place: segments[place].span)
         latest = places[0]  # of those before, the one that stops last
         for place in places[1:]:
-            if segments[place].start_s < segments[latest].stop_s:
+            if segments[place].span[0] < segments[latest].span[1]:
                 overlapping |= {latest, place}
-            if segments[place].stop_s > segments[latest].stop_s:
+            if segments[place].span[1] > segments[latest].span[1]:
                 latest = place
     return [replace(segment, overlaps=place in overlapping) for place, segment in enumerate(segments)]
 

@@ -1,137 +1,202 @@
 """Any other dataset: a table of actions (CSV, JSON lines or Parquet) -> segments.
 
-Columns: video (file name in the videos' folder), start_s, stop_s, instruction, and if wanted verb, object,
-start_point, end_point, group. What is not given of the parts is taken from the instruction.
+Columns: video (file name in the videos' folder, or with subfolders), instruction, and start_s, stop_s or start_frame,
+stop_frame; without any of these a row is a whole clip. If wanted verb, object, start_point, end_point, group. What is
+not given of the parts is taken from the instruction. A row is known by (video, start, stop, instruction): given twice
+it counts once, and its place in the table decides nothing.
 """
 
-import csv
-import json
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tasks.annotations.instructions import parse_instruction
-from tasks.annotations.segment import Annotations, Segment, has_good_times, is_safe_video_id, segment_id_of
+from tasks.annotations.segment import UNKNOWN_S, Annotations, Segment, has_good_times, is_safe_video_id, segment_id_of
+from tasks.annotations.table_files import Row, rows_of
+from tasks.annotations.times import seconds_of, why_no_time
+from tasks.artifacts.artifact import digest_of
 
 REQUIRED = ("video", "start_s", "stop_s", "instruction")
+SECONDS, FRAMES = ("start_s", "stop_s"), ("start_frame", "stop_frame")
 OPTIONAL = ("verb", "object", "start_point", "end_point", "group")
-SUFFIXES = (".csv", ".jsonl", ".parquet")
+MAX_NAME = 100
+"""Characters of a video's name in the keys of its segments."""
+_LOOKS_LIKE_TIME = re.compile(r"start|stop|begin|end|time|frame|from|until|onset|second")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unusable:
+    """Why a row gives no segment."""
+
+    reason: str
+    column: str
+    said: str
+    """What is wrong with the cell, and what to do."""
 
 
 def read_table(path: Path) -> Annotations:
-    """Read a table; rows fail for unsafe_video_id, bad_times and no_instruction.
+    """Read a table; rows fail for bad_cell, unsafe_video_id, no_instruction and bad_times; duplicates are filtered.
 
-    ValueError, which names file, column and row, for what is no table or lacks a column.
+    ValueError, which names file, column and row, for what is no table, lacks a column, or gives frames beside seconds.
     """
-    annotations = Annotations(funnel={"rows": 0, "with_text": 0, "with_times": 0})
-    for number, row in enumerate(_rows(path), start=1):
-        annotations.funnel["rows"] += 1
-        outcome = _segment(number, row)
-        if outcome not in ("no_instruction", "unsafe_video_id"):
-            annotations.funnel["with_text"] += 1
-        if isinstance(outcome, Segment):
-            annotations.funnel["with_times"] += 1
-            annotations.segments.append(outcome)
-            continue
-        reason, column = (
-            outcome,
-            {"bad_times": "start_s, stop_s", "no_instruction": "instruction"}.get(outcome, "video"),
-        )
-        value = ", ".join(str(row.get(name)) for name in column.split(", "))
-        message = f"{path.name}: row {number}, column {column}: {value[:120]!r} cannot be used."
-        annotations.reject(number, "failed", reason, video_id=str(row.get("video"))[:200], message=message)
+    annotations = Annotations(funnel={"rows": 0})
+    first_of: dict[str, str] = {}
+    with rows_of(path) as (columns, rows):
+        if columns is not None:
+            _check_columns(columns, str(path))
+        for number, (where, row) in enumerate(rows, start=1):
+            if columns is None:
+                _check_columns(row, f"{path}: {where}")
+            annotations.funnel["rows"] += 1
+            outcome = _segment(row, f"{path}: {where}")
+            if isinstance(outcome, Segment):
+                first = first_of.setdefault(outcome.segment_id, where)
+                if first is where:
+                    annotations.segments.append(outcome)
+                    continue
+                message = f"{path.name}: {where} repeats {first}: the same video, times and instruction."
+                annotations.reject(number, "filtered", "duplicate_segment", video_id=outcome.video_id, message=message)
+                continue
+            message = f"{path.name}: {where}, column {outcome.column}: {outcome.said}."
+            video_id = str(row.get("video"))[:200]
+            annotations.reject(number, "failed", outcome.reason, video_id=video_id, message=message)
+    _count(annotations)
     return annotations
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a table by its suffix, after a check of its columns."""
-    readers = {".csv": _csv_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
-    if path.suffix.lower() not in readers:
-        raise ValueError(f"{path}: a table is one of {', '.join(SUFFIXES)}. Rename or convert the file.")
-    try:
-        columns, rows = readers[path.suffix.lower()](path)
-    except (UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
-        raise ValueError(f"{path}: not a readable {path.suffix} file ({error}). Write it anew, in UTF-8.") from error
-    missing = [name for name in REQUIRED if name not in columns]
+def _count(annotations: Annotations) -> None:
+    """Fill the funnel and the facts in from what was kept and what was not."""
+    reasons = [row["reason"] for row in annotations.rejected]
+    duplicates = reasons.count("duplicate_segment")
+    num_distinct = annotations.funnel["rows"] - duplicates
+    num_unnamed = sum(reason in ("bad_cell", "no_instruction", "unsafe_video_id") for reason in reasons)
+    annotations.funnel |= {"distinct": num_distinct} if duplicates else {}
+    annotations.funnel |= {
+        "with_text": num_distinct - num_unnamed,
+        "with_times": len(annotations.segments),
+    }
+    whole = sum(segment.is_whole_clip for segment in annotations.segments)
+    annotations.facts = {
+        "num_whole_clips": whole,
+        "num_counted_in_frames": sum(segment.start_frame is not None for segment in annotations.segments),
+        "warnings": [
+            *([f"{duplicates} rows repeat others and are left out."] if duplicates else []),
+            *([f"{whole} rows have no times: each stands for its whole video."] if whole else []),
+        ],
+    }
+
+
+def _check_columns(names: Iterable[str], where: str) -> None:
+    """ValueError when a column is missing, or seems to hold times and is not known."""
+    there = list(names)
+    timed = [name for name in there if name in SECONDS + FRAMES]
+    wanted = ["video", *(FRAMES if any(name in FRAMES for name in timed) else SECONDS if timed else ()), "instruction"]
+    unknown = [name for name in there if name not in OPTIONAL and _LOOKS_LIKE_TIME.search(name)]
+    if not timed and (unknown or "video" not in there or "instruction" not in there):
+        wanted = list(REQUIRED)
+    missing = [name for name in wanted if name not in there]
     if missing:
         raise ValueError(
-            f"{path}: column {missing[0]!r} is missing; there are {', '.join(map(str, columns)) or 'none'}. "
-            f"A table has {', '.join(REQUIRED)} and may have {', '.join(OPTIONAL)}."
+            f"{where}: column {missing[0]!r} is missing; there are {', '.join(there) or 'none'}. "
+            f"A table has {', '.join(REQUIRED)}, or start_frame and stop_frame in place of seconds, or no times where "
+            f"each row is a whole clip; it may have {', '.join(OPTIONAL)}."
         )
-    return rows
 
 
-def _csv_rows(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, restval="")
-        rows = []
-        for number, row in enumerate(reader, start=1):
-            if None in row:
-                raise ValueError(
-                    f"{path}: row {number} has more cells than the header. Quote the cells that hold a comma."
-                )
-            rows.append(dict(row))
-        return list(reader.fieldnames or []), rows
-
-
-def _jsonl_rows(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}: line {number} is no JSON ({error}). Write one object a line.") from error
-        missing = [name for name in REQUIRED if not isinstance(row, dict) or name not in row]
-        if missing:
-            raise ValueError(f"{path}: line {number} has no {missing[0]!r}. Each needs {', '.join(REQUIRED)}.")
-        rows.append(row)
-    return list(REQUIRED), rows
-
-
-def _parquet_rows(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
-    table = pq.read_table(path)
-    return table.column_names, table.to_pylist()
-
-
-def _segment(number: int, row: dict[str, Any]) -> Segment | str:
-    """Return the segment of row `number`, or the reason there is none."""
+def _segment(row: Row, where: str) -> Segment | Unusable:
+    """Return the segment of a row, or the reason there is none."""
+    for name in ("video", "instruction", *SECONDS, *FRAMES, *OPTIONAL):
+        if isinstance(row.get(name), list | dict | bytes):
+            said = f"{str(row[name])[:80]!r} is not one text or number. Give one value a cell"
+            return Unusable(reason="bad_cell", column=name, said=said)
     texts = {name: _text(row.get(name)) for name in ("video", "instruction", *OPTIONAL)}
-    if not is_safe_video_id(texts["video"]):
-        return "unsafe_video_id"
+    # Decomposed accents, as a Mac writes them, are the same name.
+    video_id = unicodedata.normalize("NFC", texts["video"]).replace("\\", "/").removeprefix("./")
+    if not is_safe_video_id(video_id):
+        said = f"{video_id[:120]!r} cannot be used. Name a file inside the videos' folder"
+        return Unusable(reason="unsafe_video_id", column="video", said=said)
     if not texts["instruction"]:
-        return "no_instruction"
-    start_s, stop_s = _number(row["start_s"]), _number(row["stop_s"])
-    if not has_good_times(start_s, stop_s):
-        return "bad_times"
-    assert start_s is not None
-    assert stop_s is not None
+        return Unusable(reason="no_instruction", column="instruction", said="'' cannot be used. Say what is done")
+    times = _times(row, where)
+    if isinstance(times, Unusable):
+        return times
     parsed = parse_instruction(texts["instruction"], texts["verb"].replace(" ", "-"))
     return Segment(
-        segment_id=segment_id_of(texts["video"], f"{number:06d}"),
-        video_id=texts["video"],
-        start_s=start_s,
-        stop_s=stop_s,
+        segment_id=_segment_id(video_id, times, texts["instruction"]),
+        video_id=video_id,
+        start_s=times.start_s,
+        stop_s=times.stop_s,
+        start_frame=times.start_frame,
+        stop_frame=times.stop_frame,
         instruction=texts["instruction"],
         verb=texts["verb"] or parsed.verb,
         object=texts["object"] or parsed.object,
         start_point=texts["start_point"] or parsed.start_point,
         end_point=texts["end_point"] or parsed.end_point,
-        group=texts["group"] or texts["video"],
+        group=texts["group"] or video_id,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Times:
+    """When a row's action is: in seconds, in numbers of frames, or the whole clip."""
+
+    start_s: float = UNKNOWN_S
+    stop_s: float = UNKNOWN_S
+    start_frame: int | None = None
+    stop_frame: int | None = None
+
+    @property
+    def place(self) -> str:
+        """In words that a key may hold."""
+        if self.start_frame is not None:
+            return f"f{self.start_frame:06d}-f{self.stop_frame:06d}"
+        return "whole" if self.start_s != self.start_s else f"{self.start_s * 1000:07.0f}-{self.stop_s * 1000:07.0f}"
+
+
+def _times(row: Row, where: str) -> _Times | Unusable:
+    """Return a row's times. ValueError when it gives frames and seconds."""
+    given = {name: row[name] for name in SECONDS + FRAMES if _text(row.get(name))}
+    in_frames = [name for name in given if name in FRAMES]
+    if in_frames and len(in_frames) < len(given):
+        raise ValueError(
+            f"{where} gives {in_frames[0]} beside {next(name for name in given if name in SECONDS)}, and they need not "
+            "agree. Keep the seconds or the numbers of frames (from 0), and remove the others."
+        )
+    if not given:
+        return _Times()
+    names = FRAMES if in_frames else SECONDS
+    both, values = ", ".join(names), [row.get(name) for name in names]
+    shown = ", ".join(_text(value) for value in values)[:120]
+    if len(given) == 1:
+        said = f"{shown!r}: one of the two is empty. Give both, or neither for the whole clip"
+        return Unusable(reason="bad_times", column=both, said=said)
+    read = [_frame_number(value) if in_frames else seconds_of(value) for value in values]
+    start, stop = read
+    if start is None or stop is None:
+        wrong = values[read.index(None)]
+        said = f"{str(wrong)[:80]!r} is no number of a frame, counted from 0" if in_frames else why_no_time(wrong)
+        return Unusable(reason="bad_times", column=both, said=said)
+    if not has_good_times(start, stop):
+        said = f"{shown!r} cannot be used: the start is at least 0 and comes before the stop"
+        return Unusable(reason="bad_times", column=both, said=said)
+    return _Times(start_frame=int(start), stop_frame=int(stop)) if in_frames else _Times(start_s=start, stop_s=stop)
+
+
+def _frame_number(value: object) -> int | None:
+    """Return a cell as the number of a frame; None when it is none."""
+    number = seconds_of(value) if not isinstance(value, str) or re.fullmatch(r"\s*\d+(\.0*)?\s*", value) else None
+    return int(number) if number is not None and number % 1 == 0 and abs(number) < 2**31 else None
+
+
+def _segment_id(video_id: str, times: _Times, instruction: str) -> str:
+    """Return the key of a row: readable, and unlike that of any other (video, start, stop, instruction)."""
+    digest = digest_of([video_id, times.place, repr(times.start_s), repr(times.stop_s), instruction])[:8]
+    return segment_id_of(video_id[:MAX_NAME], f"{times.place}-{digest}")
 
 
 def _text(value: object) -> str:
     """Return a cell as text; an empty one, whatever stands for it in the format, is ""."""
     return "" if value is None or value != value else str(value).strip()
-
-
-def _number(value: object) -> float | None:
-    """Return a cell as seconds; None when it is no number."""
-    try:
-        return float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
-    except ValueError:
-        return None

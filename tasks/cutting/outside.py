@@ -25,7 +25,7 @@ def starts_behind(segment: Segment, film: Film, name: str) -> str | None:
             f"{name}: the segment starts with frame {segment.start_frame}, and the video has {film.num_frames} frames, "
             "numbered from 0. Are the numbers those of this file?"
         )
-    if film.length_s is None or Moment(time_s=segment.start_s).exact_s < film.length_s:
+    if segment.is_whole_clip or film.length_s is None or Moment(time_s=segment.start_s).exact_s < film.length_s:
         return None
     return (
         f"{name}: the segment starts at {segment.start_s:.10g} s, and the video lasts {float(film.length_s):.10g} s. "

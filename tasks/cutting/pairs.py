@@ -3,6 +3,7 @@
 Apart from the stage's file, so that a worker imports neither Prefect nor torch.
 """
 
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +23,8 @@ from tasks.fetching.video_files import fingerprint
 from tasks.video.decoding import decoder_settings
 from tasks.video.exact_frames import How, Moment, Reading, Shown, VideoError, read_moments
 
+LAST_FRAME = 2**40
+"""A number behind every video's last frame, which is shown then."""
 UNNAMED = ".part"
 """Ending of a picture whose number in the video is not known yet."""
 IMAGES = "images"
@@ -73,6 +76,10 @@ class VideoPairs:
 
 def moments_of(segment: Segment) -> tuple[Moment, Moment]:
     """Return the moments of the source and the edited picture."""
+    if segment.is_whole_clip:
+        return Moment(index=0), Moment(index=LAST_FRAME)
+    if math.isnan(segment.start_s):
+        return Moment(index=segment.start_frame), Moment(index=segment.stop_frame)
     return (
         Moment(time_s=segment.start_s, index=segment.start_frame),
         Moment(time_s=segment.stop_s, index=segment.stop_frame),
@@ -116,7 +123,18 @@ def _read_pictures(path: VideoFile, job: VideoJob, folder: Path) -> Reading[Cut]
 
 def picture_folder(job: VideoJob) -> Path:
     """Return where a video's pictures are written; holds half a video's when its process died."""
-    return job.folder / IMAGES / job.video_id
+    return job.folder / IMAGES / folder_name(job.video_id)
+
+
+def folder_name(video_id: str) -> str:
+    """Return the name of the folder of a video's pictures: one folder each, also for videos in subfolders.
+
+    >>> folder_name("P01_101"), folder_name("P01/clip.mp4")
+    ('P01_101', 'P01_clip.mp4-bc9b06b8')
+    """
+    if "/" not in video_id:
+        return video_id
+    return f"{video_id.replace('/', '_')}-{digest_of(video_id)[:8]}"
 
 
 def all_failed(segments: Sequence[Segment], reason: str, message: str, *, transient: bool = False) -> VideoPairs:
@@ -169,7 +187,7 @@ def _pairs(job: VideoJob, folder: Path, reading: Reading[Cut]) -> VideoPairs:
 
 
 def _name(job: VideoJob, shown: Shown[Cut]) -> str:
-    return f"{IMAGES}/{job.video_id}/{shown.index:07d}{SUFFIXES[job.config.image_format]}"
+    return f"{IMAGES}/{folder_name(job.video_id)}/{shown.index:07d}{SUFFIXES[job.config.image_format]}"
 
 
 def _record(
@@ -180,7 +198,12 @@ def _record(
     config: FramesConfig,
     reading: Reading[Cut],
 ) -> Record:
-    film, from_first = reading.film, _from_first_frame(segment, config, reading)
+    film = reading.film
+    if math.isnan(segment.start_s):  # counted in frames, or the whole clip: now it is known when that is
+        zero_s = float(reading.first_pts_s - (film.late_s if config.time_zero == "container" else 0))
+        start_s, stop_s = (round(each.pts_s - zero_s, 6) for each in (source, edited))
+        segment = replace(segment, start_s=start_s, stop_s=stop_s)
+    from_first = _from_first_frame(segment, config, reading)
     times_s = (Moment(time_s=time).exact_s for time in (from_first.start_s, from_first.stop_s))
     source_asked_s, edited_asked_s = (float(time + reading.first_pts_s) for time in times_s)
     taken = {
@@ -209,7 +232,7 @@ def _record(
 def _from_first_frame(segment: Segment, config: FramesConfig, reading: Reading[Cut]) -> Segment:
     """Return a segment with its times counted from the first frame, whatever the config counts them from."""
     late_s = reading.film.late_s
-    if config.time_zero == "first_frame" or not late_s:
+    if config.time_zero == "first_frame" or not late_s or math.isnan(segment.start_s):
         return segment
     start_s, stop_s = (float(Moment(time_s=time, shift_s=late_s).exact_s) for time in (segment.start_s, segment.stop_s))
     return replace(segment, start_s=start_s, stop_s=stop_s)

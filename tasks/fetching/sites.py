@@ -26,6 +26,11 @@ EPIC_ANNOTATIONS = (
 )
 MPII = "http://datasets.d2.mpi-inf.mpg.de/MPII-Cooking-2"
 MPII_ARCHIVE = "MPII-Cooking-2-videos.tar.gz"
+EXTENSIONS = (
+    *(".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".3gp", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".mxf", ".ogv"),
+    *(".flv", ".wmv"),
+)
+"""Of video files, in the order of preference when a folder holds the same video twice."""
 OFFICIAL: dict[Reader, str] = {"epic": "https://data.bris.ac.uk/datasets", "mpii": MPII}
 """The site that stands for a dataset's official addresses."""
 ANNOTATIONS: dict[Reader, str] = {
@@ -62,6 +67,8 @@ class Site:
         ['/videos/train/P01/P01_02.MP4', '/videos/test/P01/P01_02.MP4']
         >>> Site(reader="table", mirror="https://a.org/{participant}/{video}.mkv").urls("P01_02")
         ('https://a.org/P01/P01_02.mkv',)
+        >>> Site(reader="table", mirror="https://a.org").urls("P01/my.clip")
+        ('https://a.org/P01/my.clip.mp4', 'https://a.org/P01/my.clip.MP4', 'https://a.org/P01/my.clip')
         """
         participant = video_id.partition("_")[0]
         if self.mirror and re.search(r"\{(video|participant)\}", self.mirror):
@@ -69,9 +76,13 @@ class Site:
             return (filled.replace("{participant}", quote(participant, safe="")),)
         if self.reader == "epic":
             return self._epic_urls(video_id, participant)
-        is_mpii, name = self.reader == "mpii", quote(video_id, safe="")
+        is_mpii, name = self.reader == "mpii", quote(video_id, safe="/")
         folders = ("", "videos/", "MPII-Cooking-2/videos/") if is_mpii else ("",)
-        endings = ("",) if Path(video_id).suffix else (".avi",) if is_mpii else (".mp4", ".MP4")
+        endings = (".avi",) if is_mpii else (".mp4", ".MP4")
+        if _names_a_file(video_id):
+            endings = ("",)
+        elif "." in video_id:  # a dot is no extension, or one that is not known
+            endings = (*endings, "")
         return tuple(f"{self.location}/{folder}{name}{ending}" for folder in folders for ending in endings)
 
     def _epic_urls(self, video_id: str, participant: str) -> tuple[str, ...]:
@@ -99,12 +110,17 @@ class Site:
         """
         if self.reader == "epic":
             return f"EPIC-KITCHENS/{video_id.partition('_')[0]}/videos/{video_id}.MP4"
-        suffix = "" if Path(video_id).suffix else ".avi" if self.reader == "mpii" else ".mp4"
+        suffix = "" if _names_a_file(video_id) else ".avi" if self.reader == "mpii" else ".mp4"
         return f"videos/{video_id}{suffix}"
 
     def md5(self, video_id: str) -> str | None:
         """Return the published MD5 of a video, None where none is."""
         return epic_md5s().get(video_id) if self.reader == "epic" else None
+
+
+def _names_a_file(video_id: str) -> bool:
+    """Tell whether a video id has the extension of a video file; my.clip has none."""
+    return Path(video_id).suffix.lower() in EXTENSIONS
 
 
 def check_mirror(mirror: str) -> None:

@@ -8,6 +8,7 @@ joined to a path.
 import hashlib
 import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -18,10 +19,8 @@ from tasks.artifacts.once import read_once
 from tasks.config import Patience
 from tasks.fetching.opening import VideoFile, VideoPlace, bytes_of
 from tasks.fetching.remote_video import RemoteVideo
-from tasks.fetching.sites import Site, is_remote
+from tasks.fetching.sites import EXTENSIONS, Site, is_remote
 
-EXTENSIONS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".3gp", ".mpg", ".mpeg", ".ts", ".mts", ".flv", ".wmv")
-"""In the order of preference when a folder holds the same video twice."""
 MIB = 1 << 20
 
 
@@ -47,7 +46,7 @@ def layout_folders(video_id: str) -> list[str]:
     >>> layout_folders("P01_102")[:3]
     ['', 'videos', 'P01/videos']
     """
-    epic = re.match(r"(P\d\d+)_", video_id)
+    epic = re.fullmatch(r"(P\d\d+)_[^/]*", video_id)
     if epic is None:
         return ["", "videos"]
     extension = [f"{epic[1]}/videos", f"EPIC-KITCHENS/{epic[1]}/videos"]
@@ -61,27 +60,68 @@ class VideoFolder:
     def __init__(self, path: Path):
         self.path = path
         self._listed = cache(self._list)
+        self._inside = cache(self._folders)
 
     def _list(self, subfolder: str) -> dict[str, str]:
-        """Map the names in a subfolder, and the names without a usual extension, to file names."""
+        """Map the names in a subfolder, and the names without a usual extension, to file names.
+
+        Names are composed (NFC) and their extensions in small letters; the file that is named exactly so goes first.
+        """
         try:
             names = sorted(entry.name for entry in os.scandir(self.path / subfolder) if entry.is_file())
         except (FileNotFoundError, NotADirectoryError):
             return {}
         by_stem: dict[str, str] = {}
+        by_name: dict[str, str] = {}
         for name in sorted(names, key=_preference):
             stem, extension = os.path.splitext(name)
             if extension.lower() in EXTENSIONS:
-                by_stem.setdefault(stem, name)
-        return by_stem | {name: name for name in names}
+                by_stem.setdefault(_composed(stem), name)
+                by_name.setdefault(plain_name(name), name)
+        return by_stem | by_name | {_composed(name): name for name in names} | {name: name for name in names}
+
+    def _folders(self, subfolder: str) -> dict[str, str]:
+        """Map the composed names of the folders in a subfolder to their own."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(self.path / subfolder) if entry.is_dir())
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        return {_composed(name): name for name in names} | {name: name for name in names}
 
     def find(self, video_id: str) -> str | None:
-        """Return the file of a video, relative to the folder, or None."""
-        for subfolder, name_there in places_of(video_id):
-            name = self._listed(subfolder).get(name_there)
-            if name is not None:
-                return f"{subfolder}/{name}".lstrip("/")
+        """Return the file of a video, relative to the folder, or None. An id may name subfolders, as P01/clip.mp4."""
+        for layout, name_there in places_of(video_id):
+            *parents, name = name_there.split("/")
+            subfolder = self._descend(layout, parents)
+            listed = self._listed(subfolder) if subfolder is not None else {}
+            file = listed.get(name) or listed.get(_composed(name)) or listed.get(plain_name(name))
+            if file is not None:
+                return f"{subfolder}/{file}".lstrip("/")
         return None
+
+    def _descend(self, subfolder: str, parents: Iterable[str]) -> str | None:
+        """Return the folder that the names lead to, each looked up among those that are there, or None."""
+        for parent in parents:
+            inside = self._inside(subfolder).get(_composed(parent))
+            if inside is None:
+                return None
+            subfolder = f"{subfolder}/{inside}".lstrip("/")
+        return subfolder
+
+
+def _composed(name: str) -> str:
+    """Return a name with composed accents: a Mac writes them decomposed, most annotations do not."""
+    return unicodedata.normalize("NFC", name)
+
+
+def plain_name(name: str) -> str:
+    """Return a file's name with composed accents and its extension in small letters: .MP4 and .mp4 are one.
+
+    >>> plain_name("GOPR01.MP4")
+    'GOPR01.mp4'
+    """
+    stem, extension = os.path.splitext(_composed(name))
+    return stem + extension.lower()
 
 
 def _preference(name: str) -> int:
@@ -114,7 +154,10 @@ def describe_video(folder: VideoFolder, video_id: str) -> Record:
     """Return the record of a video, or its rejection when it is missing."""
     file = folder.find(video_id)
     if file is None:
-        message = f"no file named {video_id} with or without a usual extension in the videos' folder"
+        message = (
+            f"no file named {video_id} with or without a usual extension in the videos' folder or its videos/; a file "
+            "in another subfolder is named with it, as P01/clip.mp4"
+        )
         return failed_video(video_id, "video_missing", message)
     return record_of(video_id, folder.path / file)
 

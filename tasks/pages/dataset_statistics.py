@@ -168,6 +168,7 @@ def statistics_of(
 ) -> dict[str, Any]:
     """Return everything that is counted, as plain data. `rows`: pairs where they are cut, else segments."""
     durations = np.array([row["stop_s"] - row["start_s"] for row in rows], dtype=np.float64)
+    durations = durations[np.isfinite(durations)]  # unknown before the frames are cut, where no seconds are given
     columns = ("verb", "object", "end_point")
     listed = {f"{name}s": Counter(row[name] for row in rows if row[name]).most_common() for name in columns}
     return {

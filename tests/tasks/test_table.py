@@ -26,7 +26,7 @@ def write(path: Path, rows: list[dict[str, object]]) -> Path:
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 def test_a_row_of_every_format_becomes_the_same_segment(suffix: str, tmp_path: Path) -> None:
     [segment] = read_table(write(tmp_path / f"a{suffix}", [GOOD])).segments
-    assert segment.segment_id == "my_clip_mp4-000001"
+    assert segment.segment_id.startswith("my_clip_mp4-0000500-0002000-")
     assert (segment.video_id, segment.start_s, segment.stop_s) == ("my clip.mp4", 0.5, 2.0)
     assert (segment.instruction, segment.verb, segment.object, segment.end_point) == (
         "put cup on table",

@@ -1,0 +1,65 @@
+"""Times as people write them -> seconds: 12.5, 12.5s, 12,5, MM:SS(.ff), HH:MM:SS(.ff), and what Parquet has for times.
+
+A text is converted at once as a decimal number, so that 62.5 s is not 62 + 0.5 with a rounding in between.
+"""
+
+import math
+import re
+from datetime import time, timedelta
+from decimal import Decimal
+
+ACCEPTED = "Write seconds (12.5), MM:SS or HH:MM:SS.ss"
+"""What a message tells whoever has written something else."""
+_SECONDS = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(?:s|sec|secs|seconds)?", re.ASCII)
+_CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,4}):([0-5]?\d)(?:[.,](\d+))?", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d{1,2}|\d{4,})(\s*s?)", re.ASCII)
+"""Not three digits behind the comma: 1,500 may be one and a half, or fifteen hundred."""
+
+
+def seconds_of(value: object) -> float | None:
+    """Return a cell as seconds; None when it is none. Negative and not finite ones are returned as they are.
+
+    >>> seconds_of(" 0:01:02.50"), seconds_of("1:30"), seconds_of("12,5"), seconds_of("0.2s"), seconds_of(3)
+    (62.5, 90.0, 12.5, 0.2, 3.0)
+    >>> seconds_of("1,500"), seconds_of("00:00:01:12"), seconds_of("1_0"), seconds_of("soon"), seconds_of(True)
+    (None, None, None, None, None)
+    """
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, time):
+        return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf
+    return _from_text(value.strip()) if isinstance(value, str) else None
+
+
+def _from_text(text: str) -> float | None:
+    comma = _DECIMAL_COMMA.fullmatch(text)
+    number = _SECONDS.fullmatch(f"{comma[1]}.{comma[2]}{comma[3]}" if comma else text)
+    if number:
+        return float(number[1])
+    clock = _CLOCK.fullmatch(text)
+    if clock is None:
+        return None
+    hours, minutes = int(clock[1] or 0), int(clock[2])
+    if clock[1] is not None and minutes > 59:
+        return None
+    return float(f"{hours * 3600 + minutes * 60 + int(clock[3])}.{clock[4] or 0}")
+
+
+def why_no_time(value: object) -> str:
+    """Say what is wrong with a cell that is no time, and what to write.
+
+    >>> why_no_time("1,500")
+    "'1,500' may be 1.5 or 1500. Write seconds (12.5), MM:SS or HH:MM:SS.ss"
+    """
+    shown = repr(value)[:80]
+    if isinstance(value, str) and re.fullmatch(r"\s*\d+,\d{3}\s*", value):
+        whole, part = value.strip().split(",")
+        return f"{shown} may be {float(f'{whole}.{part}'):g} or {whole}{part}. {ACCEPTED}"
+    if isinstance(value, str) and value.count(":") == 3:
+        return f"{shown} looks like a time code with a number of frame, whose rate is not known. {ACCEPTED}"
+    return f"{shown} is no time. {ACCEPTED}"

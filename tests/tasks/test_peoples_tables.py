@@ -1,0 +1,280 @@
+"""Tables and names as people have them: read, or refused with a word that says what to do."""
+
+import datetime
+import json
+import random
+import unicodedata
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modeling.data.example import check_key
+from tasks.annotations.epic import read_epic
+from tasks.annotations.segment import Annotations, mark_overlaps
+from tasks.annotations.table import read_table
+from tasks.annotations.times import seconds_of
+from tasks.config import FramesConfig, SplitsConfig
+from tasks.cutting.pairs import folder_name
+from tasks.fetching.sites import Site
+from tasks.fetching.video_files import VideoFolder
+from tasks.frames import frames
+from tasks.splits import splits
+from tests.support.clips import CLIPS, encode
+from tests.tasks.test_segments_stage import find_in, read_into
+
+HEADER = "video,start_s,stop_s,instruction\n"
+
+
+def table(tmp_path: Path, content: str | bytes, name: str = "a.csv") -> Annotations:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return read_table(path)
+
+
+def spans(found: Annotations) -> list[tuple[float, float]]:
+    assert not found.rejected, found.rejected
+    return [(each.start_s, each.stop_s) for each in found.segments]
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "expected"),
+    [
+        ("00:00:00.20", "00:00:00.90", (0.2, 0.9)),
+        ("1:02:03", "1:02:03.5", (3723.0, 3723.5)),
+        ("1:30", "2:00.25", (90.0, 120.25)),
+        ("00:00:01,500", "00:00:02,000", (1.5, 2.0)),
+        ('"0,2"', '"0,9"', (0.2, 0.9)),
+        ("0.2s", "0.9 s", (0.2, 0.9)),
+        (" 0.2 ", "9e-1", (0.2, 0.9)),
+    ],
+)
+def test_times_are_read_as_people_write_them(
+    start: str, stop: str, expected: tuple[float, float], tmp_path: Path
+) -> None:
+    if "," in start:
+        start, stop = (f'"{each.strip(chr(34))}"' for each in (start, stop))
+    assert spans(table(tmp_path, f"{HEADER}a.mp4,{start},{stop},x\n")) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "said"),
+    [
+        ("soon", "2", "'soon' is no time. Write seconds"),
+        ("00:00:01:12", "2", "time code"),
+        ('"1,500"', "1600", "1.5 or 1500"),
+        ("1_0", "20", "'1_0' is no time"),
+        ("5", "2", "comes before the stop"),
+        ("1", "", "one of the two is empty"),
+        ("00:61:00", "9999", "no time"),
+    ],
+)
+def test_a_time_that_cannot_be_read_is_told_with_row_value_and_remedy(
+    start: str, stop: str, said: str, tmp_path: Path
+) -> None:
+    [rejected] = table(tmp_path, f"{HEADER}a.mp4,{start},{stop},x\n").rejected
+    assert (rejected["status"], rejected["reason"]) == ("failed", "bad_times")
+    assert rejected["message"].startswith("a.csv: row 1, column start_s, stop_s: ")
+    assert said in rejected["message"]
+
+
+@given(st.integers(0, 359_999), st.integers(0, 999))
+def test_every_clock_time_is_the_decimal_number_that_it_says(whole: int, thousandths: int) -> None:
+    text = f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}.{thousandths:03d}"
+    assert seconds_of(text) == float(f"{whole}.{thousandths:03d}")
+
+
+@given(st.text())
+def test_no_text_stops_the_reading_of_times(text: str) -> None:
+    assert seconds_of(text) is None or isinstance(seconds_of(text), float)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "video;start_s;stop_s;instruction\nclip.mp4;0,2;0,9;open door, slowly\n",
+        "video\tstart_s\tstop_s\tinstruction\nclip.mp4\t0.2\t0.9\topen door, slowly\n",
+        'sep=,\nvideo,start_s,stop_s,instruction\nclip.mp4,0.2,0.9,"open door, slowly"\n',
+        "sep=;\r\nvideo;start_s;stop_s;instruction\r\nclip.mp4;0.2;0.9;open door, slowly\r\n",
+        'video, start_s, stop_s, instruction\nclip.mp4, 0.2, 0.9,"open door, slowly"\n',
+        '\n\r\n  \nVideo,Start_S,STOP_S,Instruction\nclip.mp4,0.2,0.9,"open door, slowly"\n,,,\n',
+        '\ufeffvideo,start_s,stop_s,instruction\nclip.mp4,0.2,0.9,"open door, slowly"\n',
+    ],
+)
+def test_tables_are_read_as_programs_write_them(content: str, tmp_path: Path) -> None:
+    found = table(tmp_path, content)
+    assert spans(found) == [(0.2, 0.9)]
+    assert (found.segments[0].video_id, found.segments[0].instruction) == ("clip.mp4", "open door, slowly")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("video,start_s,start_s,stop_s,instruction\na,0,0,1,x\n", "'start_s' is there twice"),
+        ("video,start,stop,instruction\na,0,1,x\n", "'start_s' is missing; there are video, start, stop"),
+        ("video,start_s,stop_s,start_frame,stop_frame,instruction\na,0,1,5,22,x\n", "row 1 gives start_frame beside"),
+        ("video,start_frame,instruction\na,0,x\n", "'stop_frame' is missing"),
+        ("video,time,instruction\na,0,x\n", "'start_s' is missing"),
+    ],
+)
+def test_a_table_that_may_be_misread_is_refused(content: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a\.csv") as caught:
+        table(tmp_path, content)
+    assert said in str(caught.value)
+
+
+def test_json_lines_end_with_a_line_feed_only_and_may_begin_with_a_mark(tmp_path: Path) -> None:
+    row = {"video": "clip.mp4", "start_s": 0.2, "stop_s": 0.9}
+    texts = ["open\u2028door", "close\u2029door", "turn\u0085on", "put\x0bcup\x0cdown"]
+    lines = "".join(json.dumps(row | {"instruction": text}, ensure_ascii=False) + "\n" for text in texts)
+    for mark in ("", "\ufeff"):
+        found = table(tmp_path, mark + lines, "a.jsonl")
+        assert [each.instruction for each in found.segments] == texts
+    with pytest.raises(ValueError, match="line 1: column 'video' is there twice"):
+        table(tmp_path, '{"video": "a", "video": "b", "start_s": 0, "stop_s": 1, "instruction": "x"}\n', "a.jsonl")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_a_cell_that_holds_a_list_is_refused_with_a_word(name: str, tmp_path: Path) -> None:
+    rows = [{"video": "a", "start_s": [0.0], "stop_s": 1.0, "instruction": "x"}]
+    if name.endswith("parquet"):
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / name)
+        found = read_table(tmp_path / name)
+    else:
+        found = table(tmp_path, json.dumps(rows[0]) + "\n", name)
+    [rejected] = found.rejected
+    assert (rejected["reason"], "column start_s: '[0.0]'" in rejected["message"]) == ("bad_cell", True)
+
+
+def test_parquet_times_of_its_own_kinds_are_read(tmp_path: Path) -> None:
+    row = {"video": "a", "start_s": datetime.time(0, 0, 1, 500_000), "stop_s": datetime.time(0, 1), "instruction": "x"}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "a.parquet")
+    assert spans(read_table(tmp_path / "a.parquet")) == [(1.5, 60.0)]
+
+
+def test_numbers_of_frames_and_whole_clips_give_pairs_with_their_times(tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    encode(clips / "a.mp4", CLIPS["short_gop.mp4"], num_frames=50)
+    for content, indices, times in (
+        ("video,start_frame,stop_frame,instruction\na.mp4,5,22,open door\n", (5, 22), (0.2, 0.88)),
+        ("video,instruction\na.mp4,open door\n", (0, 49), (0.0, 1.96)),
+        ("video,start_s,stop_s,instruction\na.mp4,,,open door\n", (0, 49), (0.0, 1.96)),
+    ):
+        (tmp_path / "actions.csv").write_text(content)
+        made = read_into(tmp_path / "w", tmp_path / "actions.csv")
+        found = find_in(tmp_path / "w", made, clips)
+        cut = frames.run(tmp_path / "w", "t", FramesConfig(size_px=64), segments=made.path, videos=found.path)
+        [row] = cut.records()
+        assert (row["source_frame_index"], row["edited_frame_index"]) == indices
+        assert (row["start_s"], row["stop_s"]) == times
+        assert not row["clamped_to_end"]
+        assert made.manifest["facts"]["num_whole_clips"] == (indices == (0, 49))
+
+
+def test_overlaps_are_found_among_counted_frames_and_whole_clips(tmp_path: Path) -> None:
+    content = "video,start_frame,stop_frame,instruction\na,5,22,x\na,20,30,y\na,30,40,z\nb,,,w\n"
+    found = mark_overlaps(table(tmp_path, content).segments)
+    assert [each.overlaps for each in found] == [True, True, False, False]
+
+
+ROWS = [f"{video}.mp4,{start},{start + 0.3},open door {start}" for video in "ab" for start in (0.1, 0.4, 0.7, 1.0, 1.3)]
+
+
+def test_a_row_given_twice_counts_once(tmp_path: Path) -> None:
+    found = table(tmp_path, HEADER + "\n".join([*ROWS, *ROWS, ROWS[0].replace("0.1,", "0.10,", 1)]) + "\n")
+    assert len(found.segments) == 10
+    assert [(each["status"], each["reason"]) for each in found.rejected] == [("filtered", "duplicate_segment")] * 11
+    assert "row 11 repeats row 1" in found.rejected[0]["message"]
+    assert found.funnel == {"rows": 21, "distinct": 10, "with_text": 10, "with_times": 10}
+    assert len({each.segment_id for each in found.segments}) == 10
+    assert "11 rows repeat" in found.facts["warnings"][0]
+
+
+def test_rows_in_another_order_give_the_same_test_set(tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for name in "ab":
+        encode(clips / f"{name}.mp4", CLIPS["short_gop.mp4"], num_frames=50)
+    drawn = []
+    for order in (ROWS, random.Random(1).sample(ROWS, len(ROWS)), [*ROWS[::-1], *ROWS]):
+        (tmp_path / "actions.csv").write_text(HEADER + "\n".join(order) + "\n")
+        made = read_into(tmp_path / "w", tmp_path / "actions.csv")
+        found = find_in(tmp_path / "w", made, clips)
+        cut = frames.run(tmp_path / "w", "t", FramesConfig(size_px=64), segments=made.path, videos=found.path)
+        split = splits.run(tmp_path / "w", "t", SplitsConfig(num_test=3), frames=cut.path)
+        drawn.append({row["segment_id"]: row["split"] for row in split.records()})
+    assert drawn[0] == drawn[1] == drawn[2]
+    assert sorted(drawn[0].values()) == ["test3"] * 3 + ["train"] * 7
+
+
+def test_keys_of_long_and_foreign_names_fit_and_differ(tmp_path: Path) -> None:
+    names = ["é" * 90, "è" * 90, "a b", "a_b", "あ/い.mp4", "あ_い.mp4", "فيديو.mp4"]
+    found = table(tmp_path, HEADER + "".join(f"{name},0,1,開ける\n" for name in names))
+    ids = [each.segment_id for each in found.segments]
+    assert len(set(ids)) == len(names)
+    for each in ids:
+        check_key(each)
+
+
+def test_names_are_found_whatever_their_accents_case_of_suffix_and_folder(tmp_path: Path) -> None:
+    composed = "crème brûlée.mp4"
+    decomposed = unicodedata.normalize("NFD", composed)
+    for file in (decomposed, "GOPR01.MP4", "P01/clip.mp4", "videos/P02/x.MOV", "my.clip.v2.mp4"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(b"video")
+    find = VideoFolder(tmp_path).find
+    for asked in (composed, decomposed, composed[:-4], decomposed[:-4]):
+        assert find(asked) == decomposed
+    assert [find(each) for each in ("GOPR01.mp4", "GOPR01.MP4", "GOPR01")] == ["GOPR01.MP4"] * 3
+    assert [find(each) for each in ("P01/clip.mp4", "P01/clip", "P01/clip.MP4")] == ["P01/clip.mp4"] * 3
+    assert find("P02/x.mov") == "videos/P02/x.MOV"
+    assert find("my.clip.v2") == "my.clip.v2.mp4"
+    assert find("p01/clip.mp4") is None
+    assert find("clip.mp4") is None
+    (tmp_path / "GOPR01.mp4").write_bytes(b"other")
+    find = VideoFolder(tmp_path).find
+    assert find("GOPR01.mp4") == "GOPR01.mp4"
+    assert find("GOPR01.MP4") == "GOPR01.MP4"
+
+
+def test_composed_and_decomposed_names_are_one_video(tmp_path: Path) -> None:
+    name = "brûlée.mp4"
+    rows = [f"{name},0,1,x", f"{unicodedata.normalize('NFD', name)},0,1,x", "P01\\a.mp4,0,1,x", "./P01/a.mp4,0,1,x"]
+    found = table(tmp_path, HEADER + "\n".join(rows) + "\n")
+    assert [each.video_id for each in found.segments] == [name, "P01/a.mp4"]
+
+
+@pytest.mark.parametrize("video", ["../x.mp4", "/x.mp4", "a/../../x.mp4", "a//x.mp4", ".git/x", "a/.x", "~/x", "a/"])
+def test_no_name_leads_out_of_the_folder(video: str, tmp_path: Path) -> None:
+    (tmp_path / "x.mp4").write_bytes(b"secret")
+    (tmp_path / "clips" / "a").mkdir(parents=True)
+    [rejected] = table(tmp_path, f"{HEADER}{video},0,1,x\n").rejected
+    assert rejected["reason"] == "unsafe_video_id"
+    assert VideoFolder(tmp_path / "clips").find(video) is None
+
+
+def test_pictures_of_videos_in_subfolders_lie_in_folders_of_their_own() -> None:
+    names = ["P01", "P01/a.mp4", "P01_a.mp4", "P01/a_mp4"]
+    assert len({folder_name(each) for each in names}) == len(names)
+    assert not any("/" in folder_name(each) for each in names)
+
+
+def test_an_id_with_a_dot_is_asked_for_with_an_extension_at_a_server() -> None:
+    site = Site(reader="table", mirror="https://example.org")
+    assert site.urls("my.clip.v2")[0] == "https://example.org/my.clip.v2.mp4"
+    assert site.place("my.clip.v2") == "videos/my.clip.v2.mp4"
+    assert site.urls("P01/clip.mkv") == ("https://example.org/P01/clip.mkv",)
+    assert site.urls("clip.MOV") == ("https://example.org/clip.MOV",)
+
+
+def test_epic_rows_that_fail_say_where_and_what_to_do(tmp_path: Path) -> None:
+    columns = "participant_id,video_id,start_timestamp,stop_timestamp,start_frame,stop_frame,narration\n"
+    (tmp_path / "e.csv").write_text(columns + "P01,P01_101,00:00:02.0,00:00:01.0,100,50,open door\n")
+    [rejected] = read_epic(tmp_path / "e.csv", "extension").rejected
+    assert rejected["message"].startswith("e.csv: row 1, column start_timestamp")
+    assert "00:00:02.0, 00:00:01.0" in rejected["message"]
+    assert "Write timestamps as HH:MM:SS.ss" in rejected["message"]
