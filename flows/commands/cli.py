@@ -12,6 +12,7 @@ import click
 
 from flows.commands.dataset import candidates, dataset, export, manifest
 from flows.commands.edit import edit
+from flows.commands.import_pairs import import_pairs
 from flows.commands.kitchen import kitchen, starting_editor
 from flows.commands.run import demo, run
 from flows.commands.survey import survey
@@ -26,7 +27,7 @@ def cli() -> None:
 
 for command in (demo, run, status, records, verify, clean, report):
     cli.add_command(command)
-for command in (dataset, candidates, manifest, export, edit, kitchen, starting_editor, survey):
+for command in (dataset, candidates, manifest, export, import_pairs, edit, kitchen, starting_editor, survey):
     cli.add_command(command)
 
 

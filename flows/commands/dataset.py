@@ -60,15 +60,26 @@ def manifest(workspace: str, out: str) -> None:
 
 
 @click.command()
-@click.option("--to", "target", type=click.Choice(["hf-parquet"]), required=True, help="Which format.")
+@click.option(
+    "--to", "target", type=click.Choice(["hf-parquet", "control-folders"]), required=True, help="Which format."
+)
 @click.option("--workspace", default="workspace", show_default=True)
 @click.option("--shards", help="A folder of tars, in place of the workspace's newest.")
+@click.option("--split", default="train", show_default=True, help="With control-folders: which examples.")
 @click.option("--out", required=True, help="Folder to write; must not be there yet.")
-def export(target: str, workspace: str, shards: str | None, out: str) -> None:
-    """Write shards as others keep data sets: Parquet with image columns and a card, for Hugging Face `datasets`."""
+def export(target: str, workspace: str, shards: str | None, split: str, out: str) -> None:
+    """Write shards as others keep data sets.
+
+    hf-parquet: Parquet with image columns and a card, for Hugging Face `datasets`. control-folders: target/ and
+    control/ with equal names and .txt, for ai-toolkit, musubi-tuner, SimpleTuner and DiffSynth.
+    """
+    from tasks.exports.control_folders import export_control_folders
     from tasks.exports.hugging_face import export_hf_parquet
 
     folder = Path(shards) if shards else newest_artifact(workspace, "shards").path
     with counting(console, "examples") as tell:
-        sizes = export_hf_parquet(folder, Path(out), on_progress=tell)
+        if target == "control-folders":
+            sizes = export_control_folders(folder, Path(out), split, on_progress=tell)
+        else:
+            sizes = export_hf_parquet(folder, Path(out), on_progress=tell)
     console.print(f"{out}: {json.dumps(sizes)}", soft_wrap=True)

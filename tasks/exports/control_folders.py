@@ -1,0 +1,91 @@
+"""Shards -> `target/` and `control/` with equal names and .txt: how trainers of today's large editors keep pairs.
+
+    target/<id>.png|jpg   the picture after the action     target/<id>.txt   the instruction
+    control/<id>.png|jpg  the picture before it, of the same name
+    metadata.csv          image, prompt, edit_image: the same pairs for trainers that read a table (DiffSynth)
+    pairs.jsonl           all that a shard knows of each pair
+
+ai-toolkit takes target as folder_path and control as control_path, musubi-tuner as image_directory and
+control_directory, SimpleTuner as a data set and its conditioning data set. One split a folder: trainers know none.
+"""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from modeling.atomic import atomic_folder
+from modeling.data.example import Example, metadata_of, picture_format
+from modeling.data.images import decode_image, encode_png
+from modeling.data.loader import Examples
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+"""Endings of pictures in such folders."""
+
+
+def export_control_folders(
+    shards: Path, out: Path, split: str, on_progress: Callable[[int, int], None]
+) -> dict[str, int]:
+    """Write the examples of one split; return split -> examples. Equal shards give equal bytes.
+
+    ValueError when `out` holds anything already, there is no such split, or a partner is missing in what was written.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out} is there already. Name a new folder, or remove it.")
+    examples = Examples(shards)
+    splits = examples.column("split")
+    places = [place for place, each in enumerate(splits) if each == split]
+    if not places:
+        there = ", ".join(sorted(set(splits)))
+        raise ValueError(f"{shards}: no example of split {split!r}; there are {there}. Choose one with --split.")
+    with atomic_folder(out) as folder:
+        for name in ("target", "control"):
+            (folder / name).mkdir()
+        with (
+            (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as table,
+            (folder / "pairs.jsonl").open("w", encoding="utf-8") as lines,
+        ):
+            writer = csv.writer(table)
+            writer.writerow(["image", "prompt", "edit_image"])
+            for done, place in enumerate(places, start=1):
+                example = examples[place]
+                name = _write(folder, example)
+                writer.writerow([f"target/{name}", example.instruction, f"control/{name}"])
+                lines.write(json.dumps(metadata_of(example) | {"file_name": name}) + "\n")
+                on_progress(done, len(places))
+        missing = missing_partners(folder)
+        if missing:
+            raise ValueError(f"{out}: {len(missing)} partners are missing, such as {missing[0]}. Is the disk full?")
+    return {split: len(places)}
+
+
+def _write(folder: Path, example: Example) -> str:
+    """Write one pair; return the name that both pictures have. Bytes stay, unless one is PNG and the other JPEG."""
+    files = {"control": example.source_file, "target": example.edited_file}
+    kinds = {picture_format(file) for file in files.values()}
+    if len(kinds) > 1:
+        kinds = {"png"}
+        files = {name: _as_png(file) for name, file in files.items()}
+    name = f"{example.segment_id}.{kinds.pop()}"
+    for part, content in files.items():
+        (folder / part / name).write_bytes(content)
+    (folder / "target" / f"{example.segment_id}.txt").write_text(example.instruction, encoding="utf-8")
+    return name
+
+
+def _as_png(file: bytes) -> bytes:
+    return file if picture_format(file) == "png" else encode_png(decode_image(file))
+
+
+def missing_partners(folder: Path) -> list[str]:
+    """Return which pictures lack their partner of the same name, or their .txt; [] when all are there."""
+    pictures = {
+        name: {path.name for path in (folder / name).iterdir() if path.suffix.lower() in PICTURES}
+        for name in ("target", "control")
+    }
+    missing = [f"control/{name}" for name in sorted(pictures["target"] - pictures["control"])]
+    missing += [f"target/{name}" for name in sorted(pictures["control"] - pictures["target"])]
+    texts = {path.stem for path in (folder / "target").glob("*.txt")}
+    return missing + [
+        f"target/{Path(name).stem}.txt" for name in sorted(pictures["target"]) if Path(name).stem not in texts
+    ]

@@ -1,0 +1,194 @@
+"""Pairs found elsewhere -> `<split>/<split>-000000.tar`, `index.parquet`, `rejected.jsonl`, as stage shards does.
+
+PNG and JPEG files stay as they are, others become PNG. A pair that lacks a picture or its text, or of which a picture
+cannot be read, is counted with its reason: pairs found = pairs in shards + filtered + failed.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from modeling.atomic import atomic_folder
+from modeling.data.example import METADATA, Example, metadata_of, picture_format
+from modeling.data.images import FILE_FORMATS, decode_image, encode_jpeg, encode_png, squash
+from modeling.data.tars import write_shard
+from tasks.annotations.instructions import parse_instruction
+from tasks.artifacts.artifact import REJECTED, Record, write_records
+from tasks.artifacts.keyed_hash import in_hash_order
+from tasks.imports.found import FoundPair, key_of, rejected
+from tasks.imports.layouts import find_pairs, layout_of
+from tasks.shards import INDEX, write_index
+
+LOSSLESS_PX = 128
+"""With a size up to this, pictures are kept as PNG, else as JPEG."""
+
+
+class _Writer:
+    """Collects examples and writes a tar whenever a split has enough of them."""
+
+    def __init__(self, folder: Path, examples_per_shard: int):
+        self._folder = folder
+        self._most = examples_per_shard
+        self._waiting: dict[str, list[Example]] = {}
+        self._num_shards: Counter[str] = Counter()
+        self.rows: list[list[Record]] = []
+        """Rows of each tar, with its name."""
+
+    def add(self, example: Example) -> None:
+        """Take an example."""
+        waiting = self._waiting.setdefault(example.split, [])
+        waiting.append(example)
+        if len(waiting) == self._most:
+            self._flush(example.split)
+
+    def finish(self) -> None:
+        """Write what is left."""
+        for split in list(self._waiting):
+            self._flush(split)
+
+    def _flush(self, split: str) -> None:
+        examples = self._waiting.pop(split)
+        name = f"{split}/{split}-{self._num_shards[split]:06d}.tar"
+        self._num_shards[split] += 1
+        (self._folder / split).mkdir(exist_ok=True)
+        write_shard(self._folder / name, examples)
+        self.rows.append([metadata_of(example) | {"shard": name} for example in examples])
+
+
+def import_pairs(
+    path: Path,
+    out: Path,
+    *,
+    layout: str | None = None,
+    size_px: int | None = None,
+    num_test: int = 0,
+    examples_per_shard: int = 1_000,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Write pairs from elsewhere as shards; return counts: per split, and rejected by reason.
+
+    `num_test`: so many of the training pairs, drawn by a hash of their keys, become the split test<N>; whole groups.
+    ValueError when nothing is there to import, or `out` holds anything already.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out} is there already. Name a new folder, or remove it.")
+    if not path.exists():
+        raise ValueError(f"{path}: there is no such file or folder.")
+    layout = layout or layout_of(path)
+    tested, num_tested = _drawn(path, layout, num_test) if num_test else (set(), 0)
+    not_kept: list[Record] = []
+    taken: set[str] = set()
+    sizes: Counter[str] = Counter()
+    with atomic_folder(out) as folder:
+        writer = _Writer(folder, examples_per_shard)
+        for number, found in enumerate(find_pairs(path, layout), start=1):
+            outcome = found if not isinstance(found, FoundPair) else _example(found, taken, size_px)
+            if isinstance(outcome, Example):
+                if isinstance(found, FoundPair) and found.group in tested and outcome.split == "train":
+                    outcome = replace(outcome, split=f"test{num_tested}")
+                sizes[outcome.split] += 1
+                writer.add(outcome)
+            else:
+                not_kept.append(outcome)
+            if number % 1_000 == 0:
+                on_progress(number, number)
+        if not sizes:
+            reasons = dict(Counter(row["reason"] for row in not_kept))
+            raise ValueError(f"{path}: none of {len(not_kept)} pairs can be used: {reasons}.")
+        writer.finish()
+        write_index(folder / INDEX, writer.rows)
+        write_records(folder / REJECTED, not_kept)
+    reasons = Counter(row["reason"] for row in not_kept)
+    return {"layout": layout, "pairs": dict(sorted(sizes.items())), "rejected": dict(sorted(reasons.items()))}
+
+
+def _drawn(path: Path, layout: str, num_test: int) -> tuple[set[str], int]:
+    """Return the groups whose pairs are tested and how many pairs these are, as near to `num_test` as groups allow."""
+    groups: Counter[str] = Counter()
+    for found in find_pairs(path, layout):
+        if isinstance(found, FoundPair) and found.split == "train" and _problem(found) is None:
+            groups[found.group] += 1
+    drawn: set[str] = set()
+    number = 0
+    for group in in_hash_order(0, groups):
+        if number + groups[group] <= num_test:
+            drawn.add(group)
+            number += groups[group]
+    if not drawn or groups.total() <= number:
+        raise ValueError(
+            f"{path}: {num_test} of the training pairs cannot be set aside for testing: "
+            f"pairs of one picture or video stay together, and their groups have {min(groups.values(), default=0)} to "
+            f"{max(groups.values(), default=0)} pairs. Choose another number."
+        )
+    return drawn, number
+
+
+def _problem(found: FoundPair) -> Record | None:
+    """Return the rejection of a pair that lacks something, without a look into its pictures."""
+    if not isinstance(found.instruction, str) or not found.instruction.strip():
+        return rejected(found.name, "filtered", "no_instruction", f"{found.instruction!r:.80}")
+    for name, picture in (("before", found.before), ("after", found.after)):
+        if picture is None:
+            return rejected(found.name, "failed", "missing_partner", f"there is no picture {name} the action")
+    return None
+
+
+def _example(found: FoundPair, taken: set[str], size_px: int | None) -> Example | Record:
+    """Return the example of a pair, or its rejection."""
+    problem = _problem(found)
+    if problem is not None:
+        return problem
+    try:
+        files = [_file(each, size_px, found.name) for each in (found.before, found.after)]
+    except (ValueError, OSError) as error:
+        return rejected(found.name, "failed", "unreadable_picture", str(error))
+    fields = _fields(found, str(found.instruction).strip())
+    key = key_of(found.name, taken)
+    return Example(**fields | {"segment_id": key}, source_file=files[0], edited_file=files[1])
+
+
+def _file(picture: object, size_px: int | None, name: str) -> bytes:
+    """Return a picture as a shard holds it; ValueError for one that cannot be read."""
+    content = picture if isinstance(picture, bytes) else Path(str(picture)).read_bytes()
+    pixels = decode_image(content, name=name, formats=FILE_FORMATS)
+    if size_px is not None and pixels.shape[:2] != (size_px, size_px):
+        pixels = squash(pixels, size_px)
+        return encode_png(pixels) if size_px <= LOSSLESS_PX else encode_jpeg(pixels)
+    try:
+        picture_format(content)
+    except ValueError:
+        return encode_png(pixels)
+    return content
+
+
+def _fields(found: FoundPair, instruction: str) -> dict[str, Any]:
+    """Return the other fields of an example: those that are known, else what the instruction says."""
+    parsed = parse_instruction(instruction)
+    plain: dict[str, Any] = {
+        "split": found.split,
+        "video_id": found.group[:200],
+        "start_s": 0.0,
+        "stop_s": 0.0,
+        "instruction": instruction,
+        "verb": parsed.verb,
+        "object": parsed.object,
+        "start_point": parsed.start_point,
+        "end_point": parsed.end_point,
+        "overlaps": False,
+    }
+    known = {name: found.metadata[name] for name in METADATA if _fits(plain.get(name), found.metadata.get(name))}
+    fields = plain | known
+    # A split is the name of a folder here, and anybody may have written it.
+    return fields if re.fullmatch(r"\w{1,40}", fields["split"], re.ASCII) else fields | {"split": "train"}
+
+
+def _fits(default: object, value: object) -> bool:
+    """Tell whether a value that was found is of the field's type."""
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, float):
+        return isinstance(value, float)
+    return isinstance(default, str) and isinstance(value, str)
