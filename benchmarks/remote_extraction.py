@@ -28,7 +28,7 @@ from modeling.data.images import read_image
 from tasks.annotations.segment import Segment
 from tasks.config import FramesConfig, Patience
 from tasks.cutting.pairs import VideoJob, VideoPairs
-from tasks.cutting.remote_pairs import cut_video
+from tasks.cutting.remote_pairs import cut_video_anywhere
 from tasks.fetching.downloads import Download, download_all
 from tasks.fetching.opening import readable
 from tasks.fetching.remote_video import RemoteVideo
@@ -154,7 +154,7 @@ def compare(video: Path, url: str, folder: Path, minutes: int) -> dict[str, dict
     def describe_and_cut(job: VideoJob) -> VideoPairs:
         with readable(remote) as file:
             assert fingerprint(file) == job.fingerprint
-        return cut_video(job)
+        return cut_video_anywhere(job)
 
     _, download_s, download_cpu_s = timed(download)
     results: dict[str, dict[str, float]] = {}
@@ -170,7 +170,7 @@ def compare(video: Path, url: str, folder: Path, minutes: int) -> dict[str, dict
                 config=FramesConfig(size_px=SIZE_PX),
                 folder=out,
             )
-            cut = describe_and_cut if way == "ranges" else cut_video
+            cut = describe_and_cut if way == "ranges" else cut_video_anywhere
             sent = num_sent(url)
             pairs, wall_s, cpu_s = timed(lambda cut=cut, job=job: cut(job))  # type: ignore[misc]
             assert pairs is not None

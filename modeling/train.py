@@ -30,7 +30,7 @@ from rich.console import Console
 from modeling.config import ObjectiveConfig, TrainConfig
 from modeling.runs.fine_tuning import TrainOptions, fine_tune
 from modeling.runs.trackers import wanted_trackers
-from modeling.runs.watcher import ProgressBar, Stopped, Watcher
+from modeling.runs.watcher import ProgressBar, TrainingStopped, Watcher
 from modeling.training.ranks import join_ranks
 
 
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ranks=ranks,
         )
         ranks.leave()
-    except Stopped as stopped:
+    except TrainingStopped as stopped:
         watcher.say("stopped", message=str(stopped))
         return stopped.exit_status
     except (ValueError, OSError, FloatingPointError) as error:

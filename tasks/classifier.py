@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import TimesformerForVideoClassification
 
-from evaluation.classifier.clips import NUM_FRAMES, Clip, pair_clip, squash
+from evaluation.classifier.clips import NUM_FRAMES, Clip, pair_clip
 from evaluation.classifier.timesformer import SmallShape, published_timesformer, save_timesformer, small_timesformer
 from evaluation.classifier.training import NUM_THREADS, TrainRecipe, fixed_threads, train
-from evaluation.metrics.action_accuracy import UNKNOWN, label_indices, predict
+from evaluation.metrics.action_accuracy import UNKNOWN, label_indices, predict_actions
 from modeling.atomic import atomic_folder, write_json
-from modeling.data.images import Picture
+from modeling.data.images import Picture, squash
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import pick_device
 from tasks.artifacts.artifact import MANIFEST, Artifact, Record
@@ -25,7 +25,7 @@ from tasks.artifacts.keyed_hash import hash_rank
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import ClassifierConfig, FramesConfig
-from tasks.cutting.clips import CLIPS, Segment, cut_all
+from tasks.cutting.clips import CLIPS, CutSegment, cut_all
 from tasks.cutting.pairs import how_of
 from tasks.splitting.assignment import NOT_TESTED
 from tasks.video.exact_frames import AS_SHOWN, How
@@ -37,7 +37,7 @@ CHECKPOINT = "checkpoint.safetensors"
 class TrainingClips:
     """Segments with labels, as training draws them: a film, or with a chance of `pair_share` a 4 + 4 clip."""
 
-    segments: Sequence[Segment]
+    segments: Sequence[CutSegment]
     labels: Sequence[int]
     pairs: Sequence[tuple[Picture, Picture]]
     """Input and edited picture of each segment; empty when the share is 0."""
@@ -107,7 +107,7 @@ def new_model(config: ClassifierConfig, num_labels: int) -> tuple[TimesformerFor
 
 def measure(
     model: TimesformerForVideoClassification,
-    tested: Sequence[Segment],
+    tested: Sequence[CutSegment],
     labels: list[str],
     pairs: Pairs,
     config: ClassifierConfig,
@@ -122,17 +122,17 @@ def measure(
             return (segment.middle_clip() for segment in segments)  # noqa: B023 (used in this turn only)
 
         counts = {"num_segments": len(segments), "num_unknown_actions": int((truth == UNKNOWN).sum())}
-        counts["right_on_real_clips"] = int((predict(model, films(), config.channel_order) == truth).sum())
+        counts["right_on_real_clips"] = int((predict_actions(model, films(), config.channel_order) == truth).sum())
         for name, second in (("ground_truth_pairs", 1), ("copies", 0)):
             loaded = (pairs.pair(segment.row["segment_id"]) for segment in segments)
             clips = (pair_clip(both[0], both[second], config.size_px) for both in loaded)
-            counts[f"right_on_{name}"] = int((predict(model, clips, config.channel_order) == truth).sum())
+            counts[f"right_on_{name}"] = int((predict_actions(model, clips, config.channel_order) == truth).sum())
         measured[split] = counts
     return measured
 
 
 def train_model(
-    work: Work, segments: Sequence[Segment], labels: list[str], pairs: Pairs, config: ClassifierConfig
+    work: Work, segments: Sequence[CutSegment], labels: list[str], pairs: Pairs, config: ClassifierConfig
 ) -> TimesformerForVideoClassification:
     """Train the classifier on the segments, going on from a kept checkpoint."""
     model, recipe = new_model(config, len(labels))

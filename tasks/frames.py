@@ -12,7 +12,7 @@ from tasks.artifacts.work import Work
 from tasks.config import FramesConfig
 from tasks.cutting.outside import facts_of
 from tasks.cutting.pairs import DECODER_KEY, VideoJob, VideoPairs, all_failed, picture_folder
-from tasks.cutting.remote_pairs import cut_video, fetched_counts
+from tasks.cutting.remote_pairs import cut_video_anywhere, fetched_counts
 from tasks.fetching.opening import size_of
 from tasks.fetching.video_files import video_paths
 from tasks.stages import STAGES
@@ -42,7 +42,7 @@ def cut_videos(
 ) -> Iterator[tuple[VideoJob, VideoPairs]]:
     """Cut videos in parallel, the largest first; yield each as it is finished. Whatever a video does fails it alone."""
     largest_first = sorted(jobs, key=lambda job: -size_of(job.path))
-    for job, pairs in map_items(cut_video, largest_first, workers=workers, limit_s=limit_s):
+    for job, pairs in map_items(cut_video_anywhere, largest_first, workers=workers, limit_s=limit_s):
         if isinstance(pairs, Failure):
             shutil.rmtree(picture_folder(job), ignore_errors=True)
             reason = DECODER_CRASHED if pairs.reason == CRASHED else pairs.reason

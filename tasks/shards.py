@@ -54,7 +54,7 @@ class Pair:
     """Where its row begins in the frames' records.jsonl, in bytes."""
 
 
-def read_pairs(records: Path, split_of: Mapping[str, str]) -> list[Pair]:
+def read_split_pairs(records: Path, split_of: Mapping[str, str]) -> list[Pair]:
     """Return the pair of each row that is in a split, in the order of the file."""
     pairs, offset = [], 0
     with records.open("rb") as file:
@@ -117,7 +117,7 @@ def write_index(path: Path, shards: Iterable[list[Record]]) -> int:
 @stage
 def shards(work: Work, config: ShardsConfig, *, frames: Artifact, splits: Artifact) -> None:
     """Write the tars of every split and the index over them."""
-    pairs = read_pairs(frames.path / RECORDS, {row["segment_id"]: row["split"] for row in splits.records()})
+    pairs = read_split_pairs(frames.path / RECORDS, {row["segment_id"]: row["split"] for row in splits.records()})
     planned = plan_shards(pairs, config.examples_per_shard)
     digests = {entry.name: entry.sha256 for entry in frames.files()}
     with (frames.path / RECORDS).open("rb") as records:

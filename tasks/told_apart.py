@@ -8,6 +8,7 @@ import numpy as np
 
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import Editor
+from modeling.editors.native_size import native_size_px
 from modeling.measuring.telling_apart import PAIRS_AT_ONCE, Asked
 from modeling.objective.kindred_negatives import make_sampler
 from modeling.objective.negatives import NegativeSampler
@@ -27,7 +28,7 @@ def told_apart(work: Work, config: ToldApartConfig, *, editor: Input, shards: Ar
     samplers: dict[str, NegativeSampler] = {
         kind: make_sampler(examples, loaded.tokenizer, kind) for kind in config.kinds
     }
-    asked = Asked(loaded, examples, samplers, picture_side(loaded))
+    asked = Asked(loaded, examples, samplers, native_size_px(loaded))
     total = config.num_draws * len(examples)
     records: list[Record] = []
     for draw in range(config.num_draws):
@@ -39,8 +40,3 @@ def told_apart(work: Work, config: ToldApartConfig, *, editor: Input, shards: Ar
     work.funnel = {"test_pairs": len(examples), "measured": len(records)}
     work.write_rows(records)
     work.progress(total, total)
-
-
-def picture_side(editor: Editor) -> int:
-    """Return the side in pixels of the pictures that an editor was made for."""
-    return int(editor.unet.config.sample_size) * editor.pixels_per_latent

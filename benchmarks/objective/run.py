@@ -29,7 +29,7 @@ from benchmarks.objective.study import (
 )
 from benchmarks.objective.tables import recorded_content, study_page
 from benchmarks.recording import record
-from flows.wiring.main_job import dataset
+from flows.wiring.main_job import make_dataset
 from flows.wiring.making import plainly
 from tasks.artifacts.building import StageFailed
 from tasks.config import RunOptions
@@ -52,7 +52,7 @@ def go_on(request: StudyRequest) -> list[str]:
         return []
     share_cores(request.side_by_side)
     make = plainly(Path(request.workspace), RunOptions(workers=1, device=request.device))
-    dataset(study_job(request), make)
+    make_dataset(study_job(request), make)
 
     def do(run: Run) -> str | None:
         if is_done(request, run):
@@ -83,7 +83,7 @@ def record_so_far(request: StudyRequest) -> None:
 def record_costs(request: StudyRequest) -> None:
     """Write `objective_costs.json`."""
     job = study_job(request)
-    shards = dataset(job, plainly(job.workspace, RunOptions(workers=1))).shards
+    shards = make_dataset(job, plainly(job.workspace, RunOptions(workers=1))).shards
     assert shards is not None
     start = request.starts[0].partition("=")[2]
     record(

@@ -13,12 +13,12 @@ from typing import Any
 from benchmarks.objective.arms import ARMS, STEPS, Arm, arms_named
 from benchmarks.objective.rows import Facts, JudgedRun, diagnostics, told_apart_shares
 from flows.wiring.job import Job, make_job
-from flows.wiring.main_job import Make, dataset, editors, edits_of, told_apart_of
+from flows.wiring.main_job import Make, editors, edits_of, make_dataset, told_apart_of
 from flows.wiring.presets import STARTING_EDITOR
 from flows.wiring.request import Request
 from modeling.presets import EDITACTION
 from modeling.runs.log import METRICS
-from tasks.artifacts.artifact import Artifact, Input, Outside, find_artifact, read_records, stage_key
+from tasks.artifacts.artifact import Artifact, Outside, find_artifact, opened, read_records, stage_key
 from tasks.artifacts.processes import num_workers
 from tasks.config import SplitsConfig
 
@@ -144,7 +144,7 @@ def make_run(request: StudyRequest, run: Run, make: Make) -> dict[str, Path | No
         made[stage, label] = make(stage, label, config, **inputs)
         return made[stage, label]
 
-    data = dataset(study_job(request), make)
+    data = make_dataset(study_job(request), make)
     trained = {} if run.arm.objective is None else editors(job, data, remembering)
     label = job.config.preset
     edited = f"{label}-{EDITACTION if trained else 'start'}"
@@ -162,12 +162,8 @@ def finding(workspace: Path) -> Make:
     def make(stage: str, label: str, config: object, **inputs: Path | Outside | None) -> Path | None:
         if any(place is None for place in inputs.values()):
             return None
-        opened: dict[str, Input] = {
-            name: place if isinstance(place, Outside) else Artifact.read(place)
-            for name, place in inputs.items()
-            if place
-        }
-        artifact = find_artifact(workspace, stage, stage_key(stage, config, opened))
+        known = opened({name: place for name, place in inputs.items() if place is not None})
+        artifact = find_artifact(workspace, stage, stage_key(stage, config, known))
         return artifact.path if artifact is not None else None
 
     return make

@@ -6,7 +6,7 @@ The goal is data that was written when the scene was acted out; no sentence is p
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.kitchen.oracle import Identity, Reading, read
+from evaluation.kitchen.oracle import Identity, SceneReading, read
 from evaluation.kitchen.world import Picture, Scene, view_places
 
 
@@ -33,7 +33,7 @@ def judge(record: dict[str, Any], edited: Picture) -> Verdict:
     )
 
 
-def is_carried_out(goal: dict[str, Any], reading: Reading) -> bool:
+def is_carried_out(goal: dict[str, Any], reading: SceneReading) -> bool:
     """Tell whether a reading fulfils a goal; an unclear cell fulfils nothing."""
     for thing in goal["things"]:
         seen = reading.places_of((thing["kind"], thing["colour"]))
@@ -57,7 +57,7 @@ def _allowed_things(goal: dict[str, Any], before: Scene, place: str) -> set[Iden
     return {there.identity, None} if is_spoken_of else {there.identity}
 
 
-def is_kept(goal: dict[str, Any], before: Scene, view_before: int, reading: Reading) -> bool:
+def is_kept(goal: dict[str, Any], before: Scene, view_before: int, reading: SceneReading) -> bool:
     """Tell whether every place seen before and after is as it was, apart from what the goal asks for.
 
     What stands where the goal wants its thing is for `is_carried_out` to judge: a wrong thing there is a goal missed.

@@ -26,7 +26,7 @@ CellState = tuple[bool, Identity | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class SceneReading:
     """What the oracle sees in a picture."""
 
     view: int
@@ -68,14 +68,14 @@ def templates(place: str) -> NDArray[np.float32]:
     return np.stack(tiles)
 
 
-def read(picture: Picture, views: tuple[int, ...] = tuple(range(NUM_VIEWS))) -> Reading:
+def read(picture: Picture, views: tuple[int, ...] = tuple(range(NUM_VIEWS))) -> SceneReading:
     """Read a picture uint8 [H, W, 3] of any size; of the given view offsets the best fitting one is taken."""
     small = reduced_picture(picture)
     readings = [_read_view(small, view) for view in views]
     return min(readings, key=lambda pair: pair[0])[1]
 
 
-def _read_view(small: NDArray[np.float32], view: int) -> tuple[float, Reading]:
+def _read_view(small: NDArray[np.float32], view: int) -> tuple[float, SceneReading]:
     """Return the total distance and the reading under one view offset."""
     states, unclear, total = {}, set(), 0.0
     for index, place in enumerate(view_places(view)):
@@ -88,4 +88,4 @@ def _read_view(small: NDArray[np.float32], view: int) -> tuple[float, Reading]:
         if distances[nearest] > CLEAR_RATIO * distances[second]:
             unclear.add(place)
         total += float(distances[nearest] ** 2)
-    return total, Reading(view=view, states=states, unclear=frozenset(unclear))
+    return total, SceneReading(view=view, states=states, unclear=frozenset(unclear))

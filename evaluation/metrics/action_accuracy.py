@@ -23,7 +23,7 @@ UNKNOWN = -1
 
 
 @torch.inference_mode()
-def predict(
+def predict_actions(
     model: TimesformerForVideoClassification,
     clips: Iterator[Clip] | Sequence[Clip],
     channel_order: ChannelOrder,

@@ -14,7 +14,7 @@ from transformers import TimesformerForVideoClassification
 from evaluation.classifier.clips import pair_clip
 from evaluation.classifier.timesformer import ChannelOrder
 from evaluation.kitchen.judge import judge
-from evaluation.metrics.action_accuracy import label_indices, matches, predict
+from evaluation.metrics.action_accuracy import label_indices, matches, predict_actions
 from evaluation.metrics.fid import FeatureNetwork
 from evaluation.scoring.rows import Candidate, SplitPairs
 from modeling.data.example import Example
@@ -38,10 +38,10 @@ class Judge:
     goals: Mapping[str, dict[str, Any]]
     """Goal of each judged segment."""
 
-    def predict(self, inputs: Sequence[Picture], edits: Sequence[Picture]) -> NDArray[np.int64]:
+    def actions_seen(self, inputs: Sequence[Picture], edits: Sequence[Picture]) -> NDArray[np.int64]:
         """Return the action seen in each pair of pictures."""
         clips = (pair_clip(before, after, self.size_px) for before, after in zip(inputs, edits, strict=True))
-        return predict(self.model, clips, self.channel_order)
+        return predict_actions(self.model, clips, self.channel_order)
 
 
 def verdicts(
@@ -61,7 +61,7 @@ class SplitScorer:
         self.inputs = [example.source_image for example in examples]
         self.truths = [example.edited_image for example in examples]
         self.labels = label_indices([example.verb for example in examples], judge_of.labels)
-        self.truth_predictions = judge_of.predict(self.inputs, self.truths)
+        self.truth_predictions = judge_of.actions_seen(self.inputs, self.truths)
         free = [i for i, each in enumerate(examples) if each.segment_id in judge_of.goals and not each.overlaps]
         self.pairs = SplitPairs(
             segment_ids=tuple(example.segment_id for example in examples),
@@ -83,7 +83,7 @@ class SplitScorer:
         """Measure an editor's (or a reference's) pictures: one list for each training seed (or None) and seed."""
         training_seeds = tuple(training for training, _ in by_seed if training is not None)
         right = [
-            matches(self.judge.predict(self.inputs, pictures), self.truth_predictions, self.labels)
+            matches(self.judge.actions_seen(self.inputs, pictures), self.truth_predictions, self.labels)
             for pictures in by_seed.values()
         ]
         seen = np.stack([verdicts(self.judge, self.examples, self.pairs.judged, each) for each in by_seed.values()], 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from flows.commands.dataset import candidates, dataset, export, manifest
+from flows.commands.dataset import candidates, dataset_page, export, manifest
 from flows.commands.edit import edit
 from flows.commands.import_pairs import import_pairs
 from flows.commands.kitchen import kitchen, starting_editor
@@ -27,7 +27,7 @@ def cli() -> None:
 
 for command in (demo, run, status, records, verify, clean, report):
     cli.add_command(command)
-for command in (dataset, candidates, manifest, export, import_pairs, edit, kitchen, starting_editor, survey):
+for command in (dataset_page, candidates, manifest, export, import_pairs, edit, kitchen, starting_editor, survey):
     cli.add_command(command)
 
 

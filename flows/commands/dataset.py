@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from flows.commands.terminal import console, counting
-from flows.commands.verify_pairs import newest_artifact
-from tasks.artifacts.artifact import artifacts_of, made_from
+from tasks.artifacts.artifact import artifacts_of, made_from, newest_artifact
 
 
 @click.command()
@@ -23,9 +22,9 @@ def candidates(workspace: str, out: str, limit: int) -> None:
     click.echo(f"{out}: {number} candidates")
 
 
-@click.command()
+@click.command("dataset")
 @click.option("--workspace", default="workspace", show_default=True)
-def dataset(workspace: str) -> None:
+def dataset_page(workspace: str) -> None:
     """Write a page about the newest segments, with their pairs and splits where there are any; print where it lies."""
     from flows.commands.prefect_apart import import_prefect
     from flows.wiring.making import stage_task
@@ -55,7 +54,7 @@ def manifest(workspace: str, out: str) -> None:
     """Write the newest shards as a list of ids, times and hashes without pixels, to cut the same pairs again from."""
     from tasks.annotations.pair_list import write_pair_list
 
-    num_pairs = write_pair_list(Path(out), newest_artifact(workspace, "shards"))
+    num_pairs = write_pair_list(Path(out), newest_artifact(Path(workspace), "shards"))
     console.print(f"{out}: {num_pairs} pairs, {Path(out).stat().st_size} bytes", soft_wrap=True)
 
 
@@ -76,7 +75,7 @@ def export(target: str, workspace: str, shards: str | None, split: str, out: str
     from tasks.exports.control_folders import export_control_folders
     from tasks.exports.hugging_face import export_hf_parquet
 
-    folder = Path(shards) if shards else newest_artifact(workspace, "shards").path
+    folder = Path(shards) if shards else newest_artifact(Path(workspace), "shards").path
     with counting(console, "examples") as tell:
         if target == "control-folders":
             sizes = export_control_folders(folder, Path(out), split, on_progress=tell)

@@ -7,11 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.tree import Tree
 
-from tasks.artifacts.artifact import ITEMS, Artifact, artifacts_of, damaged_files
+from tasks.artifacts.artifact import BUILDING, ITEMS, Artifact, artifacts_of, damaged_files
 from tasks.artifacts.sources import source_digest
 from tasks.stages import STAGES
-
-BUILDING = "building.json"
 
 
 def describe_workspace(workspace: Path, *, full: bool = False) -> dict[str, Any]:

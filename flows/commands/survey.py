@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 from flows.commands.terminal import console
-from flows.commands.verify_pairs import newest_artifact
-from tasks.artifacts.artifact import Artifact, artifacts_of, made_from
+from tasks.artifacts.artifact import Artifact, artifacts_of, made_from, newest_artifact
 
 CAMERAS = {"epic": "head", "mpii": "fixed"}
 """Annotation format -> camera, where none is named."""
@@ -81,7 +80,7 @@ def _inputs(workspace: str, options: dict[str, Any]) -> tuple[dict[str, Artifact
     """Return the newest shards with the newest edits of every method, and the config."""
     from tasks.config import SurveyConfig
 
-    shards = newest_artifact(workspace, "shards")
+    shards = newest_artifact(Path(workspace), "shards")
     prefix = shards.manifest["label"] + "-"
     edits = made_from(artifacts_of(Path(workspace), "edits"), "shards", shards)
     # Newest last, so that it takes the place of older ones of the same label.
@@ -161,7 +160,7 @@ def _import(workspace: str, out: Path, options: dict[str, Any]) -> None:
     from tasks.exports.rating_files import read_key
     from tasks.pages.study_tables import import_answers
 
-    folder = Path(options["folder"]) if options["folder"] else newest_artifact(workspace, "survey").path
+    folder = Path(options["folder"]) if options["folder"] else newest_artifact(Path(workspace), "survey").path
     limits = Limits(min_seconds=options["min_seconds"], min_answered=options["min_answered"])
     files = [Path(each) for each in options["imports"]]
     judges = [Path(each) for each in options["judges"]]

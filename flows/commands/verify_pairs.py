@@ -5,15 +5,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from tasks.artifacts.artifact import Artifact, artifacts_of
-
-
-def newest_artifact(workspace: str, stage: str) -> Artifact:
-    """Return a stage's newest finished artifact; ValueError when there is none."""
-    artifacts = artifacts_of(Path(workspace), stage)
-    if not artifacts:
-        raise ValueError(f"{workspace} has no finished {stage} yet; `editaction status` shows what it has.")
-    return artifacts[-1]
+from tasks.artifacts.artifact import newest_artifact
 
 
 def verify_pairs(pair_list: Path, workspace: str, shards: str | None, console: Console) -> None:
@@ -26,7 +18,7 @@ def verify_pairs(pair_list: Path, workspace: str, shards: str | None, console: C
     if shards:
         check = check_pairs(pair_list, Path(shards))
     else:
-        artifact = newest_artifact(workspace, "shards")
+        artifact = newest_artifact(Path(workspace), "shards")
         check = check_pairs(pair_list, artifact.path, artifact)
     different, missing = sum(check.different.values()), sum(check.missing.values())
     console.print(f"{check.num_pairs} pairs: {check.same} same, {different} different, {missing} missing.")

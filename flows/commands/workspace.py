@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from flows.commands.terminal import console
-from flows.commands.verify_pairs import newest_artifact, verify_pairs
+from flows.commands.verify_pairs import verify_pairs
+from tasks.artifacts.artifact import newest_artifact
 from tasks.stages import STAGES
 
 
@@ -32,7 +33,7 @@ def records(stage: str, workspace: str, rejected: bool) -> None:
     """Print the item records of a stage's newest artifact as JSON lines."""
     if stage not in STAGES:
         raise ValueError(f"There is no stage {stage!r}; choose one of {', '.join(STAGES)}.")
-    newest = newest_artifact(workspace, stage)
+    newest = newest_artifact(Path(workspace), stage)
     for record in newest.rejected() if rejected else newest.records():
         click.echo(json.dumps(record, ensure_ascii=False))
 
@@ -84,4 +85,4 @@ def clean(workspace: str, everything: bool) -> None:
 @click.option("--workspace", default="workspace", show_default=True)
 def report(workspace: str) -> None:
     """Print where the newest report lies."""
-    click.echo(str((newest_artifact(workspace, "report").path / "report.html").resolve()))
+    click.echo(str((newest_artifact(Path(workspace), "report").path / "report.html").resolve()))

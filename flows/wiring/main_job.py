@@ -61,7 +61,7 @@ def ending_with(until: str, make: Make) -> Make:
     return made
 
 
-def dataset(job: Job, make: Make) -> Dataset:
+def make_dataset(job: Job, make: Make) -> Dataset:
     """Annotations + videos -> segments -> frame pairs -> splits -> shards."""
     config, label = job.config, job.config.preset
     kitchen = make("kitchen", label, config.kitchen) if config.kitchen is not None else None

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.wiring.job import MEASURED_AFTER, Job
-from flows.wiring.main_job import Make, Place, Reached, dataset, editors, ending_with, evaluation, told_apart_of
+from flows.wiring.main_job import Make, Place, Reached, editors, ending_with, evaluation, make_dataset, told_apart_of
 from tasks.artifacts.again import why_again
-from tasks.artifacts.artifact import Artifact, Input, Outside, artifact_folder, find_artifact, stage_key
+from tasks.artifacts.artifact import Outside, artifact_folder, find_artifact, opened, stage_key
 from tasks.config import RunOptions
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def run_job(job: Job, make: Make) -> Path | None:
 
     made = ending_with(job.request.until, remembering)
     try:
-        data = dataset(job, made)
+        data = make_dataset(job, made)
         trained = editors(job, data, made)
         if "told_apart" in job.request.measure:
             told_apart_of(job, data, trained, made)
@@ -129,10 +129,7 @@ def _plan_stage(
     waiting_for = [name for name, each in inputs.items() if each is None]
     if waiting_for:
         return step("waits", f"for {', '.join(waiting_for)}"), None
-    opened: dict[str, Input] = {
-        name: each if isinstance(each, Outside) else Artifact.read(each) for name, each in inputs.items() if each
-    }
-    key = stage_key(stage, config, opened)
+    key = stage_key(stage, config, opened(_known(inputs)))
     found = find_artifact(workspace, stage, key)
     if found is None:
         partial = artifact_folder(workspace, stage, label, key)

@@ -17,6 +17,7 @@ from modeling.config import SamplingConfig
 from modeling.data.images import Picture, encode_png, read_note, restore_aspect
 from modeling.editing.requests import EditRequest, plan_requests
 from modeling.editors.instruct_pix2pix import Editor, default_batch_size
+from modeling.editors.native_size import native_size_px
 from modeling.editors.tokens import cut_texts, shown
 from modeling.small_editor.foreign import NUM_LOOKED_AT, foreign_pictures
 from modeling.small_editor.shipped import named_start
@@ -122,11 +123,6 @@ def _warnings(editor: Editor, requests: Sequence[EditRequest]) -> list[str]:
         with suppress(ValueError, OSError):  # told when it is this picture's turn
             pictures.append(request.read())
     return [each for each in (foreign_pictures(editor, pictures), *found) if each]
-
-
-def native_size_px(editor: Editor) -> int:
-    """Return the side of the pictures that an editor's U-Net was made for."""
-    return int(editor.unet.config.sample_size) * editor.pixels_per_latent
 
 
 @dataclass(frozen=True, kw_only=True)

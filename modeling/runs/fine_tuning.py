@@ -87,8 +87,8 @@ def fine_tune(
     """Train and write everything under `out`; goes on from the newest checkpoint there.
 
     `facts` go into the model card; `ranks` are the processes that train together, each of which calls this. ValueError
-    for what a user can fix, OSError for a full disk, FloatingPointError after too many skipped steps, Stopped after a
-    signal.
+    for what a user can fix, OSError for a full disk, FloatingPointError after too many skipped steps,
+    TrainingStopped after a signal.
     """
     ranks = ranks or Ranks(device=pick_device(options.device))
     examples = Examples(shards)

@@ -7,7 +7,7 @@ from modeling.runs.log import finite_or_none
 from modeling.runs.micro_batch import gradients_that_fit
 from modeling.runs.saver import Saver
 from modeling.runs.sight import Sight
-from modeling.runs.watcher import StepProgress, Stopped, Watcher
+from modeling.runs.watcher import StepProgress, TrainingStopped, Watcher
 from modeling.training.batches import Batches
 from modeling.training.trainer import Trainer
 
@@ -23,7 +23,7 @@ def do_steps(
     watcher: Watcher,
     sight: Sight | None = None,
 ) -> None:
-    """Do steps `first_step` to the last, with log, checkpoints and progress; one more checkpoint before Stopped.
+    """Do steps `first_step` to the last, with log, checkpoints and progress; a last checkpoint before TrainingStopped.
 
     Whatever can be lost is saved before anybody is told of it. A signal that comes in a step longer than the watcher's
     grace is obeyed by the watcher's thread, which saves the state before that step.
@@ -56,7 +56,9 @@ def do_steps(
             if sight is not None and not must_stop and "skip_reason" not in entry:
                 sight.step_done(trainer, step, entry)
             if must_stop:
-                raise Stopped(watcher.signal_number or signal.SIGTERM, kept=step)  # another process may have got it
+                raise TrainingStopped(
+                    watcher.signal_number or signal.SIGTERM, kept=step
+                )  # another process may have got it
 
 
 def _too_many_skipped(step: int, reason: str, folder: Path) -> str:

@@ -31,7 +31,7 @@ RECENT_S = 60.0
 """The time left is told from the speed of so many last seconds: a busy machine changes it."""
 
 
-class Stopped(Exception):
+class TrainingStopped(Exception):
     """A signal asked the run to end."""
 
     def __init__(self, signal_number: int, kept: int | None = None):
@@ -116,10 +116,10 @@ class Watcher:
         return self.signal_number is not None
 
     def check(self) -> None:
-        """Raise Stopped if a signal has come."""
+        """Raise TrainingStopped if a signal has come."""
         if self.stop_requested():
             assert self.signal_number is not None
-            raise Stopped(self.signal_number)
+            raise TrainingStopped(self.signal_number)
 
     def be_silent(self) -> None:
         """Write nothing from now on, and leave it to the launcher to end this process: of several one reports."""
@@ -134,7 +134,7 @@ class Watcher:
             self._write = lambda line: None
 
     def tick(self, phase: str, done: int, total: int, **fields: Any) -> None:
-        """Write a line of progress unless one was just written, and raise Stopped if a signal has come."""
+        """Write a line of progress unless one was just written, and raise TrainingStopped if a signal has come."""
         now = time.monotonic()
         if now - self._said_at >= REPORT_EVERY_S or done == total:
             self._said_at = now

@@ -7,6 +7,7 @@ import torch
 
 from modeling.data.images import Picture, squash, to_tensor
 from modeling.editors.instruct_pix2pix import OWN_MODULE, Editor
+from modeling.editors.native_size import native_size_px
 
 KITCHEN_ERROR = 6.0
 """Mean error (of 255) of the small editor's autoencoder above which pictures are not its kitchen's.
@@ -21,7 +22,7 @@ def foreign_pictures(editor: Editor, pictures: Sequence[Picture]) -> str:
     """Say that the kitchen's own editor meets pictures that it cannot show."""
     if type(editor.vae).__module__ != OWN_MODULE or not len(pictures):
         return ""
-    side = int(editor.unet.config.sample_size) * editor.pixels_per_latent
+    side = native_size_px(editor)
     original = to_tensor(np.stack([squash(each, side) for each in pictures[:NUM_LOOKED_AT]]))
     with torch.inference_mode():
         again = editor.vae.decode(editor.encode_condition(original), return_dict=False)[0].cpu()

@@ -22,6 +22,8 @@ from tasks.stages import STAGES
 MANIFEST = "manifest.json"
 RECORDS = "records.jsonl"
 REJECTED = "rejected.jsonl"
+BUILDING = "building.json"
+"""In a `.partial` folder: what is being built there."""
 ITEMS = "items"
 """Folder of the items' done-records inside an artifact; not part of its content digest."""
 
@@ -164,6 +166,19 @@ def artifacts_of(workspace: Path, stage: str) -> list[Artifact]:
     """Return a stage's finished artifacts, oldest first by their finishing time."""
     folders = [path.parent for path in (workspace / stage).glob(f"*/{MANIFEST}") if path.parent.suffix != ".partial"]
     return sorted(map(Artifact.read, folders), key=lambda artifact: artifact.manifest["finished_at"])
+
+
+def newest_artifact(workspace: Path, stage: str) -> Artifact:
+    """Return a stage's newest finished artifact; ValueError when there is none."""
+    artifacts = artifacts_of(workspace, stage)
+    if not artifacts:
+        raise ValueError(f"{workspace} has no finished {stage} yet; `editaction status` shows what it has.")
+    return artifacts[-1]
+
+
+def opened(places: Mapping[str, "Path | Outside"]) -> dict[str, Input]:
+    """Open the inputs of a stage: folders of artifacts are read, things from outside stay as they are."""
+    return {name: place if isinstance(place, Outside) else Artifact.read(place) for name, place in places.items()}
 
 
 def made_from(artifacts: Iterable[Artifact], name: str, source: Artifact) -> list[Artifact]:

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from modeling.atomic import sync_files, write_json
 from tasks.artifacts.again import begin_beside, changed_inputs, lock_of, why_again
 from tasks.artifacts.artifact import (
+    BUILDING,
     FILES,
     ITEMS,
     MANIFEST,
@@ -51,7 +52,7 @@ Build = Callable[..., None]
 """A stage's plain function: (work, config, **inputs)."""
 
 
-class Watcher(Protocol):
+class StageWatcher(Protocol):
     """Who is told what the stages do; the command line shows bars."""
 
     def started(self, stage: str, label: str) -> None:
@@ -67,7 +68,7 @@ class Watcher(Protocol):
         """It is there: built now, or found."""
 
 
-watching: contextvars.ContextVar[Watcher | None] = contextvars.ContextVar("watching", default=None)
+watching: contextvars.ContextVar[StageWatcher | None] = contextvars.ContextVar("watching", default=None)
 running_options: contextvars.ContextVar[RunOptions | None] = contextvars.ContextVar("running_options", default=None)
 """Where and how fast stages run in this context."""
 
@@ -143,7 +144,7 @@ def _build(
     options = running_options.get() or RunOptions()
     on_progress = partial_call(watcher.progressed, stage, label) if watcher is not None else None
     work = Work(stage=stage, path=partial, label=label, options=options, on_progress=on_progress)
-    write_json(partial / "building.json", {"key": key, "label": label, "stage": stage})
+    write_json(partial / BUILDING, {"key": key, "label": label, "stage": stage})
     if stage not in options.refresh:
         for older in artifacts_of(workspace, stage):
             if older.manifest["version"] == STAGES[stage].version:
@@ -189,7 +190,7 @@ def _manifest(
 
 def _is_no_content(work: Work, name: str) -> bool:
     """Tell whether a file is about the artifact, or scratch: a checkpoint removed to make room is no damage."""
-    return name in (MANIFEST, FILES, "building.json") or name.startswith(f"{ITEMS}/") or work.is_scratch(name)
+    return name in (MANIFEST, FILES, BUILDING) or name.startswith(f"{ITEMS}/") or work.is_scratch(name)
 
 
 def _counts(work: Work) -> tuple[dict[str, Any], int]:

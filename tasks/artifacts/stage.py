@@ -14,7 +14,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, State
 
-from tasks.artifacts.artifact import Artifact, Input, Outside
+from tasks.artifacts.artifact import Artifact, Outside, opened
 from tasks.artifacts.building import Build, InputChanged, find_or_build, running_options
 from tasks.artifacts.processes import end, process_pool, spawn
 from tasks.config import RunOptions
@@ -62,11 +62,8 @@ class StageTask:
         self, workspace: Path, label: str, config: Any, inputs: dict[str, Path | Outside]
     ) -> tuple[Artifact, bool]:
         while True:
-            opened: dict[str, Input] = {
-                name: each if isinstance(each, Outside) else Artifact.read(each) for name, each in inputs.items()
-            }
             with suppress(InputChanged):  # then once more, from what the inputs are now
-                return find_or_build(self.build, self.name, workspace, label, config, opened)
+                return find_or_build(self.build, self.name, workspace, label, config, opened(inputs))
 
 
 def stage(build: Callable[..., None]) -> StageTask:

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.classifier.clips import NUM_FRAMES, Clip, frame_positions, squash
+from evaluation.classifier.clips import NUM_FRAMES, Clip, frame_positions
 from modeling.atomic import atomic_file
+from modeling.data.images import squash
 from tasks.artifacts.artifact import Artifact, Record, digest_of
 from tasks.artifacts.failures import failed
 from tasks.artifacts.map_items import Failure, map_items
@@ -60,7 +61,7 @@ class StoredClips:
         return np.asarray(self.frames[self.index[segment, np.arange(NUM_FRAMES), list(choices)]])
 
 
-def moments_of(start_s: float, stop_s: float, per_part: int) -> list[float]:
+def clip_moments(start_s: float, stop_s: float, per_part: int) -> list[float]:
     """Return 8 * per_part moments of a segment in ascending order: the middle of each part, and evenly around it."""
     choices = [(number + 0.5) / per_part for number in range(per_part)]
     by_choice = [frame_positions([choice] * NUM_FRAMES) for choice in choices]
@@ -73,7 +74,7 @@ def cut_clips(task: VideoSegments) -> list[str | None]:
 
     Nothing is written when none could. FetchError when a remote video stops coming.
     """
-    moments = [Moment(time_s=time) for span in task.spans_s for time in moments_of(*span, task.moments_per_part)]
+    moments = [Moment(time_s=time) for span in task.spans_s for time in clip_moments(*span, task.moments_per_part)]
     try:
         with readable(task.video) as video:
             outcomes = read_moments(video, moments, lambda frame: squash(frame, task.size_px), how=task.how).outcomes
@@ -126,7 +127,7 @@ def load_clips(target: Path) -> StoredClips:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Segment:
+class CutSegment:
     """One segment with its clip."""
 
     row: Record
@@ -143,7 +144,7 @@ class Segment:
 
 def cut_all(
     work: Work, rows: Sequence[Record], videos: Artifact, config: ClassifierConfig, how: How = AS_SHOWN
-) -> dict[str, Segment]:
+) -> dict[str, CutSegment]:
     """Cut the clips of all rows, video by video; return them by segment id. Unreadable ones are left out."""
     by_video: dict[str, list[Record]] = defaultdict(list)
     for row in rows:
@@ -210,7 +211,7 @@ def _finish_video(work: Work, video_id: str, key: str, rows: list[Record], error
     )
 
 
-def _open_clips(work: Work, by_video: dict[str, list[Record]]) -> dict[str, Segment]:
+def _open_clips(work: Work, by_video: dict[str, list[Record]]) -> dict[str, CutSegment]:
     numbers = {row["segment_id"]: row["number"] for row in work.collect()[0]}
     opened = {}
     for video_id, rows in sorted(by_video.items()):
@@ -218,5 +219,5 @@ def _open_clips(work: Work, by_video: dict[str, list[Record]]) -> dict[str, Segm
         if readable:
             stored = load_clips(_target(work, video_id))
             for row in readable:
-                opened[row["segment_id"]] = Segment(row=row, stored=stored, number=numbers[row["segment_id"]])
+                opened[row["segment_id"]] = CutSegment(row=row, stored=stored, number=numbers[row["segment_id"]])
     return opened

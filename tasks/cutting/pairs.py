@@ -16,7 +16,7 @@ from tasks.artifacts.artifact import Record, digest_of
 from tasks.artifacts.failures import failed
 from tasks.config import FramesConfig
 from tasks.cutting.outside import STARTS_BEHIND_VIDEO, is_clamped, is_late, starts_behind
-from tasks.cutting.quality import Look, look_at, quality_of
+from tasks.cutting.quality import Appearance, look_at, quality_of
 from tasks.fetching.opening import VideoFile
 from tasks.fetching.remote_video import RemoteVideo
 from tasks.fetching.video_files import fingerprint
@@ -58,7 +58,7 @@ class Cut:
 
     path: Path
     """Its picture file, as it was written while decoding."""
-    look: Look
+    look: Appearance
     """What the pair's quality is measured from."""
 
 

@@ -54,7 +54,7 @@ Grey = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class Appearance:
     """What is kept of one picture: 4 KB instead of its pixels."""
 
     grey: Grey
@@ -67,12 +67,12 @@ class Look:
     """Difference hash, 16 hex digits."""
 
 
-def look_at(picture: Picture) -> Look:
+def look_at(picture: Picture) -> Appearance:
     """Measure one picture, uint8 RGB [H, W, 3], H and W at least 2. Green stands for grey: it is most of luma."""
     green = picture[..., 1]
     small = _small(np.ascontiguousarray(_sampled(green, SAMPLES // 2, SAMPLES)))
     grey = np.asarray(small)
-    return Look(
+    return Appearance(
         grey=grey,
         sharpness=sharpness(green),
         brightness=float(grey.mean()) / 255,
@@ -161,7 +161,7 @@ def _neighbours(grey: NDArray[np.int16], choose: np.ufunc) -> NDArray[np.int16]:
     return chosen
 
 
-def quality_of(source: Look, edited: Look) -> Record:
+def quality_of(source: Appearance, edited: Appearance) -> Record:
     """Return the columns of a pair: those of QUALITY, rounded to 4 digits, and the two hashes."""
     shift = camera_shift(source.grey, edited.grey)
     difference = np.abs(source.grey.astype(np.int16) - edited.grey)

@@ -22,7 +22,7 @@ class FetchedPairs(VideoPairs):
     """Its container has no index that serves, so it was read whole."""
 
 
-def cut_video(job: VideoJob) -> VideoPairs:
+def cut_video_anywhere(job: VideoJob) -> VideoPairs:
     """Write the pictures of a video's pairs; of one at an address, fetch only what they need."""
     if not isinstance(job.path, RemoteVideo):
         return cut_opened_video(job)

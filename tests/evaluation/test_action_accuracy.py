@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.classifier.clips import NUM_FRAMES, frame_positions, pair_clip, squash
+from evaluation.classifier.clips import NUM_FRAMES, frame_positions, pair_clip
 from evaluation.classifier.timesformer import (
     DropPath,
     SmallShape,
@@ -17,7 +17,8 @@ from evaluation.classifier.timesformer import (
     to_model_input,
 )
 from evaluation.classifier.training import TrainRecipe, rate_factor, train
-from evaluation.metrics.action_accuracy import UNKNOWN, label_indices, matches, predict
+from evaluation.metrics.action_accuracy import UNKNOWN, label_indices, matches, predict_actions
+from modeling.data.images import squash
 
 SHAPE = SmallShape(size_px=16, patch_px=8, width=32, num_layers=1)
 
@@ -118,7 +119,7 @@ def test_a_small_timesformer_learns_what_anyone_can_tell_apart(tmp_path):
     losses = train(model, toy, recipe(num_epochs=20), tmp_path / "checkpoint", ignore)
     assert losses[-1] < 0.2 < losses[0]
     rng = np.random.default_rng(1)
-    seen = predict(model, (toy.clip(index, rng) for index in range(10)), "rgb", batch_size=3)
+    seen = predict_actions(model, (toy.clip(index, rng) for index in range(10)), "rgb", batch_size=3)
     assert seen.tolist() == [0, 1] * 5
 
 

@@ -28,7 +28,7 @@ from modeling.runs.checkpoint import (
     save_checkpoint,
 )
 from modeling.runs.fine_tuning import TrainOptions, fine_tune
-from modeling.runs.watcher import Stopped, Watcher
+from modeling.runs.watcher import TrainingStopped, Watcher
 from modeling.train import main, read_config
 from tests.support.tiny_pipeline import SIZE_PX, drawn_pictures, tiny_pipeline, write_examples
 
@@ -123,7 +123,7 @@ def test_every_step_is_logged_once_without_times(undisturbed: Path) -> None:
 
 @pytest.mark.parametrize("step", [1, 4, 7])
 def test_a_run_that_was_stopped_goes_on_bit_for_bit(step: int, home: Path, undisturbed: Path, tmp_path: Path) -> None:
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(TrainingStopped) as stopped:
         run(home, tmp_path, watcher=StopsAfter(step))
     assert stopped.value.exit_status == 143
     assert checkpoints(tmp_path / "checkpoints")[-1].name == f"step-{step:08d}"
@@ -135,7 +135,7 @@ def test_a_run_that_died_between_checkpoints_repeats_the_lost_steps_bit_for_bit(
     home: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     """As SIGKILL leaves it: an older checkpoint, a log that is ahead of it, a half-written checkpoint, half a line."""
-    with pytest.raises(Stopped):
+    with pytest.raises(TrainingStopped):
         run(home, tmp_path, watcher=StopsAfter(4))
     with (tmp_path / "metrics.jsonl").open("a") as log:
         log.write('{"step": 5, "loss": 1.0}\n{"st')
@@ -242,7 +242,7 @@ def test_checkpoints_named_best_stay_beside_the_last_ones(tmp_path: Path) -> Non
 def test_an_editor_that_finds_no_room_is_written_later_without_training_again(
     home: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(Stopped):
+    with pytest.raises(TrainingStopped):
         run(home, tmp_path, watcher=StopsAfter(CONFIG.num_steps))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))

@@ -16,7 +16,7 @@ from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.classifier import choose_rows, classifier
 from tasks.config import ClassifierConfig, RunOptions
-from tasks.cutting.clips import VideoSegments, cut_clips, load_clips, moments_of
+from tasks.cutting.clips import VideoSegments, clip_moments, cut_clips, load_clips
 from tests.support.clips import HEIGHT, WIDTH, draw_frame, encode, read_number
 from tests.support.watchers import watched
 
@@ -124,10 +124,10 @@ def read_number_of_square(frame):
 
 
 def test_the_moments_of_a_part_lie_evenly_around_its_middle():
-    assert moments_of(2.0, 10.0, 1) == [2.5 + part for part in range(8)]
-    three = moments_of(2.0, 10.0, 3)
+    assert clip_moments(2.0, 10.0, 1) == [2.5 + part for part in range(8)]
+    three = clip_moments(2.0, 10.0, 3)
     assert three == sorted(three)
-    assert three[1::3] == pytest.approx(moments_of(2.0, 10.0, 1))
+    assert three[1::3] == pytest.approx(clip_moments(2.0, 10.0, 1))
     assert three[:3] == pytest.approx([2 + 1 / 6, 2.5, 2 + 5 / 6])
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from modeling.data.loader import Examples
 from tasks.config import ShardsConfig, SplitsConfig
-from tasks.shards import Pair, plan_shards, read_pairs, read_rows, shards
+from tasks.shards import Pair, plan_shards, read_rows, read_split_pairs, shards
 from tasks.splits import splits
 from tests.support.drawn_frames import draw_frames
 from tests.support.watchers import watched
@@ -83,7 +83,7 @@ def test_rows_are_found_again_by_their_place_and_those_in_no_split_are_left_out(
     frames = draw_frames(tmp_path, num_pairs=5)
     rows = list(frames.records())
     split_of = {row["segment_id"]: "train" for row in rows if row != rows[2]}
-    pairs = read_pairs(frames.path / "records.jsonl", split_of)
+    pairs = read_split_pairs(frames.path / "records.jsonl", split_of)
     with (frames.path / "records.jsonl").open("rb") as records:
         found = read_rows(records, pairs[::-1])
     assert found == [rows[number] | {"split": "train"} for number in (4, 3, 1, 0)]
