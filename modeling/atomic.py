@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
     An exception (a full disk, say) removes the temporary file and leaves an older `path` untouched.
     """
-    temporary = path.with_name(f".{path.name}.writing")
+    temporary = _temporary_name(path)
     try:
         yield temporary
         sync_file(temporary)
@@ -81,16 +82,21 @@ def write_json(path: Path, content: Any) -> None:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give an empty temporary folder beside `path`; on success it takes the place of `path`."""
-    temporary = path.with_name(f".{path.name}.writing")
-    shutil.rmtree(temporary, ignore_errors=True)
+def atomic_folder(path: Path, *, replaces: str | None = None) -> Iterator[Path]:
+    """Give an empty temporary folder beside `path`; on success it takes the place of `path`.
+
+    A folder that is there already is only replaced when it is empty or holds the file `replaces`, by which its maker
+    knows its own work. FileExistsError before anything is written otherwise.
+    """
+    check_replaceable(path, replaces)
+    temporary = _temporary_name(path)
     temporary.mkdir(parents=True)
     try:
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
                 sync_file(file)
+        check_replaceable(path, replaces)
         if path.exists():
             shutil.rmtree(path)
         os.replace(temporary, path)
@@ -98,3 +104,21 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     sync_folder(path.parent)
+
+
+def check_replaceable(folder: Path, mark: str | None = None) -> None:
+    """Raise FileExistsError when a folder holds something and not the file `mark`: it is somebody else's work."""
+    if not os.path.lexists(folder):
+        return
+    is_folder = folder.is_dir() and not folder.is_symlink()
+    if is_folder and (not any(folder.iterdir()) or (mark is not None and (folder / mark).is_file())):
+        return
+    raise FileExistsError(f"{folder} is there already and would be replaced. Name another folder, or remove it first.")
+
+
+def _temporary_name(path: Path) -> Path:
+    """Return a name beside `path` that nobody can have known: what lies there may have come from somebody else.
+
+    A link that waited under a known name would be followed.
+    """
+    return path.with_name(f".{path.name[:200]}.{secrets.token_hex(8)}.writing")

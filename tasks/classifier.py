@@ -179,7 +179,7 @@ def classifier(work: Work, config: ClassifierConfig, *, videos: Artifact, shards
         model = train_model(work, used, labels, pairs, config)
         test_segments = [segments[row["segment_id"]] for row in tested if row["segment_id"] in segments]
         accuracy = measure(model, test_segments, labels, pairs, config)
-    with atomic_folder(work.path / "model") as folder:
+    with atomic_folder(work.path / "model", replaces="config.json") as folder:
         save_timesformer(model, folder)
     write_json(work.path / "labels.json", labels)
     write_json(work.path / "accuracy.json", accuracy)

@@ -1,5 +1,7 @@
 """A flow run from the command line: a workspace that can be written, a Prefect server, and bars for the stages."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +27,9 @@ def make_workspace(workspace: Path) -> None:
     """Make the folder, unless it is there, and try whether it can be written."""
     try:
         workspace.mkdir(parents=True, exist_ok=True)
-        probe = workspace / ".writable"
-        probe.write_bytes(b"")
-        probe.unlink()
+        descriptor, probe = tempfile.mkstemp(prefix=".writable-", dir=workspace)  # no link that waits there is followed
+        os.close(descriptor)
+        os.unlink(probe)
     except OSError as error:
         raise ValueError(
             f"The workspace {workspace} cannot be written ({error.strerror}). Name another with --workspace DIR."

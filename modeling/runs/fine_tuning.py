@@ -224,11 +224,11 @@ def save_editor(trainer: Trainer, editor: Editor, out: Path, card: str) -> None:
     """Write `raw_unet/`, `pipeline/` and the card; the editor holds the averaged weights afterwards."""
     editor.unet.to(memory_format=torch.contiguous_format)
     try:
-        with atomic_folder(out / "raw_unet") as folder:
+        with atomic_folder(out / "raw_unet", replaces="config.json") as folder:
             editor.unet.save_pretrained(folder, safe_serialization=True)
             forget_origin(folder)
         trainer.swap_average()
-        with atomic_folder(out / "pipeline") as folder:
+        with atomic_folder(out / "pipeline", replaces="model_index.json") as folder:
             editor.save(folder)
             (folder / "README.md").write_text(card, encoding="utf-8")
         write_bytes(out / "README.md", card.encode())

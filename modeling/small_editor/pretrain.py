@@ -162,7 +162,7 @@ class Pretraining:
 
     def save(self, folder: Path) -> None:
         """Write all that the next step depends on, atomically, as safetensors and JSON."""
-        with atomic_folder(folder) as temporary:
+        with atomic_folder(folder, replaces="state.json") as temporary:
             weights = {name: value.detach() for name, value in self.learner.named_parameters()}
             save_file(weights, temporary / "weights.safetensors")
             save_file(self.average, temporary / "average.safetensors")

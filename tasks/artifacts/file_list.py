@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from modeling.atomic import atomic_file
+from modeling.json_text import parse_json
+from tasks.artifacts.inside import checked_parts, size_inside
 
 FILES = "files.jsonl"
 
@@ -66,9 +68,8 @@ def read_file_list(folder: Path) -> Iterator[FileEntry]:
     with (folder / FILES).open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             try:
-                entry = FileEntry(**json.loads(line))
-                if entry.name.startswith("/") or ".." in entry.name.split("/"):
-                    raise ValueError(f"{entry.name!r} leads out of the folder")
+                entry = FileEntry(**parse_json(line))
+                checked_parts(entry.name)
                 yield entry
             except (ValueError, TypeError, AttributeError) as error:
                 raise ValueError(f"{folder / FILES}: line {number} names no file ({error}).") from error
@@ -79,11 +80,8 @@ def is_altered(folder: Path, entry: FileEntry, *, full: bool) -> bool:
 
     Its size is compared always; its digest where its modification time is not the listed one, or always (`full`).
     """
+    size = size_inside(folder, entry.name)
+    if size is None or size != entry.size:
+        return True
     path = f"{folder}/{entry.name}"
-    try:
-        status = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    if status.st_size != entry.size:
-        return True
-    return (full or status.st_mtime_ns != entry.mtime_ns) and sha256_of(path) != entry.sha256
+    return (full or os.stat(path).st_mtime_ns != entry.mtime_ns) and sha256_of(path) != entry.sha256

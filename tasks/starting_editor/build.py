@@ -20,7 +20,7 @@ from diffusers import StableDiffusionInstructPix2PixPipeline
 from evaluation.kitchen.actions import fixed_view
 from evaluation.kitchen.static_edits import StaticEdit, sample_static_edit
 from evaluation.kitchen.words import WORDS
-from modeling.atomic import atomic_folder, write_json
+from modeling.atomic import atomic_folder, check_replaceable, write_json
 from modeling.editors.tokens import write_vocabulary
 from modeling.small_editor.pipeline import BETA_END, SmallSizes, assemble, build_scheduler
 from modeling.small_editor.pretrain import Learner, PretrainConfig, Pretraining, averaged, pretrain
@@ -32,6 +32,8 @@ Progress = Callable[[int, int], None]
 """Is told how many of how many steps are done."""
 NUM_PAIRS = 16_000
 """Static pairs to train on in each cycle."""
+MARK = "building.json"
+"""By which a folder of checkpoints is known as one of these builds."""
 NUM_CANDIDATES = 4
 """Checkpoints near the end that the oracle chooses from."""
 
@@ -141,7 +143,7 @@ class Selection:
         self.figures[name] = judge_tasks(self._made.pipeline, learner, self._made.held_out, self._size_px)
         # Of equals the later: its learning rate has fallen further, its pictures are cleaner.
         if max(sum(figures.values()) for figures in self.figures.values()) <= sum(self.figures[name].values()):
-            with atomic_folder(self.best) as folder:
+            with atomic_folder(self.best, replaces="model_index.json") as folder:
                 save_half(self._made.pipeline, learner, folder)
         write_json(self._file, self.figures)
 
@@ -157,12 +159,15 @@ def build_starting_editor(
 ) -> dict[str, Any]:
     """Build the starting editor into the folder `out`, going on from a run that was cut off; return its figures.
 
-    steps None: the shipped one's number. threads 0: all. The run's checkpoints lie in `.{name}.building` beside `out`
+    FileExistsError, before any work, where `out` holds something already. steps None: the shipped one's number. threads 0: all. The run's checkpoints lie in `.{name}.building` beside `out`
     until it is done.
     """
     torch.set_num_threads(num_workers(threads))
     building = out.with_name(f".{out.name}.building")
+    check_replaceable(out)
+    check_replaceable(building, MARK)
     building.mkdir(parents=True, exist_ok=True)
+    write_json(building / MARK, {"of": "a starting editor"})
     sizes, cycles = SmallSizes(), planned_cycles(seed, steps)
     made = prepare(seed, num_pairs, sizes)
     learner = Learner(made.pipeline.unet, made.pipeline.text_encoder)

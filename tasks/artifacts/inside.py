@@ -1,0 +1,74 @@
+"""A name that an artifact records -> a path inside its folder: the only way from a recorded name to a file.
+
+Records, lists of files and done-records travel with a workspace, so anybody may have written them. A name that leads
+elsewhere, through `..`, from the root, or over a link, is refused: nothing outside is read, written or removed for it.
+"""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+MAX_NAME_BYTES = 4_096
+MAX_PART_BYTES = 255
+
+
+def checked_parts(name: object) -> list[str]:
+    """Return the parts of a recorded name, such as ["images", "a", "0.png"]; ValueError unless all lead downwards."""
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"{str(name)[:80]!r} is no name of a file.")
+    parts = name.split("/")
+    try:
+        sizes = [len(part.encode()) for part in parts]
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{ascii(name)[:80]} is no name of a file: it is not Unicode text.") from error
+    if any(part in ("", ".", "..") for part in parts) or "\0" in name or "\\" in name:
+        raise ValueError(f"{name[:80]!r} leads out of the folder that it is recorded in.")
+    if max(sizes) > MAX_PART_BYTES or sum(sizes) > MAX_NAME_BYTES:
+        raise ValueError(f"{name[:80]!r}... is too long for the name of a file.")
+    return parts
+
+
+def inside(folder: Path, name: object) -> Path:
+    """Return the path of a recorded name inside `folder`; ValueError when it leads out, or over a link."""
+    path = folder
+    for part in checked_parts(name):
+        path = path / part
+        if path.is_symlink():
+            raise ValueError(f"{path} is a link, which is not followed. Remove it.")
+    return path
+
+
+def size_inside(folder: Path, name: object) -> int | None:
+    """Return the size of the file of a recorded name in bytes, None when no such plain file is inside `folder`."""
+    try:
+        status = os.lstat(inside(folder, name))
+    except (ValueError, OSError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def remove_inside(folder: Path, name: str) -> None:
+    """Remove what a recorded name names inside `folder`: the file, or the link on the way to it; never what it leads to."""
+    path = folder
+    for part in checked_parts(name):
+        path = path / part
+        if path.is_symlink():
+            break
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove_foreign(folder: Path) -> None:
+    """Remove below `folder` what work never leaves there: links, pipes, devices, and unfinished writes of killed work."""
+    for parent, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            path = Path(parent, name)
+            mode = os.lstat(path).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                path.unlink()
+            elif name.startswith(".") and name.endswith(".writing"):
+                remove_inside(Path(parent), name)
+        folders[:] = [name for name in folders if os.path.isdir(f"{parent}/{name}")]
