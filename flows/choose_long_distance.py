@@ -19,6 +19,7 @@ from flows.wiring.request import Request
 from flows.wiring.running import run_stages
 from modeling.atomic import write_bytes
 from tasks.artifacts.artifact import Artifact, Record, digest_of
+from tasks.artifacts.inside import inside
 from tasks.splits import poor_pairs, read_long_distance
 from tasks.splitting.candidates import contact_sheet, find_candidates
 from tasks.splitting.long_distance import Choice, choice_csv
@@ -52,10 +53,10 @@ def choose_long_distance(request: Request, wait_s: int = WEEK_S, limit: int = 40
         request, long_distance=None, until="splits", settings=request.settings | {"splits.num_long_distance": 0}
     )
     splits = Artifact.read(Path(run_stages(first, last="splits", allow_failed=True)))
-    frames = Artifact.read(job.workspace / splits.manifest["inputs"]["frames"]["artifact"])
+    frames = Artifact.read(inside(job.workspace, splits.manifest["inputs"]["frames"].get("artifact")))
     candidates = find_candidates(frames, splits)
     page = job.workspace / "choices" / f"candidates-{frames.manifest['key'][:8]}.html"
-    page.parent.mkdir(exist_ok=True)
+    inside(job.workspace, "choices").mkdir(exist_ok=True)
     write_bytes(page, contact_sheet(frames, candidates, config.num_long_distance, limit).encode())
     text = told(candidates, config.num_long_distance, page)
     create_markdown_artifact(text, key="long-distance-candidates", description="Candidates for the long-distance set")

@@ -120,7 +120,7 @@ def shown_pairs(frames: Artifact, num: int) -> list[ShownPair]:
         ShownPair(
             instruction=row["instruction"],
             pictures=[
-                ShownEdit(name=name, picture=read_image(frames.path / row[f"{column}_image"]))
+                ShownEdit(name=name, picture=read_image(frames.file(row[f"{column}_image"])))
                 for name, column in (("first frame", "source"), ("last frame", "edited"))
             ],
         )

@@ -147,7 +147,7 @@ def edits(work: Work, config: EditsConfig, *, editor: Input, shards: Artifact) -
     rows = [row for row in shards.records() if row["split"] not in NOT_TESTED]
     if not rows or not config.seeds:
         raise ValueError(f"edits: {len(rows)} test pictures and {len(config.seeds)} seeds: there is nothing to edit.")
-    tested = Examples(sorted({shards.path / row["shard"] for row in rows}))
+    tested = Examples(sorted({shards.file(row["shard"]) for row in rows}))
     index_of = {segment_id: index for index, segment_id in enumerate(tested.segment_ids)}
     lazy = _LazyEditor(editor, work.options.device)
     done, total = 0, len(rows) * len(config.seeds)

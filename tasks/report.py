@@ -126,7 +126,7 @@ def gallery(
     # Where the oracle judges, pairs are shown that it does.
     judged = [row for row in tested if scored[editors[0], row["segment_id"]]["carried_out"] is not None]
     chosen = gallery_rows(judged or tested, num_rows)
-    examples = Examples(sorted({shards.path / row["shard"] for row in chosen}))
+    examples = Examples(sorted({shards.file(row["shard"]) for row in chosen}))
     index_of = {segment_id: index for index, segment_id in enumerate(examples.segment_ids)}
     cards = []
     for row in chosen:

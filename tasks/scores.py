@@ -32,7 +32,7 @@ Key = tuple[str, int, str]
 def edited_pictures(edits: Mapping[str, Artifact]) -> dict[Key, Path]:
     """Return the file of every edit."""
     return {
-        (label, int(row["seed"]), row["segment_id"]): artifact.path / row["image"]
+        (label, int(row["seed"]), row["segment_id"]): artifact.file(row["image"])
         for label, artifact in edits.items()
         for row in artifact.records()
     }
@@ -82,7 +82,7 @@ def score_split(
     judge_of: Judge, shards: Artifact, rows: Sequence[Record], files: Mapping[Key, Path], config: ScoresConfig
 ) -> tuple[Record, list[Record]]:
     """Score every editor and both references on the pairs of one split; return its table and the records."""
-    examples = Examples(sorted({shards.path / row["shard"] for row in rows}))
+    examples = Examples(sorted({shards.file(row["shard"]) for row in rows}))
     index_of = {segment_id: index for index, segment_id in enumerate(examples.segment_ids)}
     split = rows[0]["split"]
     scorer = SplitScorer(judge_of, [examples[index_of[row["segment_id"]]] for row in rows], split)

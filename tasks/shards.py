@@ -87,18 +87,21 @@ def read_rows(records: BinaryIO, pairs: list[Pair]) -> list[Record]:
     return rows
 
 
-def make_examples(rows: list[Record], frames_path: Path) -> Iterator[Example]:
+def make_examples(rows: list[Record], frames: Artifact) -> Iterator[Example]:
     """Yield the example of each row with the bytes of its two picture files."""
     for row in rows:
         yield Example(
             **{name: row[name] for name in METADATA},
-            source_file=(frames_path / row["source_image"]).read_bytes(),
-            edited_file=(frames_path / row["edited_image"]).read_bytes(),
+            source_file=frames.file(row["source_image"]).read_bytes(),
+            edited_file=frames.file(row["edited_image"]).read_bytes(),
         )
 
 
 def shard_key(rows: list[Record], digests: Mapping[str, str]) -> str:
     """Return the digest of all that decides a tar and its records: the rows and the digests of their pictures."""
+    names = [row[name] for row in rows for name in ("source_image", "edited_image")]
+    if unknown := [name for name in names if name not in digests]:
+        raise ValueError(f"The frames record a picture {str(unknown[0])[:80]!r} that is none of their files.")
     return digest_of([[row, digests[row["source_image"]], digests[row["edited_image"]]] for row in rows])
 
 
@@ -128,7 +131,7 @@ def shards(work: Work, config: ShardsConfig, *, frames: Artifact, splits: Artifa
             if work.item_done(name, key):
                 continue
             (work.path / name).parent.mkdir(parents=True, exist_ok=True)
-            write_shard(work.path / name, make_examples(rows, frames.path))
+            write_shard(work.path / name, make_examples(rows, frames))
             kept = [_without_pictures(row) | {"shard": name} for row in rows]
             work.finish_item(name, key, kept=kept, files=[name])
     in_shards = write_index(work.path / INDEX, (kept for kept, _ in work.collected()))

@@ -23,7 +23,7 @@ from tasks.splitting.assignment import NOT_TESTED
 def told_apart(work: Work, config: ToldApartConfig, *, editor: Input, shards: Artifact) -> None:
     """Measure e_c and e_c' on every test pair."""
     split_of = {row["segment_id"]: row["split"] for row in shards.records() if row["split"] not in NOT_TESTED}
-    tars = sorted({shards.path / row["shard"] for row in shards.records() if row["segment_id"] in split_of})
+    tars = sorted({shards.file(row["shard"]) for row in shards.records() if row["segment_id"] in split_of})
     examples, loaded = Examples(tars), Editor.load(editor_location(editor), work.options.device)
     samplers: dict[str, NegativeSampler] = {
         kind: make_sampler(examples, loaded.tokenizer, kind) for kind in config.kinds

@@ -29,7 +29,7 @@ def verdicts(work: Work, config: VerdictsConfig, *, edits: Artifact, shards: Art
         if goal is None:
             rejected.append(record | {"status": "failed", "reason": "no_goal"})
             continue
-        verdict = judge(goal, read_image(edits.path / row["image"]))
+        verdict = judge(goal, read_image(edits.file(row["image"])))
         kept.append(record | {"carried_out": verdict.carried_out, "kept": verdict.kept})
     work.funnel = {"edits": len(rows), "judged": len(kept)}
     work.write_rows(kept, rejected)

@@ -19,6 +19,7 @@ from modeling.data.example import check_key
 from tasks.annotations.segment import SCHEMA as SEGMENT_SCHEMA
 from tasks.annotations.segment import Annotations, Segment, has_good_times, is_safe_video_id
 from tasks.artifacts.artifact import Artifact, Record
+from tasks.artifacts.inside import inside
 from tasks.stages import STAGES
 
 FORMAT = 1
@@ -69,7 +70,7 @@ class PairHeader:
 def lineage(artifact: Artifact, name: str) -> Artifact:
     """Return the input `name` of an artifact, found in its workspace; ValueError when it is gone or another one."""
     described = artifact.manifest["inputs"][name]
-    folder = artifact.path.parent.parent / described["artifact"]
+    folder = inside(artifact.path.parent.parent, described.get("artifact"))
     try:
         found = Artifact.read(folder)
     except FileNotFoundError:

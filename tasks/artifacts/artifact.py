@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from modeling.atomic import atomic_file
+from modeling.json_text import parse_json
 from tasks.artifacts.file_list import FILES, FileEntry, is_altered, read_file_list
 from tasks.artifacts.file_list import sha256_of as sha256_of
+from tasks.artifacts.inside import inside
+from tasks.artifacts.manifest import MANIFEST as MANIFEST
+from tasks.artifacts.manifest import read_manifest
 from tasks.stages import STAGES
 
-MANIFEST = "manifest.json"
 RECORDS = "records.jsonl"
 REJECTED = "rejected.jsonl"
 BUILDING = "building.json"
@@ -44,11 +47,17 @@ def digest_of(value: Any) -> str:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Yield the records of a JSON-lines file."""
+    """Yield the records of a JSON-lines file; ValueError, which names it, for a line that is none."""
     with path.open(encoding="utf-8") as file:
         # Many lines as one array: its records share the names of their fields, which halves what a list of them takes.
         while lines := list(islice(file, _LINES_AT_ONCE)):
-            yield from json.loads(f"[{','.join(lines)}]")
+            try:
+                records = parse_json(f"[{','.join(lines)}]")
+            except ValueError as error:
+                raise ValueError(f"{path}: not the records of an artifact ({error}). Remove its folder.") from error
+            if not all(isinstance(record, dict) for record in records):
+                raise ValueError(f"{path}: a line is no record. Remove the folder; a run makes it again.")
+            yield from records
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:
@@ -81,8 +90,8 @@ class Artifact:
 
     @classmethod
     def read(cls, path: Path) -> "Artifact":
-        """Read the artifact at `path`; FileNotFoundError when it has no manifest."""
-        return cls(path=path, manifest=json.loads((path / MANIFEST).read_text(encoding="utf-8")))
+        """Read the artifact at `path`; FileNotFoundError when it has no manifest, ValueError for what is none."""
+        return cls(path=path, manifest=read_manifest(path / MANIFEST))
 
     @property
     def digest(self) -> str:
@@ -98,6 +107,10 @@ class Artifact:
     def num_transient(self) -> int:
         """Those of the failed rows that may go better next time: a server was away, memory was short."""
         return int(self.manifest.get("num_transient", 0))
+
+    def file(self, name: object) -> Path:
+        """Return the path of a name that a record gives; ValueError when it leads out of the artifact."""
+        return inside(self.path, name)
 
     def files(self) -> Iterator[FileEntry]:
         """Yield the list of its files, with their digests."""
@@ -154,7 +167,7 @@ def artifact_folder(workspace: Path, stage: str, label: str, key: str) -> Path:
 
 def find_artifact(workspace: Path, stage: str, key: str) -> Artifact | None:
     """Return the finished artifact of this key under any label, whole or damaged, or None."""
-    for folder in sorted((workspace / stage).glob(f"*-{key[:8]}")):
+    for folder in _folders(workspace / stage, f"*-{key[:8]}"):
         if (folder / MANIFEST).is_file():
             artifact = Artifact.read(folder)
             if artifact.manifest["key"] == key:
@@ -164,7 +177,8 @@ def find_artifact(workspace: Path, stage: str, key: str) -> Artifact | None:
 
 def artifacts_of(workspace: Path, stage: str) -> list[Artifact]:
     """Return a stage's finished artifacts, oldest first by their finishing time."""
-    folders = [path.parent for path in (workspace / stage).glob(f"*/{MANIFEST}") if path.parent.suffix != ".partial"]
+    there = _folders(workspace / stage, "*")
+    folders = [path for path in there if path.suffix != ".partial" and (path / MANIFEST).is_file()]
     return sorted(map(Artifact.read, folders), key=lambda artifact: artifact.manifest["finished_at"])
 
 
@@ -179,6 +193,13 @@ def newest_artifact(workspace: Path, stage: str) -> Artifact:
 def opened(places: Mapping[str, "Path | Outside"]) -> dict[str, Input]:
     """Open the inputs of a stage: folders of artifacts are read, things from outside stay as they are."""
     return {name: place if isinstance(place, Outside) else Artifact.read(place) for name, place in places.items()}
+
+
+def _folders(stage_folder: Path, pattern: str) -> list[Path]:
+    """Return the folders of a stage that are none by way of a link: what is rebuilt or removed must be in here."""
+    if stage_folder.is_symlink():
+        return []
+    return sorted(path for path in stage_folder.glob(pattern) if not path.is_symlink())
 
 
 def made_from(artifacts: Iterable[Artifact], name: str, source: Artifact) -> list[Artifact]:

@@ -49,7 +49,7 @@ def size_inside(folder: Path, name: object) -> int | None:
 
 
 def remove_inside(folder: Path, name: str) -> None:
-    """Remove what a recorded name names inside `folder`: the file, or the link on the way to it; never what it leads to."""
+    """Remove the file of a recorded name inside `folder`, or the link on the way to it: never what that leads to."""
     path = folder
     for part in checked_parts(name):
         path = path / part
@@ -62,7 +62,7 @@ def remove_inside(folder: Path, name: str) -> None:
 
 
 def remove_foreign(folder: Path) -> None:
-    """Remove below `folder` what work never leaves there: links, pipes, devices, and unfinished writes of killed work."""
+    """Remove below `folder` what is none of our work: links, pipes, devices; and the writes of work that was killed."""
     for parent, folders, files in os.walk(folder):
         for name in [*folders, *files]:
             path = Path(parent, name)

@@ -41,8 +41,8 @@ def contact_sheet(frames: Artifact, candidates: Sequence[Record], num_wanted: in
     shown = [
         ShownCandidate(
             **{name: row[name] for name in ("segment_id", "rank", "camera_shift", "instruction", "end_point")},
-            source=read_image(frames.path / row["source_image"]),
-            edited=read_image(frames.path / row["edited_image"]),
+            source=read_image(frames.file(row["source_image"])),
+            edited=read_image(frames.file(row["edited_image"])),
         )
         for row in candidates[:limit]
     ]

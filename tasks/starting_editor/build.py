@@ -159,8 +159,8 @@ def build_starting_editor(
 ) -> dict[str, Any]:
     """Build the starting editor into the folder `out`, going on from a run that was cut off; return its figures.
 
-    FileExistsError, before any work, where `out` holds something already. steps None: the shipped one's number. threads 0: all. The run's checkpoints lie in `.{name}.building` beside `out`
-    until it is done.
+    FileExistsError, before any work, where `out` holds something already. steps None: the shipped one's number.
+    threads 0: all. The run's checkpoints lie in `.{name}.building` beside `out` until it is done.
     """
     torch.set_num_threads(num_workers(threads))
     building = out.with_name(f".{out.name}.building")

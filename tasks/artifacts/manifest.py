@@ -1,0 +1,73 @@
+"""`manifest.json` -> a checked dict: what later code relies on is there and of its type, whoever wrote the file."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from modeling.json_text import parse_json
+
+MANIFEST = "manifest.json"
+MAX_BYTES = 64 << 20
+"""A manifest is a few KB; with the addresses of 100 000 videos a few MB."""
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "stage": str,
+    "label": str,
+    "key": str,
+    "version": int,
+    "digest": str,
+    "funnel": dict,
+    "counts": dict,
+    "facts": dict,
+    "config": dict,
+    "inputs": dict,
+    "source_digest": str,
+    "finished_at": str,
+    "seconds": (int, float),
+    "num_files": int,
+}
+NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,100}")
+"""A stage or a label: both become parts of folders' names."""
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return the manifest at `path`; FileNotFoundError without one, ValueError that names the file for another."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no manifest.")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path}: larger than {MAX_BYTES >> 20} MiB, so no manifest. Remove its folder.")
+    try:
+        manifest = parse_json(path.read_bytes())
+        wrong = _what_is_wrong(manifest)
+    except ValueError as error:
+        wrong = str(error)
+    if wrong:
+        raise ValueError(f"{path}: no manifest of an artifact ({wrong}). Remove its folder; a run makes it again.")
+    return dict(manifest)
+
+
+def _what_is_wrong(manifest: Any) -> str:
+    if not isinstance(manifest, dict):
+        return f"it is a {type(manifest).__name__}"
+    for name, kind in FIELDS.items():
+        if not isinstance(manifest.get(name), kind) or isinstance(manifest[name], bool):
+            return f"{name} is {str(manifest.get(name))[:40]!r}"
+    if not all(NAME.fullmatch(manifest[name]) and manifest[name] not in (".", "..") for name in ("stage", "label")):
+        return "its stage or label is no name"
+    counts = manifest["counts"]
+    numbers = [counts.get("input"), counts.get("kept"), *manifest["funnel"].values()]
+    for status in ("filtered", "failed"):
+        if not isinstance(counts.get(status), dict):
+            return f"counts.{status} is missing"
+        numbers += counts[status].values()
+    if not all(isinstance(number, int) for number in numbers):
+        return "its counts are no numbers"
+    for name, each in manifest["inputs"].items():
+        places = [each.get("artifact"), each.get("outside")] if isinstance(each, dict) else []
+        if not isinstance(each, dict) or not isinstance(each.get("digest"), str) or not any(map(_is_text, places)):
+            return f"its input {name[:40]} has no place or digest"
+    warnings = manifest["facts"].get("warnings", [])
+    return "" if isinstance(warnings, list) and all(map(_is_text, warnings)) else "its warnings are no texts"
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
