@@ -66,6 +66,7 @@ def clean(workspace: str, everything: bool) -> None:
     """Remove work that was cut off (its next run then starts afresh), or everything."""
     from tasks.artifacts.again import remove_unless_locked
     from tasks.artifacts.locks import runs_at_work
+    from tasks.artifacts.manifest import is_made_here
 
     if everything and (runs := runs_at_work(Path(workspace))):
         told = ", ".join(map(str, runs))
@@ -73,7 +74,7 @@ def clean(workspace: str, everything: bool) -> None:
     removed = 0
     for stage in STAGES:
         for path in sorted((Path(workspace) / stage).glob("*-*" if everything else "*.partial")):
-            if path.is_dir():
+            if is_made_here(path):
                 holder = remove_unless_locked(path)
                 removed += holder is None
                 if holder is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.artifacts.artifact import Artifact, Input, damaged_files
+from tasks.artifacts.inside import remove_foreign
 from tasks.artifacts.locks import Holder, locked_now
 from tasks.artifacts.swapping import lay_beside, remove_folder
 from tasks.config import RunOptions
@@ -44,6 +45,7 @@ def begin_beside(found: Artifact | None, again: Again | None, partial: Path, *, 
     if afresh and partial.exists():
         remove_folder(partial)
     partial.mkdir(parents=True, exist_ok=True)
+    remove_foreign(partial)
     if found is not None and again is not None and not afresh:
         lay_beside(found, list(again.damaged), partial)
 

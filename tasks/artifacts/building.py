@@ -39,6 +39,7 @@ from tasks.artifacts.artifact import (
 from tasks.artifacts.failures import is_transient
 from tasks.artifacts.file_list import describe_files, names_below, write_file_list
 from tasks.artifacts.locks import Holder, locked
+from tasks.artifacts.manifest import is_link, not_ours
 from tasks.artifacts.sources import REPOSITORY, source_digest
 from tasks.artifacts.swapping import remove_folder, swap_in
 from tasks.artifacts.work import Work
@@ -102,6 +103,8 @@ def _find_or_build(
         return found, True
     final = found.path if found is not None else artifact_folder(workspace, stage, label, key)
     partial = final.with_name(final.name + ".partial")
+    if why := not_ours(final) or is_link(partial):
+        raise StageFailed(f"{stage}: {why}")
     try:
         with locked(lock_of(workspace, stage, key), on_wait=partial_call(_tell_waiting, stage, label)):
             newer = find_artifact(workspace, stage, key)

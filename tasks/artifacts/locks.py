@@ -19,6 +19,7 @@ from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tasks.artifacts.inside import inside
 from tasks.artifacts.leases import drop_lease, take_lease
 
 running_as: ContextVar[str] = ContextVar("running_as", default="")
@@ -110,7 +111,7 @@ def holder_of(path: Path) -> Holder | None:
 @contextmanager
 def at_work(workspace: Path) -> Iterator[None]:
     """Let others see that a run is at work in this workspace, so that nothing finished is removed meanwhile."""
-    path = workspace / RUNS / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.lock"
+    path = inside(workspace, RUNS) / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.lock"
     with locked(path):
         try:
             yield
@@ -121,8 +122,9 @@ def at_work(workspace: Path) -> Iterator[None]:
 def runs_at_work(workspace: Path) -> list[Holder]:
     """Return the runs that are at work in a workspace; what dead ones left is removed."""
     holders = []
-    for name in sorted({path.name.removesuffix(".held") for path in (workspace / RUNS).glob("*.lock*")}):
-        path = workspace / RUNS / name
+    folder = inside(workspace, RUNS)
+    for name in sorted({path.name.removesuffix(".held") for path in folder.glob("*.lock*")}):
+        path = folder / name
         with locked_now(path) as holder:
             if holder is None:
                 path.unlink(missing_ok=True)

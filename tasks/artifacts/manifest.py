@@ -7,6 +7,8 @@ from typing import Any
 from modeling.json_text import parse_json
 
 MANIFEST = "manifest.json"
+BUILDING = "building.json"
+"""What says of a folder at work which artifact it becomes."""
 MAX_BYTES = 64 << 20
 """A manifest is a few KB; with the addresses of 100 000 videos a few MB."""
 FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -43,6 +45,38 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if wrong:
         raise ValueError(f"{path}: no manifest of an artifact ({wrong}). Remove its folder; a run makes it again.")
     return dict(manifest)
+
+
+def not_ours(folder: Path) -> str:
+    """Say why a folder must not be built in, replaced or removed; "" where it is not there yet, or is our own work.
+
+    Our own has a `manifest.json` or a `building.json` that names its stage. A link is never our own.
+    """
+    if why := is_link(folder):
+        return why
+    if not folder.exists() or is_made_here(folder) or (folder.is_dir() and not any(folder.iterdir())):
+        return ""
+    return f"{folder} is there already, and is none of our work. Move it elsewhere."
+
+
+def is_link(folder: Path) -> str:
+    """Say that a stage's folder, or one in it, is a link; "" where it is not."""
+    linked = next((each for each in (folder.parent, folder) if each.is_symlink()), None)
+    return f"{linked} is a link, which is not followed. Remove it, or name another workspace." if linked else ""
+
+
+def is_made_here(folder: Path) -> bool:
+    """Tell whether a folder is an artifact or work at one, by what its `manifest.json` or `building.json` says."""
+    if folder.is_symlink() or folder.parent.is_symlink():
+        return False
+    for path in (folder / MANIFEST, folder / BUILDING):
+        try:
+            told = parse_json(path.read_bytes()) if path.is_file() and path.stat().st_size <= MAX_BYTES else None
+        except (OSError, ValueError):
+            continue
+        if isinstance(told, dict) and told.get("stage") == folder.parent.name and isinstance(told.get("key"), str):
+            return True
+    return False
 
 
 def _what_is_wrong(manifest: Any) -> str:

@@ -45,7 +45,7 @@ def lay_beside(found: Artifact, damaged: list[str], partial: Path) -> None:
     leave = {MANIFEST, FILES, *damaged}
     for name in names_below(found.path, leave_out=lambda name: name in leave):
         source, target = found.path / name, partial / name
-        if target.exists() or source.is_symlink():
+        if os.path.lexists(target) or source.is_symlink() or not source.is_file():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         if name in of_items or source.stat().st_size >= LINKED_FROM_BYTES:

@@ -1,7 +1,6 @@
 """What a stage is given to work with: its folder, its options, the done-records of its items, its counts."""
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -9,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from modeling.atomic import sync_files, sync_folder, write_bytes
+from modeling.json_text import parse_json
 from tasks.artifacts.artifact import ITEMS, RECORDS, REJECTED, NotedProgress, Record, digest_of, write_records
 from tasks.artifacts.failures import shall_retry
 from tasks.artifacts.file_list import FileEntry, is_altered, read_file_list
+from tasks.artifacts.inside import inside, size_inside
 from tasks.artifacts.swapping import link_or_copy
 from tasks.config import RunOptions
 
@@ -103,10 +104,10 @@ class Work:
 
     def _take_over(self, older: Path, item: Record) -> None:
         for name in item["files"]:
-            target = self.path / name
+            target = inside(self.path, name)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
-            link_or_copy(older / name, target)
+            link_or_copy(inside(older, name), target)
 
     def finish_item(
         self,
@@ -154,21 +155,24 @@ class Work:
 
 
 def _read_item(path: Path) -> Record | None:
-    """Return an item's done-record; None where there is none, or none that is whole."""
+    """Return an item's done-record; None where there is none, or none that this project can have written."""
     try:
-        item = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        item = parse_json(path.read_bytes()) if path.is_file() else None
+    except (OSError, ValueError):
         return None
-    return item if isinstance(item, dict) and {"key", "kept", "rejected", "files"} <= item.keys() else None
+    parts = {"key": str, "kept": list, "rejected": list, "files": dict}
+    if not isinstance(item, dict) or not all(isinstance(item.get(name), kind) for name, kind in parts.items()):
+        return None
+    rows = [*item["kept"], *item["rejected"]]
+    if not all(isinstance(row, dict) for row in rows):
+        return None
+    return (
+        item
+        if all(row.get("status") in ("filtered", "failed") and "reason" in row for row in item["rejected"])
+        else None
+    )
 
 
 def _is_whole(folder: Path, item: Record) -> bool:
-    return all(_size_of(f"{folder}/{name}") == size for name, size in item["files"].items())
-
-
-def _size_of(path: str) -> int | None:
-    """Return a file's size in bytes, None when it is not there."""
-    try:
-        return os.stat(path).st_size
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    """Tell whether all files of an item are there, inside the folder, whatever its record says."""
+    return all(size_inside(folder, name) == size for name, size in item["files"].items())
