@@ -56,7 +56,7 @@ def cut_videos(
 def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Artifact) -> None:
     """Cut the frame on screen at the start and at the stop of every segment."""
     by_video = segments_by_video(segments)
-    paths = video_paths(videos, work.options.patience)
+    paths = video_paths(videos, work.options)
     lacking = {row["video_id"]: row for row in videos.rejected()}
     fingerprints = {record["video_id"]: record["fingerprint"] for record in videos.records()}
     keys = {each: item_key(fingerprints.get(each, ""), by_video[each], config) for each in by_video}

@@ -14,7 +14,7 @@ from tasks.config import Reader, VideosConfig
 from tasks.fetching.fill_folder import fill_folder
 from tasks.fetching.opening import readable
 from tasks.fetching.remote_video import FetchError, RemoteVideo
-from tasks.fetching.sites import Site, is_remote
+from tasks.fetching.sites import Site, is_remote, shown_address
 from tasks.fetching.video_files import VideoFolder, describe_video, failed_video, located, record_of
 
 
@@ -46,7 +46,7 @@ def _in_folder(work: Work, folder: VideoFolder, video_ids: list[str], failed: di
 
 def _at_server(work: Work, site: Site, video_ids: list[str]) -> list[Record]:
     """Describe videos from their first and last MiB; each is an item, so that a rerun asks for the failed only."""
-    keys = {video_id: digest_of(site.urls(video_id)) for video_id in video_ids}
+    keys = {video_id: digest_of(tuple(map(shown_address, site.urls(video_id)))) for video_id in video_ids}
     todo = [video_id for video_id in video_ids if not work.item_done(video_id, keys[video_id])]
 
     def describe(video_id: str) -> Record:
@@ -71,7 +71,7 @@ def describe_remote(video_id: str, urls: tuple[str, ...], work: Work) -> Record:
         try:
             place = RemoteVideo(url=url, cache=work.path, patience=work.options.patience)
             with readable(place) as file:
-                return record_of(video_id, file) | {"url": url}
+                return record_of(video_id, file) | {"url": shown_address(url)}
         except FetchError as error:
             if error.reason != "not_found" or url == urls[-1]:
                 raise

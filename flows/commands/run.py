@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,6 +19,7 @@ from flows.wiring.presets import PRESETS
 from flows.wiring.request import Request
 from modeling.presets import method_names
 from tasks.config import Fetch
+from tasks.fetching.sites import MIRROR_VARIABLE, check_mirror, shown_address
 from tasks.stages import STAGES
 
 REFRESHABLE = [name for name, stage in STAGES.items() if stage.in_main_job]
@@ -100,7 +102,11 @@ def demo(**options: Any) -> None:
     show_default=True,
     help="Videos: found in --videos; what is missing there downloaded; or only the needed ranges read at the server.",
 )
-@click.option("--mirror", help="Address of the videos instead of the official ones; may hold {video}, {participant}.")
+@click.option(
+    "--mirror",
+    envvar=MIRROR_VARIABLE,
+    help="Address of the videos instead of the official ones; may hold {video}, {participant}. Or $EDITACTION_MIRROR.",
+)
 @click.option("--connections", type=click.IntRange(min=1), default=4, show_default=True, help="Files fetched at once.")
 @click.option("--retries", type=click.IntRange(min=0), default=6, show_default=True, help="At a server that fails.")
 @job_options
@@ -144,6 +150,11 @@ def _run(
 
 def _run_flow(request: Request) -> None:
     """Run the reproduce flow with progress on the terminal, on a Prefect server."""
+    if request.mirror is not None:
+        # Parameters of flows are kept in Prefect's database: the address goes there without what is secret in it.
+        check_mirror(request.mirror)
+        os.environ[MIRROR_VARIABLE] = request.mirror
+        request = replace(request, mirror=shown_address(request.mirror))
     with watched(Path(request.workspace)):
         from flows.reproduce import reproduce
         from flows.wiring.running import ItemsFailed

@@ -12,7 +12,7 @@ from modeling.presets import method_names, safe
 from tasks.artifacts.artifact import Outside, digest_of, sha256_of
 from tasks.artifacts.once import read_once
 from tasks.config import Reader, RunConfig
-from tasks.fetching.sites import Site, annotation_urls, check_mirror
+from tasks.fetching.sites import Site, annotation_urls, check_mirror, full_mirror
 from tasks.stages import STAGES
 
 DOWNLOADS = "downloads"
@@ -59,7 +59,7 @@ class Job:
     @property
     def site(self) -> Site:
         """Where videos are fetched from."""
-        return Site(reader=self.config.segments.reader, mirror=self.request.mirror)
+        return Site(reader=self.config.segments.reader, mirror=full_mirror(self.request.mirror))
 
     @property
     def fetches_annotations(self) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from modeling.presets import EDITACTION
 from tasks.config import Fetch, Patience, RunOptions
+from tasks.fetching.sites import full_mirror
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ class Request:
             workers=self.workers,
             device=self.device,
             fetch=self.fetch,
-            mirror=self.mirror,
+            mirror=full_mirror(self.mirror),
             connections=self.connections,
             patience=Patience(retries=self.retries),
             processes=self.processes,

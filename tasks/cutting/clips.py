@@ -149,7 +149,7 @@ def cut_all(
     by_video: dict[str, list[Record]] = defaultdict(list)
     for row in rows:
         by_video[row["video_id"]].append(row)
-    paths = video_paths(videos, work.options.patience)
+    paths = video_paths(videos, work.options)
     fingerprints = {row["video_id"]: row["fingerprint"] for row in videos.records()}
     (work.path / CLIPS).mkdir(exist_ok=True)
     waiting: dict[str, tuple[VideoSegments, str]] = {}

@@ -5,34 +5,30 @@ which file of the server it is a part of, so that a part is only ever continued 
 """
 
 import hashlib
-import json
 import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
 
-from modeling.atomic import sync_file, sync_folder, write_json
+from modeling.atomic import sync_file, sync_folder
 from tasks.config import Patience
 from tasks.fetching.http import (
-    Stopped,
-    Unsteady,
-    check_status,
-    content_range,
+    MAX_FILE_BYTES,
+    MAX_UNTOLD_BYTES,
+    SPARE_BYTES,
     new_client,
     persistently,
     size_at,
-    validator_of,
 )
 from tasks.fetching.remote_video import FetchError
-
-SPARE_BYTES = 1 << 30
-"""Disk space that a download leaves free."""
+from tasks.fetching.sites import shown_address
+from tasks.fetching.transfer import Transfer, note_of, part_of, size_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +64,7 @@ def download_all(
         pool = ThreadPoolExecutor(max_workers=connections)
         try:
             found = list(pool.map(lambda each: _locate(client, each, patience, stop), downloads))
+            found = [_unless_too_large(each, *there) for each, there in zip(downloads, found, strict=True)]
             sizes = [size or 0 for _, size in found]
             _check_room(downloads, sizes)
             counted = _Counted(downloads, sizes, on_bytes)
@@ -103,10 +100,22 @@ def _locate(
     return gone or FetchError("not_found", f"{download.name}: no address is known."), None
 
 
+def _unless_too_large(
+    download: Download, url: str | FetchError, size: int | None
+) -> tuple[str | FetchError, int | None]:
+    """Return what was found, or FetchError `too_large` for a file that no disk here can hold: it fails alone."""
+    folder = _existing(download.target.parent)
+    free = shutil.disk_usage(folder).free - SPARE_BYTES + size_of(part_of(download.target))
+    if isinstance(url, FetchError) or size is None or size <= min(MAX_FILE_BYTES, max(free, MAX_UNTOLD_BYTES)):
+        return url, size
+    message = f"{shown_address(url)}: the server says {size} bytes, of which at most {max(free, 0)} fit in {folder}."
+    return FetchError("too_large", message), None
+
+
 def _check_room(downloads: Sequence[Download], sizes: Sequence[int]) -> None:
     """Raise OSError when the files do not fit. All lie in one folder, so on one disk."""
     folder = _existing(downloads[0].target.parent)
-    there = sum(_size_of(part_of(each.target)) for each in downloads)
+    there = sum(size_of(part_of(each.target)) for each in downloads)
     needed, free = sum(sizes) - there, shutil.disk_usage(folder).free - SPARE_BYTES
     if needed > free:
         raise OSError(
@@ -123,7 +132,7 @@ class _Counted:
     """Adds up the bytes of all files as they grow."""
 
     def __init__(self, downloads: Sequence[Download], sizes: Sequence[int], on_bytes: Callable[[int, int], None]):
-        self._there = {each.target: _size_of(part_of(each.target)) for each in downloads}
+        self._there = {each.target: size_of(part_of(each.target)) for each in downloads}
         self._total = sum(sizes)
         self._on_bytes = on_bytes
         self._lock = threading.Lock()
@@ -133,15 +142,6 @@ class _Counted:
             self._there[target] = size
             done = sum(self._there.values())
             self._on_bytes(min(done, self._total), self._total)
-
-
-def part_of(target: Path) -> Path:
-    """Return where a file grows."""
-    return target.with_name(target.name + ".part")
-
-
-def _note_of(part: Path) -> Path:
-    return part.with_name(part.name + ".json")
 
 
 def fetch_file(
@@ -160,93 +160,27 @@ def fetch_file(
     part = part_of(download.target)
     part.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(2):
-        transfer = _Transfer(client, url, part, stop or threading.Event(), lambda n: on_growth(download.target, n))
-        persistently(transfer.attempt, patience, progress=lambda: _size_of(part), stop=stop)
+        told = partial(on_growth, download.target)
+        transfer = Transfer(client, url, part, patience, stop or threading.Event(), told)
+        persistently(transfer.attempt, patience, progress=lambda: size_of(part), stop=stop)
         found = md5_of(part) if download.md5 else None
         if found == download.md5:
             sync_file(part)
             os.replace(part, download.target)
-            _note_of(part).unlink(missing_ok=True)
+            note_of(part).unlink(missing_ok=True)
             sync_folder(part.parent)
             return
         part.unlink()
-        _note_of(part).unlink(missing_ok=True)
+        note_of(part).unlink(missing_ok=True)
         if not transfer.was_continued:
             break
     raise FetchError(
         "wrong_checksum",
-        f"{url}: what came has the MD5 {found}, not the published {download.md5}; it was thrown away.",
+        f"{shown_address(url)}: what came has the MD5 {found}, not the published {download.md5}; it was thrown away.",
     )
-
-
-class _Transfer:
-    """The attempts at one file."""
-
-    def __init__(
-        self, client: httpx.Client, url: str, part: Path, stop: threading.Event, on_growth: Callable[[int], None]
-    ):
-        self.client, self.url, self.part, self.stop, self.on_growth = client, url, part, stop, on_growth
-        self.was_continued = False
-        """Some attempt began where another had broken off."""
-
-    def attempt(self) -> None:
-        """Bring the part to its full size; httpx.TransportError or Unsteady when it breaks off."""
-        there = _size_of(self.part)
-        note = self._note() if there else {}
-        if there and note.get("url") != self.url:
-            there = 0
-        headers = {"Range": f"bytes={there}-"} if there else {}
-        if there and note.get("validator"):
-            headers["If-Range"] = str(note["validator"])
-        with self.client.stream("GET", self.url, headers=headers) as response:
-            check_status(response, (200, 206, 416) if there else (200,))
-            first, size = content_range(response)
-            if response.status_code == 416:
-                if size == there:
-                    return
-                self._discard()
-                raise Unsteady(f"{self.url}: the part that is here is no part of the file there", wait_s=0)
-            if response.status_code == 206 and (first != there or note.get("size") not in (None, size)):
-                self._discard()
-                raise Unsteady(f"{self.url}: the server sends another part than was asked for", wait_s=0)
-            if response.status_code == 200:
-                there = 0  # no Range at this server, or the file is another one by now
-                length = response.headers.get("Content-Length", "")
-                size = int(length) if length.isdigit() else None
-                write_json(_note_of(self.part), {"url": self.url, "validator": validator_of(response), "size": size})
-            self.was_continued = self.was_continued or there > 0
-            self._write(response, there)
-        if size is not None and _size_of(self.part) != size:
-            raise Unsteady(f"{self.url}: the answer breaks off")
-
-    def _write(self, response: httpx.Response, there: int) -> None:
-        with self.part.open("r+b" if there else "wb") as file:
-            file.seek(there)
-            for chunk in response.iter_raw():  # as it comes: what has come before a break counts
-                if self.stop.is_set():
-                    raise Stopped
-                file.write(chunk)
-                file.flush()
-                there += len(chunk)
-                self.on_growth(there)
-
-    def _note(self) -> dict[str, str | int | None]:
-        with suppress(OSError, ValueError):
-            note = json.loads(_note_of(self.part).read_text(encoding="utf-8"))
-            if isinstance(note, dict):
-                return note
-        return {}
-
-    def _discard(self) -> None:
-        self.part.unlink(missing_ok=True)
-        _note_of(self.part).unlink(missing_ok=True)
 
 
 def md5_of(path: Path) -> str:
     """Return the hex MD5 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def _size_of(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0

@@ -9,6 +9,7 @@ import random
 import re
 import ssl
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TypeVar
@@ -17,11 +18,44 @@ import httpx
 
 from tasks.config import Patience
 from tasks.fetching.remote_video import FetchError
+from tasks.fetching.sites import shown_address
 
 T = TypeVar("T")
 
 NOT_FOUND = frozenset({404, 410})
 WORTH_RETRYING = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509})
+
+
+MIN_BYTES_PER_S = 100
+"""A server that is slower than this for `Patience.stall_s` seconds stands still."""
+MAX_FILE_BYTES = 1 << 40
+"""A file that claims to be larger is not fetched: the largest archive of videos known here has a tenth of it."""
+MAX_UNTOLD_BYTES = 1 << 30
+"""As much of a file is fetched whose size the server does not tell."""
+
+
+SPARE_BYTES = 1 << 30
+"""Disk space that is left free whatever is fetched."""
+
+
+class Pace:
+    """Counts what an answer brings, and gives up one that brings too little or more than it may."""
+
+    def __init__(self, url: str, patience: Patience, most: int):
+        self._shown, self._patience, self._most = shown_address(url), patience, most
+        self._since, self._in_window, self._total = time.monotonic(), 0, 0
+
+    def came(self, num_bytes: int) -> None:
+        """Count the next bytes. Unsteady for a trickle, FetchError `too_large` for more than may come."""
+        self._total += num_bytes
+        self._in_window += num_bytes
+        if self._total > self._most:
+            raise FetchError("too_large", f"{self._shown}: more than the {self._most} bytes that may come were sent.")
+        seconds = time.monotonic() - self._since
+        if seconds >= self._patience.stall_s:
+            if self._in_window < MIN_BYTES_PER_S * seconds:
+                raise Unsteady(f"{self._shown}: fewer than {MIN_BYTES_PER_S} bytes a second")
+            self._since, self._in_window = time.monotonic(), 0
 
 
 class Stopped(Exception):
@@ -67,7 +101,7 @@ def persistently(
     `progress` counts the bytes that are there. Stopped when `stop` is set meanwhile.
     """
     stop = stop or threading.Event()
-    failures = 0
+    failures, begun_at = 0, time.monotonic()
     while True:
         before = progress()
         try:
@@ -75,7 +109,10 @@ def persistently(
         except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise FetchError("refused", f"{_said(error)}.") from error
         except (httpx.TransportError, Unsteady) as error:
-            failures = 1 if progress() > before else failures + 1
+            # Some bytes at every attempt would go on for ever: only what comes at a rate worth waiting for counts.
+            gained, seconds = progress() - before, time.monotonic() - begun_at
+            failures = 1 if gained > 0 and gained >= MIN_BYTES_PER_S * seconds else failures + 1
+            begun_at = time.monotonic()
             if failures > patience.retries:
                 raise FetchError("unreachable", f"{_said(error)}, {failures} times in a row.") from error
             asked_s = error.wait_s if isinstance(error, Unsteady) else None
@@ -90,7 +127,7 @@ def check_status(response: httpx.Response, accepted: Sequence[int]) -> None:
     status = response.status_code
     if status in accepted:
         return
-    said = f"{response.url}: the server answers {status} {response.reason_phrase}".rstrip()
+    said = f"{shown_address(str(response.url))}: the server answers {status} {response.reason_phrase}".rstrip()
     if status in WORTH_RETRYING:
         asked = response.headers.get("Retry-After", "")
         raise Unsteady(said, float(asked) if re.fullmatch(r"\d{1,6}", asked) else None)
@@ -134,9 +171,14 @@ def _said(error: Exception) -> str:
     if isinstance(error, Unsteady):
         return str(error)
     request = getattr(error, "_request", None)
-    where = f"{request.url}: " if request is not None else ""
+    where = f"{shown_address(str(request.url))}: " if request is not None else ""
     if isinstance(error, httpx.TimeoutException):
         return f"{where}no answer in time"
     if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
         return f"{where}no connection, or one that breaks off"
-    return f"{where}{str(error) or type(error).__name__}".rstrip(".")
+    return f"{where}{shown_in(str(error)) or type(error).__name__}".rstrip(".")
+
+
+def shown_in(message: str) -> str:
+    """Return a library's message with the addresses in it as they may be shown."""
+    return re.sub(r"[a-z]+://[^\s'\"]+", lambda found: shown_address(found[0]), message)

@@ -12,11 +12,13 @@ import tempfile
 import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import httpx
 
 from tasks.fetching.http import (
+    MAX_FILE_BYTES,
+    SPARE_BYTES,
+    Pace,
     Stopped,
     Unsteady,
     check_status,
@@ -26,10 +28,13 @@ from tasks.fetching.http import (
     validator_of,
 )
 from tasks.fetching.remote_video import FetchError, RemoteVideo
+from tasks.fetching.stretches import Stretch, merged
 
 BLOCK = 1 << 16
 MAX_AHEAD = 64
 """Blocks that are fetched at once at most when a file is read on and on."""
+CHECK_ROOM_EVERY = 64 << 20
+"""Bytes that are fetched between two looks at the room on the disk."""
 MAX_GAP = 4
 """Blocks between two stretches that are fetched along, rather than asking twice."""
 
@@ -62,6 +67,7 @@ class RangeFile(io.RawIOBase):
         self._file = tempfile.TemporaryFile(dir=video.cache)  # noqa: SIM115 (closed with this)
         self._have = bytearray(1)
         self._due: set[int] = set()
+        self._unchecked = 0
         self.size = -1
         try:
             self._fetch(0, BLOCK)
@@ -169,17 +175,17 @@ class RangeFile(io.RawIOBase):
 
     def _fetch(self, first: int, stop: int) -> None:
         """Fetch [first, stop), which begins with a block; after a break, go on where it broke off."""
-        fetched = _Stretch(first, stop)
+        fetched = Stretch(first, stop)
         persistently(lambda: self._attempt(fetched), self._video.patience, progress=lambda: fetched.at, stop=self._stop)
 
-    def _attempt(self, stretch: "_Stretch") -> None:
+    def _attempt(self, stretch: Stretch) -> None:
         stop = stretch.stop if self.size < 0 else min(stretch.stop, self.size)
         headers = {"Range": f"bytes={stretch.at}-{stop - 1}"}
         if self._validator:
             headers["If-Range"] = self._validator
         with self._client.stream("GET", self._video.url, headers=headers) as response:
             if response.status_code == 416 and content_range(response)[1] == 0:
-                raise FetchError("empty_file", f"{self._video.url}: the file is empty.")
+                raise FetchError("empty_file", f"{self._video.shown}: the file is empty.")
             check_status(response, (200, 206))
             first, size = content_range(response)
             if response.status_code == 200:
@@ -187,27 +193,42 @@ class RangeFile(io.RawIOBase):
                 first, size = 0, int(length) if length.isdigit() else None
             self._accept(response, size)
             if first is None or (response.status_code == 206 and first != stretch.at):
-                raise Unsteady(f"{self._video.url}: the server sends another part than was asked for")
+                raise Unsteady(f"{self._video.shown}: the server sends another part than was asked for")
             self._take(response, stretch, first)
 
     def _accept(self, response: httpx.Response, size: int | None) -> None:
         """Learn size and validator from the first answer, and hold later ones to them."""
         if self.size < 0:
             if size is None:
-                raise FetchError("no_ranges", f"{self._video.url}: the server does not tell the file's size.")
+                raise FetchError("no_ranges", f"{self._video.shown}: the server does not tell the file's size.")
+            if size > MAX_FILE_BYTES:
+                message = f"{self._video.shown}: the server says {size} bytes; more than {MAX_FILE_BYTES} are not read."
+                raise FetchError("too_large", message)
             self.size, self._validator = size, validator_of(response)
             self._have = bytearray(-(-size // BLOCK))
-            os.truncate(self._file.fileno(), size)
+            try:
+                os.truncate(self._file.fileno(), size)  # a sparse file: takes no room
+            except OSError as error:
+                message = f"{self._video.shown}: {size} bytes are more than the disk can hold ({error.strerror})."
+                raise FetchError("too_large", message) from error
         if size != self.size or validator_of(response) != self._validator or self._video.size not in (None, size):
-            message = f"{self._video.url}: changed since it was found. Run again with --refresh videos."
+            message = f"{self._video.shown}: changed since it was found. Run again with --refresh videos."
             raise FetchError("video_changed", message)
 
-    def _take(self, response: httpx.Response, stretch: "_Stretch", first: int) -> None:
+    def _take(self, response: httpx.Response, stretch: Stretch, first: int) -> None:
         """Store an answer that begins at byte `first`: the stretch, or the whole file where Range is unknown."""
         at = first
+        # Of the whole file where Range is unknown; what comes behind the range that was asked for is not taken.
+        stop = self.size if response.status_code == 200 else min(stretch.stop, self.size)
+        pace = Pace(self._video.url, self._video.patience, most=self.size + BLOCK)
         for chunk in response.iter_raw():
             if self._stop.is_set():
                 raise Stopped
+            pace.came(len(chunk))
+            chunk = chunk[: max(stop - at, 0)]
+            if not chunk:
+                break
+            self._check_room(len(chunk))
             os.pwrite(self._file.fileno(), chunk, at)
             begun, at = at, at + len(chunk)
             with self._changed:
@@ -218,29 +239,13 @@ class RangeFile(io.RawIOBase):
                 self._changed.notify_all()
             stretch.at = max(stretch.at, at)
         if stretch.at < min(stretch.stop, self.size):
-            raise Unsteady(f"{self._video.url}: the answer breaks off")
+            raise Unsteady(f"{self._video.shown}: the answer breaks off")
 
-
-@dataclass
-class _Stretch:
-    """Bytes that are being fetched."""
-
-    at: int
-    """The next one."""
-    stop: int
-    """The one behind the last."""
-
-
-def merged(stretches: Iterable[tuple[int, int]], max_gap: int = 0) -> list[tuple[int, int]]:
-    """Return stretches [first, stop) ascending, those at most `max_gap` apart as one.
-
-    >>> merged([(7, 8), (0, 2), (3, 5)], max_gap=1)
-    [(0, 5), (7, 8)]
-    """
-    result: list[tuple[int, int]] = []
-    for first, stop in sorted(stretches):
-        if result and first <= result[-1][1] + max_gap:
-            result[-1] = (result[-1][0], max(stop, result[-1][1]))
-        else:
-            result.append((first, stop))
-    return result
+    def _check_room(self, num_bytes: int) -> None:
+        """FetchError `no_room` before what is fetched fills the disk."""
+        self._unchecked += num_bytes
+        if self._unchecked >= CHECK_ROOM_EVERY:
+            self._unchecked = 0
+            status = os.fstatvfs(self._file.fileno())
+            if status.f_bavail * status.f_frsize < SPARE_BYTES:
+                raise FetchError("no_room", f"{self._video.shown}: what is read of it fills the disk. Make room.")

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks.config import Patience
+from tasks.fetching.sites import shown_address
 
 
 class FetchError(ValueError):
@@ -25,8 +26,8 @@ class FetchError(ValueError):
 class RemoteVideo:
     """A video at an address; plain values, so that it can be sent to a worker process."""
 
-    url: str
-    """Its address."""
+    url: str = field(repr=False)
+    """Its address, secrets included."""
     size: int | None = None
     """Bytes that it had when it was found, None when it is only being looked for."""
     cache: Path | None = None
@@ -36,5 +37,10 @@ class RemoteVideo:
 
     @property
     def name(self) -> str:
-        """The last part of the address."""
-        return self.url.rsplit("/", 1)[-1]
+        """The last part of the address's path."""
+        return self.shown.rsplit("/", 1)[-1]
+
+    @property
+    def shown(self) -> str:
+        """The address as messages say it, without what may be secret in it."""
+        return shown_address(self.url)

@@ -8,6 +8,7 @@ https://github.com/epic-kitchens/epic-kitchens-100-annotations, and MPII Cooking
 """
 
 import csv
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -37,6 +38,8 @@ ANNOTATIONS: dict[Reader, str] = {
     "epic": EPIC_ANNOTATIONS,
     "mpii": f"{MPII}/annos/attributesAnnotations_MPII-Cooking-2.mat",
 }
+MIRROR_VARIABLE = "EDITACTION_MIRROR"
+"""Environment variable that holds a mirror's whole address."""
 MD5_TABLE = Path(__file__).with_name("epic_videos.csv")
 """video_id, md5 of all 700 videos: an extract of data/md5.csv of epic-kitchens-download-scripts."""
 
@@ -52,11 +55,20 @@ class Site:
 
     @property
     def location(self) -> str:
-        """The address that names the site in a manifest."""
-        location = self.mirror or OFFICIAL.get(self.reader)
-        if location is None:
+        """The address that names the site in a manifest, without what may be secret in it."""
+        return shown_address(self._base).rstrip("/")
+
+    @property
+    def _base(self) -> str:
+        base = self.mirror or OFFICIAL.get(self.reader)
+        if base is None:
             raise ValueError("There is no official site for videos of your own: name one with --mirror URL.")
-        return location.rstrip("/")
+        return base
+
+    def _at(self, path: str) -> str:
+        """Return the address of a path below the site; user, password and query of the site's address stay in it."""
+        parts = urlsplit(self._base)
+        return parts._replace(path=f"{parts.path.rstrip('/')}/{path}").geturl()
 
     def urls(self, video_id: str) -> tuple[str, ...]:
         """Return the addresses at which a video may lie, the likeliest first.
@@ -72,8 +84,7 @@ class Site:
         """
         participant = video_id.partition("_")[0]
         if self.mirror and re.search(r"\{(video|participant)\}", self.mirror):
-            filled = self.mirror.replace("{video}", quote(video_id, safe=""))
-            return (filled.replace("{participant}", quote(participant, safe="")),)
+            return (_filled(self.mirror, video_id),)
         if self.reader == "epic":
             return self._epic_urls(video_id, participant)
         is_mpii, name = self.reader == "mpii", quote(video_id, safe="/")
@@ -83,7 +94,7 @@ class Site:
             endings = ("",)
         elif "." in video_id:  # a dot is no extension, or one that is not known
             endings = (*endings, "")
-        return tuple(f"{self.location}/{folder}{name}{ending}" for folder in folders for ending in endings)
+        return tuple(self._at(f"{folder}{name}{ending}") for folder in folders for ending in endings)
 
     def _epic_urls(self, video_id: str, participant: str) -> tuple[str, ...]:
         is_extension = re.fullmatch(r"P\d\d+_1\d\d", video_id) is not None
@@ -92,7 +103,7 @@ class Site:
         if self.mirror is None:
             return (f"{EPIC_EXTENSION}/{file}",) if is_extension else tuple(f"{EPIC_55}/{each}" for each in split)
         paths = [file, f"EPIC-KITCHENS/{file}", *([] if is_extension else split), f"{video_id}.MP4"]
-        return tuple(f"{self.location}/{path}" for path in paths)
+        return tuple(map(self._at, paths))
 
     @property
     def archive_urls(self) -> tuple[str, ...]:
@@ -100,7 +111,7 @@ class Site:
         if self.reader != "mpii" or (self.mirror and "{" in self.mirror):
             return ()
         folders = ("", "MPII-Cooking-2/") if self.mirror else ("",)
-        return tuple(f"{self.location}/{folder}{MPII_ARCHIVE}" for folder in folders)
+        return tuple(self._at(f"{folder}{MPII_ARCHIVE}") for folder in folders)
 
     def place(self, video_id: str) -> str:
         """Return where a fetched video is put, relative to the folder of downloads: as the official tool does it.
@@ -125,8 +136,48 @@ def _names_a_file(video_id: str) -> bool:
 
 def check_mirror(mirror: str) -> None:
     """ValueError when a mirror is no address of the web."""
-    if urlsplit(mirror).scheme not in ("http", "https") or not urlsplit(mirror).netloc:
-        raise ValueError(f"--mirror {mirror} is no address such as https://example.org/videos; a folder is --videos.")
+    try:
+        parts = urlsplit(mirror)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        shown = shown_address(mirror) if "@" in mirror or "?" in mirror else mirror
+        raise ValueError(f"--mirror {shown} is no address such as https://example.org/videos; a folder is --videos.")
+
+
+def shown_address(url: str) -> str:
+    """Return an address as it may be written and shown: scheme, host, port and path; the rest may be secret.
+
+    >>> shown_address("https://alice:word@a.org:81/v/{video}.mp4?X-Amz-Signature=123#part")
+    'https://a.org:81/v/{video}.mp4'
+    """
+    address = re.split(r"[?#]", url, maxsplit=1)[0]
+    return re.sub(r"^([a-z][a-z0-9+.-]*:)?//[^/]*@", r"\1//", address, flags=re.IGNORECASE)
+
+
+def full_mirror(mirror: str | None) -> str | None:
+    """Return a mirror's address with the secrets in it, which $EDITACTION_MIRROR holds while an address is passed on.
+
+    What goes through Prefect (parameters of flow runs, which its database keeps and its pages show) has none.
+    """
+    known = os.environ.get(MIRROR_VARIABLE, "")
+    return known if mirror is not None and known and shown_address(known) == shown_address(mirror) else mirror
+
+
+def recorded_address(recorded: str, mirror: str | None, video_id: str) -> str:
+    """Return the address to read a recorded one at: with the mirror's user, password and query, at its host alone."""
+    if mirror is None:
+        return recorded
+    known, parts = urlsplit(mirror), urlsplit(recorded)
+    if (known.scheme, known.hostname, known.port) != (parts.scheme, parts.hostname, parts.port):
+        return recorded
+    return parts._replace(netloc=known.netloc, query=_filled(known.query, video_id)).geturl()
+
+
+def _filled(pattern: str, video_id: str) -> str:
+    filled = pattern.replace("{video}", quote(video_id, safe=""))
+    return filled.replace("{participant}", quote(video_id.partition("_")[0], safe=""))
 
 
 def is_remote(location: str) -> bool:
@@ -141,7 +192,7 @@ def annotation_urls(reader: Reader, mirror: str | None) -> tuple[str, ...]:
         return ()
     if mirror is None or "{" in mirror:
         return (official,)
-    return f"{mirror.rstrip('/')}/{official.rsplit('/', 1)[1]}", official
+    return Site(reader=reader, mirror=mirror)._at(official.rsplit("/", 1)[1]), official
 
 
 @cache

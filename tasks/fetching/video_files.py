@@ -16,10 +16,10 @@ from pathlib import Path
 from tasks.artifacts.artifact import Artifact, Outside, Record, digest_of
 from tasks.artifacts.failures import failed
 from tasks.artifacts.once import read_once
-from tasks.config import Patience
+from tasks.config import RunOptions
 from tasks.fetching.opening import VideoFile, VideoPlace, bytes_of
 from tasks.fetching.remote_video import RemoteVideo
-from tasks.fetching.sites import EXTENSIONS, Site, is_remote
+from tasks.fetching.sites import EXTENSIONS, Site, is_remote, recorded_address
 
 MIB = 1 << 20
 
@@ -196,14 +196,21 @@ def located(location: str, stage_folder: Path) -> Path:
     return stage_folder.absolute().parent.parent / location
 
 
-def video_paths(videos: Artifact, patience: Patience | None = None) -> dict[str, VideoPlace]:
-    """Map the video ids of a finished `videos` artifact to where they are: files, or addresses to read ranges from."""
+def video_paths(videos: Artifact, options: RunOptions | None = None) -> dict[str, VideoPlace]:
+    """Map the video ids of a finished `videos` artifact to where they are: files, or addresses to read ranges from.
+
+    What the mirror's address holds beyond the recorded one (user, password, query) is taken from the options.
+    """
+    options = options or RunOptions()
     location = videos.manifest["inputs"]["folder"]["outside"]
     if is_remote(location):
         urls, cache = videos.manifest["facts"]["urls"], videos.path.parent
         return {
             record["video_id"]: RemoteVideo(
-                url=urls[record["video_id"]], size=record["size"], cache=cache, patience=patience or Patience()
+                url=recorded_address(urls[record["video_id"]], options.mirror, record["video_id"]),
+                size=record["size"],
+                cache=cache,
+                patience=options.patience,
             )
             for record in videos.records()
         }

@@ -1,0 +1,29 @@
+"""Stretches of a file that are fetched: what is due of one, and several that lie close together as one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass
+class Stretch:
+    """Bytes that are being fetched."""
+
+    at: int
+    """The next one."""
+    stop: int
+    """The one behind the last."""
+
+
+def merged(stretches: Iterable[tuple[int, int]], max_gap: int = 0) -> list[tuple[int, int]]:
+    """Return stretches [first, stop) ascending, those at most `max_gap` apart as one.
+
+    >>> merged([(7, 8), (0, 2), (3, 5)], max_gap=1)
+    [(0, 5), (7, 8)]
+    """
+    result: list[tuple[int, int]] = []
+    for first, stop in sorted(stretches):
+        if result and first <= result[-1][1] + max_gap:
+            result[-1] = (result[-1][0], max(stop, result[-1][1]))
+        else:
+            result.append((first, stop))
+    return result

@@ -1,0 +1,138 @@
+"""One file at an address -> NAME.part beside its place: the attempts at it, each going on where the last one broke off.
+
+NAME.part.json says which file of the server it is a part of. A file grows no further than the size that its server
+told, or than a bound where it told none, and not into the last room of the disk.
+"""
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+
+from modeling.atomic import write_json
+from tasks.config import Patience
+from tasks.fetching.http import (
+    MAX_UNTOLD_BYTES,
+    SPARE_BYTES,
+    Pace,
+    Stopped,
+    Unsteady,
+    check_status,
+    content_range,
+    validator_of,
+)
+from tasks.fetching.remote_video import FetchError
+from tasks.fetching.sites import shown_address
+
+CHECK_ROOM_EVERY = 64 << 20
+"""Bytes that are fetched between two looks at the room on the disk."""
+
+
+def part_of(target: Path) -> Path:
+    """Return where a file grows."""
+    return target.with_name(target.name + ".part")
+
+
+def note_of(part: Path) -> Path:
+    return part.with_name(part.name + ".json")
+
+
+class Transfer:
+    """The attempts at one file."""
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        url: str,
+        part: Path,
+        patience: Patience,
+        stop: threading.Event,
+        on_growth: Callable[[int], None],
+    ):
+        self.client, self.url, self.part, self.stop, self.on_growth = client, url, part, stop, on_growth
+        self.patience = patience
+        self.shown = shown_address(url)
+        """The address as it is written down and said."""
+        self.was_continued = False
+        """Some attempt began where another had broken off."""
+
+    def attempt(self) -> None:
+        """Bring the part to its full size; httpx.TransportError or Unsteady when it breaks off."""
+        there = size_of(self.part)
+        note = self._note() if there else {}
+        if there and note.get("url") != self.shown:
+            there = 0
+        headers = {"Range": f"bytes={there}-"} if there else {}
+        if there and note.get("validator"):
+            headers["If-Range"] = str(note["validator"])
+        with self.client.stream("GET", self.url, headers=headers) as response:
+            check_status(response, (200, 206, 416) if there else (200,))
+            first, size = content_range(response)
+            if response.status_code == 416:
+                if size == there:
+                    return
+                self._discard()
+                raise Unsteady(f"{self.shown}: the part that is here is no part of the file there", wait_s=0)
+            if response.status_code == 206 and (first != there or note.get("size") not in (None, size)):
+                self._discard()
+                raise Unsteady(f"{self.shown}: the server sends another part than was asked for", wait_s=0)
+            if response.status_code == 200:
+                there = 0  # no Range at this server, or the file is another one by now
+                length = response.headers.get("Content-Length", "")
+                size = int(length) if length.isdigit() else None
+                write_json(note_of(self.part), {"url": self.shown, "validator": validator_of(response), "size": size})
+            self.was_continued = self.was_continued or there > 0
+            self._write(response, there, size)
+        if size is not None and size_of(self.part) != size:
+            raise Unsteady(f"{self.shown}: the answer breaks off")
+
+    def _write(self, response: httpx.Response, there: int, size: int | None) -> None:
+        """Write the answer behind what is there, no further than the file's size, or MAX_UNTOLD_BYTES without one.
+
+        FetchError `too_large` or `no_room` leaves nothing of the file.
+        """
+        pace = Pace(self.url, self.patience, most=(MAX_UNTOLD_BYTES if size is None else size) - there)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | (0 if there else os.O_TRUNC)
+        unchecked = 0
+        with os.fdopen(os.open(self.part, flags, 0o666), "r+b") as file:
+            file.seek(there)
+            try:
+                for chunk in response.iter_raw():  # as it comes: what has come before a break counts
+                    if self.stop.is_set():
+                        raise Stopped
+                    pace.came(len(chunk))
+                    file.write(chunk)
+                    file.flush()
+                    there, unchecked = there + len(chunk), unchecked + len(chunk)
+                    self.on_growth(there)
+                    if unchecked >= CHECK_ROOM_EVERY:
+                        unchecked = 0
+                        self._check_room()
+            except FetchError:
+                self._discard()
+                raise
+
+    def _check_room(self) -> None:
+        if shutil.disk_usage(self.part.parent).free < SPARE_BYTES:
+            raise FetchError("no_room", f"{self.shown}: it fills the disk at {self.part.parent}. Make room.")
+
+    def _note(self) -> dict[str, str | int | None]:
+        with suppress(OSError, ValueError):
+            note = json.loads(note_of(self.part).read_text(encoding="utf-8"))
+            if isinstance(note, dict):
+                return note
+        return {}
+
+    def _discard(self) -> None:
+        self.part.unlink(missing_ok=True)
+        note_of(self.part).unlink(missing_ok=True)
+
+
+def size_of(path: Path) -> int:
+    """Return the size of a file in bytes, 0 for one that is not there."""
+    return path.stat().st_size if path.is_file() else 0

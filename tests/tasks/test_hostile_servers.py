@@ -1,0 +1,168 @@
+"""A server that lies about sizes, sends without end or keeps one waiting costs one file; no secret is written down."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tasks.config import Patience
+from tasks.fetching.downloads import Download, download_all
+from tasks.fetching.range_file import RangeFile
+from tasks.fetching.remote_video import FetchError, RemoteVideo
+from tasks.fetching.sites import Site, check_mirror, full_mirror, recorded_address, shown_address
+
+PATIENCE = Patience(retries=1, first_wait_s=0.002, stall_s=0.4)
+SECRET = "alice:s3cr3t@127.0.0.1"
+GOOD = b"a whole file"
+
+
+class Liar(BaseHTTPRequestHandler):
+    """Answers by the first word of the path."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_HEAD(self) -> None:
+        self.begin()
+
+    def do_GET(self) -> None:
+        kind = self.begin()
+        with_pause = kind in ("trickle", "endless")
+        self.close_connection = True
+        try:
+            for _ in range(20_000 if with_pause else 1):
+                self.wfile.write({"trickle": b"x", "endless": bytes(1 << 20)}.get(kind, GOOD))
+                if kind == "trickle":
+                    time.sleep(0.1)
+        except OSError:
+            return
+
+    def begin(self) -> str:
+        kind = self.path.strip("/").split(".")[0]
+        beyond = kind == "beyond" and "Range" in self.headers
+        self.send_response(206 if beyond else 404 if kind == "gone" else 200)
+        if beyond:
+            self.send_header("Content-Range", "bytes 0-3/4")
+        if kind not in ("endless", "beyond"):
+            size = {"huge": 10**18, "large": 10**14, "trickle": 10**6, "gone": 0}.get(kind, len(GOOD))
+            self.send_header("Content-Length", str(size))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        return kind
+
+
+@contextmanager
+def lying() -> Iterator[str]:
+    """Give the address of such a server."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Liar)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://{SECRET}:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("huge", "too_large"),
+        ("large", "too_large"),
+        ("endless", "too_large"),
+        ("trickle", "unreachable"),
+        ("gone", "not_found"),
+    ],
+)
+def test_a_file_that_is_too_large_or_does_not_come_fails_alone(
+    kind: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.fetching.transfer.MAX_UNTOLD_BYTES", 8 << 20)
+    with lying() as url:
+        downloads = [
+            Download(name=name, urls=(f"{url}/{name}.mp4?sign=SIGN",), target=tmp_path / f"{name}.mp4")
+            for name in (kind, "good")
+        ]
+        started = time.monotonic()
+        ended = {each.name: error for each, error in download_all(downloads, connections=2, patience=PATIENCE)}
+    assert time.monotonic() - started < 20
+    assert ended["good"] is None
+    assert (tmp_path / "good.mp4").read_bytes() == GOOD
+    error = ended[kind]
+    assert error is not None
+    assert error.reason == reason
+    assert kind in str(error)
+    assert "s3cr3t" not in str(error)
+    assert "SIGN" not in str(error)
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [("huge", "too_large"), ("large", "too_large"), ("endless", "no_ranges"), ("trickle", "unreachable")],
+)
+def test_a_video_that_is_read_by_ranges_is_bounded_too(kind: str, reason: str, tmp_path: Path) -> None:
+    with lying() as url, pytest.raises(FetchError) as told:
+        RangeFile(RemoteVideo(url=f"{url}/{kind}.mp4?sign=SIGN", cache=tmp_path, patience=PATIENCE))
+    assert told.value.reason == reason
+    assert "s3cr3t" not in str(told.value)
+    assert "SIGN" not in str(told.value)
+
+
+def test_what_comes_behind_a_range_is_not_taken(tmp_path: Path) -> None:
+    with lying() as url, RangeFile(RemoteVideo(url=f"{url}/beyond.mp4", cache=tmp_path, patience=PATIENCE)) as file:
+        assert file.size == 4
+        assert file.read() == GOOD[:4]
+
+
+def test_a_part_that_is_a_link_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "victim.txt").write_text("precious")
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v" / "good.mp4.part").symlink_to(tmp_path / "victim.txt")
+    with lying() as url:
+        download = Download(name="good", urls=(f"{url}/good.mp4",), target=tmp_path / "v" / "good.mp4")
+        with pytest.raises(OSError, match="symbolic"):
+            list(download_all([download], connections=1, patience=PATIENCE))
+    assert (tmp_path / "victim.txt").read_text() == "precious"
+
+
+ADDRESSES: list[tuple[str, str]] = [
+    ("https://alice:pass@a.org:81/v/{video}.mp4?X-Amz-Signature=1#x", "https://a.org:81/v/{video}.mp4"),
+    ("https://a.org/v", "https://a.org/v"),
+    ("http://tok@en@a.org/v?x=@y", "http://a.org/v"),
+    ("//user:pass@host/x", "//host/x"),
+]
+
+
+@pytest.mark.parametrize(("address", "shown"), ADDRESSES)
+def test_only_scheme_host_and_path_of_an_address_are_shown(address: str, shown: str) -> None:
+    assert shown_address(address) == shown
+
+
+def test_a_site_is_named_without_its_secrets_and_read_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(reader="table", mirror=f"http://{SECRET}/v?sign=SIGN")
+    assert site.location == "http://127.0.0.1/v"
+    assert site.urls("a b") == (f"http://{SECRET}/v/a%20b.mp4?sign=SIGN", f"http://{SECRET}/v/a%20b.MP4?sign=SIGN")
+    filled = Site(reader="table", mirror=f"http://{SECRET}/{{video}}.mp4?id={{video}}")
+    [full] = filled.urls("P01_02")
+    assert recorded_address(shown_address(full), filled.mirror, "P01_02") == full
+    assert recorded_address("http://elsewhere.org/x.mp4", filled.mirror, "P01_02") == "http://elsewhere.org/x.mp4"
+    monkeypatch.setenv("EDITACTION_MIRROR", str(site.mirror))
+    assert full_mirror(site.location) == site.mirror
+    assert full_mirror("http://elsewhere.org") == "http://elsewhere.org"
+
+
+@pytest.mark.parametrize(
+    "mirror", ["ftp://alice:s3cr3t@a.org/?sign=SIGN", "http://alice:s3cr3t@:x/?sign=SIGN", "http://[s3cr3t@/"]
+)
+def test_a_mirror_that_is_none_is_refused_without_its_secrets(mirror: str) -> None:
+    with pytest.raises(ValueError, match="is no address") as told:
+        check_mirror(mirror)
+    assert "s3cr3t" not in str(told.value)
+    assert "SIGN" not in str(told.value)
