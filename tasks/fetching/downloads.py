@@ -108,7 +108,7 @@ def _unless_too_large(
     free = shutil.disk_usage(folder).free - SPARE_BYTES + size_of(part_of(download.target))
     if isinstance(url, FetchError) or size is None or size <= min(MAX_FILE_BYTES, max(free, MAX_UNTOLD_BYTES)):
         return url, size
-    message = f"{shown_address(url)}: the server says {size} bytes, of which at most {max(free, 0)} fit in {folder}."
+    message = f"{shown_address(url)}: the server says {size} bytes; the disk has no room for them."
     return FetchError("too_large", message), None
 
 
