@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return stopped.exit_status
     except (ValueError, OSError, FloatingPointError) as error:
         with suppress(OSError):  # of a reader who is gone
-            print(f"modeling.train: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"modeling.train: {visible(' '.join(str(error).split()))}", file=sys.stderr)
         return 1
     finally:
         watcher.release_signals()

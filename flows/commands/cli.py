@@ -39,6 +39,7 @@ def forget_current_folder() -> None:
 
 def main() -> None:
     """Run the command line: errors that a person can mend are one line, signals end it soon."""
+    from flows.commands.screen import say
     from flows.commands.server import set_environment
     from flows.commands.terminal import Interrupted, ending_on_signals
     from tasks.artifacts.building import StageFailed
@@ -55,7 +56,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.ClickException, StageFailed, ValueError, OSError) as error:
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        sys.stderr.write(f"editaction: {message}\n")
+        say(message)
         sys.exit(1)
     except Interrupted as interrupted:
         sys.exit(128 + interrupted.signal_number)

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import click
 
+from flows.commands.screen import say, styled
 from flows.commands.terminal import ITEMS_FAILED, console, counting
 from flows.wiring.presets import sampling_for
 from flows.wiring.settings import with_settings
@@ -54,7 +55,7 @@ def edit(editor: str, image: str, instruction: str | None, out: str, seeds: tupl
             seeds=seeds,
             sampling=sampling,
             on_progress=on_progress,
-            on_warning=lambda text: click.echo(f"editaction: warning: {text}", err=True),
+            on_warning=lambda text: say(f"warning: {text}"),
             **options,
         )
     counts = Counter(outcome.status for outcome in outcomes)
@@ -63,7 +64,7 @@ def edit(editor: str, image: str, instruction: str | None, out: str, seeds: tupl
     )
     for outcome in outcomes:
         if outcome.status == "failed":
-            console.print(f"{outcome.request.image}: {outcome.message}", soft_wrap=True, markup=False)
+            console.print(styled(f"{outcome.request.image}: {outcome.message}"), soft_wrap=True)
     if counts["failed"]:
         sys.exit(ITEMS_FAILED)
 

@@ -174,7 +174,8 @@ def _finish(steps: list[Any]) -> None:
     failed = [step for step in steps if step.num_failed]
     report = next((Path(step.path) / "report.html" for step in steps if step.stage == "report" and step.path), None)
     if report is not None and report.is_file():
-        console.print(f"\nReport: {report.resolve()}", soft_wrap=True)
+        console.print()
+        console.print(f"Report: {report.resolve()}", soft_wrap=True)
     if failed:
         listed = "; ".join(f"{step.stage}: {step.num_failed} failed rows" for step in failed)
         console.print(f"\n{listed}. `editaction records STAGE --rejected` lists them; --retry-failed tries them again.")

@@ -1,12 +1,14 @@
 """The tree of artifacts in a workspace, with the funnel of every stage; read from manifests alone."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 from rich.tree import Tree
 
+from flows.commands.screen import styled
+from modeling.json_text import parse_json
 from tasks.artifacts.artifact import BUILDING, ITEMS, Artifact, artifacts_of, damaged_files
 from tasks.artifacts.sources import source_digest
 from tasks.stages import STAGES
@@ -47,7 +49,11 @@ def describe_artifact(artifact: Artifact, *, full: bool = False) -> dict[str, An
 
 
 def _describe_partial(path: Path) -> dict[str, Any]:
-    building = json.loads((path / BUILDING).read_text()) if (path / BUILDING).is_file() else {}
+    try:
+        building = parse_json((path / BUILDING).read_bytes()) if (path / BUILDING).is_file() else {}
+    except ValueError:
+        building = {}
+    building = building if isinstance(building, dict) else {}
     return {
         "stage": path.parent.name,
         "label": building.get("label", path.stem),
@@ -63,38 +69,40 @@ def print_status(described: dict[str, Any], console: Console) -> None:
     if not described["artifacts"]:
         console.print(f"Nothing in {described['workspace']} yet. `editaction demo` fills it.", highlight=False)
         return
-    tree = Tree(f"[bold]{described['workspace']}[/]")
+    tree = Tree(styled((described["workspace"], "bold")))
     branches: dict[str, Tree] = {}
     for row in described["artifacts"]:
         if row["stage"] not in branches:
-            branches[row["stage"]] = tree.add(f"[bold]{row['stage']}[/]")
+            branches[row["stage"]] = tree.add(styled((row["stage"], "bold")))
         leaf = branches[row["stage"]].add(_headline(row))
         for line in _lines(row):
             leaf.add(line)
     console.print(tree, highlight=False)
 
 
-def _headline(row: dict[str, Any]) -> str:
+def _headline(row: dict[str, Any]) -> Text:
     name = Path(row["path"]).name
     if row["state"] == "partial":
-        return f"{name}  [yellow]partial[/]: {row['items_done']} items done"
+        return styled(f"{name}  ", ("partial", "yellow"), f": {row['items_done']} items done")
     colour = {"done": "green", "failed items": "yellow", "damaged": "red"}[row["state"]]
-    seconds = f"[dim]{row['seconds']:.1f} s[/]"
-    return f"{name}  [{colour}]{row['state']}[/]: {row['kept']} of {row['input']} rows kept  {seconds}"
+    kept = f": {row['kept']} of {row['input']} rows kept  "
+    return styled(f"{name}  ", (row["state"], colour), kept, (f"{row['seconds']:.1f} s", "dim"))
 
 
-def _lines(row: dict[str, Any]) -> list[str]:
+def _lines(row: dict[str, Any]) -> list[Text]:
     if row["state"] == "partial":
         return []
-    lines = []
+    lines: list[Text] = []
     if row["funnel"]:
-        lines.append(" → ".join(f"{name} {number}" for name, number in row["funnel"].items()))
+        lines.append(styled(" → ".join(f"{name} {number}" for name, number in row["funnel"].items())))
     lines += [
-        f"{number} {status}: {reason}" for status in ("filtered", "failed") for reason, number in row[status].items()
+        styled(f"{number} {status}: {reason}")
+        for status in ("filtered", "failed")
+        for reason, number in row[status].items()
     ]
     if row["damaged"]:
-        lines.append(f"[red]missing or altered[/]: {', '.join(row['damaged'][:5])}")
+        lines.append(styled(("missing or altered", "red"), f": {', '.join(row['damaged'][:5])}"))
     if row["code_changed"]:
-        lines.append(f"code changed since this was built; `--refresh {row['stage']}` rebuilds it")
-    lines += [f"[yellow]{warning}[/]" for warning in row["facts"].get("warnings", [])]
+        lines.append(styled(f"code changed since this was built; `--refresh {row['stage']}` rebuilds it"))
+    lines += [styled((warning, "yellow")) for warning in row["facts"].get("warnings", [])]
     return lines

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from flows.commands.screen import console as console
+from flows.commands.screen import say, styled
 from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.processes import ending_until
 
@@ -35,9 +36,6 @@ COUNT_EVERY_S = 60.0
 ITEMS_FAILED = 3
 """Exit status when everything is there but for failed items."""
 
-# Tables go to a pipe in full width: what reads them there counts on one row a line.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-
 
 class StageBars:
     """Shows the stages of a run: bars on a terminal, plain lines elsewhere."""
@@ -47,10 +45,10 @@ class StageBars:
         self.num_built = 0
         self._bars = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             console=console,
             transient=True,
@@ -95,18 +93,23 @@ class StageBars:
         filtered, failed = sum(counts["filtered"].values()), sum(counts["failed"].values())
         rest = "".join(f", {number} {word}" for number, word in ((filtered, "filtered"), (failed, "failed")) if number)
         seconds = artifact.manifest["seconds"]
-        self.console.print(
-            f"[green]✓[/] {stage:<10} {label}: {counts['kept']} kept{rest}  [dim]{seconds:.1f} s[/]", highlight=False
-        )
+        told = f" {stage:<10} {label}: {counts['kept']} kept{rest}  "
+        self.console.print(styled(("✓", "green"), told, (f"{seconds:.1f} s", "dim")))
 
         for warning in artifact.manifest["facts"].get("warnings", []):
-            self.console.print(f"  [yellow]{warning}[/]", soft_wrap=True)
+            self.console.print(styled("  ", (warning, "yellow")), soft_wrap=True)
 
 
 @contextmanager
 def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
     """Give a function to call with (done, total): a bar with what is left on a terminal, lines elsewhere."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn(what, markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     tenths_told, told_at = 0, time.monotonic()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
@@ -167,8 +170,7 @@ def _watch(receiving: socket.socket, received: Received) -> None:
         if number in (signal.SIGINT, signal.SIGTERM):
             received.signal_number = number
             word = "interrupted" if number == signal.SIGINT else "terminated"
-            sys.stderr.write(f"editaction: {word}; what is finished is kept, the same command goes on from here.\n")
-            sys.stderr.flush()
+            say(f"{word}; what is finished is kept, the same command goes on from here.")
             time.sleep(GRACE_S)
             while time.monotonic() < ending_until():  # a program that is being ended may still save
                 time.sleep(0.1)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows.commands.terminal import StageBars, console
+from flows.commands.screen import console, styled
+from flows.commands.terminal import StageBars
 
 
 @contextmanager
@@ -15,7 +16,7 @@ def watched(workspace: Path) -> Iterator[None]:
     from flows.commands.server import home_of, prefect_server
 
     make_workspace(workspace)
-    with prefect_server(home_of(workspace), on_wait=lambda text: console.print(f"[dim]{text} ...[/]")):
+    with prefect_server(home_of(workspace), on_wait=lambda text: console.print(styled((f"{text} ...", "dim")))):
         from tasks.artifacts.building import watching
 
         with StageBars(console) as bars:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from flows.commands.terminal import console
+from flows.commands.screen import console, json_line, styled
 from flows.commands.verify_pairs import verify_pairs
 from tasks.artifacts.artifact import newest_artifact
 from tasks.stages import STAGES
@@ -35,7 +35,7 @@ def records(stage: str, workspace: str, rejected: bool) -> None:
         raise ValueError(f"There is no stage {stage!r}; choose one of {', '.join(STAGES)}.")
     newest = newest_artifact(Path(workspace), stage)
     for record in newest.rejected() if rejected else newest.records():
-        click.echo(json.dumps(record, ensure_ascii=False))
+        click.echo(json_line(record))
 
 
 @click.command()
@@ -53,7 +53,8 @@ def verify(workspace: str, pair_list: str | None, shards: str | None) -> None:
     rows = describe_workspace(Path(workspace), full=True)["artifacts"]
     damaged = [row for row in rows if row["state"] == "damaged"]
     for row in damaged:
-        console.print(f"[red]damaged[/] {row['path']}: {', '.join(row['damaged'])}", soft_wrap=True)
+        told = f" {row['path']}: {', '.join(row['damaged'])}"
+        console.print(styled(("damaged", "red"), told), soft_wrap=True)
     if damaged:
         raise click.ClickException(f"{len(damaged)} of {len(rows)} artifacts are damaged; a run rebuilds them.")
     console.print(f"{len(rows)} artifacts, all as their manifests say.")

@@ -125,7 +125,7 @@ def tell_warnings(messages: Sequence[str], watcher: Watcher) -> None:
     if messages:
         watcher.say(WARNINGS, messages=list(messages))
         with suppress(OSError):
-            print(*(f"warning: {message}" for message in messages), sep="\n", file=sys.stderr, flush=True)
+            print(*(f"warning: {visible(message)}" for message in messages), sep="\n", file=sys.stderr, flush=True)
 
 
 def run_digest(config: TrainConfig, editor: Editor, examples: Examples) -> str:
