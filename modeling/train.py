@@ -32,6 +32,7 @@ from modeling.runs.fine_tuning import TrainOptions, fine_tune
 from modeling.runs.trackers import wanted_trackers
 from modeling.runs.watcher import ProgressBar, TrainingStopped, Watcher
 from modeling.training.ranks import join_ranks
+from modeling.visible import visible
 
 
 def read_config(path: Path) -> TrainConfig:

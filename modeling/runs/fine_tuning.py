@@ -30,6 +30,7 @@ from modeling.training.batches import Batches
 from modeling.training.latents import CacheMode, embed_texts, latent_source
 from modeling.training.ranks import Ranks
 from modeling.training.trainer import Trainer
+from modeling.visible import visible
 
 WARNINGS = "warnings"
 """Phase of the line that says, before the first step, what will go badly."""
