@@ -1,8 +1,5 @@
-"""Results of a study -> Table 2 as a page, CSV and Markdown, and the lists of answers and of what was left out."""
+"""Results of a study -> the rows of Table 2 and its neighbours, of every answer and of what was left out; the page."""
 
-import csv
-import html
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,14 +8,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation.human_study.answers import Checked, Key
-from evaluation.human_study.exports import guarded
 from evaluation.human_study.judges import JudgeColumn
 from evaluation.human_study.questions import MEANINGS
 from evaluation.human_study.results import Column
+from evaluation.human_study.text_tables import Row
 from evaluation.paper import HUMAN_QUESTIONS, HUMAN_STUDY
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-Row = dict[str, str]
+_PRINTED = {"start": "InstructPix2Pix", "finetuned": "Fine-tuned InstructPix2Pix"}
+"""Our methods whose names are not those of the paper's table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +36,22 @@ class Results:
     """LC or HC: the paper's values stand beside."""
 
 
-def published(paper: str, split: str, question: str, name: str) -> float | None:
-    """Return the paper's value in Table 2, where it has one."""
+def published(paper: str, split: str, question: str, method: str) -> float | None:
+    """Return the paper's value in Table 2, where it has one.
+
+    >>> published("HC", "test500", "R1", "plug_and_play"), published("HC", "long100", "R5", "start")
+    (3.25, 1.57)
+    """
     place = f"{paper} test100 {question}" if split.startswith("long") else f"{paper} {question}"
-    if place not in HUMAN_QUESTIONS or name not in HUMAN_STUDY:
+    printed = {_letters(name): values for name, values in HUMAN_STUDY.items()}
+    values = printed.get(_letters(_PRINTED.get(method, method)))
+    if place not in HUMAN_QUESTIONS or values is None:
         return None
-    return HUMAN_STUDY[name][HUMAN_QUESTIONS.index(place)]
+    return values[HUMAN_QUESTIONS.index(place)]
+
+
+def _letters(name: str) -> str:
+    return "".join(each for each in name.lower() if each.isalnum())
 
 
 def shown(value: float | None, digits: int = 2) -> str:
@@ -73,7 +81,7 @@ def score_rows(results: Results) -> list[Row]:
                     "SD of an answer": shown(score.std),
                     "answers": str(score.num_answers),
                     "raters": str(score.num_raters),
-                    "paper": shown(published(results.paper, column.split, column.question, name)),
+                    "paper": shown(published(results.paper, column.split, column.question, method)),
                     f"{results.names.get(results.main, results.main)} minus this": (
                         f"{difference.mean:+.2f}" if difference else "–"
                     ),
@@ -82,6 +90,20 @@ def score_rows(results: Results) -> list[Row]:
                 }
             )
     return rows
+
+
+def table2_rows(results: Results) -> list[Row]:
+    """Return the study in the form of the paper's Table 2: one row a method, one column a test set and question."""
+    rows: dict[str, Row] = {}
+    for column in results.columns:
+        for method, score in column.scores.items():
+            row = rows.setdefault(method, {"method": results.names.get(method, method)})
+            spread = f" [{shown(score.low)}, {shown(score.high)}]" if score.low is not None else ""
+            printed = published(results.paper, column.split, column.question, method)
+            beside = f"; paper {shown(printed)}" if printed is not None else ""
+            row[f"{column.split} {column.question}"] = f"{shown(score.mean)}{spread}{beside}"
+    heads = list(dict.fromkeys(name for row in rows.values() for name in row))
+    return [{name: rows[method].get(name, "–") for name in heads} for method in sorted(rows)]
 
 
 def agreement_rows(results: Results) -> list[Row]:
@@ -153,36 +175,6 @@ def answer_rows(checked: Checked, key: Key) -> list[Row]:
     ]
 
 
-def as_csv(rows: Sequence[Row]) -> str:
-    """Return rows as CSV whose cells no spreadsheet computes."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    if rows:
-        writer.writerow(rows[0])
-        writer.writerows([cell if _is_number(cell) else guarded(cell) for cell in row.values()] for row in rows)
-    return text.getvalue()
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def as_markdown(rows: Sequence[Row]) -> str:
-    """Return rows as a Markdown table; what has a meaning in Markdown or HTML is escaped."""
-    if not rows:
-        return ""
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
-    return "".join(f"| {' | '.join(map(_markdown, line))} |\n" for line in lines)
-
-
-def _markdown(cell: str) -> str:
-    return html.escape(cell, quote=False).replace("|", "\\|").replace("`", "\\`").replace("\n", " ")
-
-
 def render_results(results: Results) -> str:
     """Return the page."""
     made = Environment(
@@ -193,7 +185,8 @@ def render_results(results: Results) -> str:
         lstrip_blocks=True,
     )
     tables: list[tuple[str, str, list[Row]]] = [
-        ("Scores", _SCORES_NOTE, score_rows(results)),
+        ("Table 2", _TABLE_NOTE, table2_rows(results)),
+        ("Every score", _SCORES_NOTE, score_rows(results)),
         ("Agreement of people", _AGREEMENT_NOTE, agreement_rows(results)),
     ]
     if results.judges:
@@ -211,9 +204,12 @@ def _facts(results: Results) -> str:
     )
 
 
+_TABLE_NOTE = (
+    "Mean from 1 (not at all) to 5 (completely) with its 95 % interval, which holds for other videos and other raters: "
+    "both are drawn anew (pigeonhole bootstrap)."
+)
 _SCORES_NOTE = (
-    "1 not at all to 5 completely. Intervals hold for other videos and other raters: both are drawn anew (pigeonhole "
-    "bootstrap). p: Wilcoxon's signed-rank test over the pairs' means, then Holm's correction over the methods of a "
+    "p: Wilcoxon's signed-rank test over the pairs' means, then Holm's correction over the methods of a "
     "question. Pairs of one video are taken as independent by the test, not by the intervals."
 )
 _AGREEMENT_NOTE = (

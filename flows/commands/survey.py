@@ -29,6 +29,7 @@ PAPER_SETS = {"lc": "LC", "hc": "HC"}
 @click.option("--seconds", type=click.FloatRange(min=0.1), default=6.0, show_default=True, help="Expected, an answer.")
 @click.option("--camera", type=click.Choice(["fixed", "head"]), help="By default from the annotations' format.")
 @click.option("--questions", help="Of R1 to R5, with commas; by default those that the paper asks.")
+@click.option("--methods", help="Editors to rate, with commas; by default all, each trained under its lowest seed.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides which pairs are drawn.")
 @click.option("--title", default="Rating edited pictures", show_default=True)
 @click.option("--completion-code", default="", help="The platform's own code, shown at the end.")
@@ -84,7 +85,7 @@ def _inputs(workspace: str, options: dict[str, Any]) -> tuple[dict[str, Artifact
     prefix = shards.manifest["label"] + "-"
     edits = made_from(artifacts_of(Path(workspace), "edits"), "shards", shards)
     # Newest last, so that it takes the place of older ones of the same label.
-    found = {f"edits_{each.manifest['label'].removeprefix(prefix)}": each for each in edits}
+    found = chosen_edits({each.manifest["label"].removeprefix(prefix): each for each in edits}, options["methods"])
     if not found:
         raise ValueError(
             f"{workspace} has no edits of its newest shards; `editaction run ... --until edits` makes them."
@@ -102,6 +103,23 @@ def _inputs(workspace: str, options: dict[str, Any]) -> tuple[dict[str, Artifact
         paper=PAPER_SETS.get(shards.manifest["label"], ""),  # type: ignore[arg-type]
     )
     return {"shards": shards, **found}, config
+
+
+def chosen_edits(by_label: dict[str, Artifact], wanted: str | None) -> dict[str, Artifact]:
+    """Return the edits to be rated as `edits_<method>`: those that are named, or of each method the lowest seed's."""
+    names = [each.strip() for each in wanted.split(",")] if wanted else []
+    missing = [name for name in names if name not in by_label]
+    if missing:
+        raise ValueError(f"--methods: no edits of {', '.join(missing)}; there are {', '.join(sorted(by_label))}.")
+    if names:
+        return {f"edits_{name}": by_label[name] for name in names}
+    lowest: dict[str, tuple[int, str]] = {}
+    for label in by_label:
+        method, _, seed = label.rpartition("-seed")
+        place = (int(seed), label) if method and seed.isdigit() else (-1, label)
+        method = method if place[0] >= 0 else label
+        lowest[method] = min(place, lowest.get(method, place))
+    return {f"edits_{method}": by_label[label] for method, (_, label) in sorted(lowest.items())}
 
 
 def _camera(workspace: str) -> Any:

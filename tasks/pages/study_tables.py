@@ -13,13 +13,13 @@ from evaluation.human_study.tables import (
     Results,
     agreement_rows,
     answer_rows,
-    as_csv,
-    as_markdown,
     judge_rows,
     rejected_rows,
     render_results,
     score_rows,
+    table2_rows,
 )
+from evaluation.human_study.text_tables import as_csv, as_latex, as_markdown
 from modeling.atomic import atomic_folder, write_json
 from tasks.artifacts.artifact import Record
 from tasks.pages.editor_names import editor_name
@@ -71,7 +71,8 @@ def import_answers(
     """Write the tables to the new folder `out`; return the counts."""
     results = study_results(key, files, judge_files, limits, columns)
     tables = {
-        "table2": score_rows(results),
+        "table2": table2_rows(results),
+        "scores": score_rows(results),
         "agreement": agreement_rows(results),
         "judges": judge_rows(results),
         "rejected": rejected_rows(results),
@@ -80,8 +81,9 @@ def import_answers(
     with atomic_folder(out) as folder:
         for name, rows in tables.items():
             (folder / f"{name}.csv").write_text(as_csv(rows), encoding="utf-8", newline="")
-        for name in ("table2", "agreement", "judges"):
+        for name in ("table2", "scores", "agreement", "judges"):
             (folder / f"{name}.md").write_text(as_markdown(tables[name]), encoding="utf-8")
+        (folder / "table2.tex").write_text(as_latex(tables["table2"]), encoding="utf-8")
         (folder / "table2.html").write_text(render_results(results), encoding="utf-8")
         write_json(folder / "results.json", {"columns": plain(results.columns), "judges": plain(results.judges)})
     return counts_of(results)

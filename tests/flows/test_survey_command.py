@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from flows.commands.cli import cli
+from flows.commands.survey import chosen_edits
 from tests.support.drawn_run import DrawnKitchen, draw_run
 from tests.support.rated_study import read_key, submission, write_own
 
@@ -38,6 +39,15 @@ def test_pages_and_key_lie_apart_and_answers_become_tables(workspace, tmp_path):
     assert tables.exit_code == 0, tables.output
     assert '"raters": 1' in tables.output
     assert "there already" in str(run(workspace, "--import", file, "--out", tmp_path / "tables").exception)
+
+
+def test_each_method_is_rated_under_its_lowest_training_seed_or_as_asked_for(workspace):
+    labels = dict.fromkeys(["editaction-seed10", "editaction-seed2", "start", "odd-seed"], "an artifact")
+    assert list(chosen_edits(labels, None)) == ["edits_editaction", "edits_odd-seed", "edits_start"]
+    by_name = {label: label for label in labels}
+    assert chosen_edits(by_name, None)["edits_editaction"] == "editaction-seed2"
+    assert list(chosen_edits(by_name, "start, editaction-seed10")) == ["edits_start", "edits_editaction-seed10"]
+    assert "there are editaction, start" in str(run(workspace, "--plan", "--methods", "imagic").exception)
 
 
 def test_what_is_missing_is_said_in_one_line(workspace, tmp_path):

@@ -156,7 +156,7 @@ def test_answers_become_table_2_with_agreement_and_tests_and_every_reject(made, 
     broken.write_bytes(files[0].read_bytes()[:100])
     counts = import_answers(key, [*files, broken], [], tmp_path / "out", Limits(), {})
     assert counts == {"raters": 3, "rows": 216, "kept": 216, "rejected": {"cut_off_or_damaged": 1}}
-    rows = list(csv.DictReader((tmp_path / "out" / "table2.csv").open(newline="", encoding="utf-8")))
+    rows = list(csv.DictReader((tmp_path / "out" / "scores.csv").open(newline="", encoding="utf-8")))
     assert [(row["question"][:2], row["method"]) for row in rows[:2]] == [
         ("R1", "EditAction"),
         ("R1", "untouched start"),
@@ -174,6 +174,12 @@ def test_answers_become_table_2_with_agreement_and_tests_and_every_reject(made, 
         float(ours["mean"]) - float(theirs["mean"]), abs=0.011
     )
     assert theirs["p (Holm)"] == theirs["p (Wilcoxon)"]
+    (first, second) = csv.DictReader((tmp_path / "out" / "table2.csv").open(newline="", encoding="utf-8"))
+    assert first["test8 R1"] == f"{ours['mean']} [{ours['95 % interval'].replace(' to ', ', ')}]"
+    assert second["method"] == "untouched start"
+    tex = (tmp_path / "out" / "table2.tex").read_text()
+    assert tex.count(r"\\") == 3
+    assert f"EditAction & {ours['mean']}" in tex
     long = list(csv.DictReader((tmp_path / "out" / "answers.csv").open(newline="", encoding="utf-8")))
     assert len(long) == 216
     page = (tmp_path / "out" / "table2.html").read_text()
