@@ -25,7 +25,7 @@ STAGES: dict[str, Stage] = {
         Stage(name="videos", version=2, inputs=("segments", "folder")),
         Stage(name="frames", version=3, inputs=("segments", "videos")),
         Stage(name="splits", version=2, inputs=("frames",)),
-        Stage(name="dataset", version=1, inputs=("segments", "frames", "splits")),
+        Stage(name="dataset", version=2, inputs=("segments", "frames", "splits")),
         Stage(name="shards", version=1, inputs=("frames", "splits")),
         Stage(name="classifier", version=3, inputs=("videos", "shards")),
         Stage(name="editor", version=1, inputs=("shards", "start")),

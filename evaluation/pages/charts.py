@@ -10,6 +10,8 @@ WIDTH, HEIGHT = 520, 210
 """Size of a figure in its own units."""
 LEFT, RIGHT, TOP, BOTTOM = 52, 10, 12, 26
 """Margins in which the ticks are written."""
+LARGEST, SMALLEST = 1e100, 1e-100
+"""What lies beyond is drawn at the edge: sums and quotients of it would not be finite."""
 MAX_POINTS = 160
 """A curve is averaged down to this many points; a step's own loss is mostly noise."""
 
@@ -80,33 +82,69 @@ def averaged(series: Series) -> Series:
     return Series(name=series.name, steps=steps, values=values)
 
 
+def drawable(series: Series, *, log_scale: bool) -> Series:
+    """Return a series without points that have no place: not finite, or not positive on a logarithmic axis."""
+    points = [
+        (float(np.clip(step, -LARGEST, LARGEST)), float(np.clip(value, -LARGEST, LARGEST)))
+        for step, value in zip(series.steps, series.values, strict=True)
+        if math.isfinite(step) and math.isfinite(value) and (value > SMALLEST or not log_scale)
+    ]
+    return Series(name=series.name, steps=[step for step, _ in points], values=[value for _, value in points])
+
+
+def left_out(num: int) -> str:
+    """Say how many values are not drawn.
+
+    >>> left_out(0), left_out(2)
+    ('', ' 2 values have no place here (not finite, or not positive) and are left out.')
+    """
+    return f" {num:,} values have no place here (not finite, or not positive) and are left out." if num else ""
+
+
+def widened(low: float, high: float) -> tuple[float, float]:
+    """Return a range that has a width, so that equal and nearly equal values can be drawn in its middle."""
+    largest = max(abs(low), abs(high))
+    if high - low > max(largest * 1e-9, SMALLEST):
+        return low, high
+    pad = largest * 0.1 or 1.0
+    return low - pad, high + pad
+
+
 def round_ticks(low: float, high: float, count: int) -> list[float]:
-    """Return about `count` round numbers (1, 2 or 5 times a power of ten apart) in [low, high]."""
-    if high <= low:
+    """Return about `count` round numbers (1, 2 or 5 times a power of ten apart) in [low, high]; none for no numbers."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return []
+    rough = high / max(1, count) - low / max(1, count)
+    if rough <= max(abs(low), abs(high), SMALLEST) * 1e-13 or rough > LARGEST:
         return [low]
-    rough = (high - low) / max(1, count)
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    step = next((factor * power for factor in (1, 2, 5, 10) if factor * power >= rough), 10 * power)
     first = math.ceil(low / step - 1e-9)
-    return [round(index * step, 12) for index in range(first, math.floor(high / step + 1e-9) + 1)]
+    return [float(f"{index * step:.12g}") for index in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def log_ticks(low: float, high: float) -> list[float]:
     """Return the values 1, 2 and 5 times a power of ten between 10^low and 10^high; over many powers these alone."""
-    powers = range(math.floor(low), math.ceil(high) + 1)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return []
+    low, high = max(low, -300.0), min(high, 300.0)
+    every = max(1, int((high - low) / 10))
+    powers = range(math.floor(low), math.ceil(high) + 1, every)
     factors = (1, 2, 5) if high - low < 2 else (1,)
     ticks = [factor * 10.0**power for power in powers for factor in factors]
     return [tick for tick in ticks if low <= math.log10(tick) <= high]
 
 
 def draw_chart(chart: Chart) -> Figure:
-    """Lay a chart out."""
-    drawn = [averaged(series) for series in chart.series if len(series.steps)]
+    """Lay a chart out, whatever its values are; what has no place is told in its note."""
+    placed = [drawable(series, log_scale=chart.log_scale) for series in chart.series]
+    num_left_out = sum(len(each.steps) for each in chart.series) - sum(len(each.steps) for each in placed)
+    drawn = [averaged(series) for series in placed if len(series.steps)]
     scale = math.log10 if chart.log_scale else float
     values = [scale(value) for series in drawn for value in series.values] or [0.0, 1.0]
     steps = [step for series in drawn for step in series.steps] or [0.0, 1.0]
     low, high = _padded(min(values), max(values), is_log=chart.log_scale)
-    x_low, x_high = min(steps), max(max(steps), min(steps) + 1)
+    x_low, x_high = widened(min(steps), max(max(steps), min(steps) + 1))
 
     def x(step: float) -> float:
         return round(LEFT + (step - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT), 1)
@@ -124,7 +162,7 @@ def draw_chart(chart: Chart) -> Figure:
     ]
     return Figure(
         title=chart.title,
-        note=chart.note,
+        note=chart.note + left_out(num_left_out),
         curves=curves,
         x_ticks=[Tick(position=x(step), label=f"{step:,.0f}") for step in round_ticks(x_low, x_high, 5)],
         y_ticks=[
@@ -138,5 +176,7 @@ def _padded(low: float, high: float, *, is_log: bool) -> tuple[float, float]:
     """Widen a range a little, down to 0 for plain values that come near it."""
     if not is_log and 0 <= low <= 0.5 * high:
         low = 0.0
-    pad = (high - low) * 0.06 or max(abs(high), 1e-6) * 0.1
+    if (low, high) != widened(low, high):
+        return widened(low, high)
+    pad = (high - low) * 0.06
     return (low if low == 0 and not is_log else low - pad), high + pad

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from evaluation.pages.charts import Tick, round_ticks
+from evaluation.pages.charts import LARGEST, SMALLEST, Tick, left_out, round_ticks, widened
 
 WIDTH, HEIGHT = 520, 200
 """Size of a histogram in its own units."""
@@ -78,13 +79,10 @@ class Bars:
 
 
 def draw_histogram(histogram: Histogram) -> Columns:
-    """Lay a histogram out."""
-    values = np.asarray(histogram.values, dtype=np.float64)
-    low = float(values.min()) if histogram.low is None else histogram.low
-    high = float(values.max()) if histogram.high is None else histogram.high
-    high = high if high > low else low + (abs(low) or 1.0)
+    """Lay a histogram out, whatever its values are; what has no place is told in its note."""
+    values, num_left_out = _drawable(histogram)
+    low, high = _range(histogram, values)
     if histogram.log_scale:
-        low, high = math.log10(low), math.log10(high)
         values = np.log10(values)
     counts, edges = np.histogram(values.clip(low, high), bins=NUM_BINS, range=(low, high))
     top = max(1, int(counts.max()))
@@ -96,7 +94,7 @@ def draw_histogram(histogram: Histogram) -> Columns:
         return round(HEIGHT - BOTTOM - count / (1.05 * top) * (HEIGHT - TOP - BOTTOM), 2)
 
     def shown(value: float) -> str:
-        return f"{10**value if histogram.log_scale else value:.3g}"
+        return f"{10.0**value if histogram.log_scale else value:.3g}"
 
     columns = [
         Column(
@@ -114,7 +112,7 @@ def draw_histogram(histogram: Histogram) -> Columns:
         x_ticks = [Tick(position=x(each), label=f"{each:g}") for each in round_ticks(low, high, 5)]
     return Columns(
         title=histogram.title,
-        note=histogram.note,
+        note=histogram.note + left_out(num_left_out),
         columns=columns,
         x_ticks=x_ticks,
         y_ticks=[
@@ -123,8 +121,30 @@ def draw_histogram(histogram: Histogram) -> Columns:
     )
 
 
+def _drawable(histogram: Histogram) -> tuple[NDArray[np.float64], int]:
+    """Return the values that have a place, and how many have none."""
+    values = np.asarray(histogram.values, dtype=np.float64).ravel()
+    kept = values[np.isfinite(values)].clip(-LARGEST, LARGEST)
+    if histogram.log_scale:
+        kept = kept[kept > SMALLEST]
+    return kept, len(values) - len(kept)
+
+
+def _range(histogram: Histogram, values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return where the axis begins and ends, on a logarithmic one as powers of ten."""
+    low, high = (float(values.min()), float(values.max())) if len(values) else (1.0, 10.0)
+    if histogram.low is not None and (histogram.low > 0 or not histogram.log_scale):
+        low = histogram.low
+    high = max(low, high if histogram.high is None else histogram.high)
+    if histogram.low is not None and high <= low:
+        high = low + (abs(low) or 1.0)
+    return widened(*(math.log10(each) for each in (low, high))) if histogram.log_scale else widened(low, high)
+
+
 def _log_marks(low: float, high: float) -> list[float]:
     """Return 1, 2 and 5 times the powers of ten between 10^low and 10^high; over many powers these alone."""
     factors = (1, 2, 5) if high - low < 2 else (1, 3) if high - low < 4 else (1,)
-    marks = [factor * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for factor in factors]
+    every = max(1, int((high - low) / 10))
+    powers = range(math.floor(low), math.ceil(high) + 1, every)
+    marks = [factor * 10.0**power for power in powers for factor in factors]
     return [mark for mark in marks if low - 1e-9 <= math.log10(mark) <= high + 1e-9]

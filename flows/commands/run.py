@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -143,13 +142,14 @@ def _run(
     steps = plan(job, options=request.options, before=_earlier_seconds(job.workspace))
     if plan_only:
         return _print_plan(steps)
+    lost = ""
     if not all(step.is_cached for step in steps) or "PREFECT_API_URL" in os.environ:
-        _run_flow(request)
-    _finish(plan(job))
+        lost = _run_flow(request)
+    _finish(plan(job), lost)
 
 
-def _run_flow(request: Request) -> None:
-    """Run the reproduce flow with progress on the terminal, on a Prefect server."""
+def _run_flow(request: Request) -> str:
+    """Run the reproduce flow with progress on the terminal, on a Prefect server; say which pages were lost, and why."""
     if request.mirror is not None:
         # Parameters of flows are kept in Prefect's database: the address goes there without what is secret in it.
         check_mirror(request.mirror)
@@ -157,14 +157,19 @@ def _run_flow(request: Request) -> None:
         request = replace(request, mirror=shown_address(request.mirror))
     with watched(Path(request.workspace)):
         from flows.reproduce import reproduce
-        from flows.wiring.running import ItemsFailed
+        from flows.wiring.running import ItemsFailed, PagesLost
 
-        with suppress(ItemsFailed):  # told by _finish, from the manifests
+        try:
             reproduce(request)
+        except PagesLost as error:
+            return str(error)
+        except ItemsFailed:  # told by _finish, from the manifests
+            pass
+    return ""
 
 
-def _finish(steps: list[Any]) -> None:
-    """Say what there is now, and end with the status that fits."""
+def _finish(steps: list[Any], lost: str = "") -> None:
+    """Say what there is now, and end with the status that fits. `lost`: pages that could not be made, and why."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("stage", "", "state", "rows"):
         table.add_column(heading, style="dim" if heading == "" else None)
@@ -179,6 +184,9 @@ def _finish(steps: list[Any]) -> None:
     if failed:
         listed = "; ".join(f"{step.stage}: {step.num_failed} failed rows" for step in failed)
         console.print(f"\n{listed}. `editaction records STAGE --rejected` lists them; --retry-failed tries them again.")
+    if lost:
+        console.print(f"\nA page could not be made, all else is there: {lost}. The same command tries it again.")
+    if failed or lost:
         sys.exit(ITEMS_FAILED)
     if not all(step.is_cached for step in steps):
         raise click.ClickException("not everything asked for is there; `editaction status` shows what is.")

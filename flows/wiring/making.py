@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from tasks.artifacts.stage import StageTask
 
 
+ONLY_SHOW = ("dataset", "report")
+"""Stages whose artifacts no other stage reads."""
+
+
 def stage_task(stage: str) -> "StageTask":
     """Import a stage's file and return the stage; what it needs (torch, say) is imported only then."""
     return getattr(importlib.import_module(f"tasks.{stage}"), stage)
@@ -84,12 +88,22 @@ def plan(
     return steps
 
 
-def run_job(job: Job, make: Make) -> Path | None:
-    """Make every stage of the job up to its `until`; return the folder of the last stage that is no measurement."""
+def run_job(job: Job, make: Make, on_lost_page: Callable[[str], None] | None = None) -> Path | None:
+    """Make every stage of the job up to its `until`; return the folder of the last stage that is no measurement.
+
+    With `on_lost_page` a stage that only shows what others made (ONLY_SHOW) ends nothing by failing: it is told there.
+    """
     last: list[Path | None] = [None]
 
     def remembering(stage: str, label: str, config: object, **inputs: Place) -> Path | None:
-        made = make(stage, label, config, **inputs)
+        try:
+            made = make(stage, label, config, **inputs)
+        except Exception as error:  # whatever it is: told at the end, and the run ends with a status of its own
+            is_signal = type(error).__module__.startswith("prefect")
+            if on_lost_page is None or stage not in ONLY_SHOW or is_signal:
+                raise
+            on_lost_page(f"{stage}: {type(error).__name__}: {str(error)[:500]}")
+            return last[0]
         if stage not in MEASURED_AFTER:
             last[0] = made
         return made

@@ -20,10 +20,15 @@ class ItemsFailed(Exception):
     """Everything that could be done is done, but some rows failed; a retry of the run does those and nothing else."""
 
 
+class PagesLost(ItemsFailed):
+    """Everything is done but pages that show it, such as the dataset's; a retry of the run makes those."""
+
+
 def run_stages(request: Request, *, last: str, allow_failed: bool) -> str:
     """Run every stage up to `last` or the request's earlier `until`; return the last one's folder.
 
-    Stages that are done answer "Cached" at once. ItemsFailed at the end, unless allowed, when rows failed on the way.
+    Stages that are done answer "Cached" at once. ItemsFailed at the end, unless allowed, when rows failed on the way,
+    and PagesLost when a page could not be made.
     """
     until = min(request.until, last, key=STAGE_ORDER.index)
     made = STAGE_ORDER[: STAGE_ORDER.index(until) + 1]
@@ -36,7 +41,10 @@ def run_stages(request: Request, *, last: str, allow_failed: bool) -> str:
         reader, options = job.config.segments.reader, request.options
         fetch_annotations(job.annotations, reader, mirror=options.mirror, patience=options.patience)
     with run_in(job.workspace, request.options):
-        path = run_job(job, as_tasks(job.workspace))
+        lost: list[str] = []
+        path = run_job(job, as_tasks(job.workspace), on_lost_page=lost.append)
+    if lost:
+        raise PagesLost("; ".join(lost))
     if not allow_failed:
         raise_for_failed_items(request)
     return str(path)
