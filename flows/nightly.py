@@ -1,60 +1,145 @@
-"""Every night: evaluate again what is newest, and compare with the night before."""
+"""Every night: evaluate the finished editors that are new, on a frozen test set, and say whether they got worse.
 
-import json
+Nothing is trained and the test set never changes by itself. "Before" is the last evaluation of the same recipe with the
+same test set and settings; where there is none, the night says why. A regression makes the run Failed.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.events import emit_event
+from prefect.states import Failed, State
 
-from flows.evaluate import evaluate
-from flows.wiring.request import Request
-from tasks.artifacts.artifact import artifacts_of
+from flows.wiring.evaluations import Evaluation, before, evaluations_of, series_of, setting_of
+from flows.wiring.gate import Verdict, judge, table_of
+from flows.wiring.making import as_tasks
+from flows.wiring.nightly_job import (
+    NightlyRequest,
+    config_of,
+    evaluate_editor,
+    judge_of,
+    label_of,
+    new_editors,
+    test_shards,
+)
+from flows.wiring.running import run_in
+from tasks.artifacts.artifact import Artifact, artifacts_of
+from tasks.splitting.assignment import NOT_TESTED
+
+REGRESSION = "editaction.regression"
+"""Event that automations.yaml waits for."""
+NUM_IDS = 10
+"""Failed items that are named for each reason."""
 
 
 @flow(name="nightly")
-def nightly(request: Request) -> str:
-    """Evaluate the request's editor and set its scores beside those of the evaluation before; return the report."""
-    before = _newest_scores(Path(request.workspace))
-    path = evaluate(request, allow_failed=True)
-    now = _newest_scores(Path(request.workspace))
-    create_markdown_artifact(markdown=comparison(before, now), key="nightly", description="Scores against last night")
-    return str(path)
+def nightly(request: NightlyRequest) -> str | State[str]:
+    """Evaluate what is new; return the verdict. The run is Failed where an editor got worse or lacks test pairs."""
+    workspace, make = Path(request.workspace), as_tasks(Path(request.workspace))
+    with run_in(workspace, request.options):
+        evaluated = evaluations_of(workspace)
+        shards = test_shards(request, evaluated, make) if artifacts_of(workspace, "editor") else None
+        if shards is None:
+            return _publish([f"Nothing new: {workspace} has no finished editor with a test set."])
+        config, classifier = config_of(request), judge_of(request, evaluated, shards)
+        setting = setting_of(shards, classifier, config.edits, config.scores)
+        editors = new_editors(request, evaluated, setting)
+        if not editors:
+            return _publish([f"Nothing new: the newest editors were evaluated on {shards.path.name} before."])
+        told = [_evaluate(request, editor, shards, classifier, evaluated, setting, make) for editor in editors]
+    verdict = _publish([line for lines, _ in told for line in lines])
+    if any(is_regression for _, is_regression in told):
+        run = {"prefect.resource.id": "editaction.nightly", "prefect.resource.name": str(workspace)}
+        emit_event(REGRESSION, resource=run, payload={"verdict": verdict})
+        return Failed(message=verdict)
+    return verdict
 
 
-def _newest_scores(workspace: Path) -> dict[str, Any] | None:
-    artifacts = artifacts_of(workspace, "scores")
-    return json.loads((artifacts[-1].path / "scores.json").read_text(encoding="utf-8")) if artifacts else None
+def _evaluate(
+    request: NightlyRequest,
+    editor: Artifact,
+    shards: Artifact,
+    classifier: Artifact,
+    evaluated: list[Evaluation],
+    setting: Any,
+    make: Any,
+) -> tuple[list[str], bool]:
+    """Evaluate one editor; return the lines to publish, and whether the gate is shut."""
+    scores, report = evaluate_editor(request, editor, shards, classifier, make)
+    series = series_of(editor.path.name)
+    now = Evaluation(series=series, editor=editor.digest, label=label_of(series), setting=setting, scores=scores)
+    rows = [row for row in shards.records() if row["split"] not in NOT_TESTED]
+    earlier = before(evaluated, now)
+    records = [row for row in scores.records() if row["editor"] == now.label]
+    past = []
+    if isinstance(earlier, Evaluation):
+        past = [row for row in earlier.scores.records() if row["editor"] == earlier.label]
+    verdict = judge(past, records, {row["segment_id"]: row["video_id"] for row in rows}, len(rows), request.margins)
+    if verdict.rows:
+        create_table_artifact(table_of(verdict.rows), key=f"nightly-{_key(series)}", description=f"{series}, paired")
+    if report is not None:
+        create_link_artifact((report / "report.html").resolve().as_uri(), key=f"nightly-report-{_key(series)}")
+    lines = [_verdict_line(editor, earlier, verdict)]
+    lines += _leak_line(request, editor, {row["segment_id"] for row in rows}) + _failed_lines(scores)
+    lines += ["", *_table_lines(verdict)]
+    lines.append(f"Report: {(report / 'report.html').resolve()}" if report is not None else "")
+    return lines, verdict.is_regression
 
 
-def comparison(before: dict[str, Any] | None, now: dict[str, Any] | None) -> str:
-    """Return a Markdown table of every number of two score files, with their difference."""
-    if now is None:
-        return "No scores yet."
-    numbers, earlier = _numbers(now), _numbers(before or {})
-    lines = ["| measure | before | now | difference |", "|---|---|---|---|"]
-    for name, value in numbers.items():
-        old = earlier.get(name)
-        cells = ("", "") if old is None else (f"{old:.4g}", f"{value - old:+.4g}")
-        lines.append(f"| {name} | {cells[0]} | {value:.4g} | {cells[1]} |")
-    return "\n".join(lines)
+def _verdict_line(editor: Artifact, earlier: Evaluation | str, verdict: Verdict) -> str:
+    """Return the line that tells all: regression with its reasons, none, or why nothing can be compared."""
+    name = editor.path.name
+    if verdict.problems:
+        return f"REGRESSION of {name}: {'; '.join(verdict.problems)}."
+    if isinstance(earlier, str):
+        return f"{name}: not comparable, because {earlier}."
+    return f"{name}: no regression against the evaluation {earlier.scores.path.name}."
 
 
-def _numbers(value: Any, name: str = "") -> dict[str, float]:
-    """Flatten nested JSON to its numbers: {"a": {"b": 1}} -> {"a.b": 1}. Rows of a list go by what they are about."""
-    if isinstance(value, bool):
-        return {}
-    if isinstance(value, int | float):
-        return {name: value}
-    rows = enumerate(value) if isinstance(value, list) else ()
-    children = value.items() if isinstance(value, dict) else ((_name_of(row, number), row) for number, row in rows)
-    flat: dict[str, float] = {}
-    for key, child in children:
-        flat |= _numbers(child, f"{name}.{key}" if name else str(key))
-    return flat
+def _leak_line(request: NightlyRequest, editor: Artifact, tested: set[str]) -> list[str]:
+    """Say how many test pairs the editor was trained on, where its training shards are still there."""
+    for shards in artifacts_of(Path(request.workspace), "shards"):
+        if shards.digest == editor.manifest["inputs"]["shards"]["digest"]:
+            seen = {row["segment_id"] for row in shards.records() if row["split"] == "train"} & tested
+            return [f"Warning: it was trained on {len(seen)} of the {len(tested)} test pairs."] if seen else []
+    return []
 
 
-def _name_of(row: Any, number: int) -> str:
-    """Return the split, editor or verb that a row is about, else its position."""
-    subjects = (row.get(key) for key in ("split", "editor", "verb")) if isinstance(row, dict) else ()
-    return next((subject for subject in subjects if isinstance(subject, str)), str(number))
+def _failed_lines(scores: Artifact) -> list[str]:
+    """Return each reason of failed pairs with its count and first ids."""
+    failed = [row for row in scores.rejected() if row["status"] == "failed"]
+    counts = Counter(row["reason"] for row in failed)
+    lines = []
+    for reason, number in sorted(counts.items()):
+        ids = [row["segment_id"] for row in failed if row["reason"] == reason][:NUM_IDS]
+        lines.append(f"{number} failed: {reason} ({', '.join(ids)}).")
+    return lines
+
+
+def _table_lines(verdict: Verdict) -> list[str]:
+    table = table_of(verdict.rows)
+    if not table:
+        return []
+    lines = [table_line(table[0]), table_line(["---"] * len(table[0]))]
+    return [*lines, *(table_line(row.values()) for row in table), ""]
+
+
+def table_line(cells: Iterable[object]) -> str:
+    """Return one line of a Markdown table; nothing in a cell ends it or is read as a link."""
+    return "| " + " | ".join(re.sub(r"([|\\[\]<>`])", r"\\\1", str(each)).replace("\n", " ") for each in cells) + " |"
+
+
+def _publish(lines: list[str]) -> str:
+    """Write the night's page; return its first line."""
+    create_markdown_artifact("\n".join(lines), key="nightly", description="The night's verdict")
+    return lines[0]
+
+
+def _key(series: str) -> str:
+    """Return a name as Prefect's artifact keys take it: lower case letters, digits and dashes."""
+    return "".join(each if each.isascii() and each.isalnum() else "-" for each in series.lower()).strip("-")

@@ -1,8 +1,9 @@
 """What a person asks of the main job: plain values, as a form, a schedule or the command line gives them."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
+from flows.wiring.form import as_form
 from modeling.presets import EDITACTION
 from tasks.config import Fetch, Patience, RunOptions
 from tasks.fetching.sites import full_mirror
@@ -60,6 +61,13 @@ class Request:
     """Try failed items again, whatever their reason."""
     item_limit_s: float = 7_200.0
     """Seconds that one item, a video say, may take before it counts as timed_out."""
+
+    # What Prefect's form shows and its server checks: the sentences above, and the values of form.py.
+    __pydantic_config__: ClassVar[dict[str, Any]] = {
+        "use_attribute_docstrings": True,
+        "extra": "forbid",
+        "json_schema_extra": as_form,
+    }
 
     @property
     def options(self) -> RunOptions:

@@ -179,14 +179,3 @@ def test_a_failed_run_retried_through_the_api_does_only_the_failed_work(deployed
     assert frames.manifest["items"] == {"total": 3, "run": 1}
     assert frames.num_failed == 0
     assert len(artifacts_of(tmp_path / "workspace", "segments")) == 1
-
-
-def test_nightly_compares_with_the_night_before(deployed: str, tmp_path: Path) -> None:
-    request = {"preset": "demo", "workspace": str(tmp_path / "workspace"), "settings": TINY}
-    for settings in (TINY, TINY | {"edits.sampling.num_steps": 2}):
-        run_id = start_run(deployed, "nightly/nightly", request | {"settings": settings})
-        assert wait_for_end(deployed, run_id)["type"] == "COMPLETED"
-    latest = get(deployed, "/artifacts/nightly/latest")
-    rows = [line for line in latest["data"].splitlines() if line.startswith("| ") and "measure" not in line]
-    assert rows
-    assert all(len(line.split("|")) == 6 and line.split("|")[2].strip() for line in rows)

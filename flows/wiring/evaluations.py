@@ -1,0 +1,109 @@
+"""What has been evaluated in a workspace, on which test set and how: read from manifests alone."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks.artifacts.artifact import Artifact, artifacts_of
+from tasks.config import EditsConfig, ScoresConfig
+from tasks.pages.editor_names import EDITS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What two evaluations must share to be comparable."""
+
+    test_set: str
+    """Digest of the shards that hold the test pairs."""
+    classifier: str
+    """Digest of the judge."""
+    edits: str
+    """How pictures are sampled."""
+    scores: str
+    """How edits are scored."""
+
+    def differs_in(self, other: "Setting") -> list[str]:
+        """Return in words what another setting has otherwise."""
+        words = {
+            "test_set": "the test set is another one",
+            "classifier": "the classifier that judges is another one",
+            "edits": "the sampling settings differ",
+            "scores": "the scoring settings differ",
+        }
+        return [text for name, text in words.items() if getattr(self, name) != getattr(other, name)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """One editor among the finished scores."""
+
+    series: str
+    """Label of the editor's artifact, such as demo or demo-finetuned: editors of one recipe."""
+    editor: str
+    """Digest of the editor."""
+    label: str
+    """Its label in the records of the scores."""
+    setting: Setting
+    scores: Artifact
+
+
+def plain(config: Any) -> str:
+    """Return a config as a text that two equal ones share, whether it comes from a manifest or from a preset."""
+    import json
+
+    content = config if isinstance(config, dict) else asdict(config)
+    return json.dumps(content, sort_keys=True, default=str)
+
+
+def setting_of(shards: Artifact, classifier: Artifact, edits: EditsConfig, scores: ScoresConfig) -> Setting:
+    """Return the setting of an evaluation that is still to be made."""
+    return Setting(test_set=shards.digest, classifier=classifier.digest, edits=plain(edits), scores=plain(scores))
+
+
+def evaluations_of(workspace: Path) -> list[Evaluation]:
+    """Return every evaluation of a trained editor, oldest first."""
+    edits = {artifact.digest: artifact for artifact in artifacts_of(workspace, "edits")}
+    found = []
+    for scores in artifacts_of(workspace, "scores"):
+        for name, each in scores.manifest["inputs"].items():
+            made = edits.get(each["digest"])
+            if not name.startswith(EDITS) or made is None or "artifact" not in made.manifest["inputs"]["editor"]:
+                continue
+            editor = made.manifest["inputs"]["editor"]
+            setting = Setting(
+                test_set=scores.manifest["inputs"]["shards"]["digest"],
+                classifier=scores.manifest["inputs"]["classifier"]["digest"],
+                edits=plain(made.manifest["config"]),
+                scores=plain(scores.manifest["config"]),
+            )
+            found.append(
+                Evaluation(
+                    series=series_of(editor["artifact"]),
+                    editor=editor["digest"],
+                    label=name.removeprefix(EDITS),
+                    setting=setting,
+                    scores=scores,
+                )
+            )
+    return found
+
+
+def series_of(artifact: str) -> str:
+    """Return the label of an artifact's place: "editor/demo-finetuned-0123abcd" -> "demo-finetuned"."""
+    return artifact.rsplit("/", 1)[-1].rsplit("-", 1)[0]
+
+
+def before(evaluations: Sequence[Evaluation], now: Evaluation) -> Evaluation | str:
+    """Return the last earlier evaluation to compare with, or why there is none."""
+    earlier = [
+        each
+        for each in evaluations
+        if each.series == now.series and each.editor != now.editor and each.scores.path != now.scores.path
+    ]
+    alike = [each for each in earlier if each.setting == now.setting]
+    if alike:
+        return alike[-1]
+    if not earlier:
+        return f"no other editor of {now.series} was evaluated before"
+    return " and ".join(now.setting.differs_in(earlier[-1].setting))

@@ -1,0 +1,201 @@
+"""What a night evaluates: a frozen test set, the judge, and the finished editors that are new on it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from flows.wiring.evaluations import Evaluation, Setting, series_of
+from flows.wiring.gate import Margins
+from flows.wiring.job import make_job
+from flows.wiring.main_job import Make
+from flows.wiring.making import run_job
+from flows.wiring.presets import PRESETS, preset
+from flows.wiring.request import Request
+from flows.wiring.settings import with_settings
+from modeling.presets import EDITACTION
+from tasks.artifacts.artifact import Artifact, Outside, artifacts_of, made_from
+from tasks.config import RunConfig, RunOptions
+from tasks.pages.editor_names import SEED
+
+
+@dataclass(frozen=True, kw_only=True)
+class NightlyRequest:
+    """What is evaluated every night. Nothing is trained."""
+
+    preset: str = "demo"
+    """Recipe whose sampling and scoring settings are used."""
+    workspace: str = "workspace"
+    """Folder of the artifacts."""
+    test_set: str = ""
+    """Frozen test set: a splits artifact such as splits/demo-0123abcd, or a list of pairs (Parquet). Left empty: that
+    of the newest evaluation, else the oldest splits of the workspace."""
+    videos: str | None = None
+    """Folder of the videos, for a list of pairs."""
+    editors: tuple[str, ...] = ()
+    """Editors to evaluate, such as editor/demo-0123abcd. None: the newest finished one of each recipe."""
+    classifier: str = ""
+    """Classifier that judges, such as classifier/demo-0123abcd. Left empty: that of the newest evaluation on this test
+    set, else the oldest of the workspace."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Dotted settings of edits, scores and report that differ from the preset, such as {"edits.seeds": [0, 1]}."""
+    margins: Margins = field(default_factory=Margins)
+    """Percentage points that each measure may fall before the run fails."""
+    workers: int = 0
+    """Processes for items; 0: one per core."""
+    device: str = "auto"
+    """Torch device."""
+
+    __pydantic_config__: ClassVar[dict[str, bool]] = {"use_attribute_docstrings": True}
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise ValueError(f"There is no preset {self.preset!r}; choose one of {', '.join(PRESETS)}.")
+        config_of(self)
+
+    @property
+    def options(self) -> RunOptions:
+        """Where and how fast to run."""
+        return RunOptions(workers=self.workers, device=self.device)
+
+
+def config_of(request: NightlyRequest) -> RunConfig:
+    """Return the recipe; ValueError for settings that it does not have."""
+    config: RunConfig = with_settings(preset(request.preset), request.settings)
+    return config
+
+
+def named(workspace: Path, stage: str, name: str) -> Artifact:
+    """Return the finished artifact of a stage that is named by its folder; ValueError where there is none."""
+    for artifact in artifacts_of(workspace, stage):
+        if name.rstrip("/").rsplit("/", 1)[-1] == artifact.path.name:
+            return artifact
+    raise ValueError(f"There is no finished {stage} {name!r} in {workspace}; `editaction status` lists what there is.")
+
+
+def of_digest(workspace: Path, stage: str, digest: str) -> Artifact | None:
+    """Return the finished artifact of this content, None where there is none."""
+    return next((each for each in artifacts_of(workspace, stage) if each.digest == digest), None)
+
+
+def test_shards(request: NightlyRequest, evaluated: Sequence[Evaluation], make: Make) -> Artifact | None:
+    """Return the shards of the frozen test set, written where they are not there yet; None in an empty workspace."""
+    workspace = Path(request.workspace)
+    if request.test_set and Path(request.test_set).is_file():
+        return _shards_of_list(request, make)
+    if not request.test_set:
+        latest = of_digest(workspace, "shards", evaluated[-1].setting.test_set) if evaluated else None
+        oldest = artifacts_of(workspace, "splits")[:1]
+        if latest is not None or not oldest:
+            return latest
+        splits = oldest[0]
+    else:
+        splits = named(workspace, "splits", request.test_set)
+    if made := made_from(artifacts_of(workspace, "shards"), "splits", splits):
+        return made[-1]
+    frames = of_digest(workspace, "frames", splits.manifest["inputs"]["frames"]["digest"])
+    if frames is None:
+        raise ValueError(f"The frames of {splits.path.name} are gone from {workspace}: its test pairs cannot be shown.")
+    label = series_of(splits.path.name)
+    path = make("shards", label, config_of(request).shards, frames=frames.path, splits=splits.path)
+    return Artifact.read(path) if path is not None else None
+
+
+def _shards_of_list(request: NightlyRequest, make: Make) -> Artifact:
+    asked = Request(
+        preset="pairs",
+        annotations=request.test_set,
+        videos=request.videos,
+        workspace=request.workspace,
+        until="shards",
+    )
+    path = run_job(make_job(asked), make)
+    assert path is not None
+    return Artifact.read(path)
+
+
+def judge_of(request: NightlyRequest, evaluated: Sequence[Evaluation], shards: Artifact) -> Artifact:
+    """Return the classifier; ValueError where none is finished: a night trains nothing."""
+    workspace = Path(request.workspace)
+    if request.classifier:
+        return named(workspace, "classifier", request.classifier)
+    for each in reversed(evaluated):
+        if each.setting.test_set == shards.digest:
+            found = of_digest(workspace, "classifier", each.setting.classifier)
+            if found is not None:
+                return found
+    finished = artifacts_of(workspace, "classifier")
+    if not finished:
+        raise ValueError(f"{workspace} has no finished classifier; `editaction run --until scores` makes one.")
+    return finished[0]
+
+
+def new_editors(request: NightlyRequest, evaluated: Sequence[Evaluation], setting: Setting) -> list[Artifact]:
+    """Return the editors to evaluate: those that are named, else the newest of each recipe if it is new here."""
+    workspace = Path(request.workspace)
+    if request.editors:
+        return [named(workspace, "editor", name) for name in request.editors]
+    newest = {series_of(each.path.name): each for each in artifacts_of(workspace, "editor")}
+    done = {each.editor for each in evaluated if each.setting == setting}
+    return [each for each in newest.values() if each.digest not in done]
+
+
+def label_of(series: str) -> str:
+    """Return the label in score tables of the editors of a series: "demo-hc-finetuned-seed1" -> finetuned__seed_1."""
+    begins = max((name for name in PRESETS if series == name or series.startswith(f"{name}-")), key=len, default="")
+    method, marked, seed = series.removeprefix(begins).strip("-").partition("seed")
+    return (method.strip("-") or EDITACTION) + (f"{SEED}{seed}" if marked else "")
+
+
+def evaluate_editor(
+    request: NightlyRequest, editor: Artifact, shards: Artifact, classifier: Artifact, make: Make
+) -> tuple[Artifact, Path | None]:
+    """Edit the test pictures, score the edits and write the report; return the scores and the report's folder."""
+    workspace, config = Path(request.workspace), config_of(request)
+    series = series_of(editor.path.name)
+    label = label_of(series)
+    edits = make("edits", f"{request.preset}-{label}", config.edits, editor=editor.path, shards=shards.path)
+    inputs: dict[str, Any] = {f"edits_{label}": edits}
+    given = editor.manifest["inputs"]["start"]
+    start = Outside(location=given["outside"], digest=given["digest"])
+    if start.path.exists():
+        started = make("edits", f"{request.preset}-start", config.edits, editor=start, shards=shards.path)
+        inputs["edits_start"] = started
+    before = {name: of_digest(workspace, name, digest) for name, digest in _made_of(workspace, shards).items()}
+    told = {name: each.path for name, each in before.items() if each is not None}
+    kitchen = {"kitchen": found} if (found := _kitchen_of(workspace, before.get("videos"))) is not None else {}
+    scores = make("scores", series, config.scores, shards=shards.path, classifier=classifier.path, **inputs, **kitchen)
+    assert scores is not None
+    report = make(
+        "report",
+        series,
+        config.report,
+        scores=scores,
+        editor=editor.path,
+        shards=shards.path,
+        classifier=classifier.path,
+        **told,
+        **inputs,
+        **kitchen,
+    )
+    return Artifact.read(scores), report
+
+
+def _made_of(workspace: Path, shards: Artifact) -> dict[str, str]:
+    """Return the digests of the artifacts that the shards were made of."""
+    digests = {name: shards.manifest["inputs"][name]["digest"] for name in ("frames", "splits")}
+    frames = of_digest(workspace, "frames", digests["frames"])
+    if frames is not None:
+        digests |= {name: frames.manifest["inputs"][name]["digest"] for name in ("segments", "videos")}
+    return digests
+
+
+def _kitchen_of(workspace: Path, videos: Artifact | None) -> Path | None:
+    """Return the drawn kitchen that the videos lie in, None for videos from elsewhere."""
+    if videos is None:
+        return None
+    folder = Path(videos.manifest["inputs"]["folder"].get("outside", "")).parent
+    for kitchen in artifacts_of(workspace, "kitchen"):
+        if kitchen.path.name == folder.name and folder.parent.name == "kitchen":
+            return kitchen.path
+    return None
