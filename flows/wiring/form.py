@@ -10,6 +10,17 @@ import typing
 from collections.abc import Iterator
 from typing import Any
 
+from tasks.stages import STAGES
+
+UNTIL = tuple(
+    name for name, stage in STAGES.items() if stage.in_main_job and name not in ("kitchen", "videos", "classifier")
+)
+"""Stages that a run can be asked to end with."""
+STAGE_ORDER = tuple(STAGES)
+"""Every stage, in the order in which they run."""
+MEASURED_AFTER = {"told_apart": "editor", "verdicts": "edits"}
+"""Measurements that any run can ask for (--measure) -> the stage that makes what they measure."""
+
 Schema = dict[str, Any]
 
 DEVICES = ("auto", "cpu", "cuda", *(f"cuda:{number}" for number in range(8)), "mps")
@@ -20,9 +31,7 @@ METHODS = r"^(editaction|finetuned|without_[a-z_]+|table5|grid|grid_decimal|(act
 
 def as_form(schema: Schema) -> None:
     """Complete the schema of Request: which values there are, which settings, and that a preset has to be named."""
-    from flows.wiring.job import MEASURED_AFTER, UNTIL
     from flows.wiring.presets import PRESETS
-    from tasks.stages import STAGES
 
     properties = schema["properties"]
     properties["preset"]["enum"] = list(PRESETS)

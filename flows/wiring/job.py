@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from flows.wiring.form import MEASURED_AFTER as MEASURED_AFTER
+from flows.wiring.form import STAGE_ORDER as STAGE_ORDER
+from flows.wiring.form import UNTIL as UNTIL
 from flows.wiring.presets import preset, with_recorded, with_start
 from flows.wiring.request import Request
 from flows.wiring.settings import with_settings
@@ -13,19 +16,9 @@ from tasks.artifacts.artifact import Outside, digest_of, sha256_of
 from tasks.artifacts.once import read_once
 from tasks.config import Reader, RunConfig
 from tasks.fetching.sites import Site, annotation_urls, check_mirror, full_mirror
-from tasks.stages import STAGES
 
 DOWNLOADS = "downloads"
 """Folder of the workspace for what is fetched, unless another is named."""
-
-UNTIL = tuple(
-    name for name, stage in STAGES.items() if stage.in_main_job and name not in ("kitchen", "videos", "classifier")
-)
-"""Stages that a run can be asked to end with."""
-STAGE_ORDER = tuple(STAGES)
-"""Every stage, in the order in which they run."""
-MEASURED_AFTER = {"told_apart": "editor", "verdicts": "edits"}
-"""Measurements that any run can ask for (--measure) -> the stage that makes what they measure."""
 
 
 @dataclass(frozen=True, kw_only=True)
