@@ -1,7 +1,7 @@
 """The dataset with a long-distance test set that a person chooses while the run waits.
 
 The run builds the pairs, shows the candidates (a page in the workspace, a table in Prefect's artifacts), pauses until
-somebody resumes it with the segments they chose, and goes on. What does not fit is asked for again.
+somebody resumes it with the segments they chose, and goes on. A choice that does not fit is asked for again.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ NUM_LISTED = 50
 
 
 class LongDistance(RunInput):
-    """What a person answers."""
+    """The answer of the person who chooses."""
 
     segment_ids: list[str] = Field(min_length=1, description="The chosen segments, each once.")
     chosen_by: str = Field(min_length=1, description="Who chooses, in your own words; it goes into the manifest.")
@@ -65,7 +65,7 @@ def choose_long_distance(request: Request, wait_s: int = WEEK_S, limit: int = 40
 
 
 def told(candidates: Sequence[Record], num_wanted: int, page: Path) -> str:
-    """Return what is asked, in Markdown, with a table of the first candidates."""
+    """Return the question in Markdown, with a table of the first candidates."""
     lines = [f"Choose {num_wanted} of {len(candidates)} candidates; all are shown on `{page.resolve()}`.", ""]
     lines += ["| rank | segment | instruction | view moved |", "|---|---|---|---|"]
     for row in candidates[:NUM_LISTED]:

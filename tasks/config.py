@@ -1,4 +1,4 @@
-"""What decides each stage's result, in the order of the stages: the whole recipe on one page.
+"""The config of each stage, in the order of the stages: the whole recipe on one page.
 
 Light on purpose (no torch, no Prefect): `editaction status`, `--plan` and `--help` read it and answer at once.
 Where and how fast a stage runs (RunOptions) is not part of any config and so of no key.
@@ -20,7 +20,7 @@ Fetch = Literal["local", "download", "ranges"]
 
 @dataclass(frozen=True, kw_only=True)
 class KitchenConfig:
-    """A drawn world to act out: stage `kitchen`."""
+    """The drawn world in which actions are played: stage `kitchen`."""
 
     style: Literal["mpii", "epic"] = "mpii"
     """mpii: fixed camera, MPII .mat annotations. epic: head camera, EPIC-100 CSV."""
@@ -310,16 +310,16 @@ class RunConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long to bear with a server from which something is fetched."""
+    """How often and how long a request to a server is tried again."""
 
     retries: int = 6
     """Retries in a row without progress; any byte received resets the count."""
     first_wait_s: float = 1.0
     """The wait before attempt n is drawn from [0, first_wait_s * 2 ** n]."""
     longest_wait_s: float = 60.0
-    """Bound of every wait, the server's wish included."""
+    """The longest wait before an attempt, also where the server asks for more."""
     stall_s: float = 30.0
-    """A connection that brings nothing for this long is given up."""
+    """A connection that receives nothing for so many seconds is closed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,7 +338,7 @@ class RunOptions:
     connections: int = 4
     """Files that are fetched at the same time."""
     patience: Patience = field(default_factory=Patience)
-    """How long to bear with a server."""
+    """How often and how long a request to a server is tried again."""
     processes: int = 1
     """Processes of this machine that train an editor together, one a GPU; its numbers are the same but for rounding."""
     validate_every: int = 0

@@ -1,6 +1,6 @@
 """scores, edits and the manifests of everything before them -> `report.html`, one page that needs no network.
 
-What the page says is in its inputs and their manifests, but for their times: equal work gives equal bytes.
+The page is made of its inputs and their manifests, without their times. So equal work gives equal bytes.
 """
 
 import dataclasses
@@ -144,7 +144,7 @@ def gallery(
 
 
 def warnings_of(num_train: int, content: Json) -> list[str]:
-    """Say what must be known before a number is believed."""
+    """Return the warnings that a reader needs before the numbers."""
     warnings = []
     if num_train < FEW_PAIRS:
         warnings.append(
@@ -176,7 +176,7 @@ def summary_of(content: Json, num_train: int, num_videos: int | None) -> str:
 
 
 def recipe_of(inputs: Mapping[str, Artifact], main: str, num_train: int) -> list[str]:
-    """Return what was behind the headline, in short clauses."""
+    """Return how the headline number was made, in short clauses."""
     clauses = [f"{num_train:,} training pairs"]
     if "editor" in inputs:
         config = inputs["editor"].manifest["config"]

@@ -31,7 +31,7 @@ Role = Literal["main", "ablation", "sweep", "search"]
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One way to train, or none."""
+    """One way to train an editor, or the untouched start."""
 
     name: str
     """Label of its artifacts and rows."""
@@ -46,12 +46,12 @@ class Arm:
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Arms that it is compared with: plain fine-tuning, and what an ablation leaves a part of."""
+        """Arms that it is compared with: plain fine-tuning, and for an ablation the whole method too."""
         return (*PLAIN_ARMS, *(("editaction_demo",) if self.role == "ablation" else ()))
 
     @property
     def cost(self) -> float:
-        """What a step costs, in steps of L_static."""
+        """Cost of one step; a step of L_static alone costs 1."""
         return 0.0 if self.objective is None else step_cost(self.objective)
 
     def num_steps(self, steps: int = STEPS) -> int:
@@ -122,7 +122,7 @@ ARMS: tuple[Arm, ...] = (
 )
 """In the order in which they run, seed by seed: all arms under seed 0 first, and so on."""
 HC_ARMS = ("untouched", "finetuned", "finetuned_x2.1", "editaction_demo")
-"""What the head camera's kitchen is asked as well."""
+"""Arms that are also trained on the head camera's kitchen."""
 
 
 def arm(name: str) -> Arm:

@@ -31,7 +31,7 @@ OBJECTIVES = {
 
 
 def steps_of(objective: ObjectiveConfig, config: TrainConfig, examples: Examples, start: str) -> Callable[[], None]:
-    """Return what does a turn's steps of an objective, on a network of its own."""
+    """Return a function that does the steps of one turn with an objective, on its own network."""
     editor = Editor.load(start, "cpu")
     given, options = replace(config, objective=objective), TrainOptions(device="cpu", workers=1)
     trainer = make_trainer(editor, given, options)

@@ -24,7 +24,7 @@ EQUAL_COMPUTE = 0.07
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedRun:
-    """What became of one editor, or of a start that nobody trained."""
+    """The results of one editor, or of an untouched start."""
 
     start: str
     arm: str
@@ -33,9 +33,9 @@ class JudgedRun:
     verdicts: Sequence[Record]
     """A record a scene: segment_id, split, verb, carried_out, kept."""
     told_apart: Mapping[str, float]
-    """As `told_apart_shares` has them; empty where it was not asked."""
+    """The result of `told_apart_shares`; empty where that was not measured."""
     diagnostics: Mapping[str, float]
-    """As `diagnostics` has them; empty for an untouched start."""
+    """The result of `diagnostics`; empty for an untouched start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ def are_apart(first: Estimate, second: Estimate) -> bool:
 
 
 def equal_in(arm: Facts, reference: Facts) -> list[str]:
-    """Say in what an arm and a reference (name, num_steps, compute) are equal: steps, compute, both or nothing."""
+    """Return what is equal in an arm and a reference: "steps", "compute", both or nothing."""
     equal = ["steps"] if arm["num_steps"] == reference["num_steps"] else []
     if abs(arm["compute"] / reference["compute"] - 1) <= EQUAL_COMPUTE:
         equal.append("compute")

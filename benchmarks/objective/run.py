@@ -36,7 +36,7 @@ from tasks.config import RunOptions
 
 
 def study_name(request: StudyRequest) -> str:
-    """Return what tells a study from others: verbs, pairs, steps, guidance, as in lc_500_pairs_300_steps."""
+    """Return the name of a study by its style, verbs, pairs, steps and guidance, such as lc_500_pairs_300_steps."""
     config = study_job(request).config
     verbs = "" if config.splits.verbs else "_all_verbs"
     text_guidance = config.edits.sampling.text_guidance

@@ -1,4 +1,4 @@
-"""What is asked of the study -> its runs, each one main job: arms x starting editors x training seeds.
+"""A request for the study -> its runs, each one main job: arms x starting editors x training seeds.
 
 A run is `editaction run` of one method under one training seed, with `--measure verdicts` and, under the first seeds,
 `--measure told_apart`. So every editor is an artifact of the main job and is found again by its key.
@@ -42,7 +42,7 @@ SPLITS = {
     ),
 }
 TOLD_SEEDS = 2
-"""Seeds under which an arm is also asked what instructions it tells apart: that hardly differs between seeds."""
+"""Number of seeds under which `told_apart` is measured too. It hardly differs between seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +157,7 @@ def make_run(request: StudyRequest, run: Run, make: Make) -> dict[str, Path | No
 
 
 def finding(workspace: Path) -> Make:
-    """Make nothing: look up what is done by its key; None where it is not, or where an input of it is not."""
+    """Return a `make` that only looks artifacts up by their keys; it gives None for those that are not there."""
 
     def make(stage: str, label: str, config: object, **inputs: Path | Outside | None) -> Path | None:
         if any(place is None for place in inputs.values()):
@@ -170,7 +170,7 @@ def finding(workspace: Path) -> Make:
 
 
 def is_done(request: StudyRequest, run: Run) -> bool:
-    """Tell whether a run has all that the tables want of it."""
+    """Tell whether all artifacts of a run are there."""
     return None not in make_run(request, run, finding(Path(request.workspace))).values()
 
 
@@ -198,7 +198,7 @@ def judged_run(run: Run, artifacts: dict[str, Artifact]) -> JudgedRun:
 
 
 def studied_arms(steps: int, names: Iterable[str]) -> dict[str, Facts]:
-    """Return what the tables tell of these arms, where the budget "steps" has `steps`."""
+    """Return name -> role, budget, steps, compute and references; the budget "steps" has `steps`."""
     named = set(names)
     return {
         arm.name: {

@@ -35,7 +35,7 @@ def difference(facts: Facts | None) -> str:
 
 
 def arms_table(rows: Sequence[Facts]) -> str:
-    """Return one line an arm: what was carried out where, kept, told apart, and how hard the terms pull."""
+    """Return one line an arm: carried out on seen and held-out scenes, kept, told apart, and the pull of the terms."""
     head = (
         "| start | arm | steps | compute | seeds | seen | held-out | kept, held-out "
         "| told apart: disjoint | same verb | same object | pull of L_action, L_reg |"

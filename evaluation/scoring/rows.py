@@ -29,7 +29,7 @@ The seeds are training seeds where an editor was trained under several, else sam
 Outcomes = NDArray[np.bool_]
 """bool [num_pairs, num_seeds]."""
 SHARE_OF_RESAMPLES_FOR_FID = 10
-"""FID's interval takes one resample in so many: each costs a singular value decomposition."""
+"""FID's interval uses only one of so many resamples, since each needs a singular value decomposition."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class Resampling:
     """Start of the draws; the same for every row."""
 
     def rng(self) -> np.random.Generator:
-        """Return a fresh generator: every interval draws the same pairs, whatever was computed before."""
+        """Return a new generator, so that every interval draws the same pairs."""
         return np.random.default_rng(self.seed)
 
 

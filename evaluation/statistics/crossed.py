@@ -1,4 +1,4 @@
-"""A table of scenes x seeds -> its mean with an interval that knows that both were drawn.
+"""A table of scenes x seeds -> its mean with an interval. Scenes and seeds both count as random samples.
 
 The same scenes are edited by editors of several training seeds. Another study would draw other scenes and other seeds,
 so both count: Var(mean) = (MS_scenes + MS_seeds - MS_rest) / (n m), the two-way random-effects estimate, with Student's
@@ -19,7 +19,7 @@ from evaluation.statistics.intervals import CONFIDENCE, share_interval
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A mean and how firm it is."""
+    """A mean with its interval."""
 
     mean: float
     """Mean over scenes and seeds."""
@@ -28,11 +28,11 @@ class Estimate:
     high: float
     """Upper end."""
     p: float | None
-    """Two-sided p of "the mean is 0"; None for a share, where nobody asks that."""
+    """Two-sided p-value of "the mean is 0"; None for a share, for which this question makes no sense."""
     num_scenes: int
     """Scenes it was taken over."""
     num_seeds: int
-    """Seeds it was taken over; with 1 the interval is about other scenes alone."""
+    """Number of seeds. With 1 seed the interval covers the choice of scenes, and not that of the seed."""
 
 
 def crossed_variance(table: ArrayLike) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Arrays of per-pair values -> means with intervals. Nothing here knows what is measured.
+"""Arrays of per-pair values -> means with intervals. This file does not depend on what is measured.
 
 The unit that is drawn anew is the pair (a picture and its instruction), never the single edit: the edits of one pair
 under several seeds are alike, and counting them as independent would make every interval too narrow.
@@ -19,7 +19,7 @@ NORMAL_QUANTILE = 1.959963984540054
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """Where a number probably lies."""
+    """An interval that holds the true number with 95 % confidence."""
 
     low: float
     """Lower end."""

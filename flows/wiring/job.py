@@ -1,4 +1,4 @@
-"""What a person asks for -> a Job: preset, own settings, and where annotations, videos and results lie."""
+"""A request -> a Job: the recipe with its settings, and the places of annotations, videos and results."""
 
 import json
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from tasks.config import Reader, RunConfig
 from tasks.fetching.sites import Site, annotation_urls, check_mirror, full_mirror
 
 DOWNLOADS = "downloads"
-"""Folder of the workspace for what is fetched, unless another is named."""
+"""Folder of the workspace into which files are fetched, unless the request names another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Job:
     """One main job: what was asked for, the recipe that comes of it, and where the outside files lie."""
 
     request: Request
-    """What was asked for."""
+    """The request that this job answers."""
     config: RunConfig
     """Every stage's config."""
     annotations: Path | None = None
@@ -56,7 +56,7 @@ class Job:
 
     @property
     def fetches_annotations(self) -> bool:
-        """Whether the annotations are the official ones, which are fetched when they are not there yet."""
+        """Whether the annotations are the official ones. A run fetches these when they are missing."""
         reader = self.config.segments.reader
         return self.annotations is not None and self.annotations == official_annotations(self.workspace, reader)
 
@@ -68,7 +68,7 @@ def official_annotations(workspace: Path, reader: Reader) -> Path | None:
 
 
 def make_job(request: Request) -> Job:
-    """Return the job that is asked for; ValueError says which part of the request cannot be."""
+    """Return the job of a request; ValueError names the part of the request that is impossible."""
     config = preset(request.preset)
     if request.start is not None:
         config = with_start(config, request.start)

@@ -48,7 +48,7 @@ class Dataset:
 
 
 def ending_with(until: str, make: Make) -> Make:
-    """Return `make` that raises Reached when all of stage `until` is done, however many of it there are."""
+    """Return a `make` that raises Reached at the first stage after the last artifact of stage `until`."""
     is_reached = False
 
     def made(stage: str, label: str, config: object, **inputs: Place) -> Path | None:
@@ -96,19 +96,19 @@ def editors(job: Job, made: Dataset, make: Make) -> dict[str, Path | None]:
 
 
 def told_apart_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Make) -> None:
-    """Measure of each editor and the start whether it explains test edits better by their own instructions."""
+    """Measure each editor and the start: does its own instruction explain an edit better than another one?"""
     for label, editor in [*trained.items(), ("start", outside_start(job.config.start))]:
         name = folder_label(job.config.preset, label)
         make("told_apart", name, ToldApartConfig(), editor=editor, shards=made.shards)
 
 
 def folder_label(preset: str, label: str) -> str:
-    """Return how the folders of an editor's artifacts begin, such as demo-finetuned-seed1; EditAction's: demo."""
+    """Return the label of an editor's artifacts, such as demo-finetuned-seed1; for EditAction alone: demo."""
     return preset if label == EDITACTION else f"{preset}-{label.replace(SEED, '-seed')}"
 
 
 def main_editor(labels: Iterable[str]) -> str:
-    """Return the editor that a report is about: EditAction, else the first by name, as score tables order them."""
+    """Return the main editor of a report: EditAction, or without it the first by name, as in the score table."""
     return min(labels, key=lambda label: (editor_of(label)[0] != EDITACTION, editor_of(label)))
 
 
@@ -162,7 +162,7 @@ def _annotations(job: Job, kitchen: Path | None) -> Outside | None:
 
 
 def _folder(job: Job, kitchen: Path | None, segments: Path | None) -> Outside | None:
-    """The folder of videos, by the fingerprints of those that the segments need, or where they are fetched from."""
+    """Return the folder of videos with the fingerprints of those that the segments need, or the site that has them."""
     folder = kitchen / "videos" if kitchen is not None else job.videos
     if segments is None or (folder is None and job.request.fetch != "ranges"):
         return None
@@ -177,5 +177,5 @@ def _folder(job: Job, kitchen: Path | None, segments: Path | None) -> Outside | 
 
 @lru_cache(maxsize=4)
 def _video_ids(segments: Path, digest: str) -> frozenset[str]:
-    """Return the videos that the segments of an artifact of this digest are of; read once a process."""
+    """Return the ids of the videos that the segments name. The artifact is read once in a process."""
     return frozenset(record["video_id"] for record in Artifact.read(segments).records())

@@ -1,4 +1,4 @@
-"""How a stage comes to be made: as a Prefect task, plainly, or only planned. Each gives a `make` for main_job."""
+"""Three ways to make a stage: as a Prefect task, by a plain call, or only planned. Each gives a `make` for main_job."""
 
 import importlib
 from collections.abc import Callable
@@ -49,7 +49,7 @@ def _known(inputs: dict[str, Place]) -> dict[str, Path | Outside]:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What a run would do with one stage."""
+    """One line of a plan: what a run would do with one stage."""
 
     stage: str
     label: str

@@ -197,7 +197,7 @@ def with_start(config: RunConfig, start: str) -> RunConfig:
 
 
 def with_recorded(config: RunConfig, frames: Mapping[str, Any], shards: Mapping[str, Any]) -> RunConfig:
-    """Let the settings of stages `frames` and `shards` be those that a list of pairs records.
+    """Return the config with the settings of stages `frames` and `shards` that a list of pairs records.
 
     ValueError for one that does not exist here, or has a value that it cannot have.
     """

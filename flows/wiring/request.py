@@ -11,7 +11,7 @@ from tasks.fetching.sites import full_mirror
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a person, a deployment or a schedule asks for; plain values, so that a flow takes it as JSON."""
+    """What a person, a deployment or a schedule asks for. The values are plain, so a flow takes them as JSON."""
 
     preset: str = "demo"
     """Name of the recipe."""
@@ -22,7 +22,7 @@ class Request:
     more_annotations: list[str] = field(default_factory=list)
     """Further annotation files of the same dataset, such as EPIC's validation."""
     videos: str | None = None
-    """Folder of the videos, likewise."""
+    """Folder of the videos, when the preset does not draw its own kitchen."""
     start: str | None = None
     """Folder or hub id to train from instead of the preset's."""
     long_distance: str | None = None

@@ -1,4 +1,4 @@
-"""Run a request's stages inside a Prefect flow: what every flow's body calls."""
+"""Run the stages of a request inside a Prefect flow. Every flow calls this."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from tasks.fetching.annotations import fetch_annotations
 
 
 class ItemsFailed(Exception):
-    """Everything that could be done is done, but some rows failed; a retry of the run does those and nothing else."""
+    """All other rows are done, but some failed. A retry of the run tries only the failed ones."""
 
 
 class PagesLost(ItemsFailed):

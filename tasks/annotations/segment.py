@@ -47,7 +47,7 @@ class Segment:
     end_point: str = ""
     """Where the object is brought to."""
     group: str = ""
-    """Whose pairs must not be split between training and test: participant, subject or video."""
+    """The participant, subject or video. All pairs of one group go to training, or all to testing."""
     overlaps: bool = False
     """Another segment of the same video overlaps this one."""
 

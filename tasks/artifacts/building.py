@@ -47,14 +47,14 @@ from tasks.config import RunOptions
 from tasks.stages import STAGES
 
 PACKAGES = ("torch", "diffusers", "transformers", "av", "prefect", "numpy", "pillow")
-"""Whose versions a manifest records."""
+"""Packages; a manifest records their versions."""
 
 Build = Callable[..., None]
 """A stage's plain function: (work, config, **inputs)."""
 
 
 class StageWatcher(Protocol):
-    """Who is told what the stages do; the command line shows bars."""
+    """Receives what the stages do; the command line shows it as bars."""
 
     def started(self, stage: str, label: str) -> None:
         """A stage is being built."""

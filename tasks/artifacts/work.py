@@ -33,7 +33,7 @@ class Work:
         self.scratch: set[str] = set()
         """Files and folders (relative names) that are kept but are no content: logs, checkpoints."""
         self.num_items_run = 0
-        """Items finished in this run, as against found done."""
+        """Items that this run finished; those that were finished before do not count."""
         self._on_progress = on_progress
         self._items: dict[str, Path] = {}
         self._older: list[Path] = []

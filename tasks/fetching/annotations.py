@@ -17,7 +17,7 @@ PINNED: dict[Reader, str] = {"epic": PINNED_FILES[0].git_blob}
 
 
 def fetch_annotations(target: Path, reader: Reader, *, mirror: str | None, patience: Patience) -> None:
-    """Fetch a dataset's annotations to `target`. ValueError when they cannot be had, or are not the pinned ones."""
+    """Fetch a dataset's annotations to `target`. ValueError when they cannot be fetched, or are not the pinned ones."""
     fetched = target.with_name(f"{target.name}.fetched")
     download = Download(name=target.name, urls=annotation_urls(reader, mirror), target=fetched)
     [(_, error)] = download_all([download], connections=1, patience=patience)

@@ -20,7 +20,7 @@ def fill_folder(
     options: RunOptions,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Record]:
-    """Fetch the videos that the folder lacks; return the rejections of those that cannot be had.
+    """Fetch the videos that the folder lacks; return the rejections of those that could not be fetched.
 
     A file that is there with another MD5 than the published one is left alone, and fails. Progress is in MB.
     """

@@ -1,8 +1,8 @@
-"""HTTP as people's lines and servers are: requests that wait, try again and go on, and errors with a word to count.
+"""HTTP over unreliable connections: retries, resumes, errors with a countable reason.
 
-A connection that breaks, a server that stalls or answers 5xx, 408 or 429 is met with patience; anything else that is
-no success is a FetchError at once. An attempt that brought bytes starts the count of failures anew, so a download of
-gigabytes survives any number of breaks.
+A request is tried again when the connection breaks, the server stalls, or the answer is 5xx, 408 or 429. Every other
+answer that is no success raises FetchError at once. An attempt that received bytes resets the count of failures, so a
+download of gigabytes survives any number of breaks.
 """
 
 import random
@@ -59,11 +59,11 @@ class Pace:
 
 
 class Stopped(Exception):
-    """Whoever asked has gone; nobody waits for the answer."""
+    """The caller no longer needs the answer, so the transfer ends."""
 
 
 class Unsteady(Exception):
-    """An answer that another attempt may better; `wait_s` is what the server asks for, if it does."""
+    """A failure that another attempt may cure; `wait_s`: seconds that the server asks us to wait, or None."""
 
     def __init__(self, message: str, wait_s: float | None = None):
         super().__init__(message)

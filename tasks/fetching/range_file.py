@@ -46,7 +46,7 @@ class RangeFile(io.RawIOBase):
     """An opened RemoteVideo: `read`, `seek` and `tell` of a binary file. Read by one thread."""
 
     def __init__(self, video: RemoteVideo):
-        """Ask for the first block, which tells the size. FetchError when it cannot be had."""
+        """Ask for the first block, which tells the size. FetchError when the server does not give it."""
         self.name = video.name
         self.num_fetched = 0
         """Bytes that came over the line."""
@@ -90,7 +90,7 @@ class RangeFile(io.RawIOBase):
         return self._position
 
     def read(self, size: int | None = -1) -> bytes:
-        """Return the next bytes, all of those asked for unless the file ends. FetchError when they cannot be had."""
+        """Return the next bytes, all of those asked for unless the file ends. FetchError when they cannot be read."""
         content = self.read_at(self._position, self.size if size is None or size < 0 else size)
         self._position += len(content)
         return content

@@ -8,7 +8,7 @@ from tasks.fetching.sites import shown_address
 
 
 class FetchError(ValueError):
-    """Something cannot be had from a server; `reason` is the word that is counted."""
+    """A server does not give what was asked for; `reason` is the word under which it is counted."""
 
     transient = True
     """A server may say something else next time, and nothing here tells when."""
@@ -33,7 +33,7 @@ class RemoteVideo:
     cache: Path | None = None
     """Folder for what is fetched; nothing is left there. None takes the system's."""
     patience: Patience = field(default_factory=Patience)
-    """How long to bear with the server."""
+    """How often and how long a request is tried again."""
 
     @property
     def name(self) -> str:

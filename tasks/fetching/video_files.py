@@ -146,7 +146,7 @@ def record_of(video_id: str, file: VideoFile) -> Record:
 
 
 def failed_video(video_id: str, reason: str, message: str, *, transient: bool = False) -> Record:
-    """Return the rejection of a video that cannot be had; `transient`: a server said so, which may say else later."""
+    """Return the rejection of a video that is missing; `transient`: another attempt may find it."""
     return {"video_id": video_id} | failed(reason, message, transient=transient)
 
 

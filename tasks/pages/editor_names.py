@@ -3,7 +3,7 @@
 EDITS = "edits_"
 """Beginning of the names of the inputs that are edits; what follows is the editor's label."""
 SEED = "__seed_"
-"""In the label of an editor that has others of the same method beside it: between the method and its training seed."""
+"""Stands between method and training seed in an editor's label, where the method is trained under several seeds."""
 EDITOR_NAMES = {
     "start": "untouched start",
     "editaction": "EditAction",
@@ -12,7 +12,7 @@ EDITOR_NAMES = {
     "without_reg": "without L_reg",
     "without_freezing": "nothing frozen",
 }
-"""How labels are printed; others with spaces for underscores."""
+"""Label -> printed name. In other labels a space replaces each underscore."""
 
 
 def editor_label(method: str, training_seed: int | None) -> str:

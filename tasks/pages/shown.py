@@ -1,4 +1,4 @@
-"""What pages show of artifacts: their rows, where they come from, and a few of their pairs."""
+"""Facts about artifacts for pages: the number of their rows, their origin, and a few of their pairs."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from tasks.artifacts.keyed_hash import in_hash_order
 
 
 def funnel_of(name: str, artifact: Artifact) -> FunnelStage:
-    """Return what a stage's manifest says of its rows."""
+    """Return the numbers of rows in a stage's manifest: in, kept, filtered, failed."""
     counts = artifact.manifest["counts"]
     return FunnelStage(
         stage=name,

@@ -55,7 +55,7 @@ def decoder_settings() -> dict[str, str]:
 
 
 class VideoError(ValueError):
-    """A video, or a moment of it, cannot be had; `reason` is the word that is counted."""
+    """A video, or a moment of it, cannot be read; `reason` is the word under which it is counted."""
 
     def __init__(self, reason: str, message: str):
         super().__init__(message)
