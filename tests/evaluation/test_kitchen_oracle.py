@@ -1,6 +1,7 @@
 """The oracle reads what was drawn: at any size, through compression; and judges copies, truths and damage rightly."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 
 from evaluation.kitchen.acting import sample_episode
 from evaluation.kitchen.actions import fixed_view, goal_of
-from evaluation.kitchen.judge import Verdict, judge
+from evaluation.kitchen.judge import Verdict, is_carried_out, judge
 from evaluation.kitchen.oracle import read
 from evaluation.kitchen.static_edits import sample_static_edit
 from evaluation.kitchen.world import Scene, Thing, cell_corner, draw, random_scene, view_places
@@ -129,3 +130,15 @@ def test_a_half_faded_thing_is_unclear_and_counts_for_nothing() -> None:
     reading = read(half.astype(np.uint8))
     assert {"table", "shelf"} <= reading.unclear
     assert Verdict(carried_out=False, kept=False) == judge(record(BEFORE, GOAL), half.astype(np.uint8))
+
+
+def test_an_unclear_cell_fulfils_no_goal_even_where_its_nearest_state_would() -> None:
+    """The same reading fulfils the goal when the cell is clear: `unclear` alone decides."""
+    clear = read(draw(Scene(things=(MOVED, BOWL))))
+    assert is_carried_out(GOAL, clear)
+    assert not is_carried_out(GOAL, replace(clear, unclear=frozenset({"shelf"})))
+    assert is_carried_out(GOAL, replace(clear, unclear=frozenset({"floor"})))
+    wants_open = GOAL | {"things": [], "open": {"fridge": True}}
+    opened = replace(clear, states=clear.states | {"fridge": (True, None)})
+    assert is_carried_out(wants_open, opened)
+    assert not is_carried_out(wants_open, replace(opened, unclear=frozenset({"fridge"})))

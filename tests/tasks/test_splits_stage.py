@@ -115,6 +115,26 @@ def test_in_a_disjoint_split_no_group_is_on_two_sides_and_sizes_are_exact(
     assert set(made.left_out.values()) <= {f"{kind}_in_test", f"{kind}_in_validation"}
 
 
+@pytest.mark.parametrize("num_validation", [0, 12])
+def test_each_pair_that_is_left_out_shares_its_video_with_the_set_that_its_reason_names(num_validation):
+    config = SplitsConfig(method="video-disjoint", num_test=12, num_validation=num_validation)
+    made = assign_splits(MANY, config)
+    video = {row["segment_id"]: row["video_id"] for row in MANY}
+    videos_of = {split: {video[each] for each in members(made.splits, split)} for split in set(made.splits.values())}
+    reasons = {"video_in_test": "test12", "video_in_validation": "validation"}
+    assert made.left_out
+    assert set(made.left_out.values()) == {"video_in_test"} | ({"video_in_validation"} if num_validation else set())
+    for segment_id, reason in made.left_out.items():
+        assert video[segment_id] in videos_of[reasons[reason]]
+
+
+def test_training_pairs_beyond_the_number_asked_are_left_out_with_that_reason():
+    made = assign_splits(MANY, SplitsConfig(num_test=12, num_train=30))
+    assert len(members(made.splits, "train")) == 30
+    assert set(made.left_out.values()) == {"beyond_num_train"}
+    assert len(made.left_out) == len(MANY) - 42
+
+
 def test_the_videos_of_chosen_pairs_are_held_out_too_and_the_random_test_set_stays():
     config = SplitsConfig(method="video-disjoint", num_test=12)
     before = assign_splits(MANY, config)
