@@ -63,6 +63,8 @@ def test_each_declared_package_says_in_its_line_what_it_is_for() -> None:
     assert not without
 
 
-@pytest.mark.parametrize("name", ["prefect", "torch", "diffusers", "transformers", "pandas", "pyarrow", "webdataset", "ffmpeg"])
+@pytest.mark.parametrize(
+    "name", ["prefect", "torch", "diffusers", "transformers", "pandas", "pyarrow", "webdataset", "ffmpeg"]
+)
 def test_what_the_projects_purpose_fixes_is_used_in_the_product(name: str) -> None:
     assert IMPORTS.get(name), f"no product file imports {name}"

@@ -32,7 +32,7 @@ def parse(command: str) -> None:
     """Parse as the command line would: unknown commands and options, and wrong choices, raise UsageError."""
     command = re.sub(r"\[(-[^\]]*)\]", r"\1", command)  # [--json]: may be left out; parsed as if it were there
     words = [word for word in shlex.split(command)[1:] if word != "..."]
-    context = cli.make_context("editaction", words, resilient_parsing=True)
+    context = click.Context(cli, info_name="editaction")
     name, subcommand, rest = cli.resolve_command(context, words)
     assert subcommand is not None
     with click.Context(subcommand, info_name=name, parent=context) as inner:
@@ -66,7 +66,9 @@ def test_each_deployment_is_told_in_readme_or_docs(name: str) -> None:
 
 def test_the_index_of_the_docs_links_every_page_and_every_link_leads_somewhere() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    assert {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"} <= set(re.findall(r"\((\w[\w.-]*\.md)\)", index))
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"} <= set(
+        re.findall(r"\((\w[\w.-]*\.md)\)", index)
+    )
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links {target}"

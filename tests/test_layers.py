@@ -61,7 +61,7 @@ def is_stage(path: Path) -> bool:
     return path.parent == ROOT / "tasks" and path.name not in NO_STAGES
 
 
-@pytest.mark.parametrize("path", filter(is_stage, FILES), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*filter(is_stage, FILES)], ids=lambda path: path.name)
 def test_no_stage_file_imports_a_stage_file(path: Path) -> None:
     assert not [str(each) for each in IMPORTS[path] if is_stage(each)]
 

@@ -5,12 +5,12 @@ way that suggests itself, side by side.
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from evaluation.paper import DatasetFigures
 from tasks.annotations.instructions import END_PREPOSITIONS, parse_instruction
@@ -22,6 +22,8 @@ PREPOSITIONS = END_PREPOSITIONS | {
 }
 """What rule `any_prep` looks for."""
 IN_ON_TO = frozenset({"in", "into", "on", "onto", "to"})
+COLUMNS = ["video_id", "group", "start_s", "stop_s", "instruction", "verb", "object", "end_point", "overlaps"]
+"""What is counted of a row."""
 NUM_LISTED = 200
 """Verbs, objects and places that are listed."""
 
@@ -158,41 +160,49 @@ def _counted(statistic: str, rule: str, meaning: str, count: int, num: int, prin
     )
 
 
-def first_words(rows: Sequence[Record]) -> Counter[str]:
-    """Count the actions as the paper most likely does: by the first word of the instruction."""
-    return Counter(words[0] for words in (words_of(row["instruction"]) for row in rows) if words)
+def first_words(instructions: pd.Series) -> pd.Series:
+    """Return the action of each instruction as the paper most likely counts it: its first word; without words, none."""
+    words = instructions.map(words_of)
+    return words[words.map(bool)].map(lambda several: several[0])
+
+
+def counts_of(values: pd.Series) -> list[tuple[Any, int]]:
+    """Return each distinct value with its number, the most frequent first, then the one that came first."""
+    sizes = values.groupby(values, sort=False).size().sort_values(ascending=False, kind="stable")
+    return [(value, int(number)) for value, number in sizes.items()]
 
 
 def statistics_of(
     rows: Sequence[Record], facts: Mapping[str, Any], num_segments: int, paper: DatasetFigures | None
 ) -> dict[str, Any]:
     """Return everything that is counted, as plain data. `rows`: pairs where they are cut, else segments."""
-    durations = np.array([row["stop_s"] - row["start_s"] for row in rows], dtype=np.float64)
-    durations = durations[np.isfinite(durations)]  # unknown before the frames are cut, where no seconds are given
-    columns = ("verb", "object", "end_point")
-    listed = {f"{name}s": Counter(row[name] for row in rows if row[name]).most_common() for name in columns}
+    table = pd.DataFrame.from_records(rows, columns=COLUMNS)
+    listed = {f"{name}s": counts_of(table[name][table[name] != ""]) for name in ("verb", "object", "end_point")}
+    actions = counts_of(first_words(table["instruction"]))
+    # Durations are unknown before the frames are cut where no seconds are given: NaN, which is left out.
+    durations_s = (table["stop_s"] - table["start_s"]).astype(float).replace([np.inf, -np.inf], np.nan).dropna()
     return {
-        "num": len(rows),
-        "num_videos": len({row["video_id"] for row in rows}),
-        "num_participants": len({row["group"] for row in rows}),
-        "num_actions": len(first_words(rows)),
-        "num_overlapping": sum(row["overlaps"] for row in rows),
-        "durations_s": _spread(durations),
+        "num": len(table),
+        "num_videos": table["video_id"].nunique(),
+        "num_participants": table["group"].nunique(),
+        "num_actions": len(actions),
+        "num_overlapping": int(table["overlaps"].sum()),
+        "durations_s": _spread(durations_s),
         "rules": [asdict(each) for each in count_by_rules(rows, facts, num_segments, paper)],
         "num_distinct": {name: len(each) for name, each in listed.items()},
-        "actions": first_words(rows).most_common(),
+        "actions": actions,
     } | {name: each[:NUM_LISTED] for name, each in listed.items()}
 
 
-def _spread(durations: np.ndarray) -> dict[str, float | int]:
-    if not len(durations):
+def _spread(durations_s: pd.Series) -> dict[str, float | int]:
+    if durations_s.empty:
         return {}
     return {
-        "sum": round(float(durations.sum()), 2),
-        "mean": round(float(durations.mean()), 3),
-        "median": round(float(np.median(durations)), 3),
-        "min": round(float(durations.min()), 3),
-        "max": round(float(durations.max()), 3),
-        "num_under_1_s": int((durations < 1).sum()),
-        "num_over_30_s": int((durations > 30).sum()),
+        "sum": round(float(durations_s.sum()), 2),
+        "mean": round(float(durations_s.mean()), 3),
+        "median": round(float(durations_s.median()), 3),
+        "min": round(float(durations_s.min()), 3),
+        "max": round(float(durations_s.max()), 3),
+        "num_under_1_s": int((durations_s < 1).sum()),
+        "num_over_30_s": int((durations_s > 30).sum()),
     }

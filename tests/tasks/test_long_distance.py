@@ -41,7 +41,8 @@ def test_the_table_and_the_page_show_the_candidates_of_the_newest_frames(tmp_pat
     config = SplitsConfig(num_test=5, num_long_distance=3, quality=QualityLimits(max_camera_shift=furthest - 1e-4))
     made = splits.run(tmp_path, "t", config, frames=frames.path)
     number = write_candidates(tmp_path, tmp_path / "candidates.csv", 400)
-    table = list(csv.DictReader((tmp_path / "candidates.csv").open()))
+    with (tmp_path / "candidates.csv").open() as file:
+        table = list(csv.DictReader(file))
     by_split = {row["segment_id"]: row["split"] for row in made.records()}
     assert len(table) == number >= 5
     assert {row["segment_id"] for row in table} <= by_split.keys(), "what is filtered is no candidate"
