@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 Level = Literal["nominal", "ordinal", "interval"]
+_DRAWS_AT_ONCE = 200
 
 
 def krippendorff_alpha(ratings: ArrayLike, level: Level = "ordinal") -> float | None:
@@ -108,22 +109,34 @@ def mean_score(
     values = np.asarray(scores, dtype=np.float64)
     if not len(values):
         raise ValueError("No answers to take a mean of.")
-    weights = np.ones((num_resamples, len(values)))
-    num_drawn = []
-    for labels in (clusters, raters):
-        names, inverse = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
-        num_drawn.append(len(names))
-        if len(names) > 1:
-            weights *= rng.multinomial(len(names), np.full(len(names), 1 / len(names)), num_resamples)[:, inverse]
+    places = [np.unique(np.asarray(labels, dtype=str), return_inverse=True)[1] for labels in (clusters, raters)]
+    num_drawn = [int(each.max()) + 1 for each in places]
     low = high = None
-    totals = weights.sum(axis=1)
     if max(num_drawn) > 1:
-        means = (weights @ values)[totals > 0] / totals[totals > 0]
-        low, high = (float(each) for each in np.quantile(means, [0.025, 0.975]))
+        parts = [_drawn_means(places, values, rng, part) for part in _parts(num_resamples)]
+        low, high = (float(each) for each in np.quantile(np.concatenate(parts), [0.025, 0.975]))
     std = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     return MeanScore(
         mean=float(values.mean()), low=low, high=high, std=std, num_answers=len(values), num_raters=num_drawn[1]
     )
+
+
+def _parts(num_resamples: int) -> list[int]:
+    """Divide the draws, so that memory does not grow with their number."""
+    return [min(_DRAWS_AT_ONCE, num_resamples - first) for first in range(0, num_resamples, _DRAWS_AT_ONCE)]
+
+
+def _drawn_means(
+    places: Sequence[NDArray[np.intp]], values: NDArray[np.float64], rng: np.random.Generator, num_draws: int
+) -> NDArray[np.float64]:
+    """Return the means of some draws; one in which nothing is left of the answers gives none."""
+    weights = np.ones((num_draws, len(values)))
+    for place in places:
+        size = int(place.max()) + 1
+        if size > 1:
+            weights *= rng.multinomial(size, np.full(size, 1 / size), num_draws)[:, place]
+    totals = weights.sum(axis=1)
+    return np.asarray((weights @ values)[totals > 0] / totals[totals > 0])
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -32,6 +32,8 @@ from evaluation.human_study.survey import ANSWERS_FORMAT
 MAX_BYTES = 200_000_000
 """Larger files are no answers."""
 _JUDGE = re.compile(r"[^@\s]+@[^@\s]+")
+_OWN = ("study", "form", "worker", "code")
+"""What is the same in all rows of one rater's own CSV."""
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -119,12 +121,12 @@ def _from_table(source: str, text: str, columns: Mapping[str, str] | None) -> Fo
         missing = {"study", "form", "worker", "picture", "question", "score"} - header
         if missing:
             raise NotReadable("fields_missing", f"{source}: column {min(missing)!r} is missing.")
-        by_rater = {(row["study"], row["form"], row["worker"], row["code"]): None for row in rows}
-        names = ("study", "form", "worker", "code")
+        by_rater: dict[tuple[str, ...], list[dict[str, str]]] = {}
+        for row in rows:
+            by_rater.setdefault(tuple(row[name] for name in _OWN), []).append(row)
         return [
-            _own(source, dict(zip(names, place, strict=True)) | {"worker": _unquoted(place[2])}, part)
-            for place in by_rater
-            if (part := [row for row in rows if tuple(row[name] for name in names) == place])
+            _own(source, dict(zip(_OWN, place, strict=True)) | {"worker": _unquoted(place[2])}, part)
+            for place, part in by_rater.items()
         ], []
     if columns:
         return _mapped(source, rows, columns)
