@@ -11,8 +11,9 @@ from tasks.artifacts.artifact import Artifact, Outside, Record, digest_of
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import Reader, VideosConfig
+from tasks.fetching.content import HEAD_BYTES, why_no_video
 from tasks.fetching.fill_folder import fill_folder
-from tasks.fetching.opening import readable
+from tasks.fetching.opening import bytes_of, readable
 from tasks.fetching.remote_video import FetchError, RemoteVideo
 from tasks.fetching.sites import Site, is_remote, shown_address
 from tasks.fetching.video_files import VideoFolder, describe_video, failed_video, located, record_of
@@ -71,6 +72,10 @@ def describe_remote(video_id: str, urls: tuple[str, ...], work: Work) -> Record:
         try:
             place = RemoteVideo(url=url, cache=work.path, patience=work.options.patience)
             with readable(place) as file:
+                wrong = why_no_video(bytes_of(file, 0, HEAD_BYTES))
+                if wrong is not None:
+                    message = f"{shown_address(url)}: the server sends no video: it is {wrong}."
+                    raise FetchError("not_a_video", message)
                 return record_of(video_id, file) | {"url": shown_address(url)}
         except FetchError as error:
             if error.reason != "not_found" or url == urls[-1]:

@@ -18,6 +18,7 @@ import httpx
 
 from modeling.atomic import sync_file, sync_folder
 from tasks.config import Patience
+from tasks.fetching.content import HEAD_BYTES, TEXT_SUFFIXES, why_no_video
 from tasks.fetching.http import (
     MAX_FILE_BYTES,
     MAX_UNTOLD_BYTES,
@@ -152,7 +153,7 @@ def fetch_file(
     stop: threading.Event | None = None,
     on_growth: Callable[[Path, int], None] = lambda target, size: None,
 ) -> None:
-    """Fetch one file to its target. FetchError: unreachable, not_found, refused, wrong_checksum.
+    """Fetch one file to its target. FetchError: unreachable, not_found, refused, wrong_checksum, not_a_video.
 
     When a file put together from several attempts has the wrong MD5, it is fetched once more in one piece: its
     beginning may be from another time, at a server that gives no means to tell.
@@ -165,6 +166,7 @@ def fetch_file(
         persistently(transfer.attempt, patience, progress=lambda: size_of(part), stop=stop)
         found = md5_of(part) if download.md5 else None
         if found == download.md5:
+            _refuse_page(part, download, transfer)
             sync_file(part)
             os.replace(part, download.target)
             note_of(part).unlink(missing_ok=True)
@@ -178,6 +180,20 @@ def fetch_file(
         "wrong_checksum",
         f"{shown_address(url)}: what came has the MD5 {found}, not the published {download.md5}; it was thrown away.",
     )
+
+
+def _refuse_page(part: Path, download: Download, transfer: Transfer) -> None:
+    """Throw away what came and raise FetchError when it is a page of words that came with status 200."""
+    if download.md5 or not TEXT_SUFFIXES.isdisjoint(map(str.lower, download.target.suffixes)):
+        return
+    with part.open("rb") as file:
+        wrong = why_no_video(file.read(HEAD_BYTES), transfer.content_type)
+    if wrong is not None:
+        part.unlink()
+        note_of(part).unlink(missing_ok=True)
+        raise FetchError(
+            "not_a_video", f"{transfer.shown}: the server sent no video: it is {wrong}; it was thrown away."
+        )
 
 
 def md5_of(path: Path) -> str:

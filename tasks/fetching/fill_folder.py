@@ -7,7 +7,9 @@ from tasks.artifacts.artifact import Record
 from tasks.config import RunOptions
 from tasks.fetching.archives import extract_videos
 from tasks.fetching.checked_files import CheckedFiles
+from tasks.fetching.content import HEAD_BYTES, why_no_video
 from tasks.fetching.downloads import Download, download_all, md5_of
+from tasks.fetching.opening import bytes_of
 from tasks.fetching.remote_video import FetchError
 from tasks.fetching.sites import MPII_ARCHIVE, Site
 from tasks.fetching.video_files import VideoFolder, failed_video
@@ -30,12 +32,21 @@ def fill_folder(
     missing: dict[str, Path] = {}
     for video_id in video_ids:
         file = listed.find(video_id)
+        md5 = site.md5(video_id)
         if file is None:
             missing[video_id] = folder / site.place(video_id)
-        elif not checked.holds(video_id, file, site.md5(video_id)):
-            wrong = _wrong_checksum(folder / file, site.md5(video_id))
+            continue
+        page = why_no_video(bytes_of(folder / file, 0, HEAD_BYTES)) if md5 is None else None
+        is_noted = checked.holds(video_id, file, md5)
+        if page is not None and is_noted:  # fetched before pages were told from videos
+            missing[video_id] = folder / file
+        elif page is not None:
+            message = f"{file}: no video: it is {page}. Remove it to have it fetched."
+            failed[video_id] = failed_video(video_id, "not_a_video", message)
+        elif not is_noted:
+            wrong = _wrong_checksum(folder / file, md5)
             if wrong is None:
-                checked.add(video_id, file, site.md5(video_id))
+                checked.add(video_id, file, md5)
             else:
                 failed[video_id] = failed_video(video_id, "wrong_checksum", wrong)
     fetch = _from_archive if site.archive_urls else _one_by_one

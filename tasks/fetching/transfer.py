@@ -60,6 +60,8 @@ class Transfer:
         """The address as it is written down and said."""
         self.was_continued = False
         """Some attempt began where another had broken off."""
+        self.content_type = ""
+        """What the server says the file is."""
 
     def attempt(self) -> None:
         """Bring the part to its full size; httpx.TransportError or Unsteady when it breaks off."""
@@ -72,6 +74,7 @@ class Transfer:
             headers["If-Range"] = str(note["validator"])
         with self.client.stream("GET", self.url, headers=headers) as response:
             check_status(response, (200, 206, 416) if there else (200,))
+            self.content_type = str(response.headers.get("Content-Type", ""))
             first, size = content_range(response)
             if response.status_code == 416:
                 if size == there:
