@@ -46,5 +46,5 @@ def _as_text(head: bytes) -> str | None:
         if error.start < len(head) - 3 or len(head) < HEAD_BYTES:
             return None
         text = head[: error.start].decode("utf-8")
-    is_plain = all(character.isprintable() or character in "\ufeff\t\r\n\f" for character in text)
+    is_plain = all(ord(character) >= 32 or character in "\t\r\n\f" for character in text)
     return text if is_plain else None
