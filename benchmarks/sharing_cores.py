@@ -1,9 +1,11 @@
-"""What a training step takes beside another one: where each takes all cores, and where they share them.
+"""What a training step takes on an idle and on a busy machine: torch's default, and threads that spin for a while only.
 
     python -m benchmarks.sharing_cores
 
-Threads that wait for each other spin. The named alternative to shared cores is torch's own default, a thread a core in
-every process. Wall-clock seconds of a forward and a backward pass of the starting editor's network, on an idle machine.
+Threads that wait for each other spin. `busy_slowdown`: a step with the project's setting (modeling/threads.py) beside a
+load of one process a core, over the same step alone. `idle_cost_percent`: what the setting costs alone, against torch's
+default. Both run one after the other, in turns, wall-clock medians of a forward and a backward pass of the starting
+editor's network; nothing else may run on the machine (`load_before` tells what did).
 """
 
 import argparse
@@ -13,16 +15,19 @@ import subprocess
 import sys
 
 from benchmarks.recording import record
-from flows.wiring.presets import STARTING_EDITOR
+from modeling.small_editor.shipped import STARTING_EDITOR
+from modeling.threads import SPIN_COUNT, VARIABLES, patient_threads
 from tasks.artifacts.processes import num_workers
 
 BATCH_SIZE = 8
-SECONDS = 20.0
-"""How long a process goes on, after a step that does not count."""
+SECONDS = 15.0
+"""How long a process goes on, after two steps that do not count."""
+TURNS = 3
+BUSY = "while True: pass"
 
 
-def steps(threads: int) -> float:
-    """Do steps for SECONDS; return the seconds of one."""
+def steps(threads: int, seconds: float) -> float:
+    """Do steps for so long; return the median seconds of one."""
     import torch  # not at the top: the process that compares needs none of it
 
     from benchmarks.measuring import timed
@@ -41,49 +46,91 @@ def steps(threads: int) -> float:
         predict(unet, noisy, condition, timesteps, text).square().mean().backward()
 
     step()
+    step()
     taken: list[float] = []
-    while sum(taken) < SECONDS:
+    while sum(taken) < seconds:
         taken.append(timed(step, torch.device("cpu")).wall)
-    return statistics.mean(taken)
+    return statistics.median(taken)
 
 
-def side_by_side(processes: int, threads: int) -> float:
-    """Return the seconds of a step, the mean of so many processes that do steps at the same time."""
-    # OMP_NUM_THREADS of whoever calls would hold for them too.
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    command = [sys.executable, "-m", "benchmarks.sharing_cores", "--steps-with", str(threads)]
-    started = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
-    answers = [process.communicate()[0] for process in started]
-    return statistics.mean(float(answer.split()[-1]) for answer in answers)
+def environment_of(*, patient: bool) -> dict[str, str]:
+    """Return this process's environment with the project's setting, or with torch's own default."""
+    plain = {name: value for name, value in os.environ.items() if name not in (*VARIABLES, "OMP_NUM_THREADS")}
+    return plain | (patient_threads(plain) if patient else {})
+
+
+def measured(threads: int, seconds: float, *, patient: bool, processes: int = 1, load: int = 0) -> float:
+    """Return the seconds of a step, the mean of so many processes, beside `load` that never rest."""
+    busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(load)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.sharing_cores",
+        "--steps-with",
+        str(threads),
+        "--seconds",
+        str(seconds),
+    ]
+    try:
+        started = [
+            subprocess.Popen(command, env=environment_of(patient=patient), stdout=subprocess.PIPE, text=True)
+            for _ in range(processes)
+        ]
+        return statistics.mean(float(process.communicate()[0].split()[-1]) for process in started)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
+def compare(seconds: float, turns: int) -> dict[str, float]:
+    """Measure all, in turns; return the measures."""
+    cores = num_workers(0)
+    variants = {
+        "idle_default": lambda: measured(cores, seconds, patient=False),
+        "idle_patient": lambda: measured(cores, seconds, patient=True),
+        "busy_default": lambda: measured(cores, seconds, patient=False, load=cores),
+        "busy_patient": lambda: measured(cores, seconds, patient=True, load=cores),
+        "two_with_all_cores": lambda: measured(cores, seconds, patient=True, processes=2),
+        "two_sharing": lambda: measured(max(1, cores // 2), seconds, patient=True, processes=2),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in variants}
+    for turn in range(turns):
+        for name in list(variants)[:: 1 if turn % 2 == 0 else -1]:
+            taken[name].append(variants[name]())
+            print(f"turn {turn + 1} of {turns}, {name}: {taken[name][-1]:.4f} s a step", flush=True)
+    step_s = {name: statistics.median(each) for name, each in taken.items()}
+    return {f"{name}_step_s": round(each, 4) for name, each in step_s.items()} | {
+        "busy_slowdown": round(step_s["busy_patient"] / step_s["idle_patient"], 2),
+        "busy_slowdown_of_default": round(step_s["busy_default"] / step_s["idle_default"], 2),
+        "idle_cost_percent": round(100 * (step_s["idle_patient"] / step_s["idle_default"] - 1), 1),
+        "speedup_of_sharing": round(step_s["two_with_all_cores"] / step_s["two_sharing"], 2),
+    }
 
 
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--steps-with", type=int, metavar="THREADS", help="print the seconds of a step, and nothing else"
-    )
+    parser.add_argument("--steps-with", type=int, metavar="THREADS", help="print the seconds of a step, and no more")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each measurement")
+    parser.add_argument("--turns", type=int, default=TURNS)
+    parser.add_argument("--no-record", action="store_true", help="print only: the machine is shared just now")
     given = parser.parse_args()
     if given.steps_with:
-        print(steps(given.steps_with))
+        print(steps(given.steps_with, given.seconds))
         return 0
-    cores = num_workers(0)
-    alone = side_by_side(1, cores)
-    contended = side_by_side(2, cores)
-    shared = side_by_side(2, max(1, cores // 2))
+    load_before = os.getloadavg()[0]
     record(
         "sharing_cores",
-        "What does a training step take beside another process's, with all cores each and with half of them each?",
-        {
-            "alone_step_s": round(alone, 4),
-            "two_with_all_cores_step_s": round(contended, 4),
-            "two_sharing_step_s": round(shared, 4),
-            "slowdown_with_all_cores": round(contended / alone, 1),
-            "slowdown_sharing": round(shared / alone, 2),
-            "speedup_of_sharing": round(contended / shared, 1),
-        },
+        "What does a training step take on an idle and on a busy machine, with torch's default and with threads that "
+        "spin for a while only?",
+        compare(given.seconds, given.turns),
+        write=not given.no_record,
         batch_size=BATCH_SIZE,
-        alternative="torch's default: every process takes a thread for every core",
+        setting={VARIABLES[0]: SPIN_COUNT},
+        load=f"{num_workers(0)} processes that never rest, one a core",
+        load_before=round(load_before, 1),
+        alternative="torch's default: threads that wait spin for as long as it takes",
     )
     return 0
 

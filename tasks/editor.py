@@ -21,6 +21,7 @@ from modeling.atomic import write_bytes, write_json
 from modeling.config import TrainConfig
 from modeling.runs.log import METRICS
 from modeling.runs.watcher import note_of
+from modeling.threads import patient_threads
 from tasks.artifacts.artifact import Artifact, Outside
 from tasks.artifacts.building import StageFailed, code_commit
 from tasks.artifacts.sources import REPOSITORY
@@ -110,7 +111,7 @@ def running_training(command: list[str], log_path: Path) -> Iterator["subprocess
     """Run training with its stderr in a log; whatever ends the block ends training too, saved where it can be."""
     named = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     paths = [str(REPOSITORY), *map(os.path.abspath, named)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    environment = os.environ | patient_threads(os.environ) | {"PYTHONPATH": os.pathsep.join(paths)}
     with log_path.open("a", encoding="utf-8") as log:
         wait_for_earlier_training(log, log_path)
         log.truncate(0)

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flows.commands.prefect_apart import import_prefect
+from modeling.threads import patient_threads
 from tasks.artifacts.own_folder import own_folder
 from tasks.artifacts.processes import end, spawn
 
@@ -43,6 +44,7 @@ def set_environment() -> None:
     """Set what Prefect and the model libraries read when they are imported; what is set outside stays."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    os.environ.update(patient_threads(os.environ))
     # No child process takes a module from the folder that the command was started in.
     os.environ["PYTHONSAFEPATH"] = "1"
 
