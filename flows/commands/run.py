@@ -127,6 +127,7 @@ def _run(
     training_seeds: str,
     **options: Any,
 ) -> None:
+    from flows.wiring.checks import problems_of
     from flows.wiring.making import plan
 
     request = Request(
@@ -140,9 +141,17 @@ def _run(
     )
     job = make_job(request)
     steps = plan(job, options=request.options, before=_earlier_seconds(job.workspace))
+    problems = problems_of(job, steps)
     if plan_only:
+<<<<<<< HEAD
         return _print_plan(steps)
     lost = ""
+=======
+        _print_plan(steps)
+        return _tell_problems(problems)
+    if problems:
+        raise ValueError("\n".join(problem.message for problem in problems))
+>>>>>>> 294d29d (Start, classifier, FID weights, device, table and disk are checked before any work and under --plan)
     if not all(step.is_cached for step in steps) or "PREFECT_API_URL" in os.environ:
         lost = _run_flow(request)
     _finish(plan(job), lost)
@@ -209,6 +218,14 @@ def _print_plan(steps: list[Any]) -> None:
         seconds = "" if step.expected_s is None else f"{step.expected_s:.0f} s"
         table.add_row(step.stage, step.label, step.state, step.reason, seconds)
     console.print(table)
+
+
+def _tell_problems(problems: list[Any]) -> None:
+    """Say what would fail, and end with status 1 where it would fail here and now for sure."""
+    for problem in problems:
+        click.echo(f"editaction: would fail: {problem.message}", err=True)
+    if not all(problem.is_elsewhere for problem in problems):
+        sys.exit(1)
 
 
 def _earlier_seconds(workspace: Path) -> Callable[[str], float | None]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prefect.runtime import flow_run
 
+from flows.wiring.checks import refuse
 from flows.wiring.job import MEASURED_AFTER, STAGE_ORDER, make_job
 from flows.wiring.making import as_tasks, plan, run_job
 from flows.wiring.request import Request
@@ -40,6 +41,7 @@ def run_stages(request: Request, *, last: str, allow_failed: bool) -> str:
     if job.annotations is not None and not job.annotations.is_file():
         reader, options = job.config.segments.reader, request.options
         fetch_annotations(job.annotations, reader, mirror=options.mirror, patience=options.patience)
+    refuse(job, plan(job))
     with run_in(job.workspace, request.options):
         lost: list[str] = []
         path = run_job(job, as_tasks(job.workspace), on_lost_page=lost.append)

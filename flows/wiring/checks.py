@@ -1,0 +1,229 @@
+"""A job + what of it is still to be made -> what would fail late, one line each, before any work.
+
+Start, classifier start, FID weights, device, table header, 8-bit moments and free disk. A stage that is found done
+needs none of it. Heavy libraries are imported only by the checks that need them.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.wiring.job import Job
+from flows.wiring.making import Step
+
+START_PARTS = ("unet", "vae", "text_encoder")
+"""Parts of a pipeline that have weights."""
+SD_UNET_BYTES = 3.44e9
+"""fp32 weights of Stable Diffusion's U-Net, for a start that is not on this machine yet."""
+HUB_PATIENCE_S = 10.0
+"""Seconds to wait for the hub's answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Something that will fail."""
+
+    message: str
+    """One line: what, where, what to do."""
+    is_elsewhere: bool = False
+    """True: it may be different on the machine or at the time of the run (a hub that cannot be reached)."""
+
+
+def problems_of(job: Job, steps: Collection[Step]) -> list[Problem]:
+    """Return all that would stop the stages which are still to be made."""
+    wanted = {step.stage for step in steps if not step.is_cached}
+    found = []
+    for check, stages in CHECKS.items():
+        if not wanted & {*stages}:
+            continue
+        try:
+            check(job)
+        except Unreachable as error:
+            found.append(Problem(message=_line(error), is_elsewhere=True))
+        except (ValueError, OSError) as error:
+            found.append(Problem(message=_line(error)))
+    return found
+
+
+def refuse(job: Job, steps: Collection[Step]) -> None:
+    """Raise ValueError with all problems, if there are any."""
+    problems = problems_of(job, steps)
+    if problems:
+        raise ValueError("\n".join(problem.message for problem in problems))
+
+
+class Unreachable(ValueError):
+    """The hub gave no answer."""
+
+
+def check_start(job: Job) -> None:
+    """Check that the start is a pipeline with safetensors weights that this training can use."""
+    start, folder = job.config.start, Path(job.config.start)
+    if not folder.is_dir():
+        return check_hub(start, "--start", ("model_index.json",))
+    for part in START_PARTS:
+        if not list((folder / part).glob("*.safetensors")):
+            others = sorted(path.name for path in (folder / part).glob("*") if path.suffix in (".bin", ".ckpt", ".pt"))
+            there = f"only {', '.join(others)}" if others else "no weights"
+            raise ValueError(
+                f"--start {start}: {part}/ has {there}, and weights are read from safetensors alone. Load the pipeline "
+                "with diffusers once and save it again with save_pretrained(FOLDER, safe_serialization=True)."
+            )
+    unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
+    vae = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
+    latent, given = int(vae.get("latent_channels", 4)), int(unet.get("in_channels", 4))
+    if given not in (latent, 2 * latent):
+        raise ValueError(
+            f"--start {start}: its U-Net takes {given} channels, where {2 * latent} (InstructPix2Pix) or {latent} "
+            "(text-to-image) are wanted: inpainting and other models are no starts. Take another pipeline."
+        )
+    factor = int(vae.get("patch_size") or 2 ** (len(vae["block_out_channels"]) - 1))
+    for name, side in (("editor.size_px", job.config.editor.size_px), ("edits", job.config.edits.sampling.size_px)):
+        if side % factor:
+            raise ValueError(f"{name} is {side}, and --start {start} wants a multiple of {factor} pixels.")
+
+
+def check_adam(job: Job) -> None:
+    """Check that 8-bit moments can be kept."""
+    if job.config.editor.adam_bits == 8 and importlib.util.find_spec("bitsandbytes") is None:
+        raise ValueError(
+            "editor.adam_bits is 8, which needs bitsandbytes: pip install bitsandbytes, or set editor.adam_bits=32."
+        )
+
+
+def check_classifier(job: Job) -> None:
+    """Check that the classifier's start can be read and sees the clips of this job."""
+    config = job.config.classifier
+    if config.start is None:
+        return
+    if not Path(config.start).exists():
+        return check_hub(config.start, "classifier.start", ("model.safetensors", "pytorch_model.bin"))
+    from evaluation.classifier.timesformer import published_timesformer  # torch: for a file of the user's own alone
+
+    try:
+        published_timesformer(config.start, 2, 0, size_px=config.size_px, num_heads=getattr(config, "num_heads", None))
+    except ValueError as error:
+        raise ValueError(str(error) if "classifier.start" in str(error) else f"classifier.start: {error}") from error
+
+
+def check_feature_weights(job: Job) -> None:
+    """Check that the networks of FID and of the paired distances can be read."""
+    config = job.config.scores
+    for kind, weights, setting in (
+        (config.fid_features, config.fid_weights, "scores.fid_weights"),
+        (config.paired_features, config.paired_weights, "scores.paired_weights"),
+    ):
+        if kind is None:
+            continue
+        from evaluation.metrics.weights import find_weights
+
+        found = find_weights(kind, weights, setting)
+        if found is None:
+            continue
+        if not Path(found.location).exists():
+            check_hub(found.location, setting, ("config.json",))
+            continue
+        from evaluation.metrics.fid import feature_network
+
+        feature_network(kind, weights, setting=setting)
+
+
+def check_device(job: Job) -> None:
+    """Check that the device is here."""
+    if job.request.device not in ("auto", "cpu"):
+        from modeling.editors.instruct_pix2pix import pick_device
+
+        pick_device(job.request.device)
+
+
+def check_table(job: Job) -> None:
+    """Check the header of a table of actions."""
+    if job.config.segments.reader == "table" and job.annotations is not None and job.annotations.is_file():
+        from tasks.annotations.table import read_table
+
+        read_table(job.annotations)
+
+
+def check_disk(job: Job) -> None:
+    """Check that checkpoints and editors find room: an estimate from below, of training alone."""
+    num_editors = len(job.request.methods) * max(1, len(job.request.training_seeds))
+    place = job.workspace.resolve()
+    while not place.exists():
+        place = place.parent
+    message = no_room(
+        str(job.workspace),
+        free=shutil.disk_usage(place).free,
+        weights=unet_bytes(Path(job.config.start)),
+        num_editors=num_editors,
+    )
+    if message:
+        raise ValueError(message)
+
+
+def no_room(workspace: str, *, free: float, weights: float, num_editors: int) -> str:
+    """Return what to say where `free` bytes do not hold so many editors of U-Nets of `weights` bytes; "" where they do.
+
+    Each editor is written twice (raw and averaged) and keeps a checkpoint of weights, average and two moments; a new
+    checkpoint is written before the old one goes.
+    """
+    needed = num_editors * (2 + 4) * weights + 4 * weights
+    if free >= needed:
+        return ""
+    return (
+        f"--workspace {workspace}: {free / 2**30:.1f} GiB are free, and training takes {needed / 2**30:.1f} GiB at "
+        f"least (checkpoints and {num_editors} editors). Make room, or name a workspace on another disk."
+    )
+
+
+def unet_bytes(start: Path) -> float:
+    """Return the bytes of a start's U-Net in fp32."""
+    # The smallest file of several variants is that of one in half precision, twice as large in fp32.
+    sizes = [path.stat().st_size for path in (start / "unet").glob("*.safetensors") if "fp16" not in path.name]
+    return float(max(sizes)) if sizes else SD_UNET_BYTES
+
+
+def check_hub(name: str, option: str, files: tuple[str, ...]) -> None:
+    """Check that a hub id is in the cache, or that the hub knows it."""
+    if name.count("/") != 1 or name.startswith((".", "/", "~")) or "\\" in name:
+        raise ValueError(f"{option} {name}: there is no such file or folder, and it is no hub id (owner/name).")
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, RepositoryNotFoundError
+
+    try:
+        if any(isinstance(huggingface_hub.try_to_load_from_cache(name, each), str) for each in files):
+            return
+        if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+            raise Unreachable(f"{option} {name}: it is not in the hub's cache, and HF_HUB_OFFLINE forbids to fetch it.")
+        huggingface_hub.HfApi().model_info(name, timeout=HUB_PATIENCE_S)
+    except RepositoryNotFoundError as error:
+        raise ValueError(
+            f"{option} {name}: there is no such folder, and the hub has no such model, or not for you. Mind the "
+            "spelling, or log in (hf auth login)."
+        ) from error
+    except HFValidationError as error:
+        raise ValueError(f"{option} {name}: that is no hub id (owner/name).") from error
+    except (HTTPError, HfHubHTTPError, OSError) as error:
+        raise Unreachable(
+            f"{option} {name}: there is no such folder, and the hub cannot be reached ({type(error).__name__}). "
+            "Connect, or download the model and name its folder."
+        ) from error
+
+
+CHECKS: dict[Callable[[Job], None], tuple[str, ...]] = {
+    check_table: ("segments",),
+    check_device: ("editor", "edits", "told_apart", "classifier", "scores"),
+    check_start: ("editor", "edits", "told_apart"),
+    check_adam: ("editor",),
+    check_disk: ("editor",),
+    check_classifier: ("classifier",),
+    check_feature_weights: ("scores",),
+}
+"""Check -> stages that need what it checks, in the order in which problems are told."""
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
