@@ -143,15 +143,11 @@ def _run(
     steps = plan(job, options=request.options, before=_earlier_seconds(job.workspace))
     problems = problems_of(job, steps)
     if plan_only:
-<<<<<<< HEAD
-        return _print_plan(steps)
-    lost = ""
-=======
         _print_plan(steps)
         return _tell_problems(problems)
     if problems:
         raise ValueError("\n".join(problem.message for problem in problems))
->>>>>>> 294d29d (Start, classifier, FID weights, device, table and disk are checked before any work and under --plan)
+    lost = ""
     if not all(step.is_cached for step in steps) or "PREFECT_API_URL" in os.environ:
         lost = _run_flow(request)
     _finish(plan(job), lost)
