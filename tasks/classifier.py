@@ -191,7 +191,7 @@ def classifier(work: Work, config: ClassifierConfig, *, videos: Artifact, shards
         "used": len(used),
     }
     used_ids = {segment.row["segment_id"] for segment in used}
-    unreadable = [row for row in work.collect()[1] if row["segment_id"] in {each["segment_id"] for each in drawn}]
+    unreadable = [row for row in work.collect()[1] if row["segment_id"] in {pair["segment_id"] for pair in drawn}]
     work.write_rows(
         [{"segment_id": row["segment_id"], "verb": row["verb"]} for row in drawn if row["segment_id"] in used_ids],
         [*unreadable, *rest],

@@ -56,21 +56,21 @@ def steps_of(stages: Mapping[str, Artifact], num_train: int | None) -> Bars:
     return Bars(title="What is left after each step", note="", rows=rows)
 
 
-def tiles_of(found: Json, counted: str, paper: DatasetFigures | None) -> list[Tile]:
+def tiles_of(statistics: Json, counted: str, paper: DatasetFigures | None) -> list[Tile]:
     """Return the headline numbers, the paper's beside them."""
-    spread = found["durations_s"]
+    spread = statistics["durations_s"]
     tiles = [
-        Tile(name=counted, value=f"{found['num']:,}", detail=f"paper: {paper.num_pairs:,}" if paper else ""),
+        Tile(name=counted, value=f"{statistics['num']:,}", detail=f"paper: {paper.num_pairs:,}" if paper else ""),
         Tile(
             name="actions",
-            value=f"{found['num_actions']:,}",
+            value=f"{statistics['num_actions']:,}",
             detail="first words" + (f"; paper: {paper.num_actions:,}" if paper else ""),
         ),
-        Tile(name="videos", value=f"{found['num_videos']:,}"),
-        Tile(name="participants or groups", value=f"{found['num_participants']:,}"),
+        Tile(name="videos", value=f"{statistics['num_videos']:,}"),
+        Tile(name="participants or groups", value=f"{statistics['num_participants']:,}"),
     ]
     if spread:
-        share = 100 * found["num_overlapping"] / found["num"]
+        share = 100 * statistics["num_overlapping"] / statistics["num"]
         tiles += [
             Tile(
                 name="median duration",
@@ -83,19 +83,19 @@ def tiles_of(found: Json, counted: str, paper: DatasetFigures | None) -> list[Ti
     return tiles
 
 
-def bars_of(found: Json) -> list[Bars]:
+def bars_of(statistics: Json) -> list[Bars]:
     """Return verbs, objects and end points by how often they occur."""
     titles = {"verbs": "Verbs", "objects": "Objects", "end_points": "End points"}
     return [
         Bars(
             title=title,
-            note=f"{found['num_distinct'][name]:,} distinct.",
-            rows=[(str(word), int(count)) for word, count in found[name][:NUM_BARS]],
-            num_others=max(0, found["num_distinct"][name] - NUM_BARS),
-            total=found["num"],
+            note=f"{statistics['num_distinct'][name]:,} distinct.",
+            rows=[(str(word), int(count)) for word, count in statistics[name][:NUM_BARS]],
+            num_others=max(0, statistics["num_distinct"][name] - NUM_BARS),
+            total=statistics["num"],
         )
         for name, title in titles.items()
-        if found[name]
+        if statistics[name]
     ]
 
 
@@ -104,10 +104,10 @@ def warnings_of(segments: Artifact, frames: Artifact | None, splits: Artifact | 
     warnings = list(segments.manifest["facts"].get("warnings", []))
     warnings += frames.manifest["facts"].get("warnings", []) if frames is not None else []
     if splits is not None and splits.manifest["facts"]["method"] == "paper":
-        for split, each in splits.manifest["facts"]["leakage"].items():
-            if split.startswith("test") and each["num_videos_shared"]:
+        for split, shared in splits.manifest["facts"]["leakage"].items():
+            if split.startswith("test") and shared["num_videos_shared"]:
                 warnings.append(
-                    f"{each['pairs_of_shared_videos']:,} of the {each['num_pairs']:,} pairs of {split} come from "
+                    f"{shared['pairs_of_shared_videos']:,} of the {shared['num_pairs']:,} pairs of {split} come from "
                     "videos that are trained on too, as in the paper. splits.method=video-disjoint or "
                     "participant-disjoint holds whole videos or participants out."
                 )
@@ -155,7 +155,7 @@ def histograms_of(rows: Sequence[Record], counted: str) -> list[Histogram]:
     ]
 
 
-def summary_of(found: Json, counted: str, segments: Artifact) -> str:
+def summary_of(statistics: Json, counted: str, segments: Artifact) -> str:
     """Say in a sentence or two what the data is."""
     reader = segments.manifest["config"]["reader"]
     kinds = {
@@ -165,7 +165,8 @@ def summary_of(found: Json, counted: str, segments: Artifact) -> str:
         "lerobot": "a LeRobot data set",
         "pairs": "a list of pairs",
     }
-    text = f"{found['num']:,} {counted} of {found['num_videos']:,} videos, annotated in the format of {kinds[reader]}."
+    text = f"{statistics['num']:,} {counted} of {statistics['num_videos']:,} videos"
+    text += f", annotated in the format of {kinds[reader]}."
     if counted == "segments":
         text += " No pictures are cut yet, so this page knows annotations only."
     return text
@@ -184,31 +185,31 @@ def dataset(
     """Count, and write the page."""
     work.progress(0, 1)
     known = {"segments": segments, "videos": videos, "frames": frames, "splits": splits}
-    stages = {name: each for name, each in known.items() if each is not None}
+    stages = {name: artifact for name, artifact in known.items() if artifact is not None}
     paper = DATASETS[config.paper] if config.paper is not None else None
     counted = "segments" if frames is None else "pairs"
     rows = list((frames or segments).records())
     num_segments = segments.manifest["counts"]["kept"]
-    found = statistics_of(rows, segments.manifest["facts"], num_segments, paper)
-    write_json(work.path / STATISTICS, {"counted": counted} | found)
-    sizes = Counter(each["split"] for each in splits.records()) if splits is not None else None
+    statistics = statistics_of(rows, segments.manifest["facts"], num_segments, paper)
+    write_json(work.path / STATISTICS, {"counted": counted} | statistics)
+    sizes = Counter(record["split"] for record in splits.records()) if splits is not None else None
     leakage = json.loads((splits.path / LEAKAGE).read_text(encoding="utf-8")) if splits is not None else {}
     page = DatasetPage(
         title=config.title,
-        summary=summary_of(found, counted, segments),
+        summary=summary_of(statistics, counted, segments),
         warnings=warnings_of(segments, frames, splits),
-        tiles=tiles_of(found, counted, paper),
+        tiles=tiles_of(statistics, counted, paper),
         gallery=shown_pairs(frames, config.num_shown_pairs) if frames is not None else [],
-        rules=rules_of(found, paper),
+        rules=rules_of(statistics, paper),
         histograms=histograms_of(rows, counted),
-        bars=bars_of(found),
+        bars=bars_of(statistics),
         steps=steps_of(stages, sizes["train"] if sizes is not None else None),
-        funnel=[funnel_of(name, each) for name, each in stages.items()],
+        funnel=[funnel_of(name, artifact) for name, artifact in stages.items()],
         splits=splits_table(splits, {row["segment_id"]: row for row in rows}) if splits is not None else None,
         leakage=leakage_table(leakage),
         quality=quality_histograms(rows) if frames is not None else [],
-        provenance=[provenance_of(each) for each in stages.values()],
+        provenance=[provenance_of(artifact) for artifact in stages.values()],
     )
     write_bytes(work.path / PAGE, render_dataset(page).encode())
-    work.write_rows(found["rules"])
+    work.write_rows(statistics["rules"])
     work.progress(1, 1)

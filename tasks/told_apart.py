@@ -35,8 +35,8 @@ def told_apart(work: Work, config: ToldApartConfig, *, editor: Input, shards: Ar
         for first in range(0, len(examples), PAIRS_AT_ONCE):
             work.progress(len(records), total)
             part = np.arange(first, min(first + PAIRS_AT_ONCE, len(examples)))
-            found = asked.errors(part, seed=config.seed, draw=draw, num_draws=config.num_draws)
-            records += [{"split": split_of[each["segment_id"]], **each} for each in found]
+            measured = asked.errors(part, seed=config.seed, draw=draw, num_draws=config.num_draws)
+            records += [{"split": split_of[errors["segment_id"]], **errors} for errors in measured]
     work.funnel = {"test_pairs": len(examples), "measured": len(records)}
     work.write_rows(records)
     work.progress(total, total)

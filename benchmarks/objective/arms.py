@@ -127,20 +127,20 @@ HC_ARMS = ("untouched", "finetuned", "finetuned_x2.1", "editaction_demo")
 
 def arm(name: str) -> Arm:
     """Return the arm called `name`."""
-    found = {each.name: each for each in ARMS}
-    if name not in found:
-        raise ValueError(f"There is no arm {name!r}; choose of {', '.join(found)}, or the roles main, sweep, ...")
-    return found[name]
+    by_name = {arm.name: arm for arm in ARMS}
+    if name not in by_name:
+        raise ValueError(f"There is no arm {name!r}; choose of {', '.join(by_name)}, or the roles main, sweep, ...")
+    return by_name[name]
 
 
 def arms_named(text: str, style: str) -> tuple[Arm, ...]:
     """Return the arms that a text names between commas, by name or role; "all" are those of the style ("lc", "hc")."""
     known = ARMS if style == "lc" else tuple(arm(name) for name in HC_ARMS)
     chosen: dict[str, Arm] = {}
-    for part in (each.strip() for each in text.split(",")):
-        of_part = [each for each in known if part in ("all", each.role, each.name)]
-        for each in of_part or [arm(part)]:
-            chosen[each.name] = each
-    return tuple(each for each in known if each.name in chosen) + tuple(
-        each for name, each in chosen.items() if each not in known
+    for part in (part.strip() for part in text.split(",")):
+        of_part = [member for member in known if part in ("all", member.role, member.name)]
+        for member in of_part or [arm(part)]:
+            chosen[member.name] = member
+    return tuple(member for member in known if member.name in chosen) + tuple(
+        member for name, member in chosen.items() if member not in known
     )

@@ -57,5 +57,5 @@ def measure_costs(shards: Path, config: TrainConfig, start: str) -> dict[str, fl
         num_turns=TURNS,
         device=torch.device("cpu"),
     )
-    costs = {f"cost_{name}": round(median_ratio(each, taken["static"]), 3) for name, each in taken.items()}
+    costs = {f"cost_{name}": round(median_ratio(seconds, taken["static"]), 3) for name, seconds in taken.items()}
     return costs | {"static_step_s": round(median_of(taken["static"]) / STEPS_A_TURN, 4)}

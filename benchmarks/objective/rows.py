@@ -85,7 +85,7 @@ def arm_row(runs: ArmRuns) -> Facts:
             continue
         row[f"{subset}_{measure}"] = percent(share_estimate(table))
         if measure == "carried_out":
-            row[f"{subset}_by_seed"] = [round(100 * float(each), 2) for each in table.mean(axis=0)]
+            row[f"{subset}_by_seed"] = [round(100 * float(share), 2) for share in table.mean(axis=0)]
             row[f"{subset}_by_verb"] = by_verb(table, runs.verbs[subset])
             if len(runs.seeds) > 1:
                 row[f"{subset}_over_seeds"] = percent(estimate_over_seeds(table))
@@ -94,7 +94,7 @@ def arm_row(runs: ArmRuns) -> Facts:
 
 def by_verb(table: NDArray[np.float64], verbs: Sequence[str]) -> Facts:
     """Return each verb's share in percent and its number of scenes: a held-out combination is one verb's."""
-    rows = {verb: [place for place, each in enumerate(verbs) if each == verb] for verb in sorted(set(verbs))}
+    rows = {verb: [place for place, of_scene in enumerate(verbs) if of_scene == verb] for verb in sorted(set(verbs))}
     return {
         verb: {"percent": round(100 * float(table[places].mean()), 2), "num_scenes": len(places)}
         for verb, places in rows.items()
@@ -106,22 +106,22 @@ def comparison(runs: ArmRuns, reference: ArmRuns) -> Facts | None:
     seeds = [seed for seed in runs.seeds if seed in reference.seeds]
     if not seeds:
         return None
-    found: Facts = {"start": runs.start, "arm": runs.arm, "reference": reference.arm, "seeds": seeds}
+    compared: Facts = {"start": runs.start, "arm": runs.arm, "reference": reference.arm, "seeds": seeds}
     for key, table in runs.tables.items():
         other = reference.tables[key]
         if len(table) < 2 or len(table) != len(other):
             continue
         ours, theirs = (
-            each[:, [place.index(seed) for seed in seeds]]
-            for each, place in ((table, runs.seeds), (other, reference.seeds))
+            values[:, [place.index(seed) for seed in seeds]]
+            for values, place in ((table, runs.seeds), (other, reference.seeds))
         )
         first, second = share_estimate(ours), share_estimate(theirs)
         facts = percent(paired_difference(ours, theirs))
         facts["intervals_apart"] = are_apart(first, second)
         if len(seeds) > 1:
             facts["apart_over_seeds"] = are_apart(estimate_over_seeds(ours), estimate_over_seeds(theirs))
-        found["_".join(key)] = facts
-    return found
+        compared["_".join(key)] = facts
+    return compared
 
 
 def are_apart(first: Estimate, second: Estimate) -> bool:
@@ -141,8 +141,8 @@ def comparisons(every: Iterable[ArmRuns], arms: Mapping[str, Facts]) -> list[Fac
     """Compare each arm that was trained with those of its references, of its start, that it is equal to in steps or
     compute. `arms`: name -> num_steps, compute and the names of its references."""
     gathered = list(every)
-    by_name = {(each.start, each.arm): each for each in gathered}
-    found = []
+    by_name = {(runs.start, runs.arm): runs for runs in gathered}
+    compared_arms = []
     for runs in gathered:
         for name in arms[runs.arm]["references"]:
             reference = by_name.get((runs.start, name))
@@ -151,8 +151,8 @@ def comparisons(every: Iterable[ArmRuns], arms: Mapping[str, Facts]) -> list[Fac
             equal = equal_in(arms[runs.arm], arms[name])
             compared = comparison(runs, reference) if equal else None
             if compared is not None:
-                found.append(compared | {"equal_in": equal})
-    return found
+                compared_arms.append(compared | {"equal_in": equal})
+    return compared_arms
 
 
 def study_content(style: str, arms: Mapping[str, Facts], runs: Iterable[JudgedRun]) -> Facts:
@@ -177,8 +177,8 @@ def study_content(style: str, arms: Mapping[str, Facts], runs: Iterable[JudgedRu
 
 def mean_of(facts: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean of every number over the seeds that have it."""
-    names = dict.fromkeys(name for each in facts for name in each)
-    return {name: round(float(np.mean([each[name] for each in facts if name in each])), 5) for name in names}
+    names = dict.fromkeys(name for of_seed in facts for name in of_seed)
+    return {name: round(float(np.mean([of_seed[name] for of_seed in facts if name in of_seed])), 5) for name in names}
 
 
 def told_apart_shares(records: Sequence[Record], kinds: Sequence[str]) -> dict[str, float]:

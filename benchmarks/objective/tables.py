@@ -51,7 +51,7 @@ def arms_table(rows: Sequence[Facts]) -> str:
             for kind in ("disjoint", "same_verb", "same_object")
         ]
         pulls = [row.get("diagnostics", {}).get(f"{name}_gradient_ratio_mean") for name in ("action", "reg")]
-        cells.append(", ".join("-" if each is None else f"{each:.3f}" for each in pulls))
+        cells.append(", ".join("-" if pull is None else f"{pull:.3f}" for pull in pulls))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -63,18 +63,22 @@ def verbs_table(rows: Sequence[Facts]) -> str:
     for row in rows:
         cells = [row["start"], row["arm"]]
         for verb in verbs:
-            found = [row.get(f"{name}_by_verb", {}).get(verb) for name in ("seen", "unseen")]
-            cells.append(" / ".join("-" if each is None else f"{each['percent']:.0f}" for each in found))
+            shares = [row.get(f"{name}_by_verb", {}).get(verb) for name in ("seen", "unseen")]
+            cells.append(
+                " / ".join(
+                    "-" if share_of_verb is None else f"{share_of_verb['percent']:.0f}" for share_of_verb in shares
+                )
+            )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def comparisons_table(found: Sequence[Facts]) -> str:
+def comparisons_table(compared: Sequence[Facts]) -> str:
     """Return one line a comparison: arm minus reference, paired by scene and seed."""
     lines = ["| start | arm | minus | at equal | seeds | seen | held-out | kept, held-out |", "|" + "---|" * 8]
-    for each in found:
-        cells = [each["start"], each["arm"], each["reference"], " and ".join(each["equal_in"]), str(len(each["seeds"]))]
-        cells += [difference(each.get(name)) for name in ("seen_carried_out", "unseen_carried_out", "unseen_kept")]
+    for pair in compared:
+        cells = [pair["start"], pair["arm"], pair["reference"], " and ".join(pair["equal_in"]), str(len(pair["seeds"]))]
+        cells += [difference(pair.get(name)) for name in ("seen_carried_out", "unseen_carried_out", "unseen_kept")]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -7,6 +7,8 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
+from modeling.hub import is_hub_id
+
 INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
 INCEPTION_ADDRESS = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{INCEPTION_FILE}"
 INCEPTION_BYTES = 95_628_359
@@ -72,7 +74,6 @@ def _dinov2_location(weights: str | None, setting: str) -> str:
             f"facebook/dinov2-small (about 90 MB, https://huggingface.co/facebook/dinov2-small)."
         )
     folder = Path(weights)
-    is_hub_id = weights.count("/") == 1 and not weights.startswith((".", "/")) and not folder.exists()
-    if not is_hub_id and not (folder / "config.json").is_file():
+    if not is_hub_id(weights) and not (folder / "config.json").is_file():
         raise ValueError(f"{setting}: {weights} is neither a folder with a config.json nor a hub id (owner/name).")
     return weights

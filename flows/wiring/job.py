@@ -11,6 +11,7 @@ from flows.wiring.form import UNTIL as UNTIL
 from flows.wiring.presets import preset, with_recorded, with_start
 from flows.wiring.request import Request
 from flows.wiring.settings import with_settings
+from modeling.hub import is_hub_id
 from modeling.presets import method_names, safe
 from tasks.artifacts.artifact import Outside, digest_of, sha256_of
 from tasks.artifacts.once import read_once
@@ -200,7 +201,7 @@ def outside_start(start: str) -> Outside:
             if path.suffix in (".safetensors", ".json", ".txt")
         }
         return Outside(location=start, digest=digest_of(digests))
-    if folder.exists() or start.startswith((".", "/")) or start.count("/") != 1:
+    if not is_hub_id(start):
         raise ValueError(
             f"{start!r} is neither a pipeline folder (with model_index.json) nor a hub id such as owner/name."
         )

@@ -66,8 +66,8 @@ def make_dataset(job: Job, make: Make) -> Dataset:
     config, label = job.config, job.config.preset
     kitchen = make("kitchen", label, config.kitchen) if config.kitchen is not None else None
     more = {
-        f"annotations_{place:03d}": outside_file(each)
-        for place, each in enumerate(map(Path, job.request.more_annotations), 2)
+        f"annotations_{place:03d}": outside_file(path)
+        for place, path in enumerate(map(Path, job.request.more_annotations), 2)
     }
     segments = make("segments", label, config.segments, annotations=_annotations(job, kitchen), **more)
     videos = make("videos", label, config.videos, segments=segments, folder=_folder(job, kitchen, segments))

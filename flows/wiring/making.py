@@ -44,7 +44,7 @@ def plainly(workspace: Path, options: RunOptions) -> Make:
 
 
 def _known(inputs: dict[str, Place]) -> dict[str, Path | Outside]:
-    return {name: each for name, each in inputs.items() if each is not None}
+    return {name: place for name, place in inputs.items() if place is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,20 +140,20 @@ def _plan_stage(
             num_failed=num_failed,
         )
 
-    waiting_for = [name for name, each in inputs.items() if each is None]
+    waiting_for = [name for name, place in inputs.items() if place is None]
     if waiting_for:
         return step("waits", f"for {', '.join(waiting_for)}"), None
     key = stage_key(stage, config, opened(_known(inputs)))
-    found = find_artifact(workspace, stage, key)
-    if found is None:
+    artifact = find_artifact(workspace, stage, key)
+    if artifact is None:
         partial = artifact_folder(workspace, stage, label, key)
         partial = partial.with_name(partial.name + ".partial")
         state = "resume" if partial.exists() else "build"
         return step(state, "was cut off" if partial.exists() else "not there yet", partial), None
-    again = why_again(found, options)
+    again = why_again(artifact, options)
     if again is None:
-        reason = f"done, {found.num_failed} failed rows" if found.num_failed else "done"
-        return step("Cached", reason, found.path, found.num_failed), found.path
+        reason = f"done, {artifact.num_failed} failed rows" if artifact.num_failed else "done"
+        return step("Cached", reason, artifact.path, artifact.num_failed), artifact.path
     if again.is_retry:
-        return step("retry", again.reason, found.path, found.num_failed), found.path
-    return step("rebuild", again.reason, found.path), None
+        return step("retry", again.reason, artifact.path, artifact.num_failed), artifact.path
+    return step("rebuild", again.reason, artifact.path), None

@@ -19,6 +19,7 @@ from modeling.editing.requests import EditRequest, plan_requests
 from modeling.editors.instruct_pix2pix import Editor, default_batch_size
 from modeling.editors.native_size import native_size_px
 from modeling.editors.tokens import cut_texts, shown
+from modeling.hub import is_hub_id
 from modeling.small_editor.foreign import NUM_LOOKED_AT, foreign_pictures
 from modeling.small_editor.shipped import named_start
 
@@ -104,7 +105,7 @@ def editor_folder(editor: str | Path) -> str:
         return str((path / "pipeline").resolve())
     if (path / "model_index.json").is_file():
         return str(path.resolve())
-    if path.exists() or len(path.parts) != 2 or str(editor).startswith((".", "/", "~")):
+    if not is_hub_id(editor):
         raise ValueError(f"Editor {editor}: no pipeline there. Give a folder with model_index.json, or a hub id.")
     return str(editor)
 

@@ -24,5 +24,5 @@ def read_once(asked: str, path: Path, read: Callable[[Path], T]) -> T:
     key = (asked, str(path.absolute()), *state)
     if key not in _known:
         _known[key] = read(path)
-    found: T = _known[key]
-    return found
+    answer: T = _known[key]
+    return answer

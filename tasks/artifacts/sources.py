@@ -71,7 +71,7 @@ def files_of(root: Path, stage: str) -> set[Path]:
 
 def _reached_from(root: Path, file: Path) -> Iterator[Path]:
     source = _read(root, file)
-    yield from (each.file for each in source.imports)
+    yield from (imported.file for imported in source.imports)
     folders = [folder for folder in file.parents if folder.is_relative_to(root) and folder != root]
     yield from (package for folder in folders if (package := folder / "__init__.py").is_file())
     for text in source.texts:
@@ -87,7 +87,7 @@ def _data_files(path: Path) -> Iterator[Path]:
     if path.is_file():
         yield path
     elif path.is_dir() and not (path / "__init__.py").is_file():
-        yield from (each for each in path.rglob("*") if each.is_file() and each.suffix != ".pyc")
+        yield from (file for file in path.rglob("*") if file.is_file() and file.suffix != ".pyc")
 
 
 def _module_file(root: Path, name: str) -> Path | None:
@@ -107,7 +107,7 @@ def _file_digest(root: Path, file: Path) -> str:
     if file.suffix != ".py":
         return sha256_of(file)
     source = _read(root, file)
-    imports = sorted(f"{_text_digest(root, each.file)} {' '.join(each.names)}" for each in source.imports)
+    imports = sorted(f"{_text_digest(root, imported.file)} {' '.join(imported.names)}" for imported in source.imports)
     return hashlib.sha256("\n".join([source.text, *imports]).encode()).hexdigest()
 
 
@@ -117,8 +117,8 @@ def _text_digest(root: Path, file: Path) -> str:
 
 def _read(root: Path, file: Path) -> Source:
     """Read a Python file; once as long as it stays as it is."""
-    found = file.stat()
-    return _parsed(root, file, found.st_mtime_ns, found.st_size)
+    status = file.stat()
+    return _parsed(root, file, status.st_mtime_ns, status.st_size)
 
 
 @cache

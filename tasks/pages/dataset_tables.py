@@ -17,20 +17,20 @@ STATISTIC_NAMES = {
 Json = dict[str, Any]
 
 
-def rules_of(found: Json, paper: DatasetFigures | None) -> RulesTable | None:
-    """Return the statistics of appendix 7.1 by each rule."""
-    if not found["num"]:
+def rules_of(statistics: Json, paper: DatasetFigures | None) -> RulesTable | None:
+    """Return the statistics of appendix 7.1 by rule rule."""
+    if not statistics["num"]:
         return None
     lines = [
         RuleLine(
-            statistic=STATISTIC_NAMES[each["statistic"]],
-            rule=each["rule"],
-            meaning=each["meaning"],
-            count=each["count"],
-            percent=each["percent"],
-            paper_percent=each["paper_percent"],
+            statistic=STATISTIC_NAMES[rule["statistic"]],
+            rule=rule["rule"],
+            meaning=rule["meaning"],
+            count=rule["count"],
+            percent=rule["percent"],
+            paper_percent=rule["paper_percent"],
         )
-        for each in found["rules"]
+        for rule in statistics["rules"]
     ]
     return RulesTable(lines=lines, paper=paper.name if paper else None, notes=paper.notes if paper else ())
 
@@ -39,8 +39,8 @@ def splits_table(splits: Artifact, rows: Mapping[str, Record]) -> Table:
     """Return the sizes of the splits, and who chose the long-distance set."""
     facts = splits.manifest["facts"]
     members: dict[str, list[Record]] = {}
-    for each in splits.records():
-        members.setdefault(each["split"], []).append(rows[each["segment_id"]])
+    for record in splits.records():
+        members.setdefault(record["split"], []).append(rows[record["segment_id"]])
     lines = [
         (
             split,
@@ -76,15 +76,15 @@ def leakage_table(leakage: Mapping[str, Json]) -> Table | None:
     }
     columns = [("Videos", "shared with training"), ("Participants", "shared with training"), *shares.values()]
     rows = []
-    for split, each in leakage.items():
+    for split, shared in leakage.items():
         cells = [
-            Cell(value=f"{each[f'num_{name}_shared']:,} of {each[f'num_{name}']:,}")
+            Cell(value=f"{shared[f'num_{name}_shared']:,} of {shared[f'num_{name}']:,}")
             for name in ("videos", "participants")
         ]
         for name in shares:
-            share = each[name] / each["num_pairs"]
-            cells.append(Cell(value=f"{each[name]:,}", details=[f"{100 * share:.1f} %"], share=share))
-        rows.append((f"{split}, {each['num_pairs']:,} pairs", "editor", cells))
+            share = shared[name] / shared["num_pairs"]
+            cells.append(Cell(value=f"{shared[name]:,}", details=[f"{100 * share:.1f} %"], share=share))
+        rows.append((f"{split}, {shared['num_pairs']:,} pairs", "editor", cells))
     near = next(iter(leakage.values()))["near_bits"]
     notes = (
         f"Counts are pairs of the held-out set. Near-duplicate: one of its two pictures differs from a training "
