@@ -15,6 +15,7 @@ from flows.commands.edit import edit
 from flows.commands.import_pairs import import_pairs
 from flows.commands.kitchen import kitchen, starting_editor
 from flows.commands.run import demo, run
+from flows.commands.settings import settings
 from flows.commands.survey import survey
 from flows.commands.workspace import clean, records, report, status, verify
 
@@ -25,7 +26,7 @@ def cli() -> None:
     """Learn image edits from videos of actions: videos with labelled actions in, an image editor with scores out."""
 
 
-for command in (demo, run, status, records, verify, clean, report):
+for command in (demo, run, settings, status, records, verify, clean, report):
     cli.add_command(command)
 for command in (dataset_page, candidates, manifest, export, import_pairs, edit, kitchen, starting_editor, survey):
     cli.add_command(command)

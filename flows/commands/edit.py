@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import click
@@ -16,14 +17,18 @@ from modeling.presets import GUIDANCES
 
 
 @click.command()
-@click.option("--editor", required=True, help="Pipeline folder, folder of an editor artifact, or hub id.")
+@click.option(
+    "--editor",
+    required=True,
+    help="Pipeline folder, folder of an editor artifact, hub id, or a workspace: its newest finished editor.",
+)
 @click.option(
     "--image",
     required=True,
     help="A picture, a folder of pictures, a CSV (image, instruction[, seed, out]), or shards: a tar or their folder.",
 )
 @click.option("--instruction", help="What to do; a CSV's own come first, and shards bring theirs.")
-@click.option("--out", required=True, help="The PNG file to write, or a folder.")
+@click.option("--out", required=True, help="The .png or .jpg file to write, or a folder.")
 @click.option("--seed", "seeds", multiple=True, type=int, default=[0], show_default=True, help="May be given again.")
 @click.option(
     "--guidance",
@@ -45,6 +50,7 @@ def edit(editor: str, image: str, instruction: str | None, out: str, seeds: tupl
     """Carry out an instruction in a picture, or many in a folder, the rows of a CSV, or shards."""
     from modeling.editing.files import edit_files
 
+    editor = newest_editor(editor)
     sampling = _sampling(editor, options)
     with counting(console, "edits") as on_progress:
         outcomes = edit_files(
@@ -67,6 +73,19 @@ def edit(editor: str, image: str, instruction: str | None, out: str, seeds: tupl
             console.print(styled(f"{outcome.request.image}: {outcome.message}"), soft_wrap=True)
     if counts["failed"]:
         sys.exit(ITEMS_FAILED)
+
+
+def newest_editor(editor: str) -> str:
+    """Return the folder of the newest finished editor where `editor` is a workspace; anything else as it is."""
+    folder = Path(editor)
+    if not (folder / "editor").is_dir() or (folder / "model_index.json").is_file():
+        return editor
+    from tasks.artifacts.artifact import artifacts_of
+
+    artifacts = artifacts_of(folder, "editor")
+    if not artifacts:
+        raise ValueError(f"{editor} is a workspace without a finished editor; `editaction status` shows what it has.")
+    return str(artifacts[-1].path)
 
 
 def _sampling(editor: str, options: dict[str, Any]) -> SamplingConfig:

@@ -28,6 +28,7 @@ SHARD_FORMATS = ("PNG", "JPEG")
 FILE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 """What a person may hand in."""
 _NOTE = "editaction"
+_JPEG_MARK = f"{_NOTE}: "
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
@@ -72,17 +73,26 @@ def encode_png(image: Picture, note: str = "") -> bytes:
 
 
 def read_note(path: Path) -> str:
-    """Return the note in a PNG file that `encode_png` made; "" when there is none or it is no PNG."""
+    """Return the note in a PNG or JPEG file of this module; "" when there is none or it is another kind of file."""
     try:
-        with Image.open(path, formats=("PNG",)) as picture:
-            return str(picture.info.get(_NOTE, ""))
+        with Image.open(path, formats=SHARD_FORMATS) as picture:
+            if picture.format == "PNG":
+                return str(picture.info.get(_NOTE, ""))
+            comment = picture.info.get("comment", b"").decode("utf-8", errors="replace")
+            return comment.removeprefix(_JPEG_MARK) if comment.startswith(_JPEG_MARK) else ""
     except _DECODER_ERRORS:
         return ""
 
 
-def encode_jpeg(image: Picture) -> bytes:
-    """Return `image` as JPEG of quality 95 without chroma subsampling (4:4:4)."""
-    return _encode(image, "JPEG", quality=95, subsampling=0)
+def encode_jpeg(image: Picture, note: str = "") -> bytes:
+    """Return `image` as JPEG of quality 95 without chroma subsampling (4:4:4); `note`: a text kept inside.
+
+    A note that is longer than a JPEG's comment can be (64 KiB) is left out.
+    """
+    comment = (_JPEG_MARK + note).encode()
+    return _encode(
+        image, "JPEG", quality=95, subsampling=0, **({"comment": comment} if note and len(comment) < 65_000 else {})
+    )
 
 
 def _encode(image: Picture, name: str, **options: Any) -> bytes:

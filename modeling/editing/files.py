@@ -14,8 +14,8 @@ from typing import Literal
 
 from modeling.atomic import write_bytes
 from modeling.config import SamplingConfig
-from modeling.data.images import Picture, encode_png, read_note, restore_aspect
-from modeling.editing.requests import EditRequest, plan_requests
+from modeling.data.images import Picture, encode_jpeg, encode_png, read_note, restore_aspect
+from modeling.editing.requests import JPEG_SUFFIXES, EditRequest, plan_requests
 from modeling.editors.instruct_pix2pix import Editor, default_batch_size
 from modeling.editors.native_size import native_size_px
 from modeling.editors.tokens import cut_texts, shown
@@ -168,7 +168,8 @@ def _edit_batch(editor: Editor, requests: Sequence[EditRequest], recipe: _Recipe
     )
     for (request, picture, note), square in zip(wanted, edited, strict=True):
         request.out.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(request.out, encode_png(restore_aspect(square, picture) if recipe.keep_aspect else square, note))
+        encode = encode_jpeg if request.out.suffix.lower() in JPEG_SUFFIXES else encode_png
+        write_bytes(request.out, encode(restore_aspect(square, picture) if recipe.keep_aspect else square, note))
         outcomes[request.out] = EditOutcome(request=request, status="edited")
     return [outcomes[request.out] for request in requests]
 

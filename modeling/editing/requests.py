@@ -14,6 +14,9 @@ from pathlib import Path
 from modeling.data.images import Picture, read_image
 from modeling.data.loader import Examples
 
+JPEG_SUFFIXES = (".jpg", ".jpeg")
+OUT_SUFFIXES = (".png", *JPEG_SUFFIXES)
+"""What an edit is written as, by the name of `out`; PNG where `out` is a folder."""
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 """Files of a folder that are taken for pictures."""
 COLUMNS = ("image", "instruction", "seed", "out")
@@ -58,8 +61,8 @@ class EditRequest:
 def plan_requests(image: Path, instruction: str | None, out: Path, seeds: Sequence[int]) -> list[EditRequest]:
     """Return what is to be edited; ValueError when the arguments do not say it, or two edits would be one file.
 
-    A picture goes to `out` itself when that ends in .png, else into the folder `out` under its own name; an example's
-    name is its segment_id. Where there are several seeds their numbers are added to the names.
+    A picture goes to `out` itself when that ends in .png, .jpg or .jpeg, else into the folder `out` under its own
+    name; an example's name is its segment_id. Where there are several seeds their numbers are added to the names.
     """
     if not seeds or min(seeds) < 0:
         raise ValueError(f"Seeds are {list(seeds)}: give at least one, from 0.")
@@ -75,8 +78,9 @@ def plan_requests(image: Path, instruction: str | None, out: Path, seeds: Sequen
             raise ValueError(f"{image}: no pictures there ({', '.join(PICTURE_SUFFIXES)}), and no tars of examples.")
         requests = [each for path in pictures for each in _per_seed(path, instruction, out / path.stem, seeds)]
     else:
-        is_name = out.suffix.lower() == ".png" and not out.is_dir()
-        requests = _per_seed(image, instruction, out.with_suffix("") if is_name else out / image.stem, seeds)
+        is_name = out.suffix.lower() in OUT_SUFFIXES and not out.is_dir()
+        stem = out.with_suffix("") if is_name else out / image.stem
+        requests = _per_seed(image, instruction, stem, seeds, suffix=out.suffix if is_name else ".png")
     _check_names(requests)
     return requests
 
@@ -108,9 +112,11 @@ def _requests_of_shards(path: Path, instruction: str | None, out: Path, seeds: S
     ]
 
 
-def _per_seed(image: Path | ShardPicture, instruction: str, stem: Path, seeds: Sequence[int]) -> list[EditRequest]:
-    """Return one request a seed; `stem` is the path to write to without .png."""
-    names = {seed: f"{stem.name}-seed{seed}.png" if len(seeds) > 1 else f"{stem.name}.png" for seed in seeds}
+def _per_seed(
+    image: Path | ShardPicture, instruction: str, stem: Path, seeds: Sequence[int], suffix: str = ".png"
+) -> list[EditRequest]:
+    """Return one request a seed; `stem` and `suffix` are the path to write to."""
+    names = {seed: f"{stem.name}-seed{seed}{suffix}" if len(seeds) > 1 else f"{stem.name}{suffix}" for seed in seeds}
     return [
         EditRequest(image=image, instruction=instruction, seed=seed, out=stem.with_name(name))
         for seed, name in names.items()
@@ -159,7 +165,9 @@ def _requests_of_row(
     if own_seed and not (own_seed.isascii() and own_seed.isdigit()):
         raise ValueError(f"seed is {own_seed!r}; it must be a whole number from 0.")
     picture = beside / row["image"]
-    stem = out / row.get("out", picture.stem).removesuffix(".png")
+    name = row.get("out", picture.stem)
+    suffix = next((each for each in OUT_SUFFIXES if name.lower().endswith(each)), "")
+    stem = out / name[: len(name) - len(suffix)]
     if out.resolve() not in stem.resolve().parents:
         raise ValueError(f"out is {row.get('out')!r}, which is no name inside {out}.")
-    return _per_seed(picture, text, stem, [int(own_seed)] if own_seed else seeds)
+    return _per_seed(picture, text, stem, [int(own_seed)] if own_seed else seeds, suffix=suffix or ".png")

@@ -66,6 +66,24 @@ def test_the_same_again_is_skipped_and_anything_else_is_never_written_over(edito
     assert out.read_bytes() != first
 
 
+@pytest.mark.parametrize("name", ["o.jpg", "o.JPEG"])
+def test_a_name_that_ends_in_jpg_is_written_as_jpeg_and_taken_up_again(name, editor, photos, tmp_path):
+    out = tmp_path / name
+    assert statuses(edit(editor, photos / "a.png", out)) == ["edited"]
+    assert out.read_bytes().startswith(b"\xff\xd8\xff")
+    assert [path.name for path in tmp_path.glob("o.*")] == [name]
+    assert statuses(edit(editor, photos / "a.png", out)) == ["skipped"]
+    with pytest.raises(ValueError, match="is there already and was made otherwise"):
+        edit(editor, photos / "a.png", out, seeds=[1])
+
+
+def test_a_csv_names_jpegs_too(editor, photos, tmp_path):
+    csv = photos / "edits.csv"
+    csv.write_text("image,instruction,out\na.png,take cup,deep/first.jpg\n")
+    edit(editor, csv, tmp_path / "out", instruction=None)
+    assert (tmp_path / "out" / "deep" / "first.jpg").read_bytes().startswith(b"\xff\xd8\xff")
+
+
 def test_a_folder_is_edited_picture_by_picture_and_seed_by_seed(editor, photos, tmp_path):
     told = []
     outcomes = edit(editor, photos, tmp_path / "out", seeds=[0, 5], on_progress=lambda *done: told.append(done))

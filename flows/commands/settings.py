@@ -1,0 +1,63 @@
+"""The command `settings`: every setting of a recipe with its value, its meaning and the value of the paper."""
+
+import json
+import textwrap
+from typing import Any
+
+import click
+
+from flows.commands.screen import styled
+from flows.commands.terminal import console
+from flows.wiring.meanings import Setting, settings_of
+from flows.wiring.presets import PRESETS, preset
+
+PAPER = ("hc", "lc")
+"""The recipes that hold the paper's numbers."""
+
+
+@click.command()
+@click.argument("prefix", default="")
+@click.option("--preset", "name", type=click.Choice(list(PRESETS)), default="demo", show_default=True, help="Recipe.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def settings(prefix: str, name: str, as_json: bool) -> None:
+    """List the settings that begin with PREFIX, such as `editor.objective`: value, meaning, the paper's value.
+
+    Example: editaction settings editor.objective --preset hc
+    """
+    chosen = [each for each in settings_of(preset(name)) if each.name.startswith(prefix)]
+    if not chosen:
+        raise click.ClickException(f"No setting of {name!r} begins with {prefix!r}; without a prefix all are listed.")
+    paper = paper_values()
+    if as_json:
+        rows = {
+            each.name: {"value": each.value, "meaning": each.meaning, "paper": paper.get(each.name, {})}
+            for each in chosen
+        }
+        click.echo(json.dumps(rows, indent=2, default=str))
+        return
+    for each in chosen:
+        console.print(styled(f"{each.name} = {_shown(each.value)}{_paper_note(each, paper)}"), soft_wrap=True)
+        for line in textwrap.wrap(each.meaning, max(20, console.width - 4)):
+            console.print(styled(f"    {line}"), soft_wrap=True)
+
+
+def paper_values() -> dict[str, dict[str, Any]]:
+    """Return what the paper's recipes have: setting -> {recipe: value}."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in PAPER:
+        for each in settings_of(preset(name)):
+            found.setdefault(each.name, {})[name] = each.value
+    return found
+
+
+def _paper_note(setting: Setting, paper: dict[str, dict[str, Any]]) -> str:
+    values = paper.get(setting.name, {})
+    if not values or all(value == setting.value for value in values.values()):
+        return ""
+    if len({repr(value) for value in values.values()}) == 1:
+        return f"   (paper: {_shown(next(iter(values.values())))})"
+    return "   (paper: " + ", ".join(f"{name} {_shown(value)}" for name, value in values.items()) + ")"
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, default=str)
