@@ -12,23 +12,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from tasks.annotations.instructions import parse_instruction
+from tasks.annotations.parquet_batches import rows_in_batches
 from tasks.annotations.segment import Annotations, Segment, is_safe_video_id, segment_id_of
 
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 """Where format v3 keeps videos; others are refused."""
-MAX_ROWS = 10_000_000
-"""More episodes than this are no real data set."""
+MAX_TEXT = 10_000
+"""Longer tasks are no instructions."""
 FIELDS = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
 
 
 def read_lerobot(info_path: Path, cameras: Sequence[str] = ()) -> Annotations:
     """Read the episodes of the data set whose meta/info.json is given; no `cameras` means all.
 
-    Rows are counted per episode and camera. Filtered: no_instruction, several_tasks. Failed: bad_times, bad_row.
+    Rows are counted per episode and camera. Filtered: no_instruction, several_tasks, text_too_long. Failed: bad_times,
+    bad_row.
     ValueError for what is no data set of version 3, or has no such camera.
     """
     info = _read_info(info_path)
@@ -97,18 +96,8 @@ def _episodes(info_path: Path, cameras: dict[str, float]) -> Iterator[dict[str, 
     if not files:
         raise ValueError(f"{info_path.parent / 'episodes'}: there are no episode files (chunk-000/file-000.parquet).")
     columns = ["episode_index", "tasks"] + [f"videos/{camera}/{field}" for camera in cameras for field in FIELDS]
-    num_rows = 0
     for file in files:
-        try:
-            parquet = pq.ParquetFile(file)
-            num_rows += parquet.metadata.num_rows
-            missing = [name for name in columns if name not in parquet.schema_arrow.names]
-            if missing or num_rows > MAX_ROWS:
-                raise ValueError(f"{file}: no column {missing[0]!r}." if missing else f"{file}: too many rows.")
-            for batch in parquet.iter_batches(1_000, columns=columns):
-                yield from batch.to_pylist()
-        except (pa.ArrowException, OSError) as error:
-            raise ValueError(f"{file}: not a readable Parquet file ({error}).") from error
+        yield from rows_in_batches(file, columns)
 
 
 def _segment(row: dict[str, Any], camera: str, fps: float) -> Segment | str:
@@ -117,6 +106,8 @@ def _segment(row: dict[str, Any], camera: str, fps: float) -> Segment | str:
     texts = list(dict.fromkeys(each.strip() for each in tasks if isinstance(each, str) and each.strip()))
     if len(texts) != 1:
         return "several_tasks" if texts else "no_instruction"
+    if len(texts[0]) > MAX_TEXT:
+        return "text_too_long"
     values = [row[f"videos/{camera}/{field}"] for field in FIELDS]
     places = (row["episode_index"], *values[:2])
     if not all(isinstance(each, int) and not isinstance(each, bool) and 0 <= each < 1_000_000 for each in places):
@@ -146,7 +137,7 @@ def _segment(row: dict[str, Any], camera: str, fps: float) -> Segment | str:
 
 
 def _said(row: dict[str, Any], camera: str) -> str:
-    return f"tasks {row['tasks']!r}, {[row[f'videos/{camera}/{field}'] for field in FIELDS]}"
+    return f"tasks {str(row['tasks'])[:80]}, {[row[f'videos/{camera}/{field}'] for field in FIELDS]}"
 
 
 def _number(value: object) -> float | None:

@@ -13,18 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from modeling.data.example import METADATA
+from tasks.annotations.parquet_batches import column_names, rows_in_batches
 from tasks.exports.control_folders import PICTURES
 from tasks.imports.found import AFTER, BEFORE, IDS, TEXT, Found, FoundPair, column_of, inside, rejected, split_of
 
 FOLDERS = (("control", "target"), ("before", "after"), ("input", "output"), ("source", "target"), ("source", "edited"))
 """Names of the folders with the pictures before and after."""
 TABLES = ("pairs.jsonl", "metadata.jsonl", "pairs.csv", "metadata.csv")
-ROWS_AT_ONCE = 20
-"""Rows of a Parquet file in memory at once: pictures may be large."""
 MAX_TEXT_BYTES = 100_000
 """Longer .txt and prompt.json files are no instruction."""
 LAYOUTS = ("parquet", "instruct-pix2pix", "folders", "table")
@@ -61,24 +57,17 @@ def find_pairs(path: Path, layout: str) -> Iterator[Found]:
 def _parquet(path: Path) -> Iterator[Found]:
     files = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
     for file in files:
-        try:
-            parquet = pq.ParquetFile(file)
-            names = dict.fromkeys(parquet.schema_arrow.names)
-            before, after, text = (column_of(names, wanted) for wanted in (BEFORE, AFTER, TEXT))
-            if before is None or after is None or text is None:
-                raise ValueError(
-                    f"{file}: no columns for the pictures before and after and the instruction; there are "
-                    f"{', '.join(names)[:300]}. Known are {', '.join(BEFORE[:4])}; {', '.join(AFTER[:4])}; "
-                    f"{', '.join(TEXT[:3])}."
-                )
-            wanted = [before, after, text, *(n for n in (*IDS, "turn_index", *METADATA) if n in names and n != text)]
-            number = 0
-            for batch in parquet.iter_batches(ROWS_AT_ONCE, columns=list(dict.fromkeys(wanted))):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield _from_row(row, f"{file.stem}-{number:06d}", split_of(file.stem), (before, after, text))
-        except (pa.ArrowException, OSError) as error:
-            raise ValueError(f"{file}: not a readable Parquet file ({error}).") from error
+        names = dict.fromkeys(column_names(file))
+        before, after, text = (column_of(names, wanted) for wanted in (BEFORE, AFTER, TEXT))
+        if before is None or after is None or text is None:
+            raise ValueError(
+                f"{file}: no columns for the pictures before and after and the instruction; there are "
+                f"{', '.join(names)[:300]}. Known are {', '.join(BEFORE[:4])}; {', '.join(AFTER[:4])}; "
+                f"{', '.join(TEXT[:3])}."
+            )
+        wanted = [before, after, text, *(n for n in (*IDS, "turn_index", *METADATA) if n in names)]
+        for number, row in enumerate(rows_in_batches(file, list(dict.fromkeys(wanted))), start=1):
+            yield _from_row(row, f"{file.stem}-{number:06d}", split_of(file.stem), (before, after, text))
 
 
 def _from_row(row: dict[str, Any], place: str, split: str, columns: tuple[str, str, str]) -> FoundPair:

@@ -4,6 +4,7 @@ PNG and JPEG files stay as they are, others become PNG. A pair that lacks a pict
 cannot be read, is counted with its reason: pairs found = pairs in shards + filtered + failed.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -16,12 +17,16 @@ from modeling.data.example import METADATA, Example, metadata_of, picture_format
 from modeling.data.images import FILE_FORMATS, decode_image, encode_jpeg, encode_png, squash
 from modeling.data.tars import write_shard
 from tasks.annotations.instructions import parse_instruction
-from tasks.artifacts.artifact import REJECTED, Record, write_records
+from tasks.artifacts.artifact import REJECTED, Record
 from tasks.artifacts.keyed_hash import in_hash_order
 from tasks.imports.found import FoundPair, key_of, rejected
 from tasks.imports.layouts import find_pairs, layout_of
 from tasks.shards import INDEX, write_index
 
+MAX_TEXT = 10_000
+"""Longer texts are no instructions."""
+MAX_FILE_BYTES = 500_000_000
+"""Larger files are no pictures."""
 LOSSLESS_PX = 128
 """With a size up to this, pictures are kept as PNG, else as JPEG."""
 
@@ -34,8 +39,8 @@ class _Writer:
         self._most = examples_per_shard
         self._waiting: dict[str, list[Example]] = {}
         self._num_shards: Counter[str] = Counter()
-        self.rows: list[list[Record]] = []
-        """Rows of each tar, with its name."""
+        self._rows = folder / ".rows.jsonl"
+        """Rows of the tars that are written: on the disk, as there may be millions."""
 
     def add(self, example: Example) -> None:
         """Take an example."""
@@ -45,9 +50,12 @@ class _Writer:
             self._flush(example.split)
 
     def finish(self) -> None:
-        """Write what is left."""
+        """Write what is left, and the index."""
         for split in list(self._waiting):
             self._flush(split)
+        with self._rows.open(encoding="utf-8") as file:
+            write_index(self._folder / INDEX, map(json.loads, file))
+        self._rows.unlink()
 
     def _flush(self, split: str) -> None:
         examples = self._waiting.pop(split)
@@ -55,7 +63,9 @@ class _Writer:
         self._num_shards[split] += 1
         (self._folder / split).mkdir(exist_ok=True)
         write_shard(self._folder / name, examples)
-        self.rows.append([metadata_of(example) | {"shard": name} for example in examples])
+        rows = [metadata_of(example) | {"shard": name} for example in examples]
+        with self._rows.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(rows) + "\n")
 
 
 def import_pairs(
@@ -79,10 +89,10 @@ def import_pairs(
         raise ValueError(f"{path}: there is no such file or folder.")
     layout = layout or layout_of(path)
     tested, num_tested = _drawn(path, layout, num_test) if num_test else (set(), 0)
-    not_kept: list[Record] = []
+    reasons: Counter[str] = Counter()
     taken: set[str] = set()
     sizes: Counter[str] = Counter()
-    with atomic_folder(out) as folder:
+    with atomic_folder(out) as folder, (folder / REJECTED).open("w", encoding="utf-8") as lines:
         writer = _Writer(folder, examples_per_shard)
         for number, found in enumerate(find_pairs(path, layout), start=1):
             outcome = found if not isinstance(found, FoundPair) else _example(found, taken, size_px)
@@ -92,16 +102,13 @@ def import_pairs(
                 sizes[outcome.split] += 1
                 writer.add(outcome)
             else:
-                not_kept.append(outcome)
+                reasons[outcome["reason"]] += 1
+                lines.write(json.dumps(outcome) + "\n")
             if number % 1_000 == 0:
                 on_progress(number, number)
         if not sizes:
-            reasons = dict(Counter(row["reason"] for row in not_kept))
-            raise ValueError(f"{path}: none of {len(not_kept)} pairs can be used: {reasons}.")
+            raise ValueError(f"{path}: none of {reasons.total()} pairs can be used: {dict(reasons)}.")
         writer.finish()
-        write_index(folder / INDEX, writer.rows)
-        write_records(folder / REJECTED, not_kept)
-    reasons = Counter(row["reason"] for row in not_kept)
     return {"layout": layout, "pairs": dict(sorted(sizes.items())), "rejected": dict(sorted(reasons.items()))}
 
 
@@ -130,6 +137,8 @@ def _problem(found: FoundPair) -> Record | None:
     """Return the rejection of a pair that lacks something, without a look into its pictures."""
     if not isinstance(found.instruction, str) or not found.instruction.strip():
         return rejected(found.name, "filtered", "no_instruction", f"{found.instruction!r:.80}")
+    if len(found.instruction) > MAX_TEXT:
+        return rejected(found.name, "filtered", "text_too_long", f"{len(found.instruction)} characters")
     for name, picture in (("before", found.before), ("after", found.after)):
         if picture is None:
             return rejected(found.name, "failed", "missing_partner", f"there is no picture {name} the action")
@@ -152,6 +161,8 @@ def _example(found: FoundPair, taken: set[str], size_px: int | None) -> Example 
 
 def _file(picture: object, size_px: int | None, name: str) -> bytes:
     """Return a picture as a shard holds it; ValueError for one that cannot be read."""
+    if not isinstance(picture, bytes) and Path(str(picture)).stat().st_size > MAX_FILE_BYTES:
+        raise ValueError(f"{name}: a file of more than {MAX_FILE_BYTES} bytes is no picture")
     content = picture if isinstance(picture, bytes) else Path(str(picture)).read_bytes()
     pixels = decode_image(content, name=name, formats=FILE_FORMATS)
     if size_px is not None and pixels.shape[:2] != (size_px, size_px):

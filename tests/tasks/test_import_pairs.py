@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -283,3 +285,26 @@ def test_the_commands_do_both_ways(shards, tmp_path):
     assert sum(1 for _ in Examples(tmp_path / "back")) == 7
     (tmp_path / "c" / "control" / "v0-000000.png").unlink()
     assert run("import-pairs", tmp_path / "c", "--out", tmp_path / "less").exit_code == 3
+
+
+def test_a_small_file_that_unpacks_to_gigabytes_takes_little_memory_and_its_rows_are_counted(tmp_path):
+    """A text of 10 MB that stands once in the file and 200 times in its column."""
+    rows = 200
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), ["x" * 10_000_000])
+    table = pa.table({"source_image": [image(1)] * rows, "edited_image": [image(2)] * rows, "instruction": texts})
+    pq.write_table(table, tmp_path / "in.parquet", compression="zstd", store_schema=False)
+    code = (
+        "import resource, sys\nfrom pathlib import Path\nfrom tasks.imports.write import import_pairs\n"
+        "try:\n    import_pairs(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "except ValueError as error:\n    print(error)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "in.parquet"), str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said, peak_kb = done.stdout.splitlines()
+    assert "none of 200 pairs can be used: {'text_too_long': 200}" in said
+    assert int(peak_kb) < 2_000_000
