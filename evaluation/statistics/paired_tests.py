@@ -1,0 +1,73 @@
+"""Values of two editors on the same pairs -> their difference with interval, p, Holm's p and what n could show.
+
+The difference is taken pair by pair, then averaged like any measure (evaluation/statistics/clustered.py): what makes
+a pair hard for both editors cancels. Holm's correction (1979, Scand. J. Stat. 6) is over the family that is asked at
+once: all editors against one reference under one measure.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from evaluation.statistics.clustered import Mean, clustered_mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How far one editor's mean is above another's."""
+
+    estimate: Mean
+    """The mean difference, its interval and error."""
+    p: float
+    """Two-sided."""
+    p_holm: float
+    """After Holm's correction over the family."""
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the difference is shown at 5 % after the correction."""
+        return self.p_holm < 0.05
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return Holm's adjusted p values, in the order given.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda each: p_values[each])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
+def difference_mean(first: ArrayLike, second: ArrayLike, videos: Sequence[object]) -> Mean | None:
+    """Return the mean of first - second, [n] or [n, seeds] each; None where they share no value.
+
+    Training seeds are taken side by side where both have the same number, else each pair's mean over them is used.
+    """
+    one, other = (_as_table(each) for each in (first, second))
+    if one.shape[1] != other.shape[1]:
+        one, other = one.mean(axis=1, keepdims=True), other.mean(axis=1, keepdims=True)
+    return clustered_mean(one - other, videos)
+
+
+def _as_table(values: ArrayLike) -> NDArray[np.float64]:
+    table = np.asarray(values, dtype=np.float64)
+    return table.reshape(len(table), -1)
+
+
+def differences(
+    others: Mapping[str, ArrayLike], reference: ArrayLike, videos: Sequence[object]
+) -> dict[str, Difference]:
+    """Return other - reference of each named editor, corrected for asking all of them at once."""
+    means = {name: difference_mean(values, reference, videos) for name, values in others.items()}
+    found = {name: mean for name, mean in means.items() if mean is not None and mean.freedom > 0}
+    p_values = [mean.p for mean in found.values()]
+    return {
+        name: Difference(estimate=mean, p=p, p_holm=p_holm)
+        for (name, mean), p, p_holm in zip(found.items(), p_values, holm(p_values), strict=True)
+    }

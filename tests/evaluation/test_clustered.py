@@ -1,0 +1,109 @@
+"""Intervals clustered by video, paired differences, Holm's correction, and what n can show."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from evaluation.statistics.clustered import clustered_mean
+from evaluation.statistics.crossed import crossed_variance
+from evaluation.statistics.paired_tests import difference_mean, differences, holm
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(11)
+
+
+def test_with_one_pair_a_video_it_is_student_s_interval(rng):
+    values = rng.normal(3, 2, size=25)
+    found = clustered_mean(values, range(25))
+    expected = stats.t.interval(0.95, 24, values.mean(), values.std(ddof=1) / 5)
+    assert (found.low, found.high) == pytest.approx(expected)
+    assert found.p == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+
+
+def test_equal_videos_of_equal_pairs_count_as_so_many_values(rng):
+    of_video = rng.normal(size=9)
+    found = clustered_mean(np.repeat(of_video, 40), np.repeat(np.arange(9), 40))
+    expected = stats.t.interval(0.95, 8, of_video.mean(), of_video.std(ddof=1) / 3)
+    assert (found.low, found.high) == pytest.approx(expected)
+    assert (found.num_pairs, found.num_videos) == (360, 9)
+
+
+def test_unequal_videos_follow_the_formula():
+    found = clustered_mean([1.0, 2, 3, 10], ["a", "a", "b", "c"])
+    totals = np.array([1 + 2 - 8, 3 - 4, 10 - 4])
+    assert found.error == pytest.approx(np.sqrt(3 / 2 * (totals**2).sum() / 16))
+
+
+def test_training_seeds_go_through_the_crossed_estimate(rng):
+    values = rng.normal(size=(12, 4)) + rng.normal(size=(1, 4))
+    found = clustered_mean(values, range(12))
+    variance, freedom = crossed_variance(values)
+    assert (found.error**2, found.freedom) == pytest.approx((variance, freedom))
+
+
+def test_shares_stay_inside_and_never_have_no_width():
+    all_right = clustered_mean(np.ones(50), np.repeat(np.arange(10), 5), bounds=(0, 1))
+    assert all_right.high == 1
+    assert 0.6 < all_right.low < 0.8
+    few = clustered_mean([1.0] + [0.0] * 49, range(50), bounds=(0, 1))
+    assert 0 < few.low < 0.02 < few.high < 0.12
+
+
+def test_pairs_without_a_value_are_left_out_and_no_value_is_none():
+    assert clustered_mean([1.0, np.nan, 3.0], ["a", "b", "c"]).num_pairs == 2
+    assert clustered_mean([np.nan], ["a"]) is None
+
+
+def test_one_pair_says_nothing_of_others():
+    single = clustered_mean([0.5], ["a"], bounds=(0, 1))
+    assert (single.low, single.high) == (0, 1)
+
+
+def drawn_values(rng, num_videos, per_video, video_spread):
+    sizes = rng.integers(1, 2 * per_video, size=num_videos)
+    videos = np.repeat(np.arange(num_videos), sizes)
+    return rng.normal(size=len(videos)) + video_spread * rng.normal(size=num_videos)[videos], videos
+
+
+def test_intervals_hold_the_truth_in_93_to_97_of_100_draws_and_naive_ones_do_not(rng):
+    held = naive = 0
+    for _ in range(1000):
+        values, videos = drawn_values(rng, 40, 8, 1.0)
+        found = clustered_mean(values, videos)
+        held += found.low <= 0 <= found.high
+        of_pairs = clustered_mean(values, range(len(values)))
+        naive += of_pairs.low <= 0 <= of_pairs.high
+    assert 930 <= held <= 970
+    assert naive < 700
+
+
+def test_a_difference_is_taken_pair_by_pair(rng):
+    hardness = 10 * rng.normal(size=60)
+    first, second = hardness + 1 + 0.1 * rng.normal(size=60), hardness
+    found = difference_mean(first, second, range(60))
+    assert found.low < 1 < found.high
+    assert found.high - found.low < 0.1
+    assert found.p == pytest.approx(stats.ttest_rel(first, second).pvalue, abs=1e-12)
+
+
+def test_holm_is_the_textbook_s():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.9]) == pytest.approx([1, 1])
+
+
+def test_many_editors_that_do_not_differ_are_seldom_told_apart(rng):
+    """The chance that any of six is called different, which without Holm would be a quarter."""
+    wrong = 0
+    for _ in range(300):
+        reference = rng.normal(size=40)
+        others = {str(each): rng.normal(size=40) for each in range(6)}
+        wrong += any(each.is_shown for each in differences(others, reference, range(40)).values())
+    assert wrong / 300 < 0.1
+
+
+def test_the_smallest_visible_difference_is_seen_in_four_of_five_draws(rng):
+    visible = np.mean([clustered_mean(rng.normal(size=50), range(50)).smallest_visible for _ in range(200)])
+    seen = sum(clustered_mean(visible + rng.normal(size=50), range(50)).p < 0.05 for _ in range(500))
+    assert 0.75 < seen / 500 < 0.85
