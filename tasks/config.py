@@ -215,8 +215,6 @@ class ScoresConfig:
     """Network of the paired distances; None: the one of FID."""
     paired_weights: str | None = None
     """Its file, folder or hub id."""
-    num_bootstrap: int = 1_000
-    """Resamples behind each interval."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evaluation.classifier.trust import doubts
 from evaluation.pages.charts import Chart, Series
 from evaluation.pages.page import Report, Setting, ShownEdit, ShownPair, render
-from evaluation.pages.tables import Json, headline_of, is_main, split_table, verb_table
+from evaluation.pages.tables import Json, headline_of, is_main, split_tables, verb_table
 from modeling.atomic import write_bytes
 from modeling.config import SamplingConfig, TrainConfig
 from modeling.data.images import read_image
@@ -151,6 +152,10 @@ def warnings_of(num_train: int, content: Json) -> list[str]:
             f"The editor was trained on {num_train:,} pairs only. The paper trains on 24,000 and more; how little "
             "suffices is not known. Judge by the figures and the pictures below, not by the loss."
         )
+    for table in content["splits"]:
+        reasons = doubts(content.get("classifier", {}).get(table.get("split")), table)
+        if reasons:
+            warnings.append(" ".join(reasons) + " Accuracy A and B mean nothing here and are not in the headline.")
     smallest = min(table["num_pairs"] for table in content["splits"])
     if smallest < 50:
         warnings.append(
@@ -207,7 +212,9 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
     metrics = next(iter(logs.values()), [])
     settings = {name: settings_of(name, each.manifest["config"]) for name, each in stages.items()}
     settings["edits"] = settings_of("edits", edits[first_label(edits, main)].manifest["config"])
-    tables = [each for table in content["splits"] for each in (split_table(content, table), verb_table(content, table))]
+    tables = [
+        each for table in content["splits"] for each in (*split_tables(content, table), verb_table(content, table))
+    ]
     page = Report(
         title=config.title,
         summary=summary_of(content, num_train, num_videos),

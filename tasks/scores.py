@@ -1,10 +1,11 @@
-"""edits + test shards + classifier (+ kitchen) -> `scores.json`: FID, action accuracy, what the oracle sees.
+"""edits + test shards + classifier (+ kitchen) -> `scores.parquet`, per pair, and `scores.json`, the tables.
 
 Every number has its N, its seeds and its interval; the copy of the input and the ground truth stand beside the
 editors. All editors are scored on the same pairs: one that any editor lacks is left out and listed as failed.
 """
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 from evaluation.classifier.timesformer import load_timesformer
 from evaluation.classifier.training import NUM_THREADS, fixed_threads
 from evaluation.metrics.fid import feature_network
-from evaluation.scoring.rows import Candidate, Resampling, SplitPairs, half_split_fid, score_row, verb_rows
+from evaluation.scoring.pair_table import FILE, read_pair_table, scores_content, write_pair_table
+from evaluation.scoring.rows import Candidate, SplitPairs
 from evaluation.scoring.split_scorer import Judge, SplitScorer
 from modeling.atomic import write_json
 from modeling.data.images import Picture, read_image
@@ -50,38 +52,40 @@ def complete_pairs(rows: Sequence[Record], files: Mapping[Key, Path], labels: Se
 
 
 def load_judge(classifier: Artifact, config: ScoresConfig, goals: Mapping[str, Record]) -> Judge:
-    """Open the classifier and FID's network."""
+    """Open the classifier and the feature networks."""
+    paired = config.paired_features
     return Judge(
         model=load_timesformer(classifier.path / "model"),
         labels=tuple(json.loads((classifier.path / "labels.json").read_text(encoding="utf-8"))),
         size_px=classifier.manifest["config"]["size_px"],
         channel_order=classifier.manifest["config"]["channel_order"],
-        network=feature_network(config.fid_features, config.fid_weights),
+        network=feature_network(config.fid_features, config.fid_weights, config.fid_resize),
+        paired_network=None
+        if paired is None
+        else feature_network(paired, config.paired_weights, config.fid_resize, "scores.paired_weights"),
         goals=goals,
     )
 
 
-def pair_records(candidate: Candidate, pairs: SplitPairs, split: str) -> Iterator[Record]:
+def pair_records(candidate: Candidate, pairs: SplitPairs) -> Iterator[Record]:
     """Yield one record for each seed and pair; carried_out and kept are None where the oracle does not judge."""
-    place_of = {int(pair): place for place, pair in enumerate(pairs.judged)}
     for column, seed in enumerate(candidate.seeds):
-        for number, segment_id in enumerate(pairs.segment_ids):
-            record: Record = {"editor": candidate.editor, "seed": seed, "segment_id": segment_id, "split": split}
+        for place, segment_id in enumerate(pairs.segment_ids):
+            record: Record = {"editor": candidate.editor, "seed": seed, "segment_id": segment_id, "split": pairs.split}
             if candidate.training_seeds:
                 record["training_seed"] = candidate.training_seeds[column]
-            record |= {"verb": pairs.verbs[number]}
-            record["match_gt"] = bool(candidate.match_gt[number, column])
-            record["label"] = bool(candidate.label[number, column])
-            for name, outcomes in (("carried_out", candidate.carried_out), ("kept", candidate.kept)):
-                judged = outcomes is not None and number in place_of
-                record[name] = bool(outcomes[place_of[number], column]) if judged and outcomes is not None else None
+            record["verb"] = pairs.verbs[place]
+            for name in ("match_gt", "label", "carried_out", "kept"):
+                values = candidate.values.get(name)
+                value = None if values is None else float(values[place, column])
+                record[name] = None if value is None or math.isnan(value) else bool(value)
             yield record
 
 
 def score_split(
-    judge_of: Judge, shards: Artifact, rows: Sequence[Record], files: Mapping[Key, Path], config: ScoresConfig
-) -> tuple[Record, list[Record]]:
-    """Score every editor and both references on the pairs of one split; return its table and the records."""
+    judge_of: Judge, shards: Artifact, rows: Sequence[Record], files: Mapping[Key, Path]
+) -> tuple[SplitPairs, list[Candidate]]:
+    """Measure every editor and both references on the pairs of one split."""
     examples = Examples(sorted({shards.file(row["shard"]) for row in rows}))
     index_of = {segment_id: index for index, segment_id in enumerate(examples.segment_ids)}
     split = rows[0]["split"]
@@ -95,7 +99,6 @@ def score_split(
         scorer.candidate("copy", "copy of the input", {(None, 0): scorer.inputs}, is_editor=False),
         scorer.candidate("truth", "ground truth", {(None, 0): scorer.truths}, is_editor=False),
     ]
-    records: list[Record] = []
     for editor in sorted(labels_of, key=lambda each: (*(each != name for name in first), each)):
         by_seed: dict[tuple[int | None, int], Sequence[Picture]] = {
             (editor_of(label)[1], seed): [
@@ -105,17 +108,7 @@ def score_split(
             for seed in seeds_of(files, label)
         }
         candidates.append(scorer.candidate(editor, editor_name(editor), by_seed))
-        records += pair_records(candidates[-1], scorer.pairs, split)
-    resampling = Resampling(num_resamples=config.num_bootstrap)
-    table = {
-        "split": split,
-        "num_pairs": len(rows),
-        "num_judged": len(scorer.pairs.judged),
-        "fid_of_truth_halves": half_split_fid(scorer.pairs.truth_features),
-        "rows": [score_row(candidate, scorer.pairs, resampling) for candidate in candidates],
-        "by_verb": verb_rows(candidates, scorer.pairs),
-    }
-    return table, records
+    return scorer.pairs, candidates
 
 
 @stage
@@ -139,23 +132,30 @@ def scores(
             by_split[row["split"]].append(row)
     if not by_split:
         raise ValueError("scores: no test pair was edited by every editor under every seed; see the edits' records.")
-    tables, records = [], []
+    splits: list[tuple[SplitPairs, list[Candidate]]] = []
     with fixed_threads(NUM_THREADS):
         judge_of = load_judge(classifier, config, goals)
         for done, (_, rows) in enumerate(sorted(by_split.items())):
             work.progress(done, len(by_split))
-            table, of_split = score_split(judge_of, shards, rows, files, config)
-            tables.append(table)
-            records += of_split
-    content = {
+            splits.append(score_split(judge_of, shards, rows, files))
+    paired = judge_of.paired_network or judge_of.network
+    header = {
         "is_drawn_kitchen": kitchen is not None,
         "fid_features": judge_of.network.name,
-        "num_bootstrap": config.num_bootstrap,
+        "paired_features": paired.name,
         "classifier": json.loads((classifier.path / "accuracy.json").read_text(encoding="utf-8")),
         "num_actions": len(judge_of.labels),
-        "splits": tables,
     }
-    write_json(work.path / "scores.json", content)
+    write_pair_table(work.path / FILE, splits, header)
+    # Made from the file just written, so that it holds all that the tables need.
+    write_json(work.path / "scores.json", scores_content(*read_pair_table(work.path / FILE)))
+    records = [
+        record
+        for pairs, candidates in splits
+        for candidate in candidates
+        if candidate.kind == "editor"
+        for record in pair_records(candidate, pairs)
+    ]
     missing = [row for row in tested if row["segment_id"] not in complete]
     work.funnel = {"test_pairs": len(tested), "edited_by_all": len(complete), "with_goal": len(goals)}
     work.write_rows(

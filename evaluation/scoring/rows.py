@@ -1,35 +1,34 @@
-"""Outcomes of every test pair -> the rows of a score table, as plain JSON numbers with their intervals.
+"""Values of every test pair -> the rows of a score table, as plain JSON numbers with intervals and differences.
 
-A row is an editor, or one of the two that frame every editor: the copy of the input (an editor that does nothing must
-not look good) and the ground truth (what the best possible editor would score).
+A row is an editor, or a reference that frames every editor: the copy of the input (an editor that does nothing must
+not look good), the ground truth (what the best possible editor would score), and the ground truth through the editor's
+autoencoder (what no editor with this autoencoder can beat).
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.metrics.fid import Features, fid
-from evaluation.statistics.crossed import half_width_with_seeds, share_estimate
-from evaluation.statistics.intervals import (
-    NORMAL_QUANTILE,
-    Interval,
-    bootstrap_error_interval,
-    mean_interval,
-    spread,
-)
+from evaluation.metrics.kid import kid
+from evaluation.scoring.measures import BY_VERB, MEASURES, Measure
+from evaluation.statistics.clustered_mean import clustered_mean
+from evaluation.statistics.intervals import spread
+from evaluation.statistics.paired_tests import Difference, differences
 
 Number = dict[str, Any] | None
-"""mean, std, variance, num_seeds, per_seed and interval [low, high]; None where a number is not defined.
+"""mean, std, variance, num_seeds, per_seed, interval [low, high], num_videos and, against the compared row, difference.
 
-The seeds are training seeds where an editor was trained under several, else sampling seeds.
+None where a measure is not defined. The seeds are training seeds where an editor was trained under several, else
+sampling seeds.
 """
-Outcomes = NDArray[np.bool_]
-"""bool [num_pairs, num_seeds]."""
-SHARE_OF_RESAMPLES_FOR_FID = 10
-"""FID's interval uses only one of so many resamples, since each needs a singular value decomposition."""
+Values = NDArray[np.float64]
+"""[num_pairs, num_columns], one column a training and sampling seed; NaN where a pair has no value."""
+COMPARED_WITH = ("finetuned", "start")
+"""The row that differences are taken to: the first of these that there is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,23 +36,15 @@ class Candidate:
     """What one editor (or reference) did with the pairs of a split."""
 
     editor: str
-    """Its label; "copy" and "truth" for the references."""
+    """Its label; "copy", "truth" and "truth_vae" for the references."""
     name: str
     """As printed."""
     kind: Literal["reference", "editor"]
     """Whether it is a reference row."""
     seeds: tuple[int, ...]
-    """Sampling seed of each column of the outcomes; one made-up seed for a reference."""
-    features: tuple[Features, ...]
-    """FID features of its pictures, [num_pairs, d] a seed."""
-    match_gt: Outcomes
-    """Accuracy A of each pair and seed."""
-    label: Outcomes
-    """Accuracy B of each pair and seed."""
-    carried_out: Outcomes | None = None
-    """What the kitchen's oracle sees; [num_judged, num_seeds]."""
-    kept: Outcomes | None = None
-    """Likewise, for the rest of the scene."""
+    """Sampling seed of each column of the values; one made-up seed for a reference."""
+    values: Mapping[str, Values]
+    """Measure's column -> its values; a measure that is not there is not defined."""
     training_seeds: tuple[int, ...] = ()
     """Training seed of each column; empty where one editor made all of them."""
 
@@ -65,136 +56,165 @@ class Candidate:
             return None
         return [[place for place, seed in enumerate(self.training_seeds) if seed == each] for each in distinct]
 
+    def by_training(self, column: str) -> Values | None:
+        """Return a measure's values with sampling seeds averaged: [num_pairs, training seeds]; None without it."""
+        values = self.values.get(column)
+        if values is None or not np.isfinite(values).any():
+            return None
+        groups = self.columns_by_training or [list(range(values.shape[1]))]
+        return np.stack([values[:, group].mean(axis=1) for group in groups], axis=1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SplitPairs:
     """The pairs of a split, in the order of every candidate's arrays."""
 
+    split: str
+    """Its name."""
     segment_ids: tuple[str, ...]
     """Keys of the pairs."""
+    video_ids: tuple[str, ...]
+    """Video that each pair was cut from: what was drawn."""
     verbs: tuple[str, ...]
     """Action of each pair."""
-    input_features: Features
-    """FID features of the inputs."""
-    truth_features: Features
-    """FID features of the ground truth."""
-    judged: NDArray[np.intp]
-    """Which pairs the oracle judges: those with a goal and without overlap; empty without a kitchen."""
-    with_fid_input: bool
-    """False for long-distance pairs, whose edits should differ from the input (paper, section 5)."""
+    halves: Mapping[str, float | None]
+    """FID and KID between the two halves of the ground truth."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Resampling:
-    """How intervals are drawn."""
-
-    num_resamples: int
-    """Bootstrap resamples of a mean."""
-    seed: int = 0
-    """Start of the draws; the same for every row."""
-
-    def rng(self) -> np.random.Generator:
-        """Return a new generator, so that every interval draws the same pairs."""
-        return np.random.default_rng(self.seed)
+def halves_of(truth: Features) -> dict[str, float | None]:
+    """Return FID and KID (× 1000) between even and odd rows of one set: what the size of a set alone makes of them."""
+    if len(truth) < 4:
+        return {"fid": None, "kid": None}
+    first, second = truth[0::2], truth[1::2]
+    return {"fid": round(fid(first, second), 6), "kid": round(1000 * kid(first, second), 6)}
 
 
-def by_training(outcomes: Outcomes, columns: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-    """Return the share of right edits of each pair and training seed, over the sampling seeds: [num_pairs, seeds]."""
-    return np.stack([outcomes[:, list(each)].mean(axis=1) for each in columns], axis=1)
-
-
-def percent(
-    outcomes: Outcomes | None, resampling: Resampling, columns: Sequence[Sequence[int]] | None = None
-) -> Number:
-    """Return the share of true outcomes in percent; None without outcomes.
-
-    `columns`: those of each training seed. With it the interval counts pairs and training seeds as drawn (crossed),
-    and the spread is that over training seeds; without it both are about sampling seeds, and the training is given.
-    """
-    if outcomes is None or not len(outcomes):
+def number(candidate: Candidate, measure: Measure, videos: Sequence[str]) -> Number:
+    """Return a measure's mean over pairs and seeds, its interval and its spread over seeds."""
+    table = candidate.by_training(measure.column)
+    mean = None if table is None else clustered_mean(table, videos, bounds=measure.bounds)
+    if table is None or mean is None:
         return None
-    if columns is not None and len(outcomes) > 1:
-        table = by_training(outcomes, columns)
-        estimate = share_estimate(table)
-        return _number([float(each) * 100 for each in table.mean(axis=0)], estimate.low * 100, estimate.high * 100)
-    interval = mean_interval(outcomes, resampling.rng(), resampling.num_resamples)
-    per_seed = [float(share) * 100 for share in outcomes.mean(axis=0)]
-    return _number(per_seed, interval.low * 100, interval.high * 100)
-
-
-def fid_number(candidate: Candidate, reference: Features, resampling: Resampling) -> Number:
-    """Return the FID of each seed's pictures against the same reference set [num_pairs, d]."""
-    if len(reference) < 2:
-        return None
-    per_seed = [fid(features, reference) for features in candidate.features]
-    if max(per_seed) < 1e-9:  # the set itself
-        return _number([0.0] * len(per_seed), 0.0, 0.0)
-
-    def resampled(drawn: NDArray[np.intp]) -> float:
-        return float(np.mean([fid(features[drawn], reference[drawn]) for features in candidate.features]))
-
-    num_resamples = max(2, resampling.num_resamples // SHARE_OF_RESAMPLES_FOR_FID)
-    value = float(np.mean(per_seed))
-    interval = bootstrap_error_interval(resampled, value, len(reference), resampling.rng(), num_resamples)
-    if candidate.columns_by_training is not None:
-        per_seed = [float(np.mean([per_seed[place] for place in each])) for each in candidate.columns_by_training]
-        half = half_width_with_seeds((interval.high - value) / NORMAL_QUANTILE, per_seed)
-        interval = Interval(low=max(0.0, value - half), high=value + half)
-    return _number(per_seed, interval.low, interval.high)
-
-
-def _number(per_seed: Sequence[float], low: float, high: float) -> dict[str, Any]:
-    """Round to six digits: enough for any reader, and below the rounding of another processor."""
-    summary = asdict(spread(list(per_seed)))
-    rounded = {name: round(value, 6) if isinstance(value, float) else value for name, value in summary.items()}
-    return rounded | {"per_seed": [round(value, 6) for value in per_seed], "interval": [round(low, 6), round(high, 6)]}
-
-
-def score_row(candidate: Candidate, pairs: SplitPairs, resampling: Resampling) -> dict[str, Any]:
-    """Return one row of the split's table."""
-    columns = candidate.columns_by_training
+    columns = table if candidate.columns_by_training else candidate.values[measure.column]
+    valid = np.isfinite(table).all(axis=1)
+    per_seed = [measure.factor * float(each) for each in columns[valid].mean(axis=0)]
+    summary = spread(per_seed)
+    low, high = mean.low, mean.high
+    if measure.column.startswith("fid"):  # a distance; the linear approximation may go below
+        low = max(0.0, low)
     return {
+        "mean": _rounded(measure.factor * mean.mean),
+        "std": None if summary.std is None else _rounded(summary.std),
+        "variance": None if summary.variance is None else _rounded(summary.variance),
+        "num_seeds": summary.num_seeds,
+        "per_seed": [_rounded(each) for each in per_seed],
+        "interval": [_rounded(measure.factor * low), _rounded(measure.factor * high)],
+        "num_pairs": mean.num_pairs,
+        "num_videos": mean.num_videos,
+    }
+
+
+def _rounded(value: float) -> float:
+    """Six digits: enough for any reader, and below the rounding of another processor."""
+    return round(float(value), 6) + 0.0
+
+
+def score_rows(candidates: Sequence[Candidate], pairs: SplitPairs) -> list[dict[str, Any]]:
+    """Return the rows of a split's table: every measure of every candidate, with its difference to the compared row."""
+    reference = compared_with(candidates)
+    found: dict[str, dict[str, Difference]] = {}
+    for measure in MEASURES:
+        base = None if reference is None else reference.by_training(measure.column)
+        others = {
+            each.editor: table
+            for each in candidates
+            if each.kind == "editor" and each is not reference
+            if (table := each.by_training(measure.column)) is not None
+        }
+        found[measure.key] = {} if base is None else differences(others, base, pairs.video_ids)
+    return [_row(candidate, pairs, found) for candidate in candidates]
+
+
+def compared_with(candidates: Sequence[Candidate]) -> Candidate | None:
+    """Return the row that differences are taken to; None where there is none."""
+    by_label = {each.editor: each for each in candidates if each.kind == "editor"}
+    return next((by_label[label] for label in COMPARED_WITH if label in by_label), None)
+
+
+def _row(candidate: Candidate, pairs: SplitPairs, found: Mapping[str, Mapping[str, Difference]]) -> dict[str, Any]:
+    row: dict[str, Any] = {
         "editor": candidate.editor,
         "name": candidate.name,
         "kind": candidate.kind,
         "seeds": sorted(set(candidate.seeds)) if candidate.kind == "editor" else [],
-        "training_seeds": sorted(set(candidate.training_seeds)),
-        "fid_input": fid_number(candidate, pairs.input_features, resampling) if pairs.with_fid_input else None,
-        "fid_output": fid_number(candidate, pairs.truth_features, resampling),
-        "acc_match_gt_percent": percent(candidate.match_gt, resampling, columns),
-        "acc_label_percent": percent(candidate.label, resampling, columns),
-        "carried_out_percent": percent(candidate.carried_out, resampling, columns),
-        "kept_percent": percent(candidate.kept, resampling, columns),
+    }
+    if candidate.training_seeds:
+        row["training_seeds"] = sorted(set(candidate.training_seeds))
+    for measure in MEASURES:
+        value = number(candidate, measure, pairs.video_ids)
+        difference = found[measure.key].get(candidate.editor)
+        if value is not None and difference is not None:
+            value["difference"] = difference_record(difference, measure.factor)
+        row[measure.key] = value
+    return row
+
+
+def difference_record(difference: Difference, factor: float) -> dict[str, Any]:
+    """Return a difference as JSON, in the unit of print."""
+    mean = difference.estimate
+    return {
+        "mean": _rounded(factor * mean.mean),
+        "interval": [_rounded(factor * mean.low), _rounded(factor * mean.high)],
+        "p": float(f"{difference.p:.4g}"),
+        "p_holm": float(f"{difference.p_holm:.4g}"),
+        "smallest_visible": _rounded(factor * mean.smallest_visible),
+        "is_shown": difference.is_shown,
     }
 
 
 def verb_rows(candidates: Sequence[Candidate], pairs: SplitPairs) -> list[dict[str, Any]]:
     """Return one row a verb, most frequent first, with each candidate's means over pairs and seeds in percent."""
     verbs = np.array(pairs.verbs)
-    judged_verbs = verbs[pairs.judged]
+    judged = judged_pairs(candidates, len(verbs))
     rows = []
     for verb in sorted(set(pairs.verbs), key=lambda verb: (-int((verbs == verb).sum()), verb)):
-        of_verb, of_judged = verbs == verb, judged_verbs == verb
+        of_verb = verbs == verb
         by_editor = {
             candidate.editor: {
-                "acc_match_gt_percent": _mean(candidate.match_gt, of_verb),
-                "acc_label_percent": _mean(candidate.label, of_verb),
-                "carried_out_percent": _mean(candidate.carried_out, of_judged),
-                "kept_percent": _mean(candidate.kept, of_judged),
+                measure.key: _verb_mean(candidate.values.get(measure.column), of_verb, measure.factor)
+                for measure in MEASURES
+                if measure.column in BY_VERB
             }
             for candidate in candidates
         }
-        row = {"verb": verb, "num_pairs": int(of_verb.sum()), "num_judged": int(of_judged.sum())}
+        row = {"verb": verb, "num_pairs": int(of_verb.sum()), "num_judged": int((of_verb & judged).sum())}
         rows.append(row | {"by_editor": by_editor})
     return rows
 
 
-def _mean(outcomes: Outcomes | None, chosen: NDArray[np.bool_]) -> float | None:
-    if outcomes is None or not chosen.any():
-        return None
-    return round(float(outcomes[chosen].mean()) * 100, 6)
+def judged_pairs(candidates: Sequence[Candidate], num_pairs: int) -> NDArray[np.bool_]:
+    """Return which pairs the oracle judges: bool [num_pairs]."""
+    seen = [each.values["carried_out"] for each in candidates if "carried_out" in each.values]
+    return np.asarray(np.isfinite(seen[0]).all(axis=1)) if seen else np.zeros(num_pairs, dtype=np.bool_)
 
 
-def half_split_fid(features: Features) -> float | None:
-    """Return the FID between the even and the odd rows of one set: how far above 0 the size of a set alone puts it."""
-    return round(fid(features[0::2], features[1::2]), 6) if len(features) >= 4 else None
+def _verb_mean(values: Values | None, chosen: NDArray[np.bool_], factor: float) -> float | None:
+    of_verb = np.empty(0) if values is None else values[chosen]
+    finite = of_verb[np.isfinite(of_verb)]
+    return _rounded(factor * finite.mean()) if len(finite) else None
+
+
+def split_table(candidates: Sequence[Candidate], pairs: SplitPairs) -> dict[str, Any]:
+    """Return a split's table as scores.json has it."""
+    reference = compared_with(candidates)
+    return {
+        "split": pairs.split,
+        "num_pairs": len(pairs.segment_ids),
+        "num_videos": len(set(pairs.video_ids)),
+        "num_judged": int(judged_pairs(candidates, len(pairs.verbs)).sum()),
+        "fid_of_truth_halves": pairs.halves["fid"],
+        "kid_of_truth_halves": pairs.halves["kid"],
+        "compared_with": None if reference is None else reference.name,
+        "rows": score_rows(candidates, pairs),
+        "by_verb": verb_rows(candidates, pairs),
+    }

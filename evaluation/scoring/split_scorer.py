@@ -15,10 +15,13 @@ from evaluation.classifier.clips import pair_clip
 from evaluation.classifier.timesformer import ChannelOrder
 from evaluation.kitchen.judge import judge
 from evaluation.metrics.action_accuracy import label_indices, matches, predict_actions
-from evaluation.metrics.fid import FeatureNetwork
-from evaluation.scoring.rows import Candidate, SplitPairs
+from evaluation.metrics.by_pair import fid_by_pair, kid_by_pair
+from evaluation.metrics.fid import FeatureNetwork, Features
+from evaluation.metrics.preservation import changed_region, is_unchanged, psnr_outside, ssim_outside
+from evaluation.metrics.similarity import nearer_to_truth, paired_distance
+from evaluation.scoring.rows import Candidate, SplitPairs, halves_of
 from modeling.data.example import Example
-from modeling.data.images import Picture
+from modeling.data.images import Picture, squash
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,8 @@ class Judge:
     """Order of the colours it sees."""
     network: FeatureNetwork
     """FID's features."""
+    paired_network: FeatureNetwork | None
+    """Features of the paired distances; None: those of FID."""
     goals: Mapping[str, dict[str, Any]]
     """Goal of each judged segment."""
 
@@ -44,16 +49,19 @@ class Judge:
         return predict_actions(self.model, clips, self.channel_order)
 
 
-def verdicts(
-    judge_of: Judge, examples: Sequence[Example], judged: NDArray[np.intp], pictures: Sequence[Picture]
-) -> NDArray[np.bool_]:
-    """Return carried out and kept of the judged pairs: bool [num_judged, 2]."""
-    seen = [judge(dict(judge_of.goals[examples[place].segment_id]), pictures[place]) for place in judged]
-    return np.array([(each.carried_out, each.kept) for each in seen], dtype=np.bool_).reshape(len(judged), 2)
+def verdicts(judge_of: Judge, examples: Sequence[Example], pictures: Sequence[Picture]) -> NDArray[np.float64]:
+    """Return carried out and kept of every pair: [num_pairs, 2]; NaN for those without a goal or with an overlap."""
+    found = np.full((len(examples), 2), np.nan)
+    for place, (example, picture) in enumerate(zip(examples, pictures, strict=True)):
+        goal = judge_of.goals.get(example.segment_id)
+        if goal is not None and not example.overlaps:
+            seen = judge(dict(goal), picture)
+            found[place] = seen.carried_out, seen.kept
+    return found
 
 
 class SplitScorer:
-    """Scores candidates on the pairs of one split; holds the pictures and predictions that all of them share."""
+    """Scores candidates on the pairs of one split; holds what all of them share. Features are computed once."""
 
     def __init__(self, judge_of: Judge, examples: Sequence[Example], split: str) -> None:
         self.judge = judge_of
@@ -62,14 +70,21 @@ class SplitScorer:
         self.truths = [example.edited_image for example in examples]
         self.labels = label_indices([example.verb for example in examples], judge_of.labels)
         self.truth_predictions = judge_of.actions_seen(self.inputs, self.truths)
-        free = [i for i, each in enumerate(examples) if each.segment_id in judge_of.goals and not each.overlaps]
+        self.regions = [changed_region(*each) for each in zip(self.inputs, self.truths, strict=True)]
+        self.input_features = judge_of.network.features(self.inputs)
+        self.truth_features = judge_of.network.features(self.truths)
+        self.paired_inputs, self.paired_truths = self.input_features, self.truth_features
+        if judge_of.paired_network is not None:
+            self.paired_inputs = judge_of.paired_network.features(self.inputs)
+            self.paired_truths = judge_of.paired_network.features(self.truths)
+        # Long-distance edits should differ from their input (paper, section 5).
+        self.with_input_sets = not split.startswith("long")
         self.pairs = SplitPairs(
+            split=split,
             segment_ids=tuple(example.segment_id for example in examples),
+            video_ids=tuple(example.video_id for example in examples),
             verbs=tuple(example.verb for example in examples),
-            input_features=judge_of.network.features(self.inputs),
-            truth_features=judge_of.network.features(self.truths),
-            judged=np.array(free, dtype=np.intp),
-            with_fid_input=not split.startswith("long"),
+            halves=halves_of(self.truth_features),
         )
 
     def candidate(
@@ -81,22 +96,57 @@ class SplitScorer:
         is_editor: bool = True,
     ) -> Candidate:
         """Measure an editor's (or a reference's) pictures: one list for each training seed (or None) and seed."""
-        training_seeds = tuple(training for training, _ in by_seed if training is not None)
-        right = [
-            matches(self.judge.actions_seen(self.inputs, pictures), self.truth_predictions, self.labels)
-            for pictures in by_seed.values()
-        ]
-        seen = np.stack([verdicts(self.judge, self.examples, self.pairs.judged, each) for each in by_seed.values()], 1)
-        with_oracle = bool(len(self.pairs.judged))
+        columns = [self._values(pictures) for pictures in by_seed.values()]
         return Candidate(
             editor=editor,
             name=name,
             kind="editor" if is_editor else "reference",
             seeds=tuple(seed for _, seed in by_seed),
-            training_seeds=training_seeds,
-            features=tuple(self.judge.network.features(pictures) for pictures in by_seed.values()),
-            match_gt=np.stack([each.match_gt for each in right], axis=1),
-            label=np.stack([each.label for each in right], axis=1),
-            carried_out=seen[:, :, 0] if with_oracle else None,
-            kept=seen[:, :, 1] if with_oracle else None,
+            training_seeds=tuple(training for training, _ in by_seed if training is not None),
+            values={each: np.stack([column[each] for column in columns], axis=1) for each in columns[0]},
         )
+
+    def _values(self, pictures: Sequence[Picture]) -> dict[str, NDArray[np.float64]]:
+        """Return every measure of one picture a pair: [num_pairs] each."""
+        pictures = [_like(picture, before) for picture, before in zip(pictures, self.inputs, strict=True)]
+        features = self.judge.network.features(pictures)
+        paired = features if self.judge.paired_network is None else self.judge.paired_network.features(pictures)
+        right = matches(self.judge.actions_seen(self.inputs, pictures), self.truth_predictions, self.labels)
+        values = {"match_gt": right.match_gt.astype(np.float64), "label": right.label.astype(np.float64)}
+        if any(example.segment_id in self.judge.goals for example in self.examples):
+            seen = verdicts(self.judge, self.examples, pictures)
+            values |= {"carried_out": seen[:, 0], "kept": seen[:, 1]}
+        values["distance_truth"] = paired_distance(paired, self.paired_truths)
+        values["distance_input"] = paired_distance(paired, self.paired_inputs)
+        of_inputs = paired_distance(self.paired_inputs, self.paired_truths)
+        values["nearer"] = nearer_to_truth(values["distance_truth"], of_inputs)
+        if len(pictures) > 1:
+            values |= self._set_values(features)
+        return values | self._kept_outside(pictures)
+
+    def _set_values(self, features: Features) -> dict[str, NDArray[np.float64]]:
+        references = {"output": self.truth_features}
+        if self.with_input_sets:
+            references["input"] = self.input_features
+        values = {}
+        for name, reference in references.items():
+            values[f"fid_{name}"] = fid_by_pair(features, reference)
+            values[f"kid_{name}"] = kid_by_pair(features, reference)
+        return values
+
+    def _kept_outside(self, pictures: Sequence[Picture]) -> dict[str, NDArray[np.float64]]:
+        rows = [
+            (
+                psnr_outside(picture, before, region),
+                ssim_outside(picture, before, region),
+                is_unchanged(picture, before, truth, region),
+            )
+            for picture, before, truth, region in zip(pictures, self.inputs, self.truths, self.regions, strict=True)
+        ]
+        table = np.array(rows, dtype=np.float64).reshape(-1, 3)
+        return {"psnr_outside": table[:, 0], "ssim_outside": table[:, 1], "no_change": table[:, 2]}
+
+
+def _like(picture: Picture, before: Picture) -> Picture:
+    """Return a picture in the size of its input: editors may work at another side than the shards."""
+    return picture if picture.shape == before.shape else squash(picture, before.shape[0])

@@ -1,6 +1,6 @@
 """Values of two editors on the same pairs -> their difference with interval, p, Holm's p and what n could show.
 
-The difference is taken pair by pair, then averaged like any measure (evaluation/statistics/clustered.py): what makes
+The difference is taken pair by pair, then averaged like any measure (evaluation/statistics/clustered_mean.py): what makes
 a pair hard for both editors cancels. Holm's correction (1979, Scand. J. Stat. 6) is over the family that is asked at
 once: all editors against one reference under one measure.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation.statistics.clustered import Mean, clustered_mean
+from evaluation.statistics.clustered_mean import Mean, clustered_mean
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.statistics.clustered import clustered_mean
+from evaluation.statistics.clustered_mean import clustered_mean
 from evaluation.statistics.crossed import crossed_variance
 from evaluation.statistics.paired_tests import difference_mean, differences, holm
 

@@ -9,7 +9,7 @@ from tests.support.commands import ROOT, run
 
 pytestmark = pytest.mark.slow
 
-QUICK = ["editor.num_steps=4", "classifier.num_epochs=1", "edits.sampling.num_steps=2", "scores.num_bootstrap=20"]
+QUICK = ["editor.num_steps=4", "classifier.num_epochs=1", "edits.sampling.num_steps=2"]
 
 
 def test_a_table_of_real_clips_runs_through_to_a_report_that_says_how_little_it_is(

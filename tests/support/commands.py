@@ -19,7 +19,6 @@ TINY = {
     "editor.num_steps": 12,
     "editor.checkpoint_every": 4,
     "edits.sampling.num_steps": 3,
-    "scores.num_bootstrap": 20,
 }
 """Settings with which every stage of the demo does its whole work in seconds."""
 

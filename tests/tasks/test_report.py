@@ -24,7 +24,7 @@ VOID = {"meta", "link", "img", "br", "line", "polyline"}
 
 def page_of(workspace, config):
     run = draw_run(workspace, config)
-    scored = scores.run(workspace, "t", ScoresConfig(num_bootstrap=20), **run.scored_inputs())
+    scored = scores.run(workspace, "t", ScoresConfig(), **run.scored_inputs())
     asked = ReportConfig(title="Trial <1>", notes=("Guidance is lower because 7.5 overshoots.",), num_grid_rows=5)
     inputs = {"scores": scored.path, "editor": run.editor.path, **run.scored_inputs()}
     artifact = report.run(workspace, "t", asked, **inputs)
@@ -142,7 +142,7 @@ def test_editors_of_several_methods_are_named_and_their_losses_drawn_beside_each
     run = draw_run(tmp_path)
     inputs = run.scored_inputs()
     inputs["edits_finetuned"] = inputs["edits_start"]
-    scored = scores.run(tmp_path, "t", ScoresConfig(num_bootstrap=20), **inputs)
+    scored = scores.run(tmp_path, "t", ScoresConfig(), **inputs)
     other = drawn_editor.run(tmp_path, "drawn-finetuned", TrainConfig(num_steps=60, batch_size=8))
     told = {"scores": scored.path, "editor": run.editor.path, "editor_finetuned": other.path, **inputs}
     page = (report.run(tmp_path, "t", ReportConfig(), **told).path / "report.html").read_text()

@@ -3,15 +3,17 @@
 import json
 
 import numpy as np
+import pandas
 import pytest
 
-from evaluation.statistics.crossed import share_estimate
+from evaluation.scoring.pair_table import read_pair_table, scores_content
+from evaluation.statistics.clustered_mean import clustered_mean
 from tasks.annotations.goals import join_goals
 from tasks.config import ScoresConfig
 from tasks.scores import scores
 from tests.support.drawn_run import DrawnEdits, DrawnKitchen, draw_run, edits
 
-CONFIG = ScoresConfig(num_bootstrap=40)
+CONFIG = ScoresConfig()
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +146,8 @@ def test_editors_of_several_training_seeds_make_one_row_whose_interval_counts_pa
     carried_out = row["carried_out_percent"]
     assert carried_out["per_seed"] == [62.5, 87.5]
     of_judged = [[each < 5, each < 7] for each in range(8)]
-    expected = share_estimate(np.array(of_judged, dtype=float))
+    videos = [row["video_id"] for row in run.shards.records() if row["split"] != "train"][2:]
+    expected = clustered_mean(np.array(of_judged, dtype=float), videos, bounds=(0, 1))
     assert carried_out["interval"] == [round(100 * expected.low, 6), round(100 * expected.high, 6)]
     fid = row["fid_output"]
     assert len(fid["per_seed"]) == fid["num_seeds"] == 2
@@ -152,3 +155,45 @@ def test_editors_of_several_training_seeds_make_one_row_whose_interval_counts_pa
     records = [each for each in artifact.records() if each["editor"] == "editaction"]
     assert {(each["training_seed"], each["seed"]) for each in records} == {(3, 0), (3, 1), (12, 0), (12, 1)}
     assert all("training_seed" not in each for each in artifact.records() if each["editor"] == "start")
+
+
+def test_every_table_can_be_made_again_from_the_parquet_alone(scored, content):
+    splits, header = read_pair_table(scored.path / "scores.parquet")
+    assert scores_content(splits, header) == content
+
+
+def test_pandas_reads_the_scores_of_every_pair(scored, content):
+    frame = pandas.read_parquet(scored.path / "scores.parquet")
+    assert len(frame) == (1 + 1 + 2 + 2) * 10
+    of_editor = frame[(frame.editor == "editaction") & frame.carried_out.notna()]
+    assert 100 * of_editor.carried_out.mean() == pytest.approx(62.5)
+    row = content["splits"][0]["rows"][-1]
+    for column, key, factor in (("fid_output", "fid_output", 1), ("kid_output", "kid_output", 1000)):
+        assert factor * frame[frame.editor == "editaction"][column].mean() == pytest.approx(row[key]["mean"], abs=1e-5)
+
+
+def test_a_copy_is_never_nearer_to_the_truth_and_changes_nothing(rows):
+    assert rows["copy"]["nearer_percent"]["mean"] == 0
+    assert rows["truth"]["nearer_percent"]["mean"] == 100
+    assert rows["copy"]["no_change_percent"]["mean"] == 100
+    assert rows["truth"]["no_change_percent"]["mean"] == 0
+    assert rows["copy"]["distance_input"]["mean"] == pytest.approx(0, abs=1e-6)
+    assert rows["truth"]["distance_truth"]["mean"] == pytest.approx(0, abs=1e-6)
+    assert rows["copy"]["psnr_outside"]["mean"] == 60
+
+
+def test_editors_are_compared_with_the_start_pair_by_pair(rows, content):
+    assert content["splits"][0]["compared_with"] == "untouched start"
+    difference = rows["editaction"]["carried_out_percent"]["difference"]
+    assert difference["mean"] == 62.5
+    assert difference["smallest_visible"] > 0
+    assert "difference" not in rows["copy"]["carried_out_percent"]
+
+
+def test_a_file_that_is_no_table_of_scores_is_refused(tmp_path):
+    pandas.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(ValueError, match="lacks the column split"):
+        read_pair_table(tmp_path / "other.parquet")
+    (tmp_path / "text.parquet").write_text("no")
+    with pytest.raises(ValueError, match="not a readable Parquet"):
+        read_pair_table(tmp_path / "text.parquet")

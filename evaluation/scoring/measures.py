@@ -1,0 +1,176 @@
+"""Every measure of a score table: its column in the Parquet, its key in scores.json, and what it says. No torch.
+
+Each is one number a pair and edit, whose mean is the measure; set metrics too (evaluation/metrics/by_pair.py).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["share", "distance", "set"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One column of the tables."""
+
+    column: str
+    """In the Parquet, in its own unit: shares 0 or 1."""
+    key: str
+    """In scores.json."""
+    heading: str
+    """As printed."""
+    meaning: str
+    """In a few words, with ↑ or ↓ for better."""
+    definition: str
+    """In a sentence or two, for the page."""
+    kind: Kind
+    factor: float = 1.0
+    """From the Parquet to scores.json and print: 100 for percent, 1000 for KID."""
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """What the interval stays inside, in the Parquet's unit."""
+        return (0.0, 1.0) if self.kind == "share" else None
+
+    @property
+    def is_percent(self) -> bool:
+        """Whether it is printed with a percent sign."""
+        return self.kind == "share"
+
+
+def _share(column: str, key: str, heading: str, meaning: str, definition: str) -> Measure:
+    return Measure(
+        column=column, key=key, heading=heading, meaning=meaning, definition=definition, kind="share", factor=100
+    )
+
+
+MEASURES: tuple[Measure, ...] = (
+    _share(
+        "carried_out",
+        "carried_out_percent",
+        "Carried out",
+        "oracle, drawn kitchen, ↑",
+        "All that the instruction asks for is clearly seen by the oracle of the drawn kitchen.",
+    ),
+    _share(
+        "kept",
+        "kept_percent",
+        "Rest kept",
+        "oracle, drawn kitchen, ↑",
+        "Nothing else changed, as the oracle sees it; a wrong thing where the goal wants its own counts as not carried "
+        "out.",
+    ),
+    _share(
+        "nearer",
+        "nearer_percent",
+        "Nearer to truth",
+        "than the input is, ↑",
+        "Share of edits whose features are nearer to the ground truth than the input's are: a copy scores 0 %, the "
+        "ground truth 100 %. It asks whether the edit went the right way, not whether it arrived.",
+    ),
+    Measure(
+        column="kid_output",
+        key="kid_output",
+        heading="KID output",
+        meaning="× 1000, to the ground truth, ↓",
+        definition="Kernel distance between the sets of edits and of ground truths, times 1000, in its paired form: "
+        "edit i and truth i belong together, so they are not compared with each other. Unbiased at any n.",
+        kind="set",
+        factor=1000,
+    ),
+    Measure(
+        column="distance_truth",
+        key="distance_truth",
+        heading="To truth",
+        meaning="paired distance, ↓",
+        definition="Mean cosine distance between the features of each edit and of its own ground truth.",
+        kind="distance",
+    ),
+    _share(
+        "match_gt",
+        "acc_match_gt_percent",
+        "Acc A",
+        "same action as ground truth, ↑",
+        "A TimeSformer sees the input four times and the edit four times, and recognises the same action as with the "
+        "ground truth in the edit's place.",
+    ),
+    _share(
+        "label",
+        "acc_label_percent",
+        "Acc B",
+        "annotated action, ↑",
+        "The same TimeSformer recognises the annotated action; ground truth is the ceiling, the copy of the input the "
+        "floor.",
+    ),
+    _share(
+        "told_apart",
+        "told_apart_percent",
+        "Told apart",
+        "P(e_c < e_c'), ↑",
+        "Share of draws in which the editor's error on the ground truth is smaller under the pair's own instruction "
+        "than under another one, at the same noise.",
+    ),
+    _share(
+        "no_change",
+        "no_change_percent",
+        "No change",
+        "where truth changes, ↓",
+        "Share of edits that moved by less than a quarter of what the ground truth moves where it changes.",
+    ),
+    Measure(
+        column="psnr_outside",
+        key="psnr_outside",
+        heading="PSNR outside",
+        meaning="dB, outside the change, ↑",
+        definition="PSNR of edit and input outside the region that the ground truth changes; 60 dB at most (a copy).",
+        kind="distance",
+    ),
+    Measure(
+        column="ssim_outside",
+        key="ssim_outside",
+        heading="SSIM outside",
+        meaning="outside the change, ↑",
+        definition="Structural similarity of edit and input outside the region that the ground truth changes.",
+        kind="distance",
+    ),
+    Measure(
+        column="distance_input",
+        key="distance_input",
+        heading="To input",
+        meaning="paired distance",
+        definition="Mean cosine distance between the features of each edit and of its own input: 0 for a copy.",
+        kind="distance",
+    ),
+    Measure(
+        column="fid_output",
+        key="fid_output",
+        heading="FID output",
+        meaning="to the ground truth, ↓",
+        definition="Fréchet distance between the sets of edits and of ground truths: the paper's measure. It falls "
+        "with the size of the sets and cannot see whose edit is whose: a copy of the input scores well.",
+        kind="set",
+    ),
+    Measure(
+        column="fid_input",
+        key="fid_input",
+        heading="FID input",
+        meaning="to the inputs, ↓",
+        definition="Fréchet distance between the sets of edits and of inputs.",
+        kind="set",
+    ),
+    Measure(
+        column="kid_input",
+        key="kid_input",
+        heading="KID input",
+        meaning="× 1000, to the inputs, ↓",
+        definition="Paired kernel distance, times 1000, between the sets of edits and of inputs.",
+        kind="set",
+        factor=1000,
+    ),
+)
+"""In the order of the columns: what sees the action first."""
+
+BY_KEY = {measure.key: measure for measure in MEASURES}
+BY_COLUMN = {measure.column: measure for measure in MEASURES}
+BY_VERB = ("carried_out", "kept", "match_gt", "label", "nearer")
+"""Columns that are told by verb as well."""

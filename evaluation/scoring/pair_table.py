@@ -1,0 +1,111 @@
+"""Candidates of every split <-> one Parquet of per-pair scores, from which every table can be made again.
+
+A row is a pair under one editor, training seed and sampling seed; the columns of measures are those of
+evaluation/scoring/measures.py, null where a pair has no value. What is no value of a pair (the classifier's accuracy,
+the features' names, FID between the halves of the ground truth) is in the file's own metadata. pandas reads it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evaluation.scoring.measures import MEASURES
+from evaluation.scoring.rows import Candidate, SplitPairs, split_table
+
+METADATA = b"editaction_scores"
+FILE = "scores.parquet"
+TEXTS = ("split", "editor", "name", "kind", "segment_id", "video_id", "verb")
+SCHEMA = pa.schema(
+    [(name, pa.string()) for name in TEXTS]
+    + [("training_seed", pa.int64()), ("seed", pa.int64())]
+    + [(measure.column, pa.float64()) for measure in MEASURES]
+)
+Split = tuple[SplitPairs, Sequence[Candidate]]
+
+
+def write_pair_table(path: Path, splits: Sequence[Split], header: Mapping[str, Any]) -> None:
+    """Write the file; `header` is what scores.json has beside its splits."""
+    tables = [_table(candidate, pairs) for pairs, candidates in splits for candidate in candidates]
+    halves = {pairs.split: dict(pairs.halves) for pairs, _ in splits}
+    content = json.dumps({"header": dict(header), "halves": halves}, sort_keys=True)
+    pq.write_table(pa.concat_tables(tables).replace_schema_metadata({METADATA: content}), path, compression="zstd")
+
+
+def _table(candidate: Candidate, pairs: SplitPairs) -> pa.Table:
+    num_pairs, num_columns = len(pairs.segment_ids), len(candidate.seeds)
+    of_row = {"split": pairs.split, "editor": candidate.editor, "name": candidate.name, "kind": candidate.kind}
+    columns: dict[str, Any] = {name: [value] * (num_pairs * num_columns) for name, value in of_row.items()}
+    for name, values in (("segment_id", pairs.segment_ids), ("video_id", pairs.video_ids), ("verb", pairs.verbs)):
+        columns[name] = list(values) * num_columns
+    trained = candidate.training_seeds or (None,) * num_columns
+    columns["training_seed"] = [seed for seed in trained for _ in range(num_pairs)]
+    columns["seed"] = [seed for seed in candidate.seeds for _ in range(num_pairs)]
+    for measure in MEASURES:
+        found = candidate.values.get(measure.column)
+        flat = np.full(num_pairs * num_columns, np.nan) if found is None else found.T.ravel()
+        columns[measure.column] = pa.array(flat, from_pandas=True)
+    return pa.table(columns, schema=SCHEMA)
+
+
+def read_pair_table(path: Path) -> tuple[list[Split], dict[str, Any]]:
+    """Return the splits and the header; ValueError for a file that is no table of pair scores."""
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ValueError(f"{path} is not a readable Parquet file: {error}") from error
+    metadata = (table.schema.metadata or {}).get(METADATA)
+    lacking = [name for name in SCHEMA.names if name not in table.column_names]
+    if metadata is None or lacking:
+        what = f"it lacks the column {lacking[0]}" if lacking else "it lacks the project's metadata"
+        raise ValueError(f"{path} is no table of pair scores: {what}. The scores stage writes {FILE}.")
+    content = json.loads(metadata)
+    columns = {name: table.column(name).to_pylist() for name in (*TEXTS, "training_seed", "seed")}
+    values = {each.column: table.column(each.column).to_numpy(zero_copy_only=False) for each in MEASURES}
+    splits: list[Split] = []
+    for split in dict.fromkeys(columns["split"]):
+        places = [place for place, each in enumerate(columns["split"]) if each == split]
+        splits.append(_split(split, places, columns, values, content["halves"][split]))
+    return splits, content["header"]
+
+
+def _split(
+    split: str, places: Sequence[int], columns: Mapping[str, Any], values: Mapping[str, Any], halves: Mapping[str, Any]
+) -> Split:
+    rows_of: dict[str, list[int]] = {}
+    for place in places:
+        rows_of.setdefault(columns["editor"][place], []).append(place)
+    first = next(iter(rows_of.values()))
+    segment_ids = tuple(dict.fromkeys(columns["segment_id"][place] for place in first))
+    shown = first[: len(segment_ids)]
+    pairs = SplitPairs(
+        split=split,
+        segment_ids=segment_ids,
+        video_ids=tuple(columns["video_id"][place] for place in shown),
+        verbs=tuple(columns["verb"][place] for place in shown),
+        halves=halves,
+    )
+    return pairs, [_candidate(rows, columns, values, len(segment_ids)) for rows in rows_of.values()]
+
+
+def _candidate(rows: Sequence[int], columns: Mapping[str, Any], values: Mapping[str, Any], num_pairs: int) -> Candidate:
+    heads = rows[::num_pairs]
+    found = {name: of_file[list(rows)].astype(np.float64).reshape(-1, num_pairs).T for name, of_file in values.items()}
+    trained = tuple(columns["training_seed"][place] for place in heads)
+    return Candidate(
+        editor=columns["editor"][rows[0]],
+        name=columns["name"][rows[0]],
+        kind=columns["kind"][rows[0]],
+        seeds=tuple(columns["seed"][place] for place in heads),
+        training_seeds=() if None in trained else trained,
+        values={name: table for name, table in found.items() if np.isfinite(table).any()},
+    )
+
+
+def scores_content(splits: Sequence[Split], header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return scores.json: the header and every split's table."""
+    return dict(header) | {"splits": [split_table(candidates, pairs) for pairs, candidates in splits]}
