@@ -1,6 +1,6 @@
 """Values of two editors on the same pairs -> their difference with interval, p, Holm's p and what n could show.
 
-The difference is taken pair by pair, then averaged like any measure (evaluation/statistics/clustered_mean.py): what makes
+The difference is taken pair by pair, then averaged as in clustered_mean.py beside this file: what makes
 a pair hard for both editors cancels. Holm's correction (1979, Scand. J. Stat. 6) is over the family that is asked at
 once: all editors against one reference under one measure.
 """

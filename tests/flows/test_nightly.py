@@ -57,6 +57,6 @@ def test_a_night_says_what_is_new_and_fails_for_an_editor_that_got_worse(server:
     assert "report.html" in page[-1]
     assert night(server, workspace).startswith("Nothing new"), "it was judged once"
     assert "not comparable, because the scoring settings differ" in night(
-        server, workspace, **{"scores.num_bootstrap": 21}
+        server, workspace, **{"scores.paired_features": "fixed-random"}
     )
     assert len(artifacts_of(workspace, "editor")) == 2, "no night trains"
