@@ -17,6 +17,7 @@ from pydantic import Field
 from flows.wiring.job import Job, make_job, outside_file
 from flows.wiring.request import Request
 from flows.wiring.running import run_stages
+from flows.wiring.shown import run_name
 from modeling.atomic import write_bytes
 from tasks.artifacts.artifact import Artifact, Record, digest_of
 from tasks.artifacts.inside import inside
@@ -38,7 +39,7 @@ class LongDistance(RunInput):
     chosen_by: str = Field(min_length=1, description="Who chooses, in your own words; it goes into the manifest.")
 
 
-@flow(name="choose_long_distance")
+@flow(name="choose_long_distance", flow_run_name=run_name, result_serializer="json")
 def choose_long_distance(request: Request, wait_s: int = WEEK_S, limit: int = 400) -> str:
     """Build the dataset up to the request's `until` (at most the shards), pausing for the choice; return the folder.
 

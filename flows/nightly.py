@@ -28,6 +28,7 @@ from flows.wiring.nightly_job import (
     test_shards,
 )
 from flows.wiring.running import run_in
+from flows.wiring.shown import run_name
 from tasks.artifacts.artifact import Artifact, artifacts_of
 from tasks.splitting.assignment import NOT_TESTED
 
@@ -37,7 +38,7 @@ NUM_IDS = 10
 """Failed items that are named for each reason."""
 
 
-@flow(name="nightly")
+@flow(name="nightly", flow_run_name=run_name, result_serializer="json")
 def nightly(request: NightlyRequest) -> str | State[str]:
     """Evaluate what is new; return the verdict. The run is Failed where an editor got worse or lacks test pairs."""
     workspace, make = Path(request.workspace), as_tasks(Path(request.workspace))

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -186,6 +187,13 @@ def what_went_wrong(log_path: Path) -> str:
     return own[-1].strip() if own else "".join(lines[-_SHOWN_LINES:]).strip()
 
 
+def how_it_ended(status: int) -> str:
+    """Return a process's exit status in words."""
+    if status >= 0:
+        return f"ended with status {status}"
+    return f"was killed by signal {-status}" + (", perhaps out of memory" if status == -signal.SIGKILL else "")
+
+
 @stage
 def editor(work: Work, config: TrainConfig, *, shards: Artifact, start: Outside) -> None:
     """Fine-tune the start on the training shards."""
@@ -199,7 +207,7 @@ def editor(work: Work, config: TrainConfig, *, shards: Artifact, start: Outside)
         status = training.wait()
     if status != 0:
         raise StageFailed(
-            f"editor: training ended with status {status}. {what_went_wrong(work.path / LOG)}\n"
+            f"editor: training {how_it_ended(status)}. {what_went_wrong(work.path / LOG)}\n"
             f"Its log is {work.path / LOG}; the same command goes on from its last checkpoint."
         )
     keep_for_repair(work.path)

@@ -11,7 +11,8 @@ from flows.wiring.checks import refuse
 from flows.wiring.job import MEASURED_AFTER, STAGE_ORDER, make_job
 from flows.wiring.making import as_tasks, plan, run_job
 from flows.wiring.request import Request
-from tasks.artifacts.building import running_options
+from flows.wiring.shown import RunPage, add_tags
+from tasks.artifacts.building import running_options, watching
 from tasks.artifacts.locks import at_work, running_as
 from tasks.config import RunOptions
 from tasks.fetching.annotations import fetch_annotations
@@ -55,6 +56,8 @@ def run_stages(request: Request, *, last: str, allow_failed: bool) -> str:
 @contextmanager
 def run_in(workspace: Path, options: RunOptions) -> Iterator[None]:
     """Let stages run inside with these options, seen as one run by others who share the workspace."""
+    add_tags()
+    watching_token = watching.set(RunPage(watching.get()))
     name_token = running_as.set(f"run {flow_run.get_name()}" if flow_run.get_name() else "a run")
     options_token = running_options.set(options)
     try:
@@ -63,6 +66,7 @@ def run_in(workspace: Path, options: RunOptions) -> Iterator[None]:
     finally:
         running_options.reset(options_token)
         running_as.reset(name_token)
+        watching.reset(watching_token)
 
 
 def raise_for_failed_items(request: Request) -> None:

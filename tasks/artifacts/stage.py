@@ -4,13 +4,14 @@ The manifest is the truth and Prefect shows it: a stage that is found done retur
 a retry, a new run and a run after a kill all skip the same work, with any server or none.
 """
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import update_wrapper
 from pathlib import Path
 from typing import Any
 
-from prefect import task
+from prefect.assets import add_asset_metadata, materialize
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, State
 
@@ -29,7 +30,14 @@ class StageTask:
         self.build = build
         self.name = build.__name__
         update_wrapper(self, build)
-        self._task = task(name=self.name, task_run_name=self.name + ":{label}", cache_policy=NO_CACHE)(self._shown)
+        # An asset of no workspace; each call names its own.
+        self._task: Any = materialize(
+            f"editaction://none/{self.name}",
+            name=self.name,
+            task_run_name=self.name + ":{label}",
+            cache_policy=NO_CACHE,
+            result_serializer="json",
+        )(self._shown)
 
     def run(
         self,
@@ -51,11 +59,22 @@ class StageTask:
     def __call__(self, workspace: Path, label: str, config: Any, **inputs: Path | Outside) -> Path:
         """Find or build the artifact as a Prefect task; return its folder."""
         # A direct call gives the path when built and the State when cached: unwrapped here and nowhere else.
-        result: Any = self._task(workspace, label, config, inputs)
+        as_asset = self._task.with_options(
+            assets=[asset_key(workspace, f"{self.name}/{label}")],
+            asset_deps=[
+                asset_key(workspace, f"{each.parent.name}/{each.name[:-9]}")  # without the key's 8 digits
+                for each in inputs.values()
+                if isinstance(each, Path)
+            ],
+        )
+        result: Any = as_asset(workspace, label, config, inputs)
         return Path(result.result() if isinstance(result, State) else result)
 
     def _shown(self, workspace: Path, label: str, config: Any, inputs: dict[str, Path | Outside]) -> Any:
         artifact, cached = self._find_or_build(workspace, label, config, inputs)
+        if not cached:
+            told = {name: artifact.manifest[name] for name in ("digest", "key", "counts")}
+            add_asset_metadata(asset_key(workspace, f"{self.name}/{label}"), told | {"path": str(artifact.path)})
         return Completed(name="Cached", data=str(artifact.path)) if cached else str(artifact.path)
 
     def _find_or_build(
@@ -64,6 +83,11 @@ class StageTask:
         while True:
             with suppress(InputChanged):  # then once more, from what the inputs are now
                 return find_or_build(self.build, self.name, workspace, label, config, opened(inputs))
+
+
+def asset_key(workspace: Path, name: str) -> str:
+    """Return the name of an artifact among Prefect's assets; the workspace by its name, not by where it lies."""
+    return re.sub(r"[^A-Za-z0-9_.:/-]", "_", f"editaction://{workspace.resolve().name}/{name}")
 
 
 def stage(build: Callable[..., None]) -> StageTask:
