@@ -1,6 +1,5 @@
 """The commands that run the main job: `demo` on the drawn kitchen, `run` on anything."""
 
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any, get_args
 import click
 from rich.table import Table
 
+from flows.commands.ending import print_answer, print_stages
 from flows.commands.terminal import ITEMS_FAILED, console
 from flows.commands.watched import watched
 from flows.wiring.job import MEASURED_AFTER, UNTIL, make_job, parse_seeds, parse_settings
@@ -150,7 +150,8 @@ def _run(
     lost = ""
     if not all(step.is_cached for step in steps) or "PREFECT_API_URL" in os.environ:
         lost = _run_flow(request)
-    _finish(plan(job), lost)
+    found_before = {step.path for step in steps if step.is_cached}
+    _finish(plan(job), job.workspace, found_before, lost)
 
 
 def _run_flow(request: Request) -> str:
@@ -173,19 +174,11 @@ def _run_flow(request: Request) -> str:
     return ""
 
 
-def _finish(steps: list[Any], lost: str = "") -> None:
+def _finish(steps: list[Any], workspace: Path, found_before: set[str | None], lost: str = "") -> None:
     """Say what there is now, and end with the status that fits. `lost`: pages that could not be made, and why."""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("stage", "", "state", "rows"):
-        table.add_column(heading, style="dim" if heading == "" else None)
-    for step in steps:
-        table.add_row(step.stage, step.label, step.state, _rows_of(step))
-    console.print(table)
+    print_stages(steps, found_before)
+    print_answer(steps, workspace)
     failed = [step for step in steps if step.num_failed]
-    report = next((Path(step.path) / "report.html" for step in steps if step.stage == "report" and step.path), None)
-    if report is not None and report.is_file():
-        console.print()
-        console.print(f"Report: {report.resolve()}", soft_wrap=True)
     if failed:
         listed = "; ".join(f"{step.stage}: {step.num_failed} failed rows" for step in failed)
         console.print(f"\n{listed}. `editaction records STAGE --rejected` lists them; --retry-failed tries them again.")
@@ -195,15 +188,6 @@ def _finish(steps: list[Any], lost: str = "") -> None:
         sys.exit(ITEMS_FAILED)
     if not all(step.is_cached for step in steps):
         raise click.ClickException("not everything asked for is there; `editaction status` shows what is.")
-
-
-def _rows_of(step: Any) -> str:
-    if step.path is None or not (Path(step.path) / "manifest.json").is_file():
-        return ""
-    counts = json.loads((Path(step.path) / "manifest.json").read_text())["counts"]
-    parts = [f"{counts['kept']} kept"]
-    parts += [f"{sum(counts[each].values())} {each}" for each in ("filtered", "failed") if counts[each]]
-    return f"{counts['input']} = " + " + ".join(parts)
 
 
 def _print_plan(steps: list[Any]) -> None:
