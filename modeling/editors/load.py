@@ -2,15 +2,38 @@
 
 from pathlib import Path
 
+from modeling.editors.ddpm_noise_space import DdpmNoiseSpace
+from modeling.editors.imagic import Imagic
 from modeling.editors.instruct_pix2pix import Editor
 from modeling.editors.interface import EditingSystem
+from modeling.editors.masactrl import MasaCtrl
 from modeling.editors.pipeline import PipelineEditor
+from modeling.editors.plug_and_play import PlugAndPlay
+from modeling.editors.prox_masactrl import ProxMasaCtrl
+from modeling.editors.text_to_image import TextToImage, TextToImageEditor
 
 INSTRUCT_PIX2PIX = "instruct_pix2pix"
+METHODS: dict[str, type[TextToImageEditor]] = {
+    "imagic": Imagic,
+    "plug_and_play": PlugAndPlay,
+    "ddpm_noise_space": DdpmNoiseSpace,
+    "masactrl": MasaCtrl,
+    "prox_masactrl": ProxMasaCtrl,
+}
+"""The methods that edit with a text-to-image model; their settings are in `settings.METHOD_CONFIGS`."""
+
+
+def load_method(name: str, start: str | Path, device: str = "auto") -> TextToImageEditor:
+    """Load one of `METHODS` around the text-to-image model in `start`; ValueError for another name or model."""
+    if name not in METHODS:
+        raise ValueError(f"There is no method {name!r}; choose one of {', '.join(METHODS)}.")
+    return METHODS[name](TextToImage.load(start, device))
 
 
 def load_system(name: str, start: str | Path, device: str = "auto") -> EditingSystem:
-    """Load `instruct_pix2pix` (also a fine-tuned one) or a diffusers pipeline by the name of its class."""
+    """Load `instruct_pix2pix` (also a fine-tuned one), a method, or a diffusers pipeline by the name of its class."""
     if name == INSTRUCT_PIX2PIX:
         return Editor.load(start, device)
+    if name in METHODS:
+        return load_method(name, start, device)
     return PipelineEditor.load(name, start, device)

@@ -118,3 +118,53 @@ def write_card(folder: Path, facts: dict[str, Any]) -> None:
     )
     write_bytes(folder / "README.md", text.encode())
     write_json(folder / "card.json", facts | {"weights_sha256": hashes})
+
+
+TEXT_TO_IMAGE_CARD = """---
+license: apache-2.0
+library_name: diffusers
+pipeline_tag: text-to-image
+tags: [stable-diffusion, editaction, drawn-kitchen]
+---
+
+# The drawn kitchen's text-to-image model
+
+A small `StableDiffusionPipeline` that draws scenes of EditAction's drawn kitchen from captions ("a red apple on the
+table with blue cup in drawer"). It plays the part that Stable Diffusion v1.5 plays for Imagic, Plug-and-Play, DDPM
+Noise Space, MasaCtrl and Prox-MasaCtrl. It has seen no action and no edit; it is no use for photographs.
+
+Of {num_judged} held-out captions {shown_percent} % were drawn so that the kitchen's oracle finds all that the caption
+says ({sampling_steps} DDIM steps, text scale {text_scale:g}, pictures of {picture_px} x {picture_px}).
+
+Autoencoder, tokenizer, and the first weights of U-Net and text model are the starting editor's, the channels of the
+picture left out; trained on {num_scenes} drawn scenes with captions, {num_steps} steps of {batch_size}, v-prediction
+with zero terminal signal-to-noise ratio, {seconds} s on one CPU thread. Chosen among these checkpoints by the oracle
+(step: percent): {candidates}
+
+Build it again: `editaction text-to-image --seed {seed} --steps {num_steps} --out DIR`.
+
+float16 safetensors, {megabytes:.1f} MB in all. SHA-256:
+
+```json
+{hashes}
+```
+"""
+
+
+def write_text_to_image_card(folder: Path, facts: dict[str, Any]) -> None:
+    """Write README.md and card.json of a text-to-image model."""
+    hashes = weight_hashes(folder)
+    text = TEXT_TO_IMAGE_CARD.format(
+        **{
+            name: facts[name] for name in ("num_judged", "shown_percent", "picture_px", "num_scenes", "seconds", "seed")
+        },
+        sampling_steps=facts["sampling"]["num_steps"],
+        text_scale=facts["sampling"]["text_scale"],
+        num_steps=facts["training"]["num_steps"],
+        batch_size=facts["training"]["batch_size"],
+        candidates=json.dumps(facts["candidates"]),
+        megabytes=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6,
+        hashes=json.dumps(hashes, indent=1),
+    )
+    write_bytes(folder / "README.md", text.encode())
+    write_json(folder / "card.json", facts | {"weights_sha256": hashes})

@@ -1,0 +1,95 @@
+"""Goldens of the authors' own code: every one that lies in EDITACTION_GOLDENS, with its network and its settings."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import UNet2DConditionModel
+from safetensors.torch import load_file
+from torch import Tensor
+
+from modeling.diffusion.inversion import DdimGrid, make_grid
+from modeling.editors.text_to_image import Texts
+
+FOLDER = Path(os.environ.get("EDITACTION_GOLDENS", Path(__file__).parents[3] / "shared" / "goldens"))
+SCHEDULER = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "num_train_timesteps": 1000,
+    "prediction_type": "epsilon",
+}
+"""Stable Diffusion's noise schedule, on which all goldens were made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Golden:
+    """One golden."""
+
+    path: Path
+    facts: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return dict(self.facts["settings"])
+
+    @property
+    def tolerance(self) -> float:
+        return float(self.facts["tolerance_edited_abs"])
+
+    def unet(self) -> UNet2DConditionModel:
+        """Return its network, fresh."""
+        beside = [folder / "unet" for folder in (self.path.parent, self.path.parent.parent)]
+        found = next(folder for folder in beside if folder.is_dir())
+        return UNet2DConditionModel.from_pretrained(found).eval().requires_grad_(False)
+
+    def texts(self) -> Texts:
+        empty = self.tensors["emb_empty"]
+        source = self.tensors.get("emb_source", empty)
+        return Texts(empty=empty, source=source, target=self.tensors["emb_target"])
+
+    def grid(self, config: Any) -> DdimGrid:
+        """Return the grid of sampling, which has the recorded times and final alpha-bar."""
+        grid = make_grid(SCHEDULER, config, config.num_steps)
+        assert list(grid.times) == self.facts["timesteps"] == self.tensors["timesteps"].tolist()
+        assert torch.equal(grid.final_alpha.reshape(1), self.tensors["final_alpha"].reshape(1).float())
+        return grid
+
+    def error(self, edited: Tensor) -> float:
+        """Return the largest difference from the reference's result, in tolerances."""
+        return float((edited - self.tensors["edited"]).abs().max()) / self.tolerance
+
+
+@cache
+def _load(path: Path) -> Golden:
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    return Golden(path=path, facts=facts, tensors=load_file(path.with_suffix(".safetensors")))
+
+
+def goldens_of(method: str) -> list[Path]:
+    """Return the JSON files of all goldens whose `method` begins with a word."""
+    if not FOLDER.is_dir():
+        return []
+    paths = [path for path in sorted(FOLDER.rglob("golden*.json")) if path.with_suffix(".safetensors").is_file()]
+    return [path for path in paths if _method(path).startswith(method)]
+
+
+def _method(path: Path) -> str:
+    facts: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return str(facts.get("method", ""))
+
+
+def golden(path: Path) -> Golden:
+    """Read a golden."""
+    return _load(path)
+
+
+def named(path: Path) -> str:
+    """Return a golden's name for a test."""
+    return str(path.relative_to(FOLDER).with_suffix(""))
