@@ -13,7 +13,7 @@ import click
 from flows.commands.dataset import candidates, dataset_page, export, manifest
 from flows.commands.edit import edit
 from flows.commands.import_pairs import import_pairs
-from flows.commands.kitchen import kitchen, starting_editor
+from flows.commands.kitchen import kitchen, starting_editor, text_to_image
 from flows.commands.run import demo, run
 from flows.commands.settings import settings
 from flows.commands.survey import survey
@@ -28,7 +28,9 @@ def cli() -> None:
 
 for command in (demo, run, settings, status, records, verify, clean, report):
     cli.add_command(command)
-for command in (dataset_page, candidates, manifest, export, import_pairs, edit, kitchen, starting_editor, survey):
+for command in (dataset_page, candidates, manifest, export, import_pairs, edit):
+    cli.add_command(command)
+for command in (kitchen, starting_editor, text_to_image, survey):
     cli.add_command(command)
 
 

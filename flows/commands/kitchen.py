@@ -41,3 +41,18 @@ def starting_editor(out: str, seed: int, steps: int | None, threads: int) -> Non
     with counting(console, "steps") as tell:
         made = build_starting_editor(Path(out), seed=seed, steps=steps, threads=threads, on_progress=tell)
     console.print(f"{out}: {json.dumps(made)}", soft_wrap=True)
+
+
+@click.command(name="text-to-image")
+@click.option("--out", required=True, help="Folder to write to; a build that was cut off goes on there.")
+@click.option("--start", default="modeling/starting_editor", show_default=True, help="The starting editor.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--steps", type=click.IntRange(min=1), help="Training steps; by default those of the shipped one.")
+@click.option("--threads", default=1, show_default=True, help="CPU threads; 0: all.")
+def text_to_image(out: str, start: str, seed: int, steps: int | None, threads: int) -> None:
+    """Train the kitchen's text-to-image model, with which Imagic, MasaCtrl and their like edit."""
+    from tasks.starting_editor.text_to_image import build_text_to_image
+
+    with counting(console, "steps") as tell:
+        made = build_text_to_image(Path(out), Path(start), seed=seed, steps=steps, threads=threads, on_progress=tell)
+    console.print(f"{out}: {json.dumps(made)}", soft_wrap=True)
