@@ -19,6 +19,7 @@ from flows.wiring.request import Request
 from flows.wiring.running import run_stages
 from flows.wiring.shown import run_name
 from modeling.atomic import write_bytes
+from modeling.sheets import markdown_text
 from tasks.artifacts.artifact import Artifact, Record, digest_of
 from tasks.artifacts.inside import inside
 from tasks.splits import poor_pairs, read_long_distance
@@ -70,8 +71,8 @@ def told(candidates: Sequence[Record], num_wanted: int, page: Path) -> str:
     lines = [f"Choose {num_wanted} of {len(candidates)} candidates; all are shown on `{page.resolve()}`.", ""]
     lines += ["| rank | segment | instruction | view moved |", "|---|---|---|---|"]
     for row in candidates[:NUM_LISTED]:
-        instruction = row["instruction"].replace("|", "\\|")
-        lines.append(f"| {row['rank']} | `{row['segment_id']}` | {instruction} | {100 * row['camera_shift']:.0f} % |")
+        segment_id, instruction = markdown_text(row["segment_id"]), markdown_text(row["instruction"])
+        lines.append(f"| {row['rank']} | {segment_id} | {instruction} | {100 * row['camera_shift']:.0f} % |")
     return "\n".join(lines)
 
 

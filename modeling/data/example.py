@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from modeling.data.images import Picture, decode_image
+from modeling.json_text import parse_json
 
 PICTURES = ("source", "edited")
 """The two pictures of an example, as members call them."""
@@ -131,7 +132,7 @@ def metadata_of(example: Example) -> dict[str, Any]:
 def decode_metadata(content: bytes, *, name: str) -> dict[str, Any]:
     """Parse and check a JSON member; ValueError, which names the member, when a field is missing or of another type."""
     try:
-        metadata = json.loads(content)
+        metadata = parse_json(content)
     except ValueError as error:
         raise ValueError(f"Member {name} is no JSON: {error}.") from error
     if not isinstance(metadata, dict) or set(metadata) != set(METADATA):

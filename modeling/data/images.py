@@ -23,6 +23,8 @@ Picture = NDArray[np.uint8]
 
 MAX_PIXELS = 64_000_000
 """Larger pictures are refused before they are decoded: a small file can unpack to gigabytes."""
+MAX_FILE_BYTES = 1 << 29
+"""So are larger files: a sparse one of 40 GB costs its sender nothing."""
 SHARD_FORMATS = ("PNG", "JPEG")
 """What a shard may hold."""
 FILE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
@@ -140,4 +142,6 @@ def read_image(path: Path) -> Picture:
     """Read a picture file as uint8 RGB [H, W, 3]; FileNotFoundError or ValueError says what is wrong with it."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such picture.")
+    if (size := path.stat().st_size) > MAX_FILE_BYTES:
+        raise ValueError(f"{path}: {size} bytes are no picture; one has at most {MAX_FILE_BYTES}. Make it smaller.")
     return decode_image(path.read_bytes(), name=str(path), formats=FILE_FORMATS)

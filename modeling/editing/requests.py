@@ -5,7 +5,6 @@ its own instruction. A CSV has the columns image and instruction, and if wanted 
 and no picture is read before it is its turn.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +12,15 @@ from pathlib import Path
 
 from modeling.data.images import Picture, read_image
 from modeling.data.loader import Examples
+from modeling.sheets import MAX_TEXT, check_table, strict_dicts
 
 JPEG_SUFFIXES = (".jpg", ".jpeg")
 OUT_SUFFIXES = (".png", *JPEG_SUFFIXES)
 """What an edit is written as, by the name of `out`; PNG where `out` is a folder."""
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 """Files of a folder that are taken for pictures."""
+MAX_NAME_BYTES = 200
+"""Of a file's name; endings and a temporary name are put to it."""
 COLUMNS = ("image", "instruction", "seed", "out")
 """Columns of a CSV of requests; the first two are needed unless one instruction is given for all."""
 
@@ -138,12 +140,12 @@ def _requests_of_csv(path: Path, instruction: str | None, out: Path, seeds: Sequ
     """Read the rows of a CSV; pictures are looked for relative to it, and everything is written inside `out`."""
     if not path.is_file():
         raise ValueError(f"{path}: there is no such CSV.")
+    check_table(path)
     with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, restkey="")
-        columns = list(reader.fieldnames or ())
+        columns, dicts = strict_dicts(file, path)
         if "image" not in columns or set(columns) - set(COLUMNS):
             raise ValueError(f"{path}: its columns are {', '.join(columns)}; they may be {', '.join(COLUMNS)}.")
-        rows = [{name: value for name, value in row.items() if value} for row in reader]
+        rows = [{name: value for name, value in row.items() if value} for row in dicts]
     if not rows:
         raise ValueError(f"{path}: no rows.")
     requests = []
@@ -164,10 +166,16 @@ def _requests_of_row(
     own_seed = row.get("seed", "").strip()
     if own_seed and not (own_seed.isascii() and own_seed.isdigit()):
         raise ValueError(f"seed is {own_seed!r}; it must be a whole number from 0.")
+    if len(own_seed) > 18:
+        raise ValueError(f"seed {own_seed[:40]} has {len(own_seed)} digits; a seed has at most 18.")
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"the instruction has {len(text)} characters; it may have {MAX_TEXT}.")
     picture = beside / row["image"]
     name = row.get("out", picture.stem)
     suffix = next((each for each in OUT_SUFFIXES if name.lower().endswith(each)), "")
     stem = out / name[: len(name) - len(suffix)]
     if out.resolve() not in stem.resolve().parents:
         raise ValueError(f"out is {row.get('out')!r}, which is no name inside {out}.")
+    if max(len(part.encode(errors="replace")) for part in (*Path(row["image"]).parts, *stem.parts)) > MAX_NAME_BYTES:
+        raise ValueError(f"a name has more than {MAX_NAME_BYTES} bytes, which no file can be called.")
     return _per_seed(picture, text, stem, [int(own_seed)] if own_seed else seeds, suffix=suffix or ".png")

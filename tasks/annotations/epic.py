@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modeling.sheets import check_table, strict_dicts
 from tasks.annotations.instructions import parse_instruction
 from tasks.annotations.segment import Annotations, Segment, has_good_times
 from tasks.config import EpicSubset
@@ -94,6 +95,9 @@ def read_epic(path: Path, subset: EpicSubset, more: Sequence[Path] = ()) -> Anno
     ValueError when a file is no such table, or is given twice.
     """
     paths = [path, *more]
+    for each in paths:
+        if each.is_file():
+            check_table(each)
     blobs = [git_blob(each) for each in paths if each.is_file()]
     if len(set(blobs)) < len(blobs):
         raise ValueError(f"The same annotations are given twice: {', '.join(map(str, paths))}. Give each file once.")
@@ -149,9 +153,9 @@ def _rows(path: Path) -> list[dict[str, str]]:
     """Return the rows as dicts of strings; "" where a row is short."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="")
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-            rows = [{name: row.get(name) or "" for name in (*COLUMNS, *FURTHER_COLUMNS)} for row in reader]
+            columns, dicts = strict_dicts(file, path)
+            missing = [name for name in COLUMNS if name not in columns]
+            rows = [{name: row.get(name, "") for name in (*COLUMNS, *FURTHER_COLUMNS)} for row in dicts]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(
             f"{path}: not a CSV file in UTF-8 ({error}). Give EPIC_100_train.csv or one like it."

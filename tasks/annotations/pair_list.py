@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 
 from modeling.atomic import atomic_file
 from modeling.data.example import check_key
+from modeling.json_text import parse_json
+from tasks.annotations.parquet_rows import open_parquet, rows_of_columns
 from tasks.annotations.segment import SCHEMA as SEGMENT_SCHEMA
 from tasks.annotations.segment import Annotations, Segment, has_good_times, is_safe_video_id
 from tasks.artifacts.artifact import Artifact, Record
@@ -135,8 +137,10 @@ def read_header(path: Path) -> PairHeader:
 
 def read_pairs(path: Path) -> Iterator[Record]:
     """Yield the rows of a list, as dicts of SCHEMA's columns."""
-    for batch in _opened(path)[0].iter_batches(_ROWS_AT_ONCE, columns=SCHEMA.names):
-        yield from batch.to_pylist()
+    _opened(path)
+    with open_parquet(path, SCHEMA.names) as file:
+        for cells in rows_of_columns(path, file, SCHEMA.names):
+            yield dict(zip(SCHEMA.names, cells, strict=True))
 
 
 def _opened(path: Path) -> tuple[pq.ParquetFile, PairHeader]:
@@ -144,9 +148,9 @@ def _opened(path: Path) -> tuple[pq.ParquetFile, PairHeader]:
         raise ValueError(f"{path}: there is no such list of pairs. `editaction manifest --out FILE` writes one.")
     try:
         file = pq.ParquetFile(path)
-        note = json.loads((file.schema_arrow.metadata or {})[NOTE])
+        note = parse_json((file.schema_arrow.metadata or {})[NOTE])
         header = PairHeader(**note)
-    except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         raise ValueError(f"{path}: no list of pairs. `editaction manifest --out FILE` writes one.") from error
     if header.format != FORMAT or not file.schema_arrow.remove_metadata().equals(SCHEMA):
         raise ValueError(f"{path}: a list of pairs of format {header.format}; this version reads format {FORMAT}.")

@@ -84,6 +84,10 @@ SCHEMA = pa.schema(
 """Columns of segments.parquet."""
 
 
+MAX_REJECTED = 2_000
+"""Characters that are kept of a text of a row that is not."""
+
+
 @dataclass(kw_only=True)
 class Annotations:
     """What a reader makes of an annotation file."""
@@ -99,7 +103,13 @@ class Annotations:
 
     def reject(self, row: int, status: str, reason: str, **what: object) -> None:
         """Note a row that is not kept."""
-        self.rejected.append({"row": row, **what, "status": status, "reason": reason})
+        plain = {name: _writable(each) if isinstance(each, str) else each for name, each in what.items()}
+        self.rejected.append({"row": row, **plain, "status": status, "reason": reason})
+
+
+def _writable(text: str) -> str:
+    """Return a text that can be written: halves of surrogate pairs as escapes, and no more than a message holds."""
+    return text[:MAX_REJECTED].encode(errors="backslashreplace").decode()
 
 
 def is_safe_video_id(video_id: str) -> bool:

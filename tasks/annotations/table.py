@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from modeling.sheets import MAX_TEXT
 from tasks.annotations.instructions import parse_instruction
 from tasks.annotations.segment import UNKNOWN_S, Annotations, Segment, has_good_times, is_safe_video_id, segment_id_of
 from tasks.annotations.table_files import Row, rows_of
@@ -112,6 +113,9 @@ def _segment(row: Row, where: str) -> Segment | Unusable:
             said = f"{str(row[name])[:80]!r} is not one text or number. Give one value a cell"
             return Unusable(reason="bad_cell", column=name, said=said)
     texts = {name: _text(row.get(name)) for name in ("video", "instruction", *OPTIONAL)}
+    for name, text in texts.items():
+        if wrong := _why_no_text(text):
+            return Unusable(reason="bad_cell", column=name, said=wrong)
     # Decomposed accents, as a Mac writes them, are the same name.
     video_id = unicodedata.normalize("NFC", texts["video"]).replace("\\", "/").removeprefix("./")
     if not is_safe_video_id(video_id):
@@ -195,6 +199,17 @@ def _segment_id(video_id: str, times: _Times, instruction: str) -> str:
     """Return the key of a row: readable, and unlike that of any other (video, start, stop, instruction)."""
     digest = digest_of([video_id, times.place, repr(times.start_s), repr(times.stop_s), instruction])[:8]
     return segment_id_of(video_id[:MAX_NAME], f"{times.place}-{digest}")
+
+
+def _why_no_text(text: str) -> str:
+    """Say why a text can be written to no file, or is too long; "" for a good one."""
+    if len(text) > MAX_TEXT:
+        return f"it has {len(text)} characters, and a text has at most {MAX_TEXT}. Shorten it"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return f"{ascii(text)[:80]} holds half of a surrogate pair, which is no Unicode text. Write the whole character"
+    return ""
 
 
 def _text(value: object) -> str:

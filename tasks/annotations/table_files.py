@@ -15,10 +15,28 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+
+from modeling.sheets import MAX_ROWS, check_table, strict_rows
+from tasks.annotations.parquet_rows import open_parquet, rows_of_columns
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+KNOWN = frozenset(
+    [
+        "video",
+        "instruction",
+        "start_s",
+        "stop_s",
+        "start_frame",
+        "stop_frame",
+        "verb",
+        "object",
+        "start_point",
+        "end_point",
+        "group",
+    ]
+)
+"""Columns that a reader of tables looks at."""
 Row = dict[str, Any]
 
 
@@ -31,6 +49,7 @@ def rows_of(path: Path) -> Iterator[tuple[list[str] | None, Iterator[tuple[str, 
     readers = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
     if path.suffix.lower() not in readers:
         raise ValueError(f"{path}: a table is one of {', '.join(SUFFIXES)}. Rename or convert the file.")
+    check_table(path)
     try:
         with closing(readers[path.suffix.lower()](path)) as parts:
             columns = next(parts)
@@ -51,7 +70,7 @@ def named(names: Iterable[object], where: str) -> list[str]:
 def _csv(path: Path) -> Generator[Any, None, None]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         first, separator = _first_line(file)
-        reader = csv.reader(chain([first], file), delimiter=separator)
+        reader = strict_rows(chain([first], file), path, separator)
         columns = named(next(reader, []), str(path))
         yield columns
         number = 0
@@ -86,9 +105,11 @@ def _json_lines(path: Path) -> Generator[Any, None, None]:
             if not line.strip():
                 continue
             where = f"line {number}"
+            if number > MAX_ROWS:
+                raise ValueError(f"{path}: more than {MAX_ROWS} lines. Split the table.")
             try:
                 pairs = json.loads(line, object_pairs_hook=_Pairs)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 raise ValueError(f"{path}: {where} is no JSON ({error}). Write one object a line.") from error
             if not isinstance(pairs, _Pairs):
                 raise ValueError(f"{path}: {where} is no object. Write one object a line.")
@@ -101,12 +122,11 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def _parquet(path: Path) -> Generator[Any, None, None]:
-    with pq.ParquetFile(path) as file:
-        columns = named(file.schema_arrow.names, str(path))
-        yield columns
-        number = 0
-        for batch in file.iter_batches(10_000):
-            lists = [column.to_pylist() for column in batch.columns]
-            for cells in zip(*lists, strict=True):
-                number += 1
-                yield f"row {number}", dict(zip(columns, cells, strict=True))
+    names = open_parquet(path, ()).schema_arrow.names
+    columns = named(names, str(path))
+    yield columns
+    # Other columns are not unpacked: what they hold, and how much, is of no interest.
+    wanted = [(name, column) for name, column in zip(names, columns, strict=True) if column in KNOWN]
+    with open_parquet(path, [name for name, _ in wanted]) as file:
+        for number, cells in enumerate(rows_of_columns(path, file, [name for name, _ in wanted]), start=1):
+            yield f"row {number}", dict(zip((column for _, column in wanted), cells, strict=True))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from modeling.sheets import plain_cell, safe_cell, safe_cells, strict_dicts
 from tasks.artifacts.artifact import Record
 from tasks.splitting.assignment import is_long_distance
 
@@ -47,7 +48,7 @@ def candidates_csv(candidates: Sequence[Record]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, [*COLUMNS, "chosen_by"], restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(candidates)
+    writer.writerows(map(safe_cells, candidates))
     return text.getvalue()
 
 
@@ -56,7 +57,7 @@ def choice_csv(choice: Choice) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["segment_id", "chosen_by", "how"])
-    writer.writerows([each, choice.chosen_by, choice.how] for each in choice.segment_ids)
+    writer.writerows(map(safe_cell, (each, choice.chosen_by, choice.how)) for each in choice.segment_ids)
     return text.getvalue()
 
 
@@ -68,9 +69,8 @@ def read_choice(path: Path) -> Choice:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="")
-            columns = reader.fieldnames or []
-            rows = [{name: (row.get(name) or "").strip() for name in columns} for row in reader]
+            columns, dicts = strict_dicts(file, path)
+            rows = [{name: plain_cell(row.get(name, "").strip()) for name in columns} for row in dicts]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: not a CSV file in UTF-8 ({error}).") from error
     if "segment_id" not in columns:

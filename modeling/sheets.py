@@ -1,0 +1,97 @@
+"""Texts of others in tables: the one place that reads rows of CSV strictly, and writes cells of CSV and of Markdown.
+
+A spreadsheet computes a cell that begins with = + - @, and some others; the same text behind an apostrophe is shown.
+Markdown makes links, pictures and headings of marks that an instruction may hold.
+"""
+
+import csv
+import re
+import string
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+MAX_TEXT = 10_000
+"""Characters of one text (an instruction, a name); a longer one is a mistake or an attack."""
+MAX_ROWS = 2_000_000
+"""Rows of one table; EPIC-KITCHENS-100 has 77 000."""
+MAX_TABLE_BYTES = 4 << 30
+"""Size of a table's file."""
+_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
+_MARKS = re.compile(f"([{re.escape(string.punctuation)}])")
+
+
+def check_table(path: Path) -> None:
+    """ValueError for a file that is too large to be a table: a sparse one of terabytes costs its sender nothing."""
+    if path.stat().st_size > MAX_TABLE_BYTES:
+        raise ValueError(f"{path}: {path.stat().st_size} bytes; a table has at most {MAX_TABLE_BYTES}. Split it.")
+
+
+def strict_rows(lines: Iterable[str], path: Path, separator: str = ",") -> Iterator[list[str]]:
+    """Yield the rows of a CSV, the header first. ValueError, which names file and row, where a quote is left open.
+
+    Without strictness an open quote makes one text of all rows up to the next quote.
+    """
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    number = 0
+    while True:
+        begins_at = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            where = f"row {number} (line {begins_at})" if number else "the header"
+            raise ValueError(
+                f"{path}: {where} is no row of CSV ({error}). Close the quote that opens there, and write a quote "
+                "inside a cell twice."
+            ) from error
+        if cells is None:
+            return
+        yield cells
+        number += any(cell.strip() for cell in cells)
+        if number > MAX_ROWS:
+            raise ValueError(f"{path}: more than {MAX_ROWS} rows. Split the table.")
+
+
+def strict_dicts(lines: Iterable[str], path: Path) -> tuple[list[str], Iterator[dict[str, str]]]:
+    """Return the columns of a CSV and its rows as dicts, "" where a row is short; further cells are under ""."""
+    rows = strict_rows(lines, path)
+    columns = next(rows, [])
+
+    def dicts() -> Iterator[dict[str, str]]:
+        for cells in rows:
+            if cells:
+                beyond = {"": "".join(cells[len(columns) :])} if len(cells) > len(columns) else {}
+                yield dict(zip(columns, cells + [""] * (len(columns) - len(cells)), strict=False)) | beyond
+
+    return columns, dicts()
+
+
+def safe_cell(value: object) -> object:
+    """Return a cell that no spreadsheet computes: a text that begins as a formula gets an apostrophe before it.
+
+    >>> safe_cell("=1+1"), safe_cell("open door"), safe_cell(-0.5)
+    ("'=1+1", 'open door', -0.5)
+    """
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def safe_cells(row: Mapping[str, object]) -> dict[str, object]:
+    """Return a row whose texts no spreadsheet computes."""
+    return {name: safe_cell(value) for name, value in row.items()}
+
+
+def plain_cell(text: str) -> str:
+    """Return the text that `safe_cell` was given.
+
+    >>> plain_cell("'=1+1"), plain_cell("'open' door")
+    ('=1+1', "'open' door")
+    """
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def markdown_text(text: object) -> str:
+    r"""Return a text as one line of Markdown that shows it: no link, picture, heading, table or tag comes of it.
+
+    >>> markdown_text("![x](http://a.org)\n# b|c")
+    '\\!\\[x\\]\\(http\\:\\/\\/a\\.org\\) \\# b\\|c'
+    """
+    return _MARKS.sub(r"\\\1", " ".join(str(text).split()))

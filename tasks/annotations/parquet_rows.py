@@ -1,0 +1,84 @@
+"""Columns of a Parquet file that anybody may have written -> rows of plain cells, in bounded memory.
+
+A text that stands once in a dictionary and 200 times in a column takes its size 200 times as Python's texts; equal
+rows without number take a few KB of file. Sizes are therefore looked at before cells become Python's values.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from modeling.sheets import MAX_ROWS, MAX_TEXT
+
+ROWS_AT_ONCE = 2_000
+MAX_GROUP_BYTES = 1 << 30
+"""Of the columns that are read, unpacked, in one group of rows."""
+
+
+def open_parquet(path: Path, columns: Sequence[str]) -> pq.ParquetFile:
+    """Open a file whose columns are to be read. ValueError for what is none or is too large."""
+    try:
+        file = pq.ParquetFile(path)
+        texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type) and field.name in columns]
+        _check_sizes(path, file, columns)
+        return pq.ParquetFile(path, read_dictionary=texts)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path}: not a readable .parquet file ({error}). Write it anew.") from error
+
+
+def _check_sizes(path: Path, file: pq.ParquetFile, columns: Sequence[str]) -> None:
+    if file.metadata.num_rows > MAX_ROWS:
+        raise ValueError(f"{path}: {file.metadata.num_rows} rows; at most {MAX_ROWS} are read. Split the table.")
+    for group in range(file.metadata.num_row_groups):
+        parts = [file.metadata.row_group(group).column(place) for place in range(file.metadata.num_columns)]
+        size = sum(each.total_uncompressed_size for each in parts if each.path_in_schema.split(".")[0] in columns)
+        if size > MAX_GROUP_BYTES:
+            raise ValueError(f"{path}: a group of rows takes {size} bytes, more than {MAX_GROUP_BYTES}. Split it.")
+
+
+def rows_of_columns(path: Path, file: pq.ParquetFile, columns: Sequence[str]) -> Iterator[list[Any]]:
+    """Yield the cells of each row. ValueError, which names file and row, for damage and for texts that are too long."""
+    number = 0
+    try:
+        for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(columns), use_threads=False):
+            by_name = dict(zip(batch.schema.names, batch.columns, strict=True))
+            lists = [_cells(by_name[name], f"{path}: the column {name!r}", number) for name in columns]
+            for cells in zip(*lists, strict=True):
+                yield list(cells)
+            number += batch.num_rows
+    except (pa.ArrowException, OSError, OverflowError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path}: not a readable .parquet file behind row {number} ({error}). Write it anew."
+        ) from error
+
+
+def _cells(column: pa.Array, where: str, before: int) -> list[Any]:
+    if pa.types.is_nested(column.type):
+        return _nested(column)
+    if pa.types.is_dictionary(column.type):
+        values = _texts(column.dictionary, column.indices, where, before)
+        return [None if place is None else values[place] for place in column.indices.to_pylist()]
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_binary(column.type):
+        return _texts(column, None, where, before)
+    return list(column.to_pylist())
+
+
+def _nested(column: pa.Array) -> list[Any]:
+    """Return [] for every list, map or struct: it is no cell, whatever it holds."""
+    return [None if gone else [] for gone in pc.is_null(column).to_pylist()]
+
+
+def _texts(column: pa.Array, indices: pa.Array | None, where: str, before: int) -> list[Any]:
+    lengths = pc.binary_length(column)
+    longest = pc.max(lengths).as_py() or 0
+    if longest > 4 * MAX_TEXT:
+        place = pc.index(lengths, longest).as_py()
+        row = place if indices is None else pc.index(indices, pa.scalar(place, indices.type)).as_py()
+        raise ValueError(
+            f"{where} of row {before + row + 1} has {longest} characters; a text has at most {MAX_TEXT}. Shorten it."
+        )
+    return list(column.to_pylist())
