@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modeling.data.example import Example, decode, decode_metadata, split_name
+from modeling.data.tar_checks import check_end_mark, check_number
 from modeling.data.tars import read_shard
 
 _BLOCK = 512
@@ -127,15 +128,16 @@ def _scan(shard: Path) -> list[_Place]:
                 last_key = key
                 groups.setdefault(key, []).append(_Member(header.name, header.offset_data, header.size))
                 end = header.offset_data + -(-header.size // _BLOCK) * _BLOCK
-        for key, members in groups.items():
-            if sorted(member.name.split(".")[1] for member in members) != ["edited", "json", "source"]:
-                raise ValueError(f"key {key} has {', '.join(member.name for member in members)}")
     except tarfile.TarError as error:
         raise ValueError(f"{shard}: truncated or no tar ({error}). Build this shard again.") from error
     except ValueError as error:
         raise ValueError(f"{shard}: {error}. Only shards of examples can be read.") from error
-    if shard.stat().st_size < end + 2 * _BLOCK:
-        raise ValueError(f"{shard}: truncated (the end mark of a tar is missing). Build this shard again.")
+    check_end_mark(shard, end)
+    for key, members in groups.items():
+        if sorted(member.name.split(".")[1] for member in members) != ["edited", "json", "source"]:
+            named = ", ".join(member.name for member in members)
+            raise ValueError(f"{shard}: key {key} has {named}. Only shards of examples can be read.")
+    check_number(shard, len(groups))
     return [_Place(shard, tuple(members)) for members in groups.values()]
 
 

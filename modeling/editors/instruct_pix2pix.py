@@ -20,6 +20,7 @@ from torch import Tensor
 from modeling.config import SamplingConfig
 from modeling.data.images import Picture, squash, to_tensor, to_uint8
 from modeling.diffusion.sampling import Conditions, make_scheduler, sample
+from modeling.editors.checking import BROKEN, check_size, check_weights, first_line, read_model_index
 from modeling.editors.interface import NotFinite, check_lengths, no_pictures
 from modeling.editors.tokens import write_vocabulary
 from modeling.editors.widening import widen_input
@@ -98,8 +99,8 @@ class Editor:
         """
         disable_progress_bar()  # of loading, which takes a moment; edits show their own
         options: dict[str, Any] = {"use_safetensors": True, "safety_checker": None, "feature_extractor": None}
+        folder = Path(start)
         try:
-            folder = Path(start)
             if not folder.is_dir():
                 folder = Path(StableDiffusionInstructPix2PixPipeline.download(str(start), **options))
             check_parts(folder)
@@ -107,10 +108,14 @@ class Editor:
                 pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
                     folder, dtype=torch.float32, requires_safety_checker=False, local_files_only=True, **options
                 )
-        except (OSError, KeyError) as error:
+            check_weights(start, unet=pipeline.unet, vae=pipeline.vae, text_encoder=pipeline.text_encoder)
+            check_size(start, pipeline.unet)
+        except BROKEN as error:
+            if isinstance(error, ValueError) and str(error).startswith((str(start), str(folder))):
+                raise
             raise ValueError(
-                f"{start}: no pipeline could be loaded ({error}). Give a folder with model_index.json and safetensors "
-                "weights, or a hub id that can be reached."
+                f"{start}: no pipeline could be loaded ({first_line(error)}). Give a folder with model_index.json and "
+                "safetensors weights, or a hub id that can be reached."
             ) from error
         return cls(pipeline, pick_device(device))
 
@@ -234,10 +239,7 @@ def forget_origin(folder: Path) -> None:
 
 def check_parts(folder: Path) -> None:
     """Refuse a pipeline whose parts are classes of other libraries, or come with code of their own."""
-    parts = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-    for name, part in parts.items():
-        if not isinstance(part, list) or part[0] is None:
-            continue
+    for name, part in read_model_index(folder).items():
         if part[0] not in _TRUSTED_LIBRARIES or list((folder / name).glob("*.py")):
             raise ValueError(
                 f"{folder}: part {name} is {part[1]} of {part[0]}, which is not loaded: its code is not part of "

@@ -17,6 +17,7 @@ from diffusers.utils.logging import disable_progress_bar
 from PIL import Image
 
 from modeling.data.images import Picture, squash
+from modeling.editors.checking import BROKEN, check_weights, first_line
 from modeling.editors.instruct_pix2pix import check_parts, loading, pick_device
 from modeling.editors.interface import NotFinite, OnProgress, check_lengths, no_pictures
 
@@ -58,8 +59,8 @@ class PipelineEditor:
         """Load a folder or hub id with the diffusers class `class_name`; ValueError says what is wrong."""
         kind = pipeline_class(class_name)
         disable_progress_bar()
+        folder = Path(start)
         try:
-            folder = Path(start)
             if not folder.is_dir():
                 folder = Path(kind.download(str(start), use_safetensors=True))
             check_parts(folder)
@@ -67,8 +68,11 @@ class PipelineEditor:
                 pipeline = kind.from_pretrained(
                     folder, dtype=_TYPES[precision], use_safetensors=True, local_files_only=True
                 )
-        except (OSError, KeyError) as error:
-            raise ValueError(f"{start}: no {class_name} could be loaded ({error}).") from error
+            check_weights(start, **pipeline.components)
+        except BROKEN as error:
+            if isinstance(error, ValueError) and str(error).startswith((str(start), str(folder))):
+                raise
+            raise ValueError(f"{start}: no {class_name} could be loaded ({first_line(error)}).") from error
         return cls(pipeline.to(pick_device(device)))
 
     def edit(

@@ -15,6 +15,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from modeling.sheets import MAX_ROWS
+from tasks.annotations.hdf5_checks import DAMAGED, MAX_CELL, MAX_DEPTH, MAX_TEXTS, check_stored, own_member
 from tasks.annotations.segment import Annotations, Segment, has_good_times, is_safe_video_id, segment_id_of
 
 TEXT_FIELDS = ("activity", "fileName", "tool", "ingredients", "containers", "containersSource", "containersDestination")
@@ -29,7 +31,7 @@ PAPER_COUNTS = {
 """Derived from the paper's percentages of 13 766 pairs."""
 
 
-def read_cell(file: h5py.h5f.FileID, reference: h5py.Reference) -> list[str]:
+def read_cell(file: h5py.h5f.FileID, reference: h5py.Reference, depth: int = 0) -> list[str]:
     """Return the texts that a MATLAB cell holds: none, one, or those of the cells in it.
 
     By h5py's low-level calls, which take a third of the time of the others: there are 100 000 cells.
@@ -37,17 +39,25 @@ def read_cell(file: h5py.h5f.FileID, reference: h5py.Reference) -> list[str]:
     content = h5py.h5r.dereference(reference, file) if reference else None
     if not isinstance(content, h5py.h5d.DatasetID) or 0 in content.shape:
         return []
+    check_stored(content, MAX_CELL)
+    if depth > MAX_DEPTH:
+        raise ValueError(f"cells lie in cells more than {MAX_DEPTH} deep")
     values = np.empty(content.shape, content.dtype)
     content.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
     if content.dtype == h5py.ref_dtype:
-        return [text for each in values.ravel() for text in read_cell(file, each)]
+        texts: list[str] = []
+        for each in values.ravel():
+            texts += read_cell(file, each, depth + 1)
+            if len(texts) > MAX_TEXTS:
+                raise ValueError(f"a cell holds more than {MAX_TEXTS} texts")
+        return texts
     # An empty array is stored as its two or more dimensions, in 64 bits, with the attribute MATLAB_empty.
     if content.dtype.kind not in "ui" or content.dtype.itemsize == 8:
         return []
     # HDF5 turns MATLAB's axes round: a line of text is a column, and a char array of several lines has several.
     lines = values.reshape(len(values), -1).T.astype("<u2")
-    texts = (line.tobytes().decode("utf-16-le", errors="replace").strip("\0 \t\r\n") for line in lines)
-    return [text for text in texts if text]
+    decoded = (line.tobytes().decode("utf-16-le", errors="replace").strip("\0 \t\r\n") for line in lines)
+    return [text for text in decoded if text]
 
 
 def read_numbers(file: h5py.File, column: h5py.Dataset) -> np.ndarray:
@@ -55,6 +65,9 @@ def read_numbers(file: h5py.File, column: h5py.Dataset) -> np.ndarray:
     values = column[()].ravel()
     if column.dtype != h5py.ref_dtype:
         return values.astype(np.float64)
+    for each in values:
+        if each:
+            check_stored(h5py.h5r.dereference(each, file.id), MAX_CELL)
     cells = [np.asarray(file[each][()], np.float64).ravel() if each else np.empty(0) for each in values]
     empty = [bool(each) and "MATLAB_empty" in file[each].attrs for each in values]
     return np.array([np.nan if gone or not len(cell) else cell[0] for cell, gone in zip(cells, empty, strict=True)])
@@ -145,19 +158,35 @@ def _rows(path: Path) -> Iterator[tuple[dict[str, list[str]], dict[str, float]]]
         raise ValueError(
             f"{path}: not a MATLAB v7.3 file ({error}). Give attributesAnnotations_MPII-Cooking-2.mat."
         ) from error
-    with file:
-        annos = file.get("annos")
-        missing = [name for name in (*TEXT_FIELDS, *NUMBER_FIELDS) if annos is None or name not in annos]
-        if missing:
-            raise ValueError(f"{path}: there is no annos/{missing[0]}. Give attributesAnnotations_MPII-Cooking-2.mat.")
-        cells = {name: annos[name][()].ravel() for name in TEXT_FIELDS}
-        numbers = {name: read_numbers(file, annos[name]) for name in NUMBER_FIELDS}
-        lengths = {name: len(column) for name, column in (cells | numbers).items()}
-        if len(set(lengths.values())) != 1:
-            raise ValueError(f"{path}: the columns of annos differ in length ({lengths}). Fetch the file again.")
-        for place in range(lengths["activity"]):
-            texts = {name: read_cell(file.id, column[place]) for name, column in cells.items()}
-            yield texts, {name: float(column[place]) for name, column in numbers.items()}
+    try:
+        with file:
+            yield from _rows_of(file, path)
+    except DAMAGED as error:
+        raise ValueError(
+            f"{path}: damaged, or not to be read ({type(error).__name__}: {error}). Fetch it anew."
+        ) from error
+
+
+def _rows_of(file: h5py.File, path: Path) -> Iterator[tuple[dict[str, list[str]], dict[str, float]]]:
+    annos = own_member(file, "annos")
+    missing = [
+        name for name in (*TEXT_FIELDS, *NUMBER_FIELDS) if not isinstance(annos, h5py.Group) or name not in annos
+    ]
+    if missing:
+        raise ValueError(f"there is no annos/{missing[0]} in {path.name}")
+    columns = {name: own_member(annos, name) for name in (*TEXT_FIELDS, *NUMBER_FIELDS)}
+    for name, column in columns.items():
+        if not isinstance(column, h5py.Dataset):
+            raise ValueError(f"annos/{name} is no column")
+        check_stored(column.id, MAX_ROWS)
+    cells = {name: columns[name][()].ravel() for name in TEXT_FIELDS}
+    numbers = {name: read_numbers(file, columns[name]) for name in NUMBER_FIELDS}
+    lengths = {name: len(column) for name, column in (cells | numbers).items()}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"the columns of annos differ in length ({lengths})")
+    for place in range(lengths["activity"]):
+        texts = {name: read_cell(file.id, column[place]) for name, column in cells.items()}
+        yield texts, {name: float(column[place]) for name, column in numbers.items()}
 
 
 def _segment(

@@ -4,11 +4,13 @@ Where a member goes is decided here, by the id that asks for it; its path in the
 member can lie outside the folder, and links and devices are passed over.
 """
 
+import gzip
 import shutil
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 from modeling.atomic import atomic_file
 from tasks.fetching.remote_video import FetchError
@@ -25,19 +27,33 @@ def extract_videos(
     missing = dict(targets)
     try:
         # Read from front to back: a compressed archive of many GB is not gone through twice.
-        with tarfile.open(archive, mode="r|*") as tar:
+        with _unpacked(archive) as unpacked, tarfile.open(fileobj=unpacked, mode="r|*") as tar:
             for member in tar:
-                if not missing:
+                if not missing and not isinstance(unpacked, gzip.GzipFile):
                     break
                 video_id = _asked_for(member, missing)
                 if video_id is not None:
                     _write(tar, member, missing[video_id])
                     del missing[video_id]
                     on_member(video_id)
+            while unpacked.read(1 << 20):
+                pass  # to the end, where the checksum of gzip stands
+    except gzip.BadGzipFile as error:
+        for video_id in targets.keys() - missing.keys():
+            targets[video_id].unlink(missing_ok=True)
+        message = f"{archive.name} is damaged ({error}), nobody knows where. Remove it to have it fetched again."
+        return {video_id: FetchError("archive_broken", message) for video_id in targets}
     except (tarfile.TarError, EOFError, zlib.error) as error:
         message = f"{archive.name} is broken ({error}). Remove it to have it fetched again."
         return {video_id: FetchError("archive_broken", message) for video_id in missing}
     return {video_id: FetchError("not_in_archive", f"{archive.name} has no file {video_id}.") for video_id in missing}
+
+
+def _unpacked(archive: Path) -> IO[bytes]:
+    """Open an archive; of one packed by gzip the checksum is compared, which tarfile leaves out in a stream."""
+    with archive.open("rb") as file:
+        is_gzip = file.read(2) == b"\x1f\x8b"
+    return cast(IO[bytes], gzip.open(archive)) if is_gzip else archive.open("rb")
 
 
 def _asked_for(member: tarfile.TarInfo, ids: Iterable[str]) -> str | None:

@@ -4,12 +4,13 @@ With them, gigabytes are read through for their MD5 once, and that a video was d
 reading it.
 """
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from modeling.atomic import write_json
+from modeling.json_text import parse_json
 from tasks.artifacts.artifact import Outside, digest_of
+from tasks.artifacts.inside import checked_parts
 from tasks.fetching.sites import Site
 from tasks.fetching.video_files import location_of
 
@@ -22,7 +23,7 @@ class CheckedFiles:
     def __init__(self, folder: Path):
         self.folder = folder
         path = folder / NOTES
-        self._notes: dict[str, dict[str, object]] = json.loads(path.read_text()) if path.is_file() else {}
+        self._notes = _read_notes(path)
 
     def add(self, video_id: str, file: str, md5: str | None) -> None:
         """Note that a file is as it should be."""
@@ -43,6 +44,22 @@ class CheckedFiles:
         if not path.is_file():
             return {"size": None, "mtime_ns": None}
         return {"size": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns}
+
+
+def _read_notes(path: Path) -> dict[str, dict[str, object]]:
+    """Return the notes of a folder; those that this project cannot have written count as none."""
+    try:
+        notes = parse_json(path.read_bytes()) if path.is_file() else {}
+    except ValueError:
+        return {}
+    good: dict[str, dict[str, object]] = {}
+    for video_id, note in notes.items() if isinstance(notes, dict) else ():
+        try:
+            checked_parts(note["file"])
+        except (ValueError, TypeError, KeyError):
+            continue
+        good[video_id] = note
+    return good
 
 
 def downloads_folder(folder: Path, site: Site, video_ids: Iterable[str], workspace: Path) -> Outside:

@@ -1,0 +1,57 @@
+"""Whether a tar of examples is whole: what follows its last member is the end mark, and the index counts as many.
+
+Python's tarfile takes a damaged header behind the first member for the end of the archive, and says nothing.
+"""
+
+from collections import Counter
+from functools import lru_cache
+from pathlib import Path
+
+BLOCK = 512
+"""Bytes in a block of a tar; two zero blocks end it."""
+MAX_PADDING = 64 << 20
+"""Zeros behind the end mark; archives are filled up to a multiple of some KB."""
+INDEX = "index.parquet"
+"""Table of all examples in the folder of the splits' folders."""
+
+
+def check_end_mark(tar: Path, end: int) -> None:
+    """ValueError unless nothing but zeros, two blocks at least, follows the last member, which ends at byte `end`."""
+    size = tar.stat().st_size
+    if size < end + 2 * BLOCK:
+        raise ValueError(f"{tar}: truncated (the end mark of a tar is missing). Build this shard again.")
+    with tar.open("rb") as file:
+        file.seek(end)
+        rest = file.read(min(size - end, MAX_PADDING + 1))
+    if len(rest) > MAX_PADDING or rest.strip(b"\0"):
+        raise ValueError(
+            f"{tar}: truncated or no tar (what follows byte {end} is neither an example nor the end mark). Build this "
+            "shard again."
+        )
+
+
+def check_number(tar: Path, number: int) -> None:
+    """ValueError when the index beside the tar, where there is one, counts other than `number` examples in it."""
+    folder = tar.absolute().parent
+    for index, name in ((folder.parent / INDEX, f"{folder.name}/{tar.name}"), (folder / INDEX, tar.name)):
+        if index.is_file():
+            counts = _counts(index, index.stat().st_mtime_ns, index.stat().st_size)
+            if name in counts and counts[name] != number:
+                raise ValueError(f"{tar}: has {number} examples, by {index} {counts[name]}. Build this shard again.")
+
+
+@lru_cache(maxsize=4)
+def _counts(index: Path, _mtime_ns: int, _size: int) -> Counter[str]:
+    """Return the number of examples of each tar; none for an index that is another's or cannot be read."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    try:
+        column = pq.ParquetFile(index).schema_arrow.field("shard")
+        if not pa.types.is_string(column.type):
+            return Counter()
+        counted = pc.value_counts(pq.read_table(index, columns=["shard"], read_dictionary=["shard"])["shard"])
+        return Counter({str(each["values"]): int(each["counts"].as_py()) for each in counted})
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise ValueError(f"{index}: not a readable .parquet file ({error}). Build the shards again.") from error

@@ -1,0 +1,46 @@
+"""HDF5 that anybody may have written: nothing outside of the file is read, and nothing larger than a bound.
+
+A data set may be stored in other files ("external storage", "virtual"), and a name may link to another file: then the
+file of a stranger would read those of its reader. A few bytes may claim 10^11 cells, or cells that hold each other.
+"""
+
+import math
+from typing import Any
+
+import h5py
+
+MAX_CELL = 1_000_000
+"""Values in one cell."""
+MAX_DEPTH = 4
+"""Cells in cells."""
+MAX_TEXTS = 1_000
+"""Texts in one cell."""
+MAX_BYTES = 1 << 30
+"""Of one data set."""
+DAMAGED = (
+    *(OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, OverflowError, MemoryError),
+    *(NotImplementedError, RecursionError, SystemError),
+)
+"""What h5py raises where bytes of a file were changed."""
+
+
+def check_stored(data: Any, most: int) -> None:
+    """ValueError unless a data set lies in its own file and has at most `most` values."""
+    if not isinstance(data, h5py.h5d.DatasetID):
+        raise ValueError("a reference leads to no data set")
+    layout = data.get_create_plist()
+    if layout.get_layout() == h5py.h5d.VIRTUAL or layout.get_external_count():
+        raise ValueError("a data set is stored in another file, which is not read")
+    number = math.prod(data.shape)
+    if number > most or number * data.dtype.itemsize > MAX_BYTES:
+        raise ValueError(f"a data set claims {number} values; at most {most} are read")
+
+
+def own_member(group: h5py.Group, name: str) -> Any:
+    """Return a member of a group, None where there is none; ValueError for one that is a link to elsewhere."""
+    link = group.get(name, getlink=True)
+    if link is None:
+        return None
+    if not isinstance(link, h5py.HardLink):
+        raise ValueError(f"{name} is a link to elsewhere, which is not followed")
+    return group[name]
