@@ -39,6 +39,8 @@ STOP_WITHIN_S = 120.0
 """Seconds that training gets to save and end after SIGTERM: five for its step, the others for the disk."""
 EARLIER_ENDS_WITHIN_S = 180.0
 """Seconds to wait for the training of a stage that was killed before this one."""
+DATASETS = {"demo": "drawn-kitchen", "hc": "epic-kitchens-100", "lc": "mpii-cooking-2"}
+"""Beginning of a label -> the data set that its preset is for."""
 MESSAGE = "modeling.train: "
 """What training's own messages begin with."""
 _SHOWN_LINES = 8
@@ -61,7 +63,7 @@ def training_command(work: Work, config: TrainConfig, shards: Artifact, start: O
     """Write the files that training reads, and return its command line, with absolute paths: it works elsewhere."""
     folder, shards_folder = work.path.absolute(), shards.path.absolute()
     write_json(work.path / CONFIG, asdict(config))
-    write_json(work.path / FACTS, facts_of(shards, start) | began_with(work.path / FACTS))
+    write_json(work.path / FACTS, facts_of(shards, start, work.label) | began_with(work.path / FACTS))
     arguments: dict[str, object] = {
         "--config": folder / CONFIG,
         "--facts": folder / FACTS,
@@ -79,9 +81,10 @@ def training_command(work: Work, config: TrainConfig, shards: Artifact, start: O
     return [sys.executable, *launcher(work.options.processes), *module]
 
 
-def facts_of(shards: Artifact, start: Outside) -> dict[str, str]:
+def facts_of(shards: Artifact, start: Outside, label: str) -> dict[str, str]:
     """Return what the model card says of where the editor comes from."""
     return {
+        "dataset": next((name for beginning, name in DATASETS.items() if label.startswith(beginning)), "own-videos"),
         "data": f"shards {shards.manifest['key']}, content {shards.digest}",
         "start": f"{start_name(start)} {start.digest}",
         "commit": code_commit() or "unknown",

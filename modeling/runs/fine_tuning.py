@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -111,7 +111,8 @@ def fine_tune(
     if not ranks.is_first:
         return
     watcher.say("save", step=num_steps_done, num_steps=config.num_steps)
-    card = model_card(
+    card = partial(
+        model_card,
         config,
         num_examples=len(examples),
         metrics=saver.log.entries()[:num_steps_done],
@@ -221,8 +222,11 @@ def make_trainer(editor: Editor, config: TrainConfig, options: TrainOptions, ran
     return trainer
 
 
-def save_editor(trainer: Trainer, editor: Editor, out: Path, card: str) -> None:
-    """Write `raw_unet/`, `pipeline/` and the card; the editor holds the averaged weights afterwards."""
+def save_editor(trainer: Trainer, editor: Editor, out: Path, card: Callable[..., str]) -> None:
+    """Write `raw_unet/`, `pipeline/` and the card beside either; the editor holds the averaged weights afterwards.
+
+    card(place=...): the card of a pipeline that lies there, seen from the card.
+    """
     editor.unet.to(memory_format=torch.contiguous_format)
     try:
         with atomic_folder(out / "raw_unet", replaces="config.json") as folder:
@@ -231,8 +235,8 @@ def save_editor(trainer: Trainer, editor: Editor, out: Path, card: str) -> None:
         trainer.swap_average()
         with atomic_folder(out / "pipeline", replaces="model_index.json") as folder:
             editor.save(folder)
-            (folder / "README.md").write_text(card, encoding="utf-8")
-        write_bytes(out / "README.md", card.encode())
+            (folder / "README.md").write_text(card(place="."), encoding="utf-8")
+        write_bytes(out / "README.md", card(place="pipeline").encode())
     except (OSError, SafetensorError) as error:
         raise OSError(
             f"{out}: the editor could not be written ({error}). Its last checkpoint is whole: make room and start the "

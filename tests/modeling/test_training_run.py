@@ -4,6 +4,7 @@ import json
 import math
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from modeling.runs.checkpoint import (
     save_checkpoint,
 )
 from modeling.runs.fine_tuning import TrainOptions, fine_tune
+from modeling.runs.model_card import sampling_of
 from modeling.runs.watcher import TrainingStopped, Watcher
 from modeling.train import main, read_config
 from tests.support.tiny_pipeline import SIZE_PX, drawn_pictures, tiny_pipeline, write_examples
@@ -108,10 +110,32 @@ def test_what_is_written_loads_in_diffusers_and_edits(undisturbed: Path) -> None
 
 def test_the_model_card_tells_config_data_and_losses_and_names_no_place(undisturbed: Path, home: Path) -> None:
     card = (undisturbed / "README.md").read_text(encoding="utf-8")
-    assert card == (undisturbed / "pipeline" / "README.md").read_text(encoding="utf-8")
+    beside = (undisturbed / "pipeline" / "README.md").read_text(encoding="utf-8")
+    assert card == beside.replace('".",  # this folder', '"pipeline",  # this folder')
     for expected in ("# A tiny editor", "shards/train-1234abcd", "0.1 L_action", '"learning_rate": 0.001', "static"):
         assert expected in card
     assert not [name for name, each in content(undisturbed).items() if str(home).encode() in each]
+
+
+@pytest.mark.slow
+def test_the_snippet_of_the_card_does_as_it_says_and_edits_as_we_do(undisturbed: Path, tmp_path: Path) -> None:
+    picture = drawn_pictures(1)[0]
+    for folder in (undisturbed / "pipeline", undisturbed):
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        code = card.split("```python\n")[1].split("```")[0]
+        shown = tmp_path / folder.name
+        shutil.copytree(folder, shown, ignore=shutil.ignore_patterns("checkpoints", "raw_unet"))
+        Image.fromarray(picture).save(shown / "picture.png")
+        subprocess.run([sys.executable, "-c", code], cwd=shown, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+        edited = np.asarray(Image.open(shown / "edited.png")).astype(int)
+        ours = Editor.load(undisturbed / "pipeline", "cpu").edit(
+            [picture], ["take the cup out of the cupboard"], [0], sampling_of(CONFIG)
+        )[0]
+        assert np.abs(edited - ours).max() <= 2
+    head = card.split("---")[1]
+    assert "license:" in head
+    assert "base_model:" in head
+    assert "datasets:" in head
 
 
 def test_every_step_is_logged_once_without_times(undisturbed: Path) -> None:
