@@ -14,6 +14,8 @@ NegativeKind = Literal["disjoint", "same_verb", "same_object", "swapped"]
 Precision = Literal["fp32", "bf16"]
 LearningRateSchedule = Literal["constant", "cosine"]
 AdamBits = Literal[8, 32]
+EmaPlace = Literal["device", "cpu"]
+CacheMode = Literal["auto", "on", "off"]
 SchedulerName = Literal["euler_ancestral", "euler", "ddim", "ddpm", "dpmpp_2m", "pipeline"]
 
 

@@ -63,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             keep_checkpoints=given.keep_checkpoints,
             gradient_checkpointing=given.gradient_checkpointing,
             compile=given.compile,
+            ema_on=given.ema_on,
             validate_every=given.validate_every,
             validation=given.validation,
             keep_best=given.keep_best,
@@ -120,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keep-checkpoints", type=int, default=2, help="last checkpoints kept")
     parser.add_argument("--gradient-checkpointing", action="store_true", help="less memory, more time")
     parser.add_argument("--compile", action="store_true", help="torch.compile the U-Net")
+    parser.add_argument("--ema-on", choices=("device", "cpu"), default="device", help="where the averaged weights lie")
     parser.add_argument("--validate-every", type=int, default=0, help="steps between looks at fixed examples")
     parser.add_argument("--validation", type=Path, help="shards of held-out examples to look at")
     parser.add_argument("--keep-best", type=int, default=1, help="checkpoints kept for their loss on these")

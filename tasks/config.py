@@ -7,7 +7,7 @@ Where and how fast a stage runs (RunOptions) is not part of any config and so of
 from dataclasses import dataclass, field
 from typing import Literal
 
-from modeling.config import NegativeKind, SamplingConfig, TrainConfig
+from modeling.config import CacheMode, EmaPlace, NegativeKind, SamplingConfig, TrainConfig
 
 Reader = Literal["epic", "mpii", "table", "pairs", "lerobot"]
 EpicSubset = Literal["extension", "epic55", "all"]
@@ -341,6 +341,16 @@ class RunOptions:
     """Processes of this machine that train an editor together, one a GPU; its numbers are the same but for rounding."""
     validate_every: int = 0
     """Training steps between looks at fixed examples (losses and a grid of edits beside the editor); 0: never."""
+    micro_batch: int = 0
+    """Training examples in one forward pass; gradients add up to the batch. 0: all, halved where they do not fit."""
+    gradient_checkpointing: bool = False
+    """Train with activations computed twice and few of them kept."""
+    compile: bool = False
+    """torch.compile the U-Net for training."""
+    ema_on: EmaPlace = "device"
+    """Where training keeps the averaged weights: cpu is main memory, for the same numbers."""
+    cache: CacheMode = "auto"
+    """Whether training computes all latents once; auto: where they fit into memory."""
     retry_failed: bool = False
     """Try every failed item again, not only those whose failure may pass by itself."""
     refresh: tuple[str, ...] = ()
@@ -351,7 +361,8 @@ class RunOptions:
     def __post_init__(self) -> None:
         if self.item_limit_s <= 0:
             raise ValueError(f"item_limit_s is {self.item_limit_s}; it must be above 0.")
-        if self.processes < 1 or self.validate_every < 0:
+        if self.processes < 1 or self.validate_every < 0 or self.micro_batch < 0:
             raise ValueError(
-                f"processes is {self.processes} and validate_every {self.validate_every}; at least 1 and 0."
+                f"processes is {self.processes}, validate_every {self.validate_every} and micro_batch "
+                f"{self.micro_batch}; at least 1, 0 and 0."
             )

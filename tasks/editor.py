@@ -74,10 +74,15 @@ def training_command(work: Work, config: TrainConfig, shards: Artifact, start: O
         "--workers": work.options.workers,
         "--keep-checkpoints": 1,
         "--validate-every": work.options.validate_every,
+        "--micro-batch": work.options.micro_batch,
+        "--ema-on": work.options.ema_on,
+        "--cache": work.options.cache,
     }
+    switches = ("gradient_checkpointing", "compile")
+    chosen = [f"--{name.replace('_', '-')}" for name in switches if getattr(work.options, name)]
     if (shards.path / VALIDATION).is_dir():
         arguments["--validation"] = shards_folder / VALIDATION
-    module = ["-m", "modeling.train", *(str(each) for pair in arguments.items() for each in pair)]
+    module = ["-m", "modeling.train", *(str(each) for pair in arguments.items() for each in pair), *chosen]
     return [sys.executable, *launcher(work.options.processes), *module]
 
 

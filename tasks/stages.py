@@ -28,7 +28,7 @@ STAGES: dict[str, Stage] = {
         Stage(name="dataset", version=2, inputs=("segments", "frames", "splits")),
         Stage(name="shards", version=1, inputs=("frames", "splits")),
         Stage(name="classifier", version=3, inputs=("videos", "shards")),
-        Stage(name="editor", version=1, inputs=("shards", "start")),
+        Stage(name="editor", version=2, inputs=("shards", "start")),
         Stage(name="edits", version=1, inputs=("editor", "shards")),
         Stage(name="scores", version=4, inputs=("shards", "edits", "classifier")),
         Stage(name="report", version=2, inputs=("scores", "edits")),

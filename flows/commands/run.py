@@ -16,6 +16,7 @@ from flows.commands.watched import watched
 from flows.wiring.job import MEASURED_AFTER, UNTIL, make_job, parse_seeds, parse_settings
 from flows.wiring.presets import PRESETS
 from flows.wiring.request import Request
+from modeling.config import CacheMode, EmaPlace
 from modeling.presets import method_names
 from tasks.config import Fetch
 from tasks.fetching.sites import MIRROR_VARIABLE, check_mirror, shown_address
@@ -70,6 +71,24 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--processes", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs to train on."
             ),
+            click.option("--micro-batch", type=click.IntRange(min=0), default=0, help="Examples a pass; 0: what fits."),
+            click.option("--gradient-checkpointing", is_flag=True, help="Train with less memory and more time."),
+            click.option(
+                "--ema-on",
+                type=click.Choice(get_args(EmaPlace)),
+                default="device",
+                show_default=True,
+                help="Where the averaged weights lie while training: cpu frees 3 GiB at full size.",
+            ),
+            click.option("--compile", is_flag=True, help="Compile the U-Net for training."),
+            click.option(
+                "--cache",
+                type=click.Choice(get_args(CacheMode)),
+                default="auto",
+                show_default=True,
+                help="Compute all latents once before training.",
+            ),
+            click.option("--adam-bits", type=click.Choice(["8", "32"]), help="8: moments in a quarter of the memory."),
             click.option(
                 "--validate-every", default=0, help="Training steps between looks at fixed pictures; 0: never."
             ),
@@ -125,16 +144,18 @@ def _run(
     plan_only: bool,
     methods: str,
     training_seeds: str,
+    adam_bits: str | None,
     **options: Any,
 ) -> None:
     from flows.wiring.checks import problems_of
     from flows.wiring.making import plan
+    from flows.wiring.training_plan import training_plan
 
     request = Request(
         preset=preset,
         annotations=annotations,
         videos=videos,
-        settings=parse_settings(list(settings)),
+        settings=parse_settings(list(settings)) | ({"editor.adam_bits": int(adam_bits)} if adam_bits else {}),
         methods=method_names(methods),
         training_seeds=parse_seeds(training_seeds),
         **options,
@@ -144,6 +165,8 @@ def _run(
     problems = problems_of(job, steps)
     if plan_only:
         _print_plan(steps)
+        for line in training_plan(job):
+            console.print(line, soft_wrap=True, markup=False)
         return _tell_problems(problems)
     if problems:
         raise ValueError("\n".join(problem.message for problem in problems))

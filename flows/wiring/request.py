@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from flows.wiring.form import as_form
+from modeling.config import CacheMode, EmaPlace
 from modeling.presets import EDITACTION
 from tasks.config import Fetch, Patience, RunOptions
 from tasks.fetching.sites import full_mirror
@@ -55,6 +56,16 @@ class Request:
     """Processes that train an editor together, one a GPU."""
     validate_every: int = 0
     """Training steps between looks at fixed examples; 0: never."""
+    micro_batch: int = 0
+    """Training examples in one forward pass; 0: all, halved where they do not fit."""
+    gradient_checkpointing: bool = False
+    """Train with less memory and more time."""
+    compile: bool = False
+    """Compile the U-Net for training."""
+    ema_on: EmaPlace = "device"
+    """Where training keeps the averaged weights: device or cpu."""
+    cache: CacheMode = "auto"
+    """Whether training computes all latents once."""
     refresh: tuple[str, ...] = ()
     """Stages to build anew though they are there."""
     retry_failed: bool = False
@@ -81,6 +92,11 @@ class Request:
             patience=Patience(retries=self.retries),
             processes=self.processes,
             validate_every=self.validate_every,
+            micro_batch=self.micro_batch,
+            gradient_checkpointing=self.gradient_checkpointing,
+            compile=self.compile,
+            ema_on=self.ema_on,
+            cache=self.cache,
             refresh=tuple(self.refresh),
             retry_failed=self.retry_failed,
             item_limit_s=self.item_limit_s,

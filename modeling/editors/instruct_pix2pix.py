@@ -119,6 +119,11 @@ class Editor:
             ) from error
         return cls(pipeline, pick_device(device))
 
+    def put_encoders(self, device: str | torch.device) -> None:
+        """Move autoencoder and text encoder, such as off a GPU whose memory training needs; they work anywhere."""
+        self.vae.to(torch.device(device))
+        self.text_encoder.to(torch.device(device))
+
     @property
     def num_latent_channels(self) -> int:
         """C of a latent [C, H, W]."""
@@ -142,9 +147,9 @@ class Editor:
             return_tensors="pt",
         )
         masked = getattr(self.text_encoder.config, "use_attention_mask", False)
-        mask = tokens.attention_mask.to(self.device) if masked else None
-        states: Tensor = self.text_encoder(tokens.input_ids.to(self.device), attention_mask=mask)[0]
-        return states
+        mask = tokens.attention_mask.to(self.text_encoder.device) if masked else None
+        states: Tensor = self.text_encoder(tokens.input_ids.to(self.text_encoder.device), attention_mask=mask)[0]
+        return states.to(self.device)
 
     @torch.inference_mode()
     def encode_condition(self, images_NCHW: Tensor) -> Tensor:
@@ -152,22 +157,22 @@ class Editor:
 
         An accident of InstructPix2Pix that its weights rely on (github.com/timothybrooks/instruct-pix2pix issue 36).
         """
-        mode: Tensor = self.vae.encode(images_NCHW.to(self.device)).latent_dist.mode()
-        return mode
+        mode: Tensor = self.vae.encode(images_NCHW.to(self.vae.device)).latent_dist.mode()
+        return mode.to(self.device)
 
     @torch.inference_mode()
     def encode_target(self, images_NCHW: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return mean and standard deviation of the scaled latents that are diffused; None for an exact encoder."""
-        posterior = self.vae.encode(images_NCHW.to(self.device)).latent_dist
-        mean = posterior.mode() * self.scaling_factor
+        posterior = self.vae.encode(images_NCHW.to(self.vae.device)).latent_dist
+        mean = posterior.mode().to(self.device) * self.scaling_factor
         if getattr(posterior, "deterministic", not hasattr(posterior, "std")):
             return mean, None
-        return mean, posterior.std * self.scaling_factor
+        return mean, posterior.std.to(self.device) * self.scaling_factor
 
     @torch.inference_mode()
     def decode(self, latents_NCHW: Tensor) -> Picture:
         """Return the pictures of scaled latents: uint8 [N, H, W, 3]."""
-        pictures = self.vae.decode(latents_NCHW / self.scaling_factor, return_dict=False)[0]
+        pictures = self.vae.decode((latents_NCHW / self.scaling_factor).to(self.vae.device), return_dict=False)[0]
         if not torch.isfinite(pictures).all():
             raise NotFinite("The edit came out as NaN or infinity; there is no picture. Try precision fp32.")
         return to_uint8(pictures)

@@ -89,8 +89,13 @@ class Validation:
 
     def look(self, trainer: Trainer) -> Look:
         """Measure and edit with the averaged weights; may raise what sampling and reading raise."""
+        away = self._editor.vae.device
         with _undisturbed(trainer):
-            return Look(losses=self._losses(trainer), grid=self._grid())
+            try:
+                self._editor.put_encoders(self._editor.device)
+                return Look(losses=self._losses(trainer), grid=self._grid())
+            finally:
+                self._editor.put_encoders(away)
 
     @torch.no_grad()
     def _losses(self, trainer: Trainer) -> dict[str, float]:

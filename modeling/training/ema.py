@@ -13,8 +13,9 @@ class MovingAverage:
     of what is averaged 1 000 steps.
     """
 
-    def __init__(self, weights: Sequence[Tensor], max_decay: float):
-        self.average = [each.detach().clone() for each in weights]
+    def __init__(self, weights: Sequence[Tensor], max_decay: float, home: torch.device | None = None):
+        """Begin at the weights. home: device where the average lies; None: beside the weights."""
+        self.average = [each.detach().to(home or each.device, copy=True) for each in weights]
         """Same shapes and order as `weights`."""
         self.num_updates = 0
         self._weights = [each.detach() for each in weights]
@@ -25,4 +26,11 @@ class MovingAverage:
         """Move the average towards the current weights."""
         self.num_updates += 1
         decay = min(self._max_decay, (1 + self.num_updates) / (10 + self.num_updates))
-        torch._foreach_lerp_(self.average, self._weights, 1 - decay)
+        if all(average.device == weight.device for average, weight in zip(self.average, self._weights, strict=True)):
+            torch._foreach_lerp_(self.average, self._weights, 1 - decay)
+            return
+        # One weight at a time goes to the device and back: the same arithmetic, and so the same numbers.
+        for average, weight in zip(self.average, self._weights, strict=True):
+            moved = average.to(weight.device)
+            torch._foreach_lerp_([moved], [weight], 1 - decay)
+            average.copy_(moved)

@@ -10,19 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from modeling.config import CacheMode
 from modeling.data.images import Picture, to_tensor
 from modeling.data.loader import Examples
 from modeling.data.reading import Pair, PictureReader
 from modeling.editors.instruct_pix2pix import Editor
 
-CacheMode = Literal["auto", "on", "off"]
 Tick = Callable[[int, int], None]
 """Called with (done, total) between pieces of work; may raise to stop it."""
 MEMORY_SHARE = 0.4

@@ -43,8 +43,8 @@ class Gradients:
 class Trainer:
     """The state of a run; `step` moves it on."""
 
-    def __init__(self, editor: Editor, config: TrainConfig, ranks: Ranks | None = None):
-        """Take the start, and the processes that train together if there are several."""
+    def __init__(self, editor: Editor, config: TrainConfig, ranks: Ranks | None = None, *, ema_on: str = "device"):
+        """Take the start, and the processes that train together; ema_on "cpu" keeps the average in main memory."""
         self.config = config
         self.ranks = ranks or Ranks(device=editor.device)
         self.device = editor.device
@@ -54,7 +54,9 @@ class Trainer:
         self._weights = list(self._trainable.values())
         self._frozen = frozen_copy(self.unet, self._dtype) if config.objective.lambda_reg else None
         self._network = self.ranks.parallel(self.unet)
-        self._average = MovingAverage(self._weights, config.ema_decay)
+        self._average = MovingAverage(
+            self._weights, config.ema_decay, None if ema_on == "device" else torch.device(ema_on)
+        )
         self._optimizer = AdamW(self._trainable, config)
         self._spikes = SpikeDetector(config.spike_ratio)
         self.num_skipped = 0

@@ -1,0 +1,53 @@
+"""A job -> the sentences of `--plan` about training: steps, passes over the pairs, memory, and flags that take less."""
+
+from pathlib import Path
+
+from flows.wiring.job import STAGE_ORDER, Job
+from modeling.config import TrainConfig
+from modeling.measuring.memory_account import Choice, account, choice_for, sizes_of
+from tasks.artifacts.artifact import artifacts_of
+
+CARDS_GIB = (24, 16, 12)
+"""Memory of usual cards."""
+MAX_PASSES = 100
+"""Passes over the pairs above which the plan warns, as training does."""
+
+
+def training_plan(job: Job) -> list[str]:
+    """Return what is known of training before it begins; nothing where the job ends before it."""
+    if STAGE_ORDER.index(job.request.until) < STAGE_ORDER.index("editor"):
+        return []
+    config, options = job.config.editor, job.request.options
+    sizes = sizes_of(Path(job.config.start), config)
+    choice = Choice(
+        micro_batch=min(options.micro_batch or config.batch_size, config.batch_size),
+        gradient_checkpointing=options.gradient_checkpointing,
+        ema_on=options.ema_on,
+        adam_bits=config.adam_bits,
+    )
+    parts = account(config, sizes, choice, cached=options.cache != "off")
+    listed = ", ".join(f"{name} {gib:.1f}" for name, gib in parts.items() if gib >= 0.05)
+    lines = [
+        f"training: {config.num_steps:,} steps of {config.batch_size} at {config.size_px} px{_passes(job, config)}",
+        f"memory of a step: about {sum(parts.values()):.1f} GiB" + (f" ({listed})" if listed else ""),
+    ]
+    if sum(parts.values()) > 1:
+        for card in CARDS_GIB:
+            fits = choice_for(config, sizes, card)
+            lines.append(f"  in {card} GiB: {fits.flags if fits else 'does not fit'}")
+        lines.append("  --micro-batch 0 halves by itself until a step fits; the others want to be named.")
+    return lines
+
+
+def _passes(job: Job, config: TrainConfig) -> str:
+    """Say how often each pair is seen, by the newest shards of this preset where there are any."""
+    found = [each for each in artifacts_of(job.workspace, "shards") if each.manifest["label"] == job.config.preset]
+    if not found:
+        return "; passes over the pairs are known once the shards are there"
+    num_train = sum(row["split"] == "train" for row in found[-1].records())
+    passes = config.num_steps * config.batch_size / max(1, num_train)
+    text = f"; {num_train:,} training pairs, each seen {passes:,.1f} times (epochs)"
+    if passes > MAX_PASSES:
+        enough = max(1, round(MAX_PASSES * num_train / config.batch_size))
+        text += f". That is very often: --set editor.num_steps={enough} sees each {MAX_PASSES} times"
+    return text
