@@ -14,6 +14,8 @@ from PIL import Image
 from modeling.data.images import Picture
 from tasks.artifacts.artifact import Record
 from tasks.config import QualityLimits
+from tasks.cutting.camera import camera_shift, common_area
+from tasks.cutting.pixels import SAME_LEVELS, SMALL_PX, Grey, extremes
 
 QUALITY: dict[str, str] = {
     "source_sharpness": "0.25 smooth to 1 and above full of detail: contrast at the finest scale over that at twice it",
@@ -21,7 +23,7 @@ QUALITY: dict[str, str] = {
     "source_brightness": "mean grey, 0 black to 1 white",
     "edited_brightness": "the same of the edited picture",
     "change": "mean absolute difference in grey, 0 equal to 1 black against white",
-    "camera_shift": "how far the view moved, 0 to 0.71 of the side; beyond half a side it wraps around",
+    "camera_shift": "how far the background moved, 0 to 0.71 of the side; beyond half a side it wraps around",
     "motion": "share of the area that differs once the camera's shift is undone, 0 to 1",
     "scene_cut": "distance of the colour histograms, 0 the same colours to 1 none in common",
 }
@@ -42,15 +44,7 @@ HASHES = ("source_hash", "edited_hash")
 
 SAMPLES = 256
 """At most so many pixels of a row, and rows, are looked at."""
-SMALL_PX = 64
-"""Side of the grey picture in which pairs are compared."""
-SAME_LEVELS = 12
-"""Levels of 255 by which grey may leave the range of its neighbours in the other picture without having changed."""
-_HANN = np.hanning(SMALL_PX).astype(np.float32)
-_WINDOW = _HANN[:, None] * _HANN
 _TINY = 1e-3  # levels squared: far below one level, so that a flat picture is smooth and not undefined
-
-Grey = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,41 +118,16 @@ def _difference_hash(grey: Image.Image) -> str:
     return np.packbits(areas[:, :-1] < areas[:, 1:]).tobytes().hex()
 
 
-def camera_shift(before: Grey, after: Grey) -> tuple[int, int]:
-    """Return by how many pixels (down, right) the content of square grey pictures moved, each within half the side.
-
-    The peak of the phase correlation (Kuglin and Hines 1975) of the Hann-windowed pictures: a thing that moves in front
-    of a still background leaves the peak at 0.
-    """
-    spectra = [np.fft.rfft2((each - each.mean(dtype=np.float32)) * _WINDOW) for each in (after, before)]
-    cross = spectra[0] * spectra[1].conj()
-    correlation = np.fft.irfft2(cross / np.maximum(np.abs(cross), 1e-9), s=before.shape)
-    down, right = np.unravel_index(np.argmax(correlation), correlation.shape)
-    half = SMALL_PX // 2
-    return int((down + half) % SMALL_PX - half), int((right + half) % SMALL_PX - half)
-
-
 def motion(before: Grey, after: Grey, shift: tuple[int, int]) -> float:
     """Return the share of the common area that looks different once the `shift` (down, right) is undone.
 
     A pixel looks different when its grey leaves the range of its 3 x 3 neighbours in the other picture by more than
     SAME_LEVELS, so that half a pixel of misalignment at an edge does not count.
     """
-    down, right = shift
-    views = [
-        each[max(0, y) : SMALL_PX + min(0, y), max(0, x) : SMALL_PX + min(0, x)].astype(np.int16)
-        for each, y, x in ((before, -down, -right), (after, down, right))
-    ]
-    lowest, highest = _neighbours(views[0], np.minimum), _neighbours(views[0], np.maximum)
-    return float(((views[1] < lowest - SAME_LEVELS) | (views[1] > highest + SAME_LEVELS)).mean())
-
-
-def _neighbours(grey: NDArray[np.int16], choose: np.ufunc) -> NDArray[np.int16]:
-    """Return the least or greatest of each pixel and its eight neighbours."""
-    padded = np.pad(grey, 1, mode="edge")
-    rows = choose(choose(padded[:-2], padded[1:-1]), padded[2:])
-    chosen: NDArray[np.int16] = choose(choose(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
-    return chosen
+    there, here = common_area(shift)
+    lowest, highest = extremes(before[there].astype(np.int16))
+    looked = after[here].astype(np.int16)
+    return float(((looked < lowest - SAME_LEVELS) | (looked > highest + SAME_LEVELS)).mean())
 
 
 def quality_of(source: Appearance, edited: Appearance) -> Record:

@@ -10,6 +10,7 @@ from evaluation.pages.contact_sheet import ContactSheet, ShownCandidate, render_
 from modeling.atomic import write_bytes
 from modeling.data.images import read_image
 from tasks.artifacts.artifact import Artifact, Record, artifacts_of, made_from
+from tasks.splitting.assignment import MIN_CAMERA_SHIFT, is_long_distance
 from tasks.splitting.long_distance import candidates_csv, rank_candidates
 
 SUFFIXES = (".html", ".csv")
@@ -36,6 +37,24 @@ def find_candidates(frames: Artifact, splits: Artifact | None) -> list[Record]:
     return rank_candidates([row for row in rows if row["segment_id"] not in poor], assigned)
 
 
+def why_none(frames: Artifact, splits: Artifact | None) -> str:
+    """Say why there are no candidates: no end points, a still camera, or none that is left."""
+    rows = list(frames.records())
+    ended = [row for row in rows if row["end_point"]]
+    moved = [row for row in ended if is_long_distance(row)]
+    text = f"there are no candidates among {len(rows)} pairs:"
+    if not ended:
+        return f"{text} no instruction names an end point, such as 'put cup on table' (column end_point of a table)."
+    if not moved:
+        furthest = max(row["camera_shift"] for row in ended)
+        return (
+            f"{text} {len(ended)} name an end point, but in none the view moved by {MIN_CAMERA_SHIFT:.0%} of the side "
+            f"(at most {furthest:.1%}); before a fixed camera there is no long-distance set."
+        )
+    taken = "in the random test set, in validation or filtered" if splits is not None else "left out"
+    return f"{text} the {len(moved)} that name an end point and whose view moved are {taken}; lower splits.num_test."
+
+
 def contact_sheet(frames: Artifact, candidates: Sequence[Record], num_wanted: int, limit: int) -> str:
     """Return the page that shows the first `limit` candidates."""
     shown = [
@@ -58,6 +77,8 @@ def write_candidates(workspace: Path, out: Path, limit: int) -> int:
     frames = newest_frames(workspace)
     splits = next(iter(made_from(artifacts_of(workspace, "splits"), "frames", frames)[-1:]), None)
     candidates = find_candidates(frames, splits)
+    if not candidates:
+        raise ValueError(f"{frames.path}: {why_none(frames, splits)} Nothing was written.")
     num_wanted = splits.manifest["config"]["num_long_distance"] if splits is not None else 0
     page = out.suffix.lower() == ".html"
     text = contact_sheet(frames, candidates, num_wanted, limit) if page else candidates_csv(candidates)

@@ -1,6 +1,7 @@
 """A person chooses the long-distance set: on a page, in a table, or as the answer to a paused run."""
 
 import csv
+import json
 import os
 import re
 import subprocess
@@ -27,6 +28,32 @@ def test_candidates_name_an_end_point_have_moved_and_are_not_tested_already():
     assert [row["segment_id"] for row in found[:3]] == ["v1-000021", "v2-000018", "v3-000015"]
     assert [row["rank"] for row in found] == list(range(1, len(found) + 1))
     assert all(row["end_point"] and row["camera_shift"] >= 0.05 for row in found)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"end_point": ""}, "no instruction names an end point"),
+        ({"camera_shift": 0.01}, "in none the view moved by 5% of the side (at most 1.0%); before a fixed camera"),
+    ],
+)
+def test_where_there_are_no_candidates_it_says_why_and_writes_nothing(changed, said, tmp_path):
+    frames = draw_frames(tmp_path, num_pairs=12, size_px=16)
+    records = [row | changed for row in frames.records()]
+    (frames.path / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in records))
+    for name in ("candidates.html", "candidates.csv"):
+        with pytest.raises(ValueError, match="there are no candidates among 12 pairs") as caught:
+            write_candidates(tmp_path, tmp_path / name, 400)
+        assert said in str(caught.value)
+        assert not (tmp_path / name).exists()
+
+
+def test_where_all_candidates_are_filtered_it_says_so(tmp_path):
+    frames = draw_frames(tmp_path, num_pairs=30, size_px=64)
+    quality = QualityLimits(max_camera_shift=0.04)
+    splits.run(tmp_path, "t", SplitsConfig(num_test=1, quality=quality), frames=frames.path)
+    with pytest.raises(ValueError, match="in the random test set, in validation or filtered"):
+        write_candidates(tmp_path, tmp_path / "candidates.csv", 400)
 
 
 def test_a_choice_comes_back_from_its_file(tmp_path):

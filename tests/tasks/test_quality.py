@@ -10,6 +10,7 @@ from modeling.data.images import squash
 from tasks.config import QualityLimits
 from tasks.cutting.quality import HASHES, QUALITY, look_at, poor_quality, quality_of
 from tasks.splitting.assignment import MIN_CAMERA_SHIFT
+from tasks.video.exact_frames import Moment, read_moments
 
 
 def noise(side, seed=0, cell=8):
@@ -81,6 +82,48 @@ def test_a_thing_that_moves_before_a_still_background_is_motion_and_no_camera_sh
     columns = quality(before, after)
     assert columns["camera_shift"] == 0
     assert columns["motion"] == pytest.approx(2 * (64 / 256) ** 2, abs=0.03), "where it was and where it is"
+
+
+def with_hand(picture, left, top, side=90):
+    """Draw a hand: a large thing of its own detail."""
+    drawn = picture.copy()
+    drawn[top : top + side, left : left + side] = noise(256, seed=9, cell=8)[:side, :side] // 2 + 110
+    return drawn
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_hand_before_a_still_camera_is_no_shift_of_the_view(seed):
+    scene = noise(512, seed=seed, cell=16)[:256, :256] // 3 + 80
+    for (left, top), (left_after, top_after) in (((10, 20), (80, 60)), ((150, 120), (90, 150)), ((60, 60), (100, 20))):
+        before, after = with_hand(scene, left, top), with_hand(scene, left_after, top_after)
+        assert quality(before, after)["camera_shift"] == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("right_px", "down_px"), [(40, 0), (0, 52), (-32, 40)])
+def test_a_panning_camera_is_told_also_with_a_hand_that_moves_or_stays_in_view(seed, right_px, down_px):
+    scene = noise(512, seed=seed, cell=16) // 3 + 80
+    views = [scene[y : y + 256, x : x + 256] for y, x in ((100, 100), (100 + down_px, 100 + right_px))]
+    expected = pytest.approx(np.hypot(right_px, down_px) / 256, abs=0.04)
+    assert quality(*views)["camera_shift"] == expected
+    assert quality(with_hand(views[0], 80, 80, 70), with_hand(views[1], 120, 60, 70))["camera_shift"] == expected
+    assert quality(with_hand(views[0], 80, 80, 70), with_hand(views[1], 80, 80, 70))["camera_shift"] == expected
+
+
+def test_on_real_clips_a_tripod_stays_and_a_carried_camera_moves(real_data):
+    def shifts(name, numbers):
+        outcomes = read_moments(
+            real_data / "videos" / name, [Moment(index=each) for each in numbers], look_at, size_px=256
+        ).outcomes
+        first, *others = [each.kept for each in outcomes]
+        return [quality_of(first, each)["camera_shift"] for each in others]
+
+    still = shifts("sam2__04_coffee.mp4", (0, 10, 25, 50, 100, 200))  # hands at work: read up to 0.24 before
+    still += shifts("sam2__03_blocks.mp4", (0, 10, 25, 50, 100, 200))
+    still += shifts("decord__flipping_a_pancake.mkv", (0, 10, 25, 50, 100, 200))
+    assert max(still) < MIN_CAMERA_SHIFT
+    assert min(shifts("exo__video_desks.3gp", (0, 25, 50))) > 0.15
+    assert min(shifts("media3__sample_edit_list.mp4", (0, 25, 50))) > 0.1
 
 
 def test_another_scene_has_other_colours():
