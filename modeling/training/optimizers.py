@@ -76,7 +76,7 @@ def _adamw_8bit(weights: Sequence[Tensor], options: Mapping[str, Any]) -> Any:
         from bitsandbytes.optim import AdamW8bit
     except ImportError as error:
         raise ValueError(
-            "adam_bits is 8, which needs bitsandbytes: pip install 'editaction[8bit]', or set adam_bits to 32."
+            "adam_bits is 8, which needs bitsandbytes: pip install -e '.[8bit]', or set adam_bits to 32."
         ) from error
     return AdamW8bit(weights, **options)
 

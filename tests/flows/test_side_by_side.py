@@ -1,0 +1,61 @@
+"""Several editors on the same pictures: one page, one column an editor, missing edits with their reasons."""
+
+import re
+
+import click
+import numpy as np
+import pytest
+from PIL import Image
+
+from flows.commands.side_by_side import compare_editors
+from tests.support.tiny_pipeline import tiny_pipeline
+
+
+@pytest.fixture(scope="module")
+def editors(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("editors")
+    for seed, name in enumerate(("first", "second")):
+        tiny_pipeline(seed=seed).save_pretrained(folder / name)
+    return [str(folder / name) for name in ("first", "second")]
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(folder / name)
+    return folder
+
+
+def test_each_row_shows_the_input_and_every_editors_edit(editors, photos, tmp_path):
+    out = tmp_path / "page"
+    assert compare_editors(editors, str(photos), "take <b>cup</b>", str(out), [0]) == 0
+    page = (out / "index.html").read_text()
+    assert page.count("<section") == 2
+    assert page.count("<img") == 2 * (1 + 2)
+    assert "take &lt;b&gt;cup" in page
+    assert not re.search(r'(src|href)="https?:', page)
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png")) == [
+        "first/a.png",
+        "first/b.png",
+        "second/a.png",
+        "second/b.png",
+    ]
+
+
+def test_a_picture_that_cannot_be_read_is_counted_and_shown_with_its_reason(editors, photos, tmp_path):
+    (photos / "c.png").write_bytes(b"no picture")
+    assert compare_editors(editors, str(photos), "take cup", str(tmp_path / "page"), [0]) == 2
+    assert "c.png: not a readable picture" in (tmp_path / "page" / "index.html").read_text()
+
+
+def test_two_editors_of_one_name_have_folders_of_their_own(editors, photos, tmp_path):
+    compare_editors([editors[0], editors[0]], str(photos / "a.png"), "take cup", str(tmp_path / "page"), [0])
+    assert sorted(path.name for path in (tmp_path / "page").iterdir()) == ["first", "first_2", "index.html"]
+
+
+def test_one_editor_is_nothing_to_compare(editors, photos, tmp_path):
+    with pytest.raises(click.UsageError, match="two editors"):
+        compare_editors(editors[:1], str(photos), "take cup", str(tmp_path / "page"), [0])
