@@ -78,7 +78,7 @@ def score_rows(results: Results) -> list[Row]:
                     "method": name,
                     "mean": shown(score.mean),
                     "95 % interval": f"{shown(score.low)} to {shown(score.high)}" if score.low is not None else "–",
-                    "SD of an answer": shown(score.std),
+                    "SD": shown(score.std),
                     "answers": str(score.num_answers),
                     "raters": str(score.num_raters),
                     "paper": shown(published(results.paper, column.split, column.question, method)),
@@ -209,8 +209,8 @@ _TABLE_NOTE = (
     "both are drawn anew (pigeonhole bootstrap)."
 )
 _SCORES_NOTE = (
-    "p: Wilcoxon's signed-rank test over the pairs' means, then Holm's correction over the methods of a "
-    "question. Pairs of one video are taken as independent by the test, not by the intervals."
+    "SD: of a single answer. p: Wilcoxon's signed-rank test over the pairs' means, then Holm's correction over the "
+    "methods of a question. Pairs of one video are taken as independent by the test, not by the intervals."
 )
 _AGREEMENT_NOTE = (
     "Alpha: 1 is full agreement, 0 what chance gives. ICC(1,1): of one rating; ICC(1,k): of the mean of the k ratings "
