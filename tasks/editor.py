@@ -25,6 +25,8 @@ from modeling.runs.watcher import note_of
 from modeling.threads import patient_threads
 from tasks.artifacts.artifact import Artifact, Outside
 from tasks.artifacts.building import StageFailed, code_commit
+from tasks.artifacts.gpu import gpu_to_itself
+from tasks.artifacts.locks import Holder
 from tasks.artifacts.sources import REPOSITORY
 from tasks.artifacts.stage import end, spawn, stage
 from tasks.artifacts.work import Work
@@ -210,7 +212,15 @@ def editor(work: Work, config: TrainConfig, *, shards: Artifact, start: Outside)
         raise ValueError(f"{shards.path} has no training split. Let splits leave pairs for training.")
     work.progress(0, config.num_steps)
     repair(work.path)
-    with running_training(training_command(work, config, shards, start), work.path / LOG) as training:
+
+    def wait_for_gpu(holder: Holder, _: float) -> None:
+        work.progress(0, config.num_steps, f"waits for the GPU, which {holder} has")
+
+    command = training_command(work, config, shards, start)
+    with (
+        gpu_to_itself(work.options.device, wait_for_gpu),
+        running_training(command, work.path / LOG) as training,
+    ):
         latest = follow(work, training, config.num_steps)
         status = training.wait()
     if status != 0:
