@@ -15,6 +15,7 @@ from flows.commands.edit import edit
 from flows.commands.import_pairs import import_pairs
 from flows.commands.kitchen import kitchen, starting_editor, text_to_image
 from flows.commands.run import demo, run
+from flows.commands.scores import compare, scores
 from flows.commands.settings import settings
 from flows.commands.survey import survey
 from flows.commands.workspace import clean, records, report, status, verify
@@ -26,7 +27,7 @@ def cli() -> None:
     """Learn image edits from videos of actions: videos with labelled actions in, an image editor with scores out."""
 
 
-for command in (demo, run, settings, status, records, verify, clean, report):
+for command in (demo, run, settings, status, records, verify, clean, report, scores, compare):
     cli.add_command(command)
 for command in (dataset_page, candidates, manifest, export, import_pairs, edit):
     cli.add_command(command)

@@ -1,0 +1,129 @@
+"""scores.json -> the paper's Tables 1, 3 and 5 as rows of text, ours beside the published values.
+
+The published values are data in evaluation/paper.py, its misprints noted there. A run of the drawn kitchen is never
+shown beside them. Every table of a split is given in full as well, one row an editor and one column a measure.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from evaluation.paper import HC_ABLATIONS, HC_TEST100, HC_TEST500, LC_ABLATIONS, LC_TEST500, Published, QuantitativeRow
+from evaluation.scoring.measures import MEASURES, Measure
+
+Paper = Literal["lc", "hc"]
+Row = tuple[str, ...]
+PRINTED = {
+    "imagic": "Imagic",
+    "pnp": "Plug-and-Play",
+    "plug_and_play": "Plug-and-Play",
+    "ddpm": "DDPM Noise Space",
+    "ddpm_noise_space": "DDPM Noise Space",
+    "prox": "Prox-MasaCtrl",
+    "prox_masactrl": "Prox-MasaCtrl",
+    "masactrl": "MasaCtrl",
+    "start": "InstructPix2Pix",
+    "finetuned": "Fine-tuned InstructPix2Pix",
+    "editaction": "EditAction",
+    "without_action": "without L_action",
+    "without_reg": "without L_reg",
+    "without_freezing": "without freezing",
+}
+"""Label of an editor -> its row in the paper."""
+COLUMNS = (("Acc", "acc_match_gt_percent"), ("FID_input", "fid_input"), ("FID_output", "fid_output"))
+
+
+def text_of(number: Mapping[str, Any] | None, digits: int = 2) -> str:
+    """Return mean ± variance, as the paper prints it; – where it is not defined."""
+    if number is None:
+        return "–"
+    text = f"{number['mean']:.{digits}f}"
+    return text if number["variance"] is None else f"{text} ± {number['variance']:.{digits}f}"
+
+
+def _published(value: Published | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value.value:g}" if value.plus_minus is None else f"{value.value:g} ± {value.plus_minus:g}"
+
+
+def published_table(paper: Paper, split: str, *, ablations: bool = False) -> Mapping[str, QuantitativeRow]:
+    """Return what the paper prints of a split: Table 1 or 3, or the ablations of Table 5."""
+    if ablations:
+        return LC_ABLATIONS if paper == "lc" else HC_ABLATIONS
+    if paper == "lc":
+        return LC_TEST500
+    return HC_TEST100 if split.startswith("long") else HC_TEST500
+
+
+def paper_rows(table: Mapping[str, Any], published: Mapping[str, QuantitativeRow] | None) -> list[Row]:
+    """Return the paper's columns of a split, heading first: ours and, where there are such, the published ones."""
+    head = ["Method"]
+    for name, _ in COLUMNS:
+        head += [name] if published is None else [name, f"{name}, paper"]
+    rows: list[Row] = [tuple(head)]
+    for row in table["rows"]:
+        printed = None if published is None else published.get(PRINTED.get(row["editor"], row["name"]))
+        values = (None, None, None) if printed is None else (printed.accuracy, printed.fid_input, printed.fid_output)
+        cells = [row["name"]]
+        for (_, key), value in zip(COLUMNS, values, strict=True):
+            cells += [text_of(row[key])] if published is None else [text_of(row[key]), _published(value)]
+        rows.append(tuple(cells))
+    return rows
+
+
+def full_rows(table: Mapping[str, Any]) -> list[Row]:
+    """Return every measure of a split with interval, difference and what n shows: one line an editor and measure."""
+    head = ("editor", "measure", "mean", "low", "high", "variance", "pairs", "videos", "seeds")
+    rows: list[Row] = [(*head, "difference", "diff_low", "diff_high", "p", "p_holm", "smallest_visible")]
+    for row in table["rows"]:
+        for measure in MEASURES:
+            if row[measure.key] is not None:
+                rows.append((row["name"], measure.key, *_numbers(row[measure.key])))
+    return rows
+
+
+def _numbers(number: Mapping[str, Any]) -> list[str]:
+    low, high = number["interval"]
+    difference = number.get("difference")
+    values = [number["mean"], low, high, number["variance"]]
+    values += [number["num_pairs"], number["num_videos"], number["num_seeds"]]
+    if difference is None:
+        values += [None] * 6
+    else:
+        values += [difference["mean"], *difference["interval"], difference["p"], difference["p_holm"]]
+        values.append(difference["smallest_visible"])
+    return ["" if value is None else f"{value:.6g}" for value in values]
+
+
+def short_rows(table: Mapping[str, Any], measures: Sequence[Measure] = MEASURES) -> list[Row]:
+    """Return one row an editor and one column a measure: mean and interval."""
+    shown = [each for each in measures if any(row[each.key] is not None for row in table["rows"])]
+    rows: list[Row] = [("Method", *(each.heading for each in shown))]
+    for row in table["rows"]:
+        rows.append((row["name"], *(_with_interval(row[each.key]) for each in shown)))
+    return rows
+
+
+def _with_interval(number: Mapping[str, Any] | None) -> str:
+    if number is None:
+        return "–"
+    low, high = number["interval"]
+    return f"{number['mean']:.4g} [{low:.4g}, {high:.4g}]"
+
+
+def paper_tables(content: Mapping[str, Any], paper: Paper | None) -> dict[str, list[Row]]:
+    """Return file stem -> rows. `paper`: whose published values stand beside ours; ignored in the drawn kitchen."""
+    beside = None if content["is_drawn_kitchen"] else paper
+    tables: dict[str, list[Row]] = {}
+    for table in content["splits"]:
+        split = table["split"]
+        number = "table3" if split.startswith("long") else "table1"
+        printed = None if beside is None else published_table(beside, split)
+        tables[f"{number}_{split}"] = paper_rows(table, printed)
+        if any(row["editor"].startswith("without_") for row in table["rows"]):
+            printed = None if beside is None else published_table(beside, split, ablations=True)
+            kept = [row for row in table["rows"] if row["editor"].startswith(("without_", "editaction"))]
+            tables[f"table5_{split}"] = paper_rows({"rows": kept}, printed)
+        tables[f"measures_{split}"] = short_rows(table)
+        tables[f"all_{split}"] = full_rows(table)
+    return tables

@@ -1,0 +1,17 @@
+"""scores.json -> one HTML page of its tables alone, that needs no network."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from evaluation.classifier.trust import doubts
+from evaluation.pages.page import environment
+from evaluation.pages.tables import split_tables
+
+
+def render_scores(content: Mapping[str, Any]) -> str:
+    """Return the page: what must be known first, then every split's tables."""
+    warnings = [
+        reason for table in content["splits"] for reason in doubts(content["classifier"].get(table["split"]), table)
+    ]
+    tables = [each for table in content["splits"] for each in split_tables(dict(content), table)]
+    return environment().get_template("scores.html.j2").render(warnings=warnings, tables=tables)

@@ -1,0 +1,102 @@
+"""A folder or a CSV of pictures that any other system made -> which picture belongs to which pair and seed.
+
+Folder: SEED/SEGMENT_ID.png, or SEGMENT_ID.png for one seed; png, jpg, jpeg or webp. CSV: columns segment_id and
+picture, and seed where there are several; pictures lie relative to the CSV. A pair that lacks a picture under any
+seed, or whose picture is not square as the inputs are, is left out with a reason; every pair ends in exactly one place.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from modeling.data.images import Picture, read_image
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeElsewhere:
+    """The pictures of one system for the pairs of a split."""
+
+    by_seed: Mapping[int, Mapping[str, Picture]]
+    """Seed -> segment_id -> uint8 RGB; the same segments under every seed."""
+    reasons: Mapping[str, str]
+    """Segment that is left out -> why."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many pairs are left out, by reason."""
+        return dict(Counter(self.reasons.values()))
+
+
+def files_of(source: Path) -> dict[tuple[int, str], Path]:
+    """Return the picture of each seed and segment; ValueError for a source that has none."""
+    if source.is_dir():
+        files = _of_folder(source)
+    elif source.is_file():
+        files = _of_csv(source)
+    else:
+        raise ValueError(f"There is no folder or CSV {source} with edited pictures.")
+    if not files:
+        raise ValueError(f"{source} holds no pictures named SEED/SEGMENT_ID.png or SEGMENT_ID.png.")
+    return files
+
+
+def _of_folder(folder: Path) -> dict[tuple[int, str], Path]:
+    files: dict[tuple[int, str], Path] = {}
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+            continue
+        parts = relative.with_suffix("").as_posix()
+        head, _, rest = parts.partition("/")
+        if rest and head.isdecimal():
+            files[int(head), rest] = path
+        else:
+            files[0, parts] = path
+    return files
+
+
+def _of_csv(path: Path) -> dict[tuple[int, str], Path]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        lacking = {"segment_id", "picture"} - set(reader.fieldnames or ())
+        if lacking:
+            raise ValueError(f"{path} lacks the column {min(lacking)}; it wants segment_id, picture and maybe seed.")
+        files = {}
+        for number, row in enumerate(reader, 2):
+            seed = (row.get("seed") or "0").strip()
+            if not seed.isdecimal() or not row["segment_id"] or not row["picture"]:
+                raise ValueError(f"{path}:{number}: wants a segment_id, a picture and a seed of digits.")
+            files[int(seed), row["segment_id"]] = path.parent / row["picture"]
+        return files
+
+
+def gather(files: Mapping[tuple[int, str], Path], segment_ids: Sequence[str]) -> MadeElsewhere:
+    """Read the pictures of the pairs; what lacks or does not fit is told by reason."""
+    seeds = sorted({seed for seed, _ in files})
+    by_seed: dict[int, dict[str, Picture]] = {seed: {} for seed in seeds}
+    reasons: dict[str, str] = {}
+    for segment_id in segment_ids:
+        pictures = [_read(files.get((seed, segment_id))) for seed in seeds]
+        problem = next((each for each in pictures if isinstance(each, str)), None)
+        if problem is not None:
+            reasons[segment_id] = problem
+            continue
+        for seed, picture in zip(seeds, pictures, strict=True):
+            assert not isinstance(picture, str)
+            by_seed[seed][segment_id] = picture
+    return MadeElsewhere(by_seed=by_seed, reasons=reasons)
+
+
+def _read(path: Path | None) -> Picture | str:
+    """Return a square picture, or the reason that there is none."""
+    if path is None or not path.is_file():
+        return "edit_missing"
+    try:
+        picture = read_image(path)
+    except ValueError:
+        return "edit_unreadable"
+    return picture if picture.shape[0] == picture.shape[1] else "edit_not_square"

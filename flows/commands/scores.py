@@ -1,0 +1,130 @@
+"""The commands about scores: every table made again from one Parquet, pictures of others beside them, two compared."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flows.commands.screen import console
+
+WORSE = 3
+"""Exit status of `compare` where the second is shown to be worse: everything is there, but not as good."""
+Rows = Sequence[Sequence[str]]
+
+
+@click.command()
+@click.option("--workspace", default="workspace", show_default=True, help="Where the newest scores are taken from.")
+@click.option("--from", "source", help="A scores.parquet, instead of the workspace's newest.")
+@click.option(
+    "--edits",
+    multiple=True,
+    metavar="NAME=PLACE",
+    help="Pictures made elsewhere, as another row: a folder of SEED/SEGMENT_ID.png, or a CSV segment_id,seed,picture.",
+)
+@click.option("--paper", type=click.Choice(["lc", "hc"]), help="Put the paper's values of this data set beside ours.")
+@click.option("--out", required=True, help="Folder for scores.parquet, scores.json and the tables; it must not be.")
+def scores(workspace: str, source: str | None, edits: tuple[str, ...], paper: str | None, out: str) -> None:
+    """Make every table again: HTML, CSV, Markdown and LaTeX, from pair scores alone; no network is run.
+
+    With --edits the pictures of another system are scored on the same pairs first, by the workspace's classifier and
+    feature networks.
+    """
+    from evaluation.pages.paper_tables import paper_tables
+    from evaluation.scoring.pair_table import FILE, read_pair_table, scores_content, write_pair_table
+    from modeling.atomic import atomic_folder, write_json
+    from tasks.artifacts.artifact import newest_artifact
+
+    folder = Path(out)
+    if folder.exists():
+        raise ValueError(f"{folder} is there already; name a folder that is not.")
+    made = [_named(each) for each in edits]
+    if made and source is not None:
+        raise ValueError("--edits needs the networks of a workspace; leave --from out.")
+    path = Path(source) if source is not None else newest_artifact(Path(workspace), "scores").path / FILE
+    splits, header = read_pair_table(path)
+    if made:
+        from flows.wiring.made_elsewhere import with_pictures
+
+        splits, left_out = with_pictures(Path(workspace), splits, made)
+        for name, split, counts in left_out:
+            told = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
+            console.print(f"{name} on {split}: left out {told}")
+    content = scores_content(splits, header)
+    with atomic_folder(folder) as temporary:
+        write_pair_table(temporary / FILE, splits, header)
+        write_json(temporary / "scores.json", content)
+        for stem, rows in paper_tables(content, paper).items():  # type: ignore[arg-type]
+            _write_table(temporary, stem, rows)
+        (temporary / "index.html").write_text(_page(content), encoding="utf-8")
+    console.print(f"{folder}: scores of {len(content['splits'])} splits in HTML, CSV, Markdown and LaTeX")
+
+
+def _named(text: str) -> tuple[str, Path]:
+    name, equals, place = text.partition("=")
+    if not equals or not name or not place or not name.replace("_", "").replace("-", "").isalnum():
+        raise ValueError(f"--edits {text!r} is not NAME=FOLDER or NAME=FILE.csv; NAME is of letters, digits, - and _.")
+    return name, Path(place)
+
+
+def _write_table(folder: Path, stem: str, rows: Rows) -> None:
+    from evaluation.human_study.text_tables import as_csv, as_latex, as_markdown
+
+    table = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    for suffix, text in ((".csv", as_csv(table)), (".md", as_markdown(table)), (".tex", as_latex(table))):
+        (folder / f"{stem}{suffix}").write_text(text, encoding="utf-8", newline="")
+
+
+def _page(content: dict[str, Any]) -> str:
+    from evaluation.pages.scores_page import render_scores
+
+    return render_scores(content)
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def compare(first: str, second: str, as_json: bool) -> None:
+    """Compare two runs: each a workspace or a scores.parquet. What changed, by how much, and whether n could show it.
+
+    Exit status: 0 nothing is shown to be worse, 3 something is.
+    """
+    from evaluation.pages.compare import change_rows
+    from evaluation.pages.compare import compare as compared
+    from evaluation.scoring.pair_table import read_pair_table
+
+    changes = compared(*(read_pair_table(_scores_file(Path(each)))[0] for each in (first, second)))
+    rows = change_rows(changes)
+    if as_json:
+        click.echo(json.dumps([dict(zip(rows[0], row, strict=True)) for row in rows[1:]], indent=1))
+    else:
+        _print_rows(rows)
+    if any(each.is_worse for each in changes):
+        sys.exit(WORSE)
+
+
+def _scores_file(place: Path) -> Path:
+    from evaluation.scoring.pair_table import FILE
+    from tasks.artifacts.artifact import newest_artifact
+
+    if place.is_file():
+        return place
+    if (place / FILE).is_file():
+        return place / FILE
+    if place.is_dir():
+        return newest_artifact(place, "scores").path / FILE
+    raise ValueError(f"There is no workspace, folder or file {place} with scores.")
+
+
+def _print_rows(rows: Rows) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in rows[0]:
+        table.add_column(heading)
+    for row in rows[1:]:
+        table.add_row(*row)
+    console.print(table)

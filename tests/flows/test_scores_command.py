@@ -1,0 +1,125 @@
+"""`editaction scores` and `compare` on a drawn run: tables again, pictures of others, and what changed."""
+
+import csv
+import json
+import shutil
+
+import pandas
+import pytest
+from click.testing import CliRunner
+
+from flows.commands.scores import compare, scores
+from tasks.config import ScoresConfig
+from tasks.scores import scores as scores_stage
+from tests.support.drawn_run import DrawnEdits, draw_run, edits
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("workspace")
+    run = draw_run(folder)
+    scored = scores_stage.run(folder, "demo", ScoresConfig(), **run.scored_inputs())
+    return folder, run, scored
+
+
+def called(command, *arguments):
+    result = CliRunner().invoke(command, [str(each) for each in arguments])
+    if isinstance(result.exception, ValueError):
+        raise result.exception
+    return result
+
+
+def test_every_table_comes_again_from_the_parquet_alone(workspace, tmp_path):
+    _, _, scored = workspace
+    shutil.copy(scored.path / "scores.parquet", tmp_path / "kept.parquet")
+    result = called(scores, "--from", tmp_path / "kept.parquet", "--out", tmp_path / "tables", "--paper", "lc")
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "tables/scores.json").read_text()) == json.loads(
+        (scored.path / "scores.json").read_text()
+    )
+    rows = list(csv.reader((tmp_path / "tables/table1_test10.csv").open()))
+    assert rows[0] == ["Method", "Acc", "FID_input", "FID_output"], "the kitchen never stands beside the paper"
+    assert {row[0] for row in rows[1:]} == {"copy of the input", "ground truth", "untouched start", "EditAction"}
+    assert r"\begin{tabular}" in (tmp_path / "tables/measures_test10.tex").read_text()
+    assert "| EditAction |" in (tmp_path / "tables/measures_test10.md").read_text()
+    assert "Nearer to truth" in (tmp_path / "tables/index.html").read_text()
+    with pytest.raises(ValueError, match="is there already"):
+        called(scores, "--from", tmp_path / "kept.parquet", "--out", tmp_path / "tables")
+
+
+def test_outside_the_kitchen_the_paper_s_values_stand_beside_ours(workspace, tmp_path):
+    from evaluation.pages.paper_tables import paper_tables
+
+    _, _, scored = workspace
+    content = json.loads((scored.path / "scores.json").read_text()) | {"is_drawn_kitchen": False}
+    rows = paper_tables(content, "lc")["table1_test10"]
+    of_editaction = dict(zip(rows[0], next(row for row in rows if row[0] == "EditAction"), strict=True))
+    assert of_editaction["Acc, paper"] == "71.4 ± 0.41"
+    assert of_editaction["FID_output, paper"] == "56.18 ± 0.88"
+
+
+@pytest.fixture
+def pictures(workspace, tmp_path):
+    """Return a folder of pictures made elsewhere: another run's edits, under its seeds."""
+    _, run, _ = workspace
+    made = edits.run(tmp_path, "other", DrawnEdits(share_right=1.0), shards=run.shards.path)
+    folder = tmp_path / "pictures"
+    for row in made.records():
+        (folder / str(row["seed"])).mkdir(parents=True, exist_ok=True)
+        shutil.copy(made.path / row["image"], folder / row["image"])
+    return folder
+
+
+def test_pictures_made_elsewhere_are_a_row_of_the_same_tables(workspace, pictures, tmp_path):
+    folder, _, _ = workspace
+    first = sorted((pictures / "0").iterdir())[0]
+    first.unlink()
+    result = called(scores, "--workspace", folder, "--edits", f"kontext={pictures}", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "left out 1 edit_missing" in result.output
+    frame = pandas.read_parquet(tmp_path / "out/scores.parquet")
+    of_others = frame[frame.editor == "kontext"]
+    assert set(of_others.seed) == {0, 1}
+    assert of_others.distance_truth.notna().sum() == 2 * 9
+    assert of_others.distance_truth.max() < 1e-6
+    table = json.loads((tmp_path / "out/scores.json").read_text())["splits"][0]
+    row = table["rows"][-1]
+    assert (row["name"], row["nearer_percent"]["mean"], row["nearer_percent"]["num_pairs"]) == ("kontext", 100, 9)
+    assert row["carried_out_percent"]["mean"] == 100
+
+
+def test_a_csv_names_pictures_as_well(workspace, pictures, tmp_path):
+    folder, _, _ = workspace
+    with (tmp_path / "list.csv").open("w") as file:
+        file.write("segment_id,picture\n")
+        for path in sorted((pictures / "1").iterdir()):
+            file.write(f"{path.stem},pictures/1/{path.name}\n")
+    result = called(scores, "--workspace", folder, "--edits", f"mine={tmp_path / 'list.csv'}", "--out", tmp_path / "o")
+    assert result.exit_code == 0, result.output
+    frame = pandas.read_parquet(tmp_path / "o/scores.parquet")
+    assert frame[frame.editor == "mine"].label.notna().sum() == 10
+
+
+@pytest.mark.parametrize(
+    ("edits_of", "match"),
+    [("nothing", "NAME=FOLDER"), ("a=/nowhere", "no folder or CSV"), ("editaction={pictures}", "is taken")],
+)
+def test_what_cannot_be_added_is_told(workspace, pictures, tmp_path, edits_of, match):
+    folder, _, _ = workspace
+    with pytest.raises(ValueError, match=match):
+        called(scores, "--workspace", folder, "--edits", edits_of.format(pictures=pictures), "--out", tmp_path / "no")
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_run_against_itself_has_not_changed_and_a_worse_one_ends_with_3(workspace, tmp_path):
+    folder, run, scored = workspace
+    assert called(compare, folder, scored.path / "scores.parquet").exit_code == 0
+    worse = edits.run(tmp_path, "worse", DrawnEdits(share_right=0.0), shards=run.shards.path)
+    inputs = run.scored_inputs() | {"edits_editaction": worse.path}
+    scores_stage.run(tmp_path, "worse", ScoresConfig(), **inputs)
+    result = called(compare, folder, tmp_path, "--json")
+    rows = {(row["editor"], row["measure"]): row for row in json.loads(result.output)}
+    assert float(rows["EditAction", "Carried out"]["change"]) == -62.5
+    assert result.exit_code == (3 if any(row["verdict"] == "worse" for row in rows.values()) else 0)
+    with pytest.raises(ValueError, match="no workspace"):
+        called(compare, folder, tmp_path / "nowhere")
