@@ -1,11 +1,12 @@
 """scores, edits and the manifests of everything before them -> `report.html`, one page that needs no network.
 
-The page is made of its inputs and their manifests, without their times. So equal work gives equal bytes.
+The page is made of its inputs and their manifests; of times it has the seconds of each stage alone.
 """
 
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from evaluation.classifier.trust import doubts
@@ -195,6 +196,21 @@ def recipe_of(inputs: Mapping[str, Artifact], main: str, num_train: int) -> list
     return [*clauses, f"{sampling['num_steps']} denoising steps, {guidance}"]
 
 
+def go_on_with(editor: Artifact | None) -> str:
+    """Return the command that edits a picture with the run's editor, where the workspace is called so."""
+    if editor is None:
+        return ""
+    folder = Path("workspace", editor.path.parent.name, editor.path.name, "pipeline")
+    return f'editaction edit --editor {folder} --image in.png --instruction "open fridge" --out out.png'
+
+
+def cost_of(artifacts: Mapping[str, Artifact]) -> list[tuple[str, str]]:
+    """Return the seconds of every stage before this page, and of all together, as its manifests have them."""
+    seconds = {name: float(each.manifest.get("seconds", 0)) for name, each in artifacts.items()}
+    shown = [(name.replace("_", " "), f"{value:,.0f} s") for name, value in seconds.items() if value >= 0.5]
+    return [*shown, ("together", f"{sum(seconds.values()):,.0f} s")]
+
+
 @stage
 def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifact, **inputs: Artifact) -> None:
     """Write the page. Inputs: the edits (`edits_<label>`), further editors, and the earlier stages to tell of."""
@@ -234,6 +250,8 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
         ]
         + [provenance_of(scores)],
         packages=scores.manifest["packages"],
+        go_on=go_on_with(inputs.get("editor")),
+        cost=cost_of({**known, **edits}),
     )
     write_bytes(work.path / "report.html", render(page).encode())
     work.write_rows([{"split": table["split"], "num_pairs": table["num_pairs"]} for table in content["splits"]])

@@ -16,6 +16,10 @@ MAX_POINTS = 160
 """A curve is averaged down to this many points; a step's own loss is mostly noise."""
 
 
+FEW_POINTS = 12
+"""With up to this many values each is marked."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Series:
     """One curve."""
@@ -54,6 +58,8 @@ class Curve:
     """For an SVG polyline."""
     last: str
     """The last value, as printed in the legend."""
+    dots: Sequence[tuple[float, float]] = ()
+    """Marks of the single values where there are few: one value makes no line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +163,9 @@ def draw_chart(chart: Chart) -> Figure:
             name=series.name,
             points=" ".join(f"{x(a)},{y(scale(b))}" for a, b in zip(series.steps, series.values, strict=True)),
             last=f"{series.values[-1]:.3g}",
+            dots=[(x(a), y(scale(b))) for a, b in zip(series.steps, series.values, strict=True)]
+            if len(series.steps) <= FEW_POINTS
+            else [],
         )
         for series in drawn
     ]

@@ -16,7 +16,7 @@ from evaluation.pages.charts import Chart, Figure, draw_chart
 from modeling.data.images import Picture
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-MAX_SHOWN_PX = 256
+MAX_SHOWN_PX = 512
 """Larger pictures are reduced to this side before they go into the page."""
 LOSSLESS_PX = 128
 """Pictures up to this side are PNG, larger ones JPEG of quality 88."""
@@ -48,6 +48,11 @@ class ShownEdit:
     """uint8 [H, W, 3]."""
     verdicts: Mapping[str, bool] = field(default_factory=dict)
     """What the oracle says, such as {"carried out": True}; empty when nobody judged."""
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is shown enlarged pixel by pixel; photographs are not."""
+        return max(self.picture.shape[:2]) <= LOSSLESS_PX
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +169,11 @@ class Report:
     provenance: Sequence[Provenance]
     packages: Mapping[str, str]
     """Package -> version."""
+
+    go_on: str = ""
+    """The command that edits a picture with the run's editor; empty without one."""
+    cost: Sequence[tuple[str, str]] = ()
+    """What the run took: (stage or thing, amount)."""
 
     @property
     def departures(self) -> list[Setting]:
