@@ -11,6 +11,8 @@ START = "start"
 """Label of the untouched start."""
 DRAWN = "drawn kitchen"
 Json = dict[str, Any]
+KEPT = ("no_change", "psnr_outside", "ssim_outside", "distance_input")
+"""Columns of the second table: what an edit leaves as it was."""
 
 
 def percent_text(value: float) -> str:
@@ -55,10 +57,13 @@ def measures_of(table: Json) -> list[Measure]:
 def split_tables(scores: Json, table: Json) -> list[Table]:
     """Return the tables of one test split: edits one by one, and sets of edits."""
     measures = measures_of(table)
-    singly = [each for each in measures if each.kind != "set"]
+    acted = [each for each in measures if each.kind != "set" and each.column not in KEPT]
+    kept = [each for each in measures if each.column in KEPT]
     sets = [each for each in measures if each.kind == "set"]
     heading = f"{table['split']}: {table['num_pairs']:,} pairs of {table['num_videos']:,} videos"
-    made = [_table(table, f"{heading}, edit by edit", singly, split_notes(scores, table))]
+    made = [_table(table, f"{heading}, what the edits do", acted, split_notes(scores, table))]
+    if kept:
+        made.append(_table(table, f"{heading}, what the edits keep", kept, []))
     if sets:
         made.append(_table(table, f"{heading}, sets of edits", sets, set_notes(scores, table)))
     return made

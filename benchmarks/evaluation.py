@@ -1,0 +1,108 @@
+"""What an evaluation costs beyond its networks, what features cost, and whether 95 % intervals hold the truth 95 times.
+
+python -m benchmarks.evaluation -> benchmarks/results/evaluation.json with tables_s (8 methods x 500 pairs x 3 seeds,
+2 048 features: FID and KID to inputs and truths, all tables with intervals and differences, written and read again),
+features_1000_s (1 000 pictures of 256 px through EfficientNet-Lite0, with FID, KID and paired distance) and
+interval_coverage_percent (2 000 draws of 40 videos of unequal size).
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.recording import record
+from evaluation.metrics.by_pair import fid_by_pair, kid_by_pair
+from evaluation.metrics.fid import feature_network
+from evaluation.metrics.similarity import nearer_to_truth, paired_distance
+from evaluation.scoring.pair_table import read_pair_table, scores_content, write_pair_table
+from evaluation.scoring.rows import Candidate, SplitPairs, halves_of
+from evaluation.statistics.clustered_mean import clustered_mean
+
+METHODS, PAIRS, SEEDS, WIDTH = 8, 500, 3, 2_048
+
+
+def candidate(rng: np.random.Generator, number: int, inputs: np.ndarray, truths: np.ndarray) -> Candidate:
+    """Return one made-up method with every measure."""
+    columns: dict[str, list[np.ndarray]] = {}
+    of_inputs = paired_distance(inputs, truths)
+    for _ in range(SEEDS):
+        edits = truths + 0.3 * (number + 1) * rng.standard_normal(truths.shape)
+        found = {"distance_truth": paired_distance(edits, truths), "distance_input": paired_distance(edits, inputs)}
+        found["nearer"] = nearer_to_truth(found["distance_truth"], of_inputs)
+        for name, reference in (("output", truths), ("input", inputs)):
+            found[f"fid_{name}"] = fid_by_pair(edits, reference)
+            found[f"kid_{name}"] = kid_by_pair(edits, reference)
+        for name in ("match_gt", "label", "no_change"):
+            found[name] = (rng.random(PAIRS) < 0.6).astype(np.float64)
+        for name, values in found.items():
+            columns.setdefault(name, []).append(values)
+    label = ("finetuned", "editaction")[number] if number < 2 else f"method_{number}"
+    values = {name: np.stack(each, axis=1) for name, each in columns.items()}
+    return Candidate(editor=label, name=label, kind="editor", seeds=tuple(range(SEEDS)), values=values)
+
+
+def tables_s() -> float:
+    """Return the seconds of all set metrics, statistics and tables."""
+    rng = np.random.default_rng(0)
+    inputs = rng.standard_normal((PAIRS, WIDTH))
+    truths = inputs + 0.5 * rng.standard_normal((PAIRS, WIDTH))
+    began = time.perf_counter()
+    pairs = SplitPairs(
+        split="test500",
+        segment_ids=tuple(f"s{number}" for number in range(PAIRS)),
+        video_ids=tuple(f"v{number % 60}" for number in range(PAIRS)),
+        verbs=tuple(f"verb {number % 20}" for number in range(PAIRS)),
+        halves=halves_of(truths),
+    )
+    made = [candidate(rng, number, inputs, truths) for number in range(METHODS)]
+    header = {"is_drawn_kitchen": False, "classifier": {}, "num_actions": 20}
+    with tempfile.TemporaryDirectory() as folder:
+        write_pair_table(Path(folder) / "scores.parquet", [(pairs, made)], header)
+        scores_content(*read_pair_table(Path(folder) / "scores.parquet"))
+    return time.perf_counter() - began
+
+
+def features_1000_s() -> float:
+    """Return the seconds of features, FID, KID and paired distance of 1 000 pictures."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, size=(1_000, 8, 8, 3), dtype=np.uint8)
+    pictures = [np.kron(each, np.ones((32, 32, 1), dtype=np.uint8)) for each in coarse]
+    network = feature_network("efficientnet")
+    began = time.perf_counter()
+    features = network.features(pictures)
+    fid_by_pair(features[:500], features[500:])
+    kid_by_pair(features[:500], features[500:])
+    paired_distance(features[:500], features[500:])
+    return time.perf_counter() - began
+
+
+def coverage_percent(num_draws: int) -> float:
+    """Return in how many of 100 draws the clustered 95 % interval holds the true mean."""
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(num_draws):
+        videos = np.repeat(np.arange(40), rng.integers(1, 16, size=40))
+        values = rng.standard_normal(len(videos)) + rng.standard_normal(40)[videos]
+        found = clustered_mean(values, videos.tolist())
+        held += found is not None and found.low <= 0 <= found.high
+    return 100 * held / num_draws
+
+
+def main() -> None:
+    """Measure and record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draws", type=int, default=2_000, help="Draws behind the coverage.")
+    asked = parser.parse_args()
+    measures = {
+        "tables_s": round(tables_s(), 2),
+        "features_1000_s": round(features_1000_s(), 1),
+        "interval_coverage_percent": round(coverage_percent(asked.draws), 2),
+    }
+    sizes = {"methods": METHODS, "pairs": PAIRS, "seeds": SEEDS, "features": WIDTH, "draws": asked.draws}
+    record("evaluation", "What does an evaluation cost, and do its intervals hold?", measures, sizes=sizes)
+
+
+if __name__ == "__main__":
+    main()
