@@ -8,6 +8,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from modeling.config import CacheMode, EmaPlace, NegativeKind, SamplingConfig, TrainConfig
+from modeling.editors.settings import (
+    ImagicConfig,
+    MasaCtrlConfig,
+    MethodConfig,
+    NoiseSpaceConfig,
+    PlugAndPlayConfig,
+    ProxMasaCtrlConfig,
+)
 
 Reader = Literal["epic", "mpii", "table", "pairs", "lerobot"]
 EpicSubset = Literal["extension", "epic55", "all"]
@@ -284,6 +292,39 @@ class SurveyConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MethodEditsConfig:
+    """A text-to-image method x test pictures x seeds -> edited pictures."""
+
+    method: str
+    """Name of the method (modeling/editors/settings.py)."""
+    settings: MethodConfig
+    """How it edits, prompt policy included."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """One edit of each test picture per seed; of a method that draws no noise one is made and stands for all."""
+    limit: int | None = None
+    """Edit the first so many test pictures alone; the others are listed as left out. None: all."""
+    captions: dict[str, str] | None = None
+    """Segment -> caption of its source picture, for the prompt policy caption_plus."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextEditorsConfig:
+    """The methods that edit with a text-to-image model, for `--editors`."""
+
+    start: str = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    """Folder or hub id of the text-to-image model."""
+    limit: int | None = None
+    """Test pictures that each method edits; None: all. Imagic tunes the model for every one."""
+    captions: str | None = None
+    """JSON file {segment_id: caption} for the prompt policy caption_plus."""
+    imagic: ImagicConfig = field(default_factory=ImagicConfig)
+    plug_and_play: PlugAndPlayConfig = field(default_factory=PlugAndPlayConfig)
+    ddpm_noise_space: NoiseSpaceConfig = field(default_factory=NoiseSpaceConfig)
+    masactrl: MasaCtrlConfig = field(default_factory=MasaCtrlConfig)
+    prox_masactrl: ProxMasaCtrlConfig = field(default_factory=ProxMasaCtrlConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """The main job: every stage's config and the start, as a preset gives it."""
 
@@ -302,6 +343,7 @@ class RunConfig:
     classifier: ClassifierConfig
     editor: TrainConfig
     edits: EditsConfig
+    text_editors: TextEditorsConfig = field(default_factory=TextEditorsConfig)
     scores: ScoresConfig
     report: ReportConfig
 

@@ -8,21 +8,25 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 from modeling.atomic import write_bytes
-from modeling.config import SamplingConfig
 from modeling.data.example import Example
 from modeling.data.images import encode_png
 from modeling.data.loader import Examples
-from modeling.editors.instruct_pix2pix import Editor
+from modeling.editors.interface import EditingSystem
+from modeling.editors.load import INSTRUCT_PIX2PIX, load_system
+from modeling.editors.prompts import CaptionedInstruction
+from modeling.editors.settings import DETERMINISTIC
 from tasks.artifacts.artifact import Artifact, Input, Record, digest_of, editor_location
 from tasks.artifacts.failures import failed
 from tasks.artifacts.map_items import Failure, guarded
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
-from tasks.config import EditsConfig
+from tasks.config import EditsConfig, MethodEditsConfig
 from tasks.splitting.assignment import NOT_TESTED
 
+AnyEdits = EditsConfig | MethodEditsConfig
 PICTURES_PER_ITEM = 24
 """Pictures edited between two done-records: what a kill can cost."""
 
@@ -45,13 +49,15 @@ class Batch:
 class _LazyEditor:
     """Loads the editor when the first picture needs it: a stage whose items are all done loads none."""
 
-    def __init__(self, start: Input, device: str):
+    def __init__(self, start: Input, config: AnyEdits, device: str):
         self._start = start
+        self._config = config
         self._device = device
 
     @cached_property
-    def loaded(self) -> Editor:
-        return Editor.load(editor_location(self._start), self._device)
+    def loaded(self) -> EditingSystem:
+        name = self._config.method if isinstance(self._config, MethodEditsConfig) else INSTRUCT_PIX2PIX
+        return load_system(name, editor_location(self._start), self._device)
 
 
 def picture_seed(seed: int, segment_id: str) -> int:
@@ -59,32 +65,61 @@ def picture_seed(seed: int, segment_id: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{segment_id}".encode()).digest()[:8], "big") >> 1
 
 
-def plan_batches(rows: list[Record], seeds: tuple[int, ...]) -> list[Batch]:
-    """Divide test rows x seeds into items."""
-    parts = [tuple(rows[first : first + PICTURES_PER_ITEM]) for first in range(0, len(rows), PICTURES_PER_ITEM)]
+def plan_batches(rows: list[Record], seeds: tuple[int, ...], size: int = PICTURES_PER_ITEM) -> list[Batch]:
+    """Divide test rows x seeds into items of `size` pictures."""
+    parts = [tuple(rows[first : first + size]) for first in range(0, len(rows), size)]
     return [Batch(seed=seed, rows=part) for seed in seeds for part in parts]
 
 
-def batch_key(batch: Batch, examples: list[Example], editor: Input, config: SamplingConfig) -> str:
+def batch_key(batch: Batch, examples: list[Example], editor: Input, config: AnyEdits) -> str:
     """Return the digest of all that decides a batch's pictures."""
     pictures = [[each.segment_id, each.instruction, hashlib.sha256(each.source_file).hexdigest()] for each in examples]
-    return digest_of({"editor": editor.digest, "sampling": vars(config), "seed": batch.seed, "pictures": pictures})
+    parts = {"editor": editor.digest, "sampling": vars(settings_of(config)), "seed": batch.seed, "pictures": pictures}
+    if isinstance(config, MethodEditsConfig):
+        captions = [(config.captions or {}).get(each.segment_id) for each in examples]
+        parts |= {"method": config.method, "captions": captions, "all_seeds": config.seeds}
+    return digest_of(parts)
+
+
+def settings_of(config: AnyEdits) -> Any:
+    """Return how the system of a config edits."""
+    return config.settings if isinstance(config, MethodEditsConfig) else config.sampling
+
+
+def seeds_of(config: AnyEdits) -> tuple[int, ...]:
+    """Return the seeds under which edits are really made: one where the system draws no noise."""
+    is_deterministic = isinstance(config, MethodEditsConfig) and config.method in DETERMINISTIC
+    return config.seeds[:1] if is_deterministic else config.seeds
+
+
+def for_all_seeds(records: list[Record], config: AnyEdits) -> list[Record]:
+    """Return records of edits that stand for every seed, once for each; others as they are."""
+    seeds = config.seeds if len(seeds_of(config)) < len(config.seeds) else ()
+    return [record | {"seed": seed} for record in records for seed in seeds] if seeds else records
+
+
+def instruction_of(example: Example, config: AnyEdits) -> str:
+    """Return an example's instruction, with the caption of its picture where there is one."""
+    captions = config.captions if isinstance(config, MethodEditsConfig) else None
+    if captions and example.segment_id in captions:
+        return CaptionedInstruction(example.instruction, captions[example.segment_id])
+    return example.instruction
 
 
 def edit_batch(
     work: Work,
-    editor: Editor,
+    editor: EditingSystem,
     batch: Batch,
     examples: list[Example],
-    config: SamplingConfig,
+    config: AnyEdits,
     on_progress: Callable[[int, int], None],
 ) -> list[str]:
     """Edit the pictures of a batch and write them; return their names."""
     edited = editor.edit(
         [example.source_image for example in examples],
-        [example.instruction for example in examples],
+        [instruction_of(example, config) for example in examples],
         [picture_seed(batch.seed, example.segment_id) for example in examples],
-        config,
+        settings_of(config),
         on_progress=on_progress,
     )
     names = [_file_name(batch.seed, example.segment_id) for example in examples]
@@ -95,10 +130,10 @@ def edit_batch(
 
 def _finish_batch(
     work: Work,
-    editor: Editor,
+    editor: EditingSystem,
     batch: Batch,
     examples: list[Example],
-    config: SamplingConfig,
+    config: AnyEdits,
     tell: Callable[[int, int], None],
     key: str,
 ) -> None:
@@ -109,24 +144,27 @@ def _finish_batch(
 
     names = guarded(edit, examples)
     if not isinstance(names, Failure):
-        work.finish_item(batch.name, key, kept=_records(batch), files=names)
+        work.finish_item(batch.name, key, kept=for_all_seeds(list(_records(batch, config)), config), files=names)
         return
     kept, rejected = [], []
-    for record, example in zip(_records(batch), examples, strict=True):
+    for record, example in zip(_records(batch, config), examples, strict=True):
         alone = guarded(edit, [example])
         if isinstance(alone, Failure):
             why = failed(alone.reason, f"{example.segment_id}: {alone.message}", transient=alone.transient)
             rejected.append({name: value for name, value in record.items() if name != "image"} | why)
         else:
             kept.append(record)
-    work.finish_item(batch.name, key, kept=kept, rejected=rejected, files=[record["image"] for record in kept])
+    files = [record["image"] for record in kept]
+    kept, rejected = for_all_seeds(kept, config), for_all_seeds(rejected, config)
+    work.finish_item(batch.name, key, kept=kept, rejected=rejected, files=files)
 
 
 def _file_name(seed: int, segment_id: str) -> str:
     return f"{seed}/{segment_id}.png"
 
 
-def _records(batch: Batch) -> Iterator[Record]:
+def _records(batch: Batch, config: AnyEdits) -> Iterator[Record]:
+    policy = {"prompt_policy": config.settings.prompt_policy} if isinstance(config, MethodEditsConfig) else {}
     for row in batch.rows:
         yield {
             "segment_id": row["segment_id"],
@@ -134,6 +172,7 @@ def _records(batch: Batch) -> Iterator[Record]:
             "seed": batch.seed,
             "image": _file_name(batch.seed, row["segment_id"]),
             "instruction": row["instruction"],
+            **policy,
         }
 
 
@@ -142,25 +181,35 @@ def _tell(work: Work, done_before: int, total: int, done: int, _: int) -> None:
 
 
 @stage
-def edits(work: Work, config: EditsConfig, *, editor: Input, shards: Artifact) -> None:
+def edits(work: Work, config: EditsConfig | MethodEditsConfig, *, editor: Input, shards: Artifact) -> None:
     """Edit every test picture once a seed."""
-    rows = [row for row in shards.records() if row["split"] not in NOT_TESTED]
+    every = [row for row in shards.records() if row["split"] not in NOT_TESTED]
+    rows = every[: config.limit] if isinstance(config, MethodEditsConfig) else every
     if not rows or not config.seeds:
         raise ValueError(f"edits: {len(rows)} test pictures and {len(config.seeds)} seeds: there is nothing to edit.")
     tested = Examples(sorted({shards.file(row["shard"]) for row in rows}))
     index_of = {segment_id: index for index, segment_id in enumerate(tested.segment_ids)}
-    lazy = _LazyEditor(editor, work.options.device)
-    done, total = 0, len(rows) * len(config.seeds)
-    for batch in plan_batches(rows, config.seeds):
+    lazy = _LazyEditor(editor, config, work.options.device)
+    # Minutes a picture: each is an item, so that a kill costs one.
+    size = 1 if isinstance(config, MethodEditsConfig) and config.method == "imagic" else PICTURES_PER_ITEM
+    done, total = 0, len(rows) * len(seeds_of(config))
+    for batch in plan_batches(rows, seeds_of(config), size):
         work.progress(done, total)
         examples = [tested[index_of[row["segment_id"]]] for row in batch.rows]
-        key = batch_key(batch, examples, editor, config.sampling)
+        key = batch_key(batch, examples, editor, config)
         if not work.item_done(batch.name, key):
             (work.path / str(batch.seed)).mkdir(exist_ok=True)
             tell = partial(_tell, work, done, total)
-            _finish_batch(work, lazy.loaded, batch, examples, config.sampling, tell, key)
+            _finish_batch(work, lazy.loaded, batch, examples, config, tell, key)
         done += len(batch.rows)
     work.progress(total, total)
     kept, rejected = work.collect()
+    rejected += [
+        {"segment_id": row["segment_id"], "split": row["split"], "seed": seed, "status": "filtered"}
+        | {"reason": "beyond_limit", "message": f"{row['segment_id']}: the run edits the first {config.limit} alone."}
+        for row in every[len(rows) :]
+        for seed in config.seeds
+        if isinstance(config, MethodEditsConfig)
+    ]
     work.funnel = {"test_pictures": len(rows), "edits": len(kept)}
     work.write_rows(kept, rejected)

@@ -17,6 +17,7 @@ from flows.wiring.job import MEASURED_AFTER, UNTIL, make_job, parse_seeds, parse
 from flows.wiring.presets import PRESETS
 from flows.wiring.request import Request
 from modeling.config import CacheMode, EmaPlace
+from modeling.editors.settings import METHOD_CONFIGS
 from modeling.presets import method_names
 from tasks.config import Fetch
 from tasks.fetching.sites import MIRROR_VARIABLE, check_mirror, shown_address
@@ -54,6 +55,12 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 multiple=True,
                 type=click.Choice([*MEASURED_AFTER]),
                 help="Measure every editor too: told_apart, the instruction retrieval; verdicts, the kitchen's oracle.",
+            ),
+            click.option(
+                "--editors",
+                default="",
+                metavar="NAMES",
+                help="Text-to-image methods beside them: all, or of " + ", ".join(METHOD_CONFIGS) + ".",
             ),
             click.option("--safe", is_flag=True, help="Train with clipped gradients and a warm-up."),
             click.option("--plan", "plan_only", is_flag=True, help="Say what would run and why, and run nothing."),
@@ -145,6 +152,7 @@ def _run(
     methods: str,
     training_seeds: str,
     adam_bits: str | None,
+    editors: str,
     **options: Any,
 ) -> None:
     from flows.wiring.checks import problems_of
@@ -158,6 +166,7 @@ def _run(
         settings=parse_settings(list(settings)) | ({"editor.adam_bits": int(adam_bits)} if adam_bits else {}),
         methods=method_names(methods),
         training_seeds=parse_seeds(training_seeds),
+        editors=tuple(each.strip() for each in editors.split(",") if each.strip()),
         **options,
     )
     job = make_job(request)

@@ -11,6 +11,7 @@ from flows.wiring.form import UNTIL as UNTIL
 from flows.wiring.presets import preset, with_recorded, with_start
 from flows.wiring.request import Request
 from flows.wiring.settings import with_settings
+from modeling.editors.settings import METHOD_CONFIGS
 from modeling.hub import is_hub_id
 from modeling.presets import method_names, safe
 from tasks.artifacts.artifact import Outside, digest_of, sha256_of
@@ -44,6 +45,11 @@ class Job:
     def methods(self) -> tuple[str, ...]:
         """Objectives to train and to evaluate beside each other, as modeling/presets.py names them."""
         return method_names(",".join(self.request.methods))
+
+    @property
+    def editors(self) -> tuple[str, ...]:
+        """Text-to-image methods to evaluate beside the trained editors."""
+        return tuple(METHOD_CONFIGS) if "all" in self.request.editors else tuple(dict.fromkeys(self.request.editors))
 
     @property
     def training_seeds(self) -> tuple[int, ...]:
@@ -127,6 +133,15 @@ def _check_editors(job: Job) -> None:
     if not request.methods:
         raise ValueError("No method to train; leave --methods out for editaction.")
     method_names(",".join(request.methods))  # ValueError for one that does not exist
+    for name in request.editors:
+        if name not in ("all", *METHOD_CONFIGS):
+            raise ValueError(f"--editors: there is no {name!r}; choose of all, {', '.join(METHOD_CONFIGS)}.")
+    for name in job.editors:
+        settings = getattr(job.config.text_editors, name)
+        if settings.prompt_policy == "caption_plus" and not job.config.text_editors.captions:
+            raise ValueError(
+                f"text_editors.{name}.prompt_policy is caption_plus, which wants text_editors.captions=FILE.json."
+            )
     if len(set(request.training_seeds)) < len(request.training_seeds):
         raise ValueError(f"--training-seeds {','.join(map(str, request.training_seeds))}: give each seed once.")
     for name in request.measure:

@@ -4,6 +4,7 @@ The wiring is written against `make`, so that the same lines run the stages (as 
 them: `make(stage, label, config, **inputs)` gives the artifact's folder, or None when it is only planned.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,7 +14,7 @@ from typing import Protocol
 from flows.wiring.job import MEASURED_AFTER, Job, outside_annotations, outside_file, outside_start
 from modeling.presets import EDITACTION, method
 from tasks.artifacts.artifact import Artifact, Outside
-from tasks.config import ToldApartConfig, VerdictsConfig
+from tasks.config import MethodEditsConfig, ToldApartConfig, VerdictsConfig
 from tasks.fetching.checked_files import downloads_folder
 from tasks.fetching.video_files import outside_folder, outside_site
 from tasks.pages.editor_names import EDITS, SEED, editor_label, editor_of
@@ -121,7 +122,28 @@ def edits_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Mak
         if "verdicts" in job.request.measure:
             judged = edits[EDITS + label]
             make("verdicts", name, VerdictsConfig(), edits=judged, shards=made.shards, kitchen=made.kitchen)
+    texts = job.config.text_editors
+    for name in job.editors:
+        config = MethodEditsConfig(
+            method=name,
+            settings=getattr(texts, name),
+            seeds=job.config.edits.seeds,
+            limit=texts.limit,
+            captions=read_captions(texts.captions),
+        )
+        start = outside_start(texts.start)
+        edits[EDITS + name] = make("edits", f"{preset}-{name}", config, editor=start, shards=made.shards)
     return edits
+
+
+def read_captions(path: str | None) -> dict[str, str] | None:
+    """Read {segment_id: caption} from a JSON file; ValueError for another content."""
+    if path is None:
+        return None
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or not all(isinstance(each, str) for each in content.values()):
+        raise ValueError(f"{path}: captions are one JSON object, segment_id to caption.")
+    return content
 
 
 def evaluation(job: Job, made: Dataset, trained: dict[str, Path | None], make: Make) -> Path | None:

@@ -26,6 +26,7 @@ from tasks.config import (
     ShardsConfig,
     SplitsConfig,
 )
+from tasks.starting_editor.text_editors import kitchen_text_editors
 
 INSTRUCT_PIX2PIX = "timbrooks/instruct-pix2pix"
 """Hub id of the paper's start."""
@@ -147,6 +148,7 @@ def demo() -> RunConfig:
             ),
             seeds=(0,),
         ),
+        text_editors=kitchen_text_editors(),
         scores=ScoresConfig(),
         report=ReportConfig(title="EditAction in the drawn kitchen", notes=(KITCHEN_NOTE,)),
     )
