@@ -10,10 +10,12 @@ import click
 
 from flows.commands.screen import say, styled
 from flows.commands.terminal import ITEMS_FAILED, console, counting
-from flows.wiring.presets import sampling_for
+from flows.wiring.presets import picture_side, sampling_for
 from flows.wiring.settings import with_settings
 from modeling.config import Precision, SamplingConfig, SchedulerName
+from modeling.editors.settings import METHOD_CONFIGS, METHOD_PRESETS, ImagicConfig, MethodConfig
 from modeling.presets import GUIDANCES
+from tasks.starting_editor.text_editors import kitchen_text_editors
 
 
 @click.command()
@@ -44,6 +46,13 @@ from modeling.presets import GUIDANCES
 @click.option("--keep-aspect", is_flag=True, help="Stretch edits back to their pictures' shape.")
 @click.option("--overwrite", is_flag=True, help="Write over files that are there.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Pictures at a time; by default 8 at 512 px.")
+@click.option(
+    "--method",
+    type=click.Choice(list(METHOD_CONFIGS)),
+    help="Edit with this method; --editor is then a text-to-image model (stable-diffusion-v1-5/stable-diffusion-v1-5).",
+)
+@click.option("--fast", is_flag=True, help="The method's cheaper settings, where its authors offer some.")
+@click.option("--prompt-policy", type=click.Choice(["instruction", "template"]), help="What text a method gets.")
 @click.option("--compile", is_flag=True, help="Compile the U-Net: a minute first, then faster.")
 @click.option("--device", default="auto", show_default=True)
 def edit(editor: str, image: str, instruction: str | None, out: str, seeds: tuple[int, ...], **options: Any) -> None:
@@ -51,7 +60,9 @@ def edit(editor: str, image: str, instruction: str | None, out: str, seeds: tupl
     from modeling.editing.files import edit_files
 
     editor = newest_editor(editor)
-    sampling = _sampling(editor, options)
+    sampling = _method_settings(editor, options) if options["method"] else _sampling(editor, options)
+    if isinstance(sampling, ImagicConfig):
+        say(f"imagic tunes the model for {sampling.embedding_steps + sampling.unet_steps:,} steps a picture.")
     with counting(console, "edits") as on_progress:
         outcomes = edit_files(
             editor=editor,
@@ -88,8 +99,23 @@ def newest_editor(editor: str) -> str:
     return str(artifacts[-1].path)
 
 
+def _method_settings(editor: str, options: dict[str, Any]) -> MethodConfig:
+    """Take what decides a method's edit out of `options` and return it."""
+    name, side = options["method"], picture_side(Path(editor))
+    presets = METHOD_PRESETS["fast" if options.pop("fast") else "paper"]
+    config: MethodConfig = presets(name) if side is None or side >= 256 else getattr(kitchen_text_editors(), name)
+    for unused in ("guidance", "image_guidance", "scheduler"):
+        if options.pop(unused) is not None:
+            raise ValueError(f"--{unused.replace('_', '-')} is of InstructPix2Pix; {name} has none. Leave it out.")
+    given = {"num_steps": options.pop("steps")}
+    given |= {each: options.pop(each) for each in ("text_guidance", "precision", "prompt_policy")}
+    return with_settings(config, {field: value for field, value in given.items() if value is not None})
+
+
 def _sampling(editor: str, options: dict[str, Any]) -> SamplingConfig:
     """Take what decides an edit out of `options` and return it; a single scale comes before --guidance."""
+    if any([options.pop("fast"), options.pop("prompt_policy")]):
+        raise ValueError("--fast and --prompt-policy are of the methods: name one with --method.")
     sampling = sampling_for(editor)
     if preset := options.pop("guidance"):
         scales = GUIDANCES[preset]()

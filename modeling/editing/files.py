@@ -17,7 +17,11 @@ from modeling.config import SamplingConfig
 from modeling.data.images import Picture, encode_jpeg, encode_png, read_note, restore_aspect
 from modeling.editing.requests import JPEG_SUFFIXES, EditRequest, plan_requests
 from modeling.editors.instruct_pix2pix import Editor, default_batch_size
+from modeling.editors.interface import EditingSystem, NotFinite
+from modeling.editors.load import load_method
 from modeling.editors.native_size import native_size_px
+from modeling.editors.settings import MethodConfig
+from modeling.editors.text_to_image import TextToImageEditor
 from modeling.editors.tokens import cut_texts, shown
 from modeling.hub import is_hub_id
 from modeling.small_editor.foreign import NUM_LOOKED_AT, foreign_pictures
@@ -46,7 +50,8 @@ def edit_files(
     instruction: str | None,
     out: str | Path,
     seeds: Sequence[int] = (0,),
-    sampling: SamplingConfig | None = None,
+    sampling: SamplingConfig | MethodConfig | None = None,
+    method: str | None = None,
     size_px: int | None = None,
     keep_aspect: bool = False,
     overwrite: bool = False,
@@ -60,6 +65,7 @@ def edit_files(
 
     `editor`: pipeline folder, folder of an editor artifact, or hub id. `size_px`: side that is edited at, by default
     the editor's own. `keep_aspect`: stretch edits back to their pictures' aspect ratio; else they are squares.
+    `method`: a method that edits with a text-to-image model, which `editor` then is; `sampling` is its config.
     `batch_size` pictures are edited at a time; `compile` makes the first batch slow and the others fast. Neither
     changes an edit by more than rounding, so neither makes it another edit.
     `on_warning` hears of instructions that are cut and of pictures that are none for this editor.
@@ -69,32 +75,44 @@ def edit_files(
     if len(requests) == 1 and isinstance(requests[0].image, Path) and not requests[0].image.is_file():
         raise ValueError(f"{requests[0].image}: there is no such picture.")
     location = editor_folder(editor)
-    loaded = Editor.load(location, device)
-    if not loaded.sees_pictures:
+    system, loaded = _load(location, method, device)
+    if method is None and not loaded.sees_pictures:
         raise ValueError(
             f"{editor} is text-to-image: its U-Net takes no picture, so every picture would give the same edit. "
-            "Train an editor from it first (editaction run --start), or give an InstructPix2Pix pipeline."
+            "Train an editor from it first (editaction run --start), give an InstructPix2Pix pipeline, or name a "
+            "method that edits with such a model (--method)."
         )
     for warning in _warnings(loaded, requests):
         if on_warning is not None:
             on_warning(warning)
     recipe = _Recipe(
         config=replace(sampling or SamplingConfig(), size_px=size_px or native_size_px(loaded)),
-        editor_stamp=_editor_stamp(location),
+        editor_stamp=_editor_stamp(location) + (method or ""),
         keep_aspect=keep_aspect,
         overwrite=overwrite,
     )
+    if isinstance(system, TextToImageEditor):
+        system.check(recipe.config)
     if compile:
         loaded.compile()
     num_at_once = batch_size or default_batch_size(recipe.config.size_px)
     outcomes: list[EditOutcome] = []
     for first in range(0, len(requests), num_at_once):
-        outcomes += _edit_batch(loaded, requests[first : first + num_at_once], recipe)
+        outcomes += _edit_batch(system, requests[first : first + num_at_once], recipe)
         if on_progress is not None:
             on_progress(len(outcomes), len(requests))
     if len(outcomes) == 1 and outcomes[0].status == "failed":
         raise ValueError(outcomes[0].message)
     return outcomes
+
+
+def _load(location: str, method: str | None, device: str) -> tuple[EditingSystem, Editor]:
+    """Return the system that edits, and the parts of its pipeline."""
+    if method is None:
+        editor = Editor.load(location, device)
+        return editor, editor
+    system = load_method(method, location, device)
+    return system, system.model
 
 
 def editor_folder(editor: str | Path) -> str:
@@ -130,7 +148,7 @@ def _warnings(editor: Editor, requests: Sequence[EditRequest]) -> list[str]:
 class _Recipe:
     """How all requests of a call are edited."""
 
-    config: SamplingConfig
+    config: SamplingConfig | MethodConfig
     editor_stamp: str
     keep_aspect: bool
     overwrite: bool
@@ -144,7 +162,7 @@ class _Recipe:
         return json.dumps(shown, ensure_ascii=False)
 
 
-def _edit_batch(editor: Editor, requests: Sequence[EditRequest], recipe: _Recipe) -> list[EditOutcome]:
+def _edit_batch(editor: EditingSystem, requests: Sequence[EditRequest], recipe: _Recipe) -> list[EditOutcome]:
     """Edit what is not there yet; a picture that cannot be read, or a name that is taken, fails alone."""
     outcomes: dict[Path, EditOutcome] = {}
     wanted: list[tuple[EditRequest, Picture, str]] = []
@@ -159,13 +177,18 @@ def _edit_batch(editor: Editor, requests: Sequence[EditRequest], recipe: _Recipe
             outcomes[request.out] = _what_is_there(request, note)
         else:
             wanted.append((request, picture, note))
-    edited = editor.edit(
-        [picture for _, picture, _ in wanted],
-        [request.instruction for request, _, _ in wanted],
-        [request.seed for request, _, _ in wanted],
-        recipe.config,
-        batch_size=len(requests),
-    )
+    try:
+        edited = editor.edit(
+            [picture for _, picture, _ in wanted],
+            [request.instruction for request, _, _ in wanted],
+            [request.seed for request, _, _ in wanted],
+            recipe.config,
+            batch_size=len(requests),
+        )
+    except NotFinite as error:
+        if len(requests) > 1:
+            return [each for request in requests for each in _edit_batch(editor, [request], recipe)]
+        return [EditOutcome(request=requests[0], status="failed", message=str(error))]
     for (request, picture, note), square in zip(wanted, edited, strict=True):
         request.out.parent.mkdir(parents=True, exist_ok=True)
         encode = encode_jpeg if request.out.suffix.lower() in JPEG_SUFFIXES else encode_png
