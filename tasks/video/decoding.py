@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from modeling.data.images import Picture
 from tasks.fetching.opening import VideoFile, bytes_of
+from tasks.video.claims import claims_too_much
 from tasks.video.streams import best_stream, count_packets, needs_probing, video_streams
 from tasks.video.timeline import Timeline
 from tasks.video.tone_mapping import hdr_kind, to_sdr
@@ -90,6 +91,8 @@ def _container(path: VideoFile) -> InputContainer:
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     if not isinstance(path, Path):
         path.seek(0)
+    elif path.is_file() and claims_too_much(path):
+        raise VideoError("damaged_index", f"{path.name}: its index claims more frames than the file can hold.")
     try:
         # Files carry tags in any encoding; strict UTF-8 would refuse them.
         source = str(path) if isinstance(path, Path) else path
