@@ -15,6 +15,8 @@ from safetensors import SafetensorError
 
 from modeling.atomic import atomic_folder, write_bytes
 from modeling.config import CacheMode, EmaPlace, TrainConfig
+from modeling.atomic import atomic_folder, check_replaceable, write_bytes
+from modeling.config import TrainConfig
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import OWN_MODULE, Editor, forget_origin, pick_device
 from modeling.objective.kindred_negatives import make_sampler
@@ -76,6 +78,13 @@ class TrainOptions:
             raise ValueError(f"validate_every is {self.validate_every} and workers {self.workers}; at least 0.")
 
 
+def check_out(out: Path) -> None:
+    """Raise FileExistsError, before any work, where a folder of another would be replaced by the trained editor."""
+    if not (out / "checkpoints").is_dir():
+        for name in ("raw_unet", "pipeline"):
+            check_replaceable(out / name)
+
+
 def fine_tune(
     config: TrainConfig,
     shards: Path | Sequence[Path],
@@ -93,6 +102,7 @@ def fine_tune(
     for what a user can fix, OSError for a full disk, FloatingPointError after too many skipped steps,
     TrainingStopped after a signal.
     """
+    check_out(out)
     ranks = ranks or Ranks(device=pick_device(options.device))
     examples = Examples(shards)
     editor = Editor.load(start, str(ranks.device))

@@ -224,3 +224,15 @@ def test_json_gives_a_value_or_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_json(text)
     assert parse_json('"\\ud83d\\ude00"') == "\U0001f600"
+
+
+def test_training_replaces_no_pipeline_that_another_run_made(tmp_path: Path) -> None:
+    from modeling.runs.fine_tuning import check_out
+
+    check_out(tmp_path)
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline" / "model_index.json").write_text("{}")
+    with pytest.raises(FileExistsError, match="pipeline is there already"):
+        check_out(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    check_out(tmp_path)
