@@ -1,6 +1,7 @@
 """Write, sync, rename: what checkpoints and artifacts share, so that a name is there whole or not at all."""
 
 import ctypes
+import glob
 import json
 import os
 import secrets
@@ -89,6 +90,7 @@ def atomic_folder(path: Path, *, replaces: str | None = None) -> Iterator[Path]:
     knows its own work. FileExistsError before anything is written otherwise.
     """
     check_replaceable(path, replaces)
+    _remove_unfinished(path)
     temporary = _temporary_name(path)
     temporary.mkdir(parents=True)
     try:
@@ -114,6 +116,15 @@ def check_replaceable(folder: Path, mark: str | None = None) -> None:
     if is_folder and (not any(folder.iterdir()) or (mark is not None and (folder / mark).is_file())):
         return
     raise FileExistsError(f"{folder} is there already and would be replaced. Name another folder, or remove it first.")
+
+
+def _remove_unfinished(path: Path) -> None:
+    """Remove what earlier writers of the folder `path` left when they were killed: gigabytes, of a checkpoint."""
+    for each in path.parent.glob("." + glob.escape(path.name) + ".*writing"):
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        else:
+            each.unlink(missing_ok=True)
 
 
 def _temporary_name(path: Path) -> Path:
