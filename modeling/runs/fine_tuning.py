@@ -13,10 +13,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from modeling.atomic import atomic_folder, write_bytes
-from modeling.config import CacheMode, EmaPlace, TrainConfig
 from modeling.atomic import atomic_folder, check_replaceable, write_bytes
-from modeling.config import TrainConfig
+from modeling.config import CacheMode, EmaPlace, TrainConfig
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import OWN_MODULE, Editor, forget_origin, pick_device
 from modeling.objective.kindred_negatives import make_sampler
