@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from modeling.atomic import atomic_folder, write_json
+from modeling.atomic import atomic_folder, check_replaceable, write_json
 
 TENSORS, STATE, BEST = "tensors.safetensors", "state.json", "best.json"
 
@@ -32,6 +32,13 @@ class Checkpoint:
     """Weights, averages and moments by name."""
     state: Mapping[str, Any]
     """Counters; JSON."""
+
+
+def check_out(out: Path) -> None:
+    """Raise FileExistsError, before any work, where a folder of another would be replaced by the trained editor."""
+    if not (out / "checkpoints").is_dir():
+        for name in ("raw_unet", "pipeline"):
+            check_replaceable(out / name)
 
 
 def checkpoints(folder: Path) -> list[Path]:

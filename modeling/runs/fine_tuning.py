@@ -13,12 +13,13 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from modeling.atomic import atomic_folder, check_replaceable, write_bytes
+from modeling.atomic import atomic_folder, write_bytes
 from modeling.config import CacheMode, EmaPlace, TrainConfig
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import OWN_MODULE, Editor, forget_origin, pick_device
 from modeling.objective.kindred_negatives import make_sampler
 from modeling.runs.beforehand import warnings_before
+from modeling.runs.checkpoint import check_out
 from modeling.runs.model_card import model_card
 from modeling.runs.saver import Saver
 from modeling.runs.sight import Sight
@@ -74,13 +75,6 @@ class TrainOptions:
             )
         if self.validate_every < 0 or self.workers < 0:
             raise ValueError(f"validate_every is {self.validate_every} and workers {self.workers}; at least 0.")
-
-
-def check_out(out: Path) -> None:
-    """Raise FileExistsError, before any work, where a folder of another would be replaced by the trained editor."""
-    if not (out / "checkpoints").is_dir():
-        for name in ("raw_unet", "pipeline"):
-            check_replaceable(out / name)
 
 
 def fine_tune(

@@ -227,7 +227,7 @@ def test_json_gives_a_value_or_a_value_error(text: str) -> None:
 
 
 def test_training_replaces_no_pipeline_that_another_run_made(tmp_path: Path) -> None:
-    from modeling.runs.fine_tuning import check_out
+    from modeling.runs.checkpoint import check_out
 
     check_out(tmp_path)
     (tmp_path / "pipeline").mkdir()
