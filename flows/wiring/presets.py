@@ -4,7 +4,6 @@ lc and hc are the paper's two datasets at the paper's numbers; table is any tabl
 cuts a recorded list of pairs again; the demos are the drawn kitchen, small enough for two CPU cores.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from flows.wiring.settings import dotted_settings, with_settings
 from modeling.config import ObjectiveConfig, SamplingConfig, TrainConfig
+from modeling.json_text import parse_json
 from modeling.small_editor.shipped import STARTING_EDITOR, named_start
 from tasks.config import (
     ClassifierConfig,
@@ -220,6 +220,9 @@ def picture_side(start: Path) -> int | None:
     unet, autoencoder = start / "unet" / "config.json", start / "vae" / "config.json"
     if not (unet.is_file() and autoencoder.is_file()):
         return None
-    shape = json.loads(autoencoder.read_text())
-    factor = shape.get("patch_size") or 2 ** (len(shape["block_out_channels"]) - 1)
-    return int(json.loads(unet.read_text())["sample_size"] * factor)
+    try:
+        shape = parse_json(autoencoder.read_bytes())
+        factor = shape.get("patch_size") or 2 ** (len(shape["block_out_channels"]) - 1)
+        return int(parse_json(unet.read_bytes())["sample_size"] * factor)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{start}: sample_size of the unet, or a shape of the vae, is missing ({error}).") from error
