@@ -26,7 +26,7 @@ from modeling.data.tars import write_shard
 from modeling.editors.instruct_pix2pix import Editor
 from modeling.presets import editaction, fine_tuned
 from modeling.runs.fine_tuning import TrainOptions, make_batches, make_trainer
-from modeling.runs.micro_batch import step_that_fits
+from modeling.runs.micro_batch import gradients_that_fit
 from modeling.runs.watcher import Watcher
 from modeling.training.batches import Batches
 from modeling.training.draws import StepDraws
@@ -69,7 +69,8 @@ class OurStep:
 
     def __call__(self, step: int) -> float:
         """Do step `step` and return its loss."""
-        return float(step_that_fits(self.trainer, self.batches, step, Watcher(lambda line: None))["loss"])
+        found = gradients_that_fit(self.trainer, self.batches, step, Watcher(lambda line: None))
+        return float(self.trainer.move(step, found)["loss"])
 
 
 class RecipeStep:
