@@ -146,7 +146,7 @@ def test_a_cell_that_holds_a_list_is_refused_with_a_word(name: str, tmp_path: Pa
     else:
         found = table(tmp_path, json.dumps(rows[0]) + "\n", name)
     [rejected] = found.rejected
-    assert (rejected["reason"], "column start_s: '[0.0]'" in rejected["message"]) == ("bad_cell", True)
+    assert (rejected["reason"], "column start_s: '[" in rejected["message"]) == ("bad_cell", True)
 
 
 def test_parquet_times_of_its_own_kinds_are_read(tmp_path: Path) -> None:
