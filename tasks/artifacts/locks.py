@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tasks.artifacts.inside import inside
 from tasks.artifacts.leases import drop_lease, take_lease
+from tasks.artifacts.processes import refuse_in_starting_worker
 
 running_as: ContextVar[str] = ContextVar("running_as", default="")
 """Name of the run that takes locks in this context; "" outside of runs."""
@@ -75,6 +76,7 @@ def locked(path: Path, on_wait: Callable[[Holder, float], None] = lambda holder,
 @contextmanager
 def locked_now(path: Path) -> Iterator[Holder | None]:
     """Hold the lock `path` and give None; or, where another holds it, give the holder and hold nothing."""
+    refuse_in_starting_worker()
     path.parent.mkdir(parents=True, exist_ok=True)
     if os.environ.get("EDITACTION_LOCKS") == "lease":
         with _leased(path) as holder:

@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from tasks.artifacts.failures import ends_the_run, may_pass, message_of, reason_of
-from tasks.artifacts.processes import num_workers, start_worker
+from tasks.artifacts.processes import (
+    NO_GUARD,
+    NO_GUARD_STATUS,
+    num_workers,
+    refuse_in_starting_worker,
+    start_worker,
+)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,6 +33,8 @@ STOPPED_LOOKS = 30
 """So many looks in a row find a process stopped (SIGSTOP), while we run: nobody will let it go on."""
 START_TRIES = 3
 """So many processes in a row that end before they are ready mean that none can be started."""
+START_LIMIT_S = 600.0
+"""A process that is not ready after so long never will be; a loaded machine takes a minute to import torch."""
 CRASHED, KILLED, TIMED_OUT = "crashed", "killed", "timed_out"
 
 
@@ -66,6 +74,7 @@ def map_items(
     """
     if not items:
         return
+    refuse_in_starting_worker()
     pool = _Pool(function, limit_s)
     waiting = list(reversed(items))
     try:
@@ -92,7 +101,7 @@ class _Worker(Generic[Item]):
         self.is_ready = False
         self.items: list[Item] = []
         """The item at work, if any."""
-        self.since = 0.0
+        self.since = time.monotonic()
         self.looks_stopped = 0
 
     def give(self, item: Item) -> None:
@@ -158,6 +167,8 @@ class _Pool(Generic[Item, Result]):
         if worker.items:
             yield worker.items.pop(), _death(status)
             return
+        if status == NO_GUARD_STATUS:
+            raise OSError(NO_GUARD)
         self.failed_starts += 1
         if self.failed_starts >= START_TRIES:
             raise OSError(f"No worker process can be started: they end with status {status} before they work.")
@@ -166,6 +177,10 @@ class _Pool(Generic[Item, Result]):
         if time.monotonic() - self._looked_at < LOOK_EVERY_S:
             return
         self._looked_at = time.monotonic()
+        if any(not each.is_ready and self._looked_at - each.since > START_LIMIT_S for each in self.workers):
+            raise OSError(
+                f"A worker process was not ready after {START_LIMIT_S:.0f} s; what it is busy with is unknown."
+            )
         for worker in [worker for worker in self.workers if worker.items]:
             if (how := worker.looks_stuck(self.limit_s)) is not None:
                 self._drop(worker)

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +13,21 @@ from typing import Any
 
 from modeling.parent import die_with_parent
 from tasks.artifacts.own_folder import empty_folder
+
+NO_GUARD_STATUS = 79
+"""Exit status of a worker that would run its parent's script again instead of working."""
+NO_GUARD = 'A worker process runs the script again: put what the script does under `if __name__ == "__main__":`.'
+
+
+def refuse_in_starting_worker() -> None:
+    """End this process where it is a worker that is running its parent's script from the top.
+
+    Fresh processes import the script that started them. Without the guard they would do all of it again, and wait for
+    ever for a lock that their parent holds.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        print(NO_GUARD, file=sys.stderr)
+        raise SystemExit(NO_GUARD_STATUS)
 
 
 def num_workers(requested: int) -> int:

@@ -3,6 +3,8 @@
 import errno
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,7 +13,9 @@ import pytest
 from tasks.artifacts import map_items as pool
 from tasks.artifacts.failures import ends_the_run
 from tasks.artifacts.map_items import Failure, map_items
+from tasks.artifacts.processes import NO_GUARD
 from tasks.fetching.remote_video import FetchError
+from tests.support.commands import ROOT
 
 
 def work(item: str) -> str:
@@ -111,3 +115,36 @@ def test_processes_that_cannot_start_are_an_error_and_no_items_failure(monkeypat
     monkeypatch.setattr(pool, "_work", os.abort)
     with pytest.raises(OSError, match="No worker process can be started"):
         outcomes("a")
+
+
+UNGUARDED = """
+from pathlib import Path
+from tasks.artifacts.locks import locked
+from tasks.artifacts.map_items import map_items
+try:
+    with locked(Path("stage.lock")):
+        print(list(map_items(str.upper, ["a", "b"], workers=2)))
+except OSError as error:
+    print("told:", error)
+"""
+
+
+@pytest.mark.parametrize("script", [UNGUARDED, UNGUARDED.replace('locked(Path("stage.lock"))', "open(__file__)")])
+def test_a_script_without_a_main_guard_is_told_so_and_does_not_hang(tmp_path: Path, script: str) -> None:
+    (tmp_path / "script.py").write_text(script)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"told: {NO_GUARD}\n", done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_process_that_never_gets_ready_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "_work", _never_ready)
+    monkeypatch.setattr(pool, "START_LIMIT_S", 0.5)
+    with pytest.raises(OSError, match="not ready after"):
+        outcomes("a")
+
+
+def _never_ready(*_: object) -> None:
+    time.sleep(600)
