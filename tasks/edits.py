@@ -14,16 +14,19 @@ from modeling.atomic import write_bytes
 from modeling.data.example import Example
 from modeling.data.images import encode_png
 from modeling.data.loader import Examples
+from modeling.editors.instruct_pix2pix import Editor
 from modeling.editors.interface import EditingSystem
 from modeling.editors.load import INSTRUCT_PIX2PIX, load_system
 from modeling.editors.prompts import CaptionedInstruction
+from modeling.editors.reconstruction import through_autoencoder
 from modeling.editors.settings import DETERMINISTIC
-from tasks.artifacts.artifact import Artifact, Input, Record, digest_of, editor_location
+from tasks.artifacts.artifact import Artifact, Input, Outside, Record, digest_of, editor_location
 from tasks.artifacts.failures import failed
 from tasks.artifacts.map_items import Failure, guarded
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import EditsConfig, MethodEditsConfig
+from tasks.pages.editor_names import TRUTH_VAE
 from tasks.splitting.assignment import NOT_TESTED
 
 AnyEdits = EditsConfig | MethodEditsConfig
@@ -51,6 +54,7 @@ class _LazyEditor:
 
     def __init__(self, start: Input, config: AnyEdits, device: str):
         self._start = start
+        self.digest = start.digest
         self._config = config
         self._device = device
 
@@ -176,6 +180,27 @@ def _records(batch: Batch, config: AnyEdits) -> Iterator[Record]:
         }
 
 
+def _pass_truths(work: Work, lazy: _LazyEditor, batch: Batch, examples: list[Example], config: EditsConfig) -> None:
+    """Write the ground truths of a batch through the editor's autoencoder, unless they are there."""
+    item = f"{TRUTH_VAE}/{examples[0].segment_id}"
+    pictures = [[each.segment_id, hashlib.sha256(each.edited_file).hexdigest()] for each in examples]
+    key = digest_of({"editor": lazy.digest, "size_px": config.sampling.size_px, "pictures": pictures})
+    if work.item_done(item, key) or not isinstance(lazy.loaded, Editor):
+        return
+    editor, size_px = lazy.loaded, config.sampling.size_px
+    passed = guarded(lambda part: through_autoencoder(editor, [each.edited_image for each in part], size_px), examples)
+    names = [f"{TRUTH_VAE}/{example.segment_id}.png" for example in examples]
+    if isinstance(passed, Failure):
+        why = failed(passed.reason, f"{item}: {passed.message}", transient=passed.transient)
+        rows = [{"segment_id": row["segment_id"], "split": row["split"], "made": TRUTH_VAE} | why for row in batch.rows]
+        work.finish_item(item, key, rejected=rows)
+        return
+    (work.path / TRUTH_VAE).mkdir(exist_ok=True)
+    for name, picture in zip(names, passed, strict=True):
+        write_bytes(work.path / name, encode_png(picture))
+    work.finish_item(item, key, files=names)
+
+
 def _tell(work: Work, done_before: int, total: int, done: int, _: int) -> None:
     work.progress(done_before + done, total)
 
@@ -202,6 +227,8 @@ def edits(work: Work, config: EditsConfig | MethodEditsConfig, *, editor: Input,
             tell = partial(_tell, work, done, total)
             _finish_batch(work, lazy.loaded, batch, examples, config, tell, key)
         done += len(batch.rows)
+        if batch.seed == config.seeds[0] and isinstance(config, EditsConfig) and isinstance(editor, Outside):
+            _pass_truths(work, lazy, batch, examples, config)
     work.progress(total, total)
     kept, rejected = work.collect()
     rejected += [

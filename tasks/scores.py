@@ -24,7 +24,7 @@ from tasks.artifacts.artifact import Artifact, Record, read_records
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import ScoresConfig
-from tasks.pages.editor_names import EDITS, editor_name, editor_of
+from tasks.pages.editor_names import EDITS, TRUTH_VAE, editor_name, editor_of
 from tasks.splitting.assignment import NOT_TESTED
 
 Key = tuple[str, int, str]
@@ -38,6 +38,17 @@ def edited_pictures(edits: Mapping[str, Artifact]) -> dict[Key, Path]:
         for label, artifact in edits.items()
         for row in artifact.records()
     }
+
+
+def truths_through_vae(edits: Mapping[str, Artifact]) -> dict[str, Path]:
+    """Return the pictures of the ground truth through the start's autoencoder, by segment; empty where none were made.
+
+    Fine-tuning leaves the autoencoder as it is, so those of any one editor stand for all.
+    """
+    for artifact in edits.values():
+        if files := {path.stem: path for path in sorted((artifact.path / TRUTH_VAE).glob("*.png"))}:
+            return files
+    return {}
 
 
 def seeds_of(files: Mapping[Key, Path], label: str) -> tuple[int, ...]:
@@ -83,9 +94,13 @@ def pair_records(candidate: Candidate, pairs: SplitPairs) -> Iterator[Record]:
 
 
 def score_split(
-    judge_of: Judge, shards: Artifact, rows: Sequence[Record], files: Mapping[Key, Path]
+    judge_of: Judge,
+    shards: Artifact,
+    rows: Sequence[Record],
+    files: Mapping[Key, Path],
+    through_vae: Mapping[str, Path],
 ) -> tuple[SplitPairs, list[Candidate]]:
-    """Measure every editor and both references on the pairs of one split."""
+    """Measure every editor and the references on the pairs of one split."""
     examples = Examples(sorted({shards.file(row["shard"]) for row in rows}))
     index_of = {segment_id: index for index, segment_id in enumerate(examples.segment_ids)}
     split = rows[0]["split"]
@@ -99,6 +114,10 @@ def score_split(
         scorer.candidate("copy", "copy of the input", {(None, 0): scorer.inputs}, is_editor=False),
         scorer.candidate("truth", "ground truth", {(None, 0): scorer.truths}, is_editor=False),
     ]
+    if all(segment_id in through_vae for segment_id in scorer.pairs.segment_ids):
+        decoded = [read_image(through_vae[segment_id]) for segment_id in scorer.pairs.segment_ids]
+        name = "truth through the editor's VAE"
+        candidates.append(scorer.candidate(TRUTH_VAE, name, {(None, 0): decoded}, is_editor=False))
     for editor in sorted(labels_of, key=lambda each: (*(each != name for name in first), each)):
         by_seed: dict[tuple[int | None, int], Sequence[Picture]] = {
             (editor_of(label)[1], seed): [
@@ -124,6 +143,7 @@ def scores(
     """Score every editor's edits (inputs `edits_<label>`) of every test split."""
     tested = [row for row in shards.records() if row["split"] not in NOT_TESTED]
     files = edited_pictures({name.removeprefix(EDITS): artifact for name, artifact in edits.items()})
+    through_vae = truths_through_vae(edits)
     complete = complete_pairs(tested, files, [name.removeprefix(EDITS) for name in edits])
     goals = join_goals(tested, list(read_records(kitchen.path / "goals.jsonl"))) if kitchen else {}
     by_split: dict[str, list[Record]] = defaultdict(list)
@@ -137,7 +157,7 @@ def scores(
         judge_of = load_judge(classifier, config, goals)
         for done, (_, rows) in enumerate(sorted(by_split.items())):
             work.progress(done, len(by_split))
-            splits.append(score_split(judge_of, shards, rows, files))
+            splits.append(score_split(judge_of, shards, rows, files, through_vae))
     paired = judge_of.paired_network or judge_of.network
     header = {
         "is_drawn_kitchen": kitchen is not None,

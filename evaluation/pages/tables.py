@@ -189,7 +189,7 @@ def headline_of(scores: Json, recipe: Sequence[str]) -> Headline:
     beside += [
         (f"{row['name']}, for comparison", percent_text(row[key]["mean"]))
         for row in table["rows"]
-        if row is not main and row["editor"] != "truth"
+        if row is not main and row["editor"] not in ("truth", "truth_vae")
     ]
     pairs = table["num_judged"] or table["num_pairs"]
     seeds = "1 seed" if number["num_seeds"] == 1 else f"{number['num_seeds']} {seeds_of(main)}"

@@ -4,6 +4,8 @@ EDITS = "edits_"
 """Beginning of the names of the inputs that are edits; what follows is the editor's label."""
 SEED = "__seed_"
 """Stands between method and training seed in an editor's label, where the method is trained under several seeds."""
+TRUTH_VAE = "truth_vae"
+"""Label of the ground truth through the editor's autoencoder; the folder of its pictures beside the start's edits."""
 EDITOR_NAMES = {
     "start": "untouched start",
     "editaction": "EditAction",

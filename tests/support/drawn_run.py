@@ -49,6 +49,8 @@ class DrawnEdits:
     seeds: tuple[int, ...] = (0, 1)
     left_out: str = ""
     """A segment that is not edited."""
+    passes_truths: bool = False
+    """Whether it also gives the ground truths through its autoencoder: every colour a multiple of 8."""
     sampling: SamplingConfig = field(
         default_factory=lambda: SamplingConfig(size_px=SIZE_PX, num_steps=20, text_guidance=3.0)
     )
@@ -120,7 +122,7 @@ def edits(work: Work, config: DrawnEdits, *, shards: Artifact) -> None:
     """Write for each test pair and seed its ground truth or its input."""
     from modeling.data.loader import Examples
 
-    rows = []
+    rows: list[dict] = []
     tested = [each for each in Examples(shards.path) if each.split != "train" and each.segment_id != config.left_out]
     for seed in config.seeds:
         (work.path / str(seed)).mkdir(exist_ok=True)
@@ -130,6 +132,10 @@ def edits(work: Work, config: DrawnEdits, *, shards: Artifact) -> None:
             (work.path / image).write_bytes(file)
             row = {"segment_id": example.segment_id, "split": example.split, "seed": seed, "image": image}
             rows.append(row | {"instruction": example.instruction})
+    (work.path / "truth_vae").mkdir()
+    for example in tested if config.passes_truths else ():
+        coarse = encode_png(example.edited_image // 8 * 8)
+        (work.path / "truth_vae" / f"{example.segment_id}.png").write_bytes(coarse)
     work.write_rows(rows)
 
 

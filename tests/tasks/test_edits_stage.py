@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modeling.config import SamplingConfig
-from modeling.data.images import read_image
+from modeling.data.images import read_image, squash, to_tensor
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import Editor
 from tasks import edits as edits_file
@@ -40,7 +40,9 @@ def sharded(tmp_path):
 
 
 def pictures_of(artifact):
-    return {path.relative_to(artifact.path).as_posix(): path.read_bytes() for path in artifact.path.rglob("*.png")}
+    """Return the edits; the ground truths through the autoencoder lie beside them."""
+    found = {path.relative_to(artifact.path).as_posix(): path.read_bytes() for path in artifact.path.rglob("*.png")}
+    return {name: content for name, content in found.items() if not name.startswith("truth_vae/")}
 
 
 def test_every_test_picture_and_no_other_is_edited_once_a_seed(tmp_path, start, sharded):
@@ -82,7 +84,7 @@ def test_edits_are_taken_up_where_a_cut_off_run_left_them(tmp_path, start, shard
     with watched(cut_off=("edits", 4)), pytest.raises(KeyboardInterrupt):
         edits.run(tmp_path / "b", "t", CONFIG, editor=start, shards=sharded.path)
     resumed = edits.run(tmp_path / "b", "t", CONFIG, editor=start, shards=sharded.path)
-    assert resumed.manifest["items"] == {"total": 4, "run": 4}
+    assert resumed.manifest["items"] == {"total": 6, "run": 6}  # with two of ground truths
     assert pictures_of(undisturbed) == pictures_of(resumed)
     assert undisturbed.digest == resumed.digest
 
@@ -90,7 +92,7 @@ def test_edits_are_taken_up_where_a_cut_off_run_left_them(tmp_path, start, shard
 def test_one_more_seed_edits_only_for_that_seed(tmp_path, start, sharded):
     first = edits.run(tmp_path, "t", CONFIG, editor=start, shards=sharded.path)
     more = edits.run(tmp_path, "t", replace(CONFIG, seeds=(0, 1, 2)), editor=start, shards=sharded.path)
-    assert more.manifest["items"] == {"total": 3, "run": 1}
+    assert more.manifest["items"] == {"total": 4, "run": 1}
     assert pictures_of(first).items() <= pictures_of(more).items()
 
 
@@ -103,7 +105,7 @@ def test_another_guidance_reuses_nothing(tmp_path, start, sharded):
 def test_another_editor_reuses_nothing(tmp_path, start, sharded):
     edits.run(tmp_path, "t", CONFIG, editor=start, shards=sharded.path)
     other = replace(start, digest="other")
-    assert edits.run(tmp_path, "t", CONFIG, editor=other, shards=sharded.path).manifest["items"]["run"] == 2
+    assert edits.run(tmp_path, "t", CONFIG, editor=other, shards=sharded.path).manifest["items"]["run"] == 3
 
 
 def test_every_picture_and_every_seed_has_noise_of_its_own():
@@ -118,3 +120,16 @@ def test_no_test_pictures_is_an_error(tmp_path, start):
     only_train = shards.run(tmp_path, "t", ShardsConfig(), frames=frames.path, splits=split.path)
     with pytest.raises(ValueError, match="nothing to edit"):
         edits.run(tmp_path, "t", CONFIG, editor=start, shards=only_train.path)
+
+
+def test_the_ground_truth_goes_through_the_autoencoder_of_the_start(tmp_path, start, sharded):
+    artifact = edits.run(tmp_path, "t", CONFIG, editor=start, shards=sharded.path)
+    tested = {row["segment_id"] for row in sharded.records() if row["split"] in ("test5", "long1")}
+    passed = {path.stem: read_image(path) for path in (artifact.path / "truth_vae").glob("*.png")}
+    assert passed.keys() == tested
+    editor = Editor.load(start.location, "cpu")
+    example = next(each for each in Examples(sharded.path) if each.segment_id in tested)
+    squashed = squash(example.edited_image, SIZE_PX)[None]
+    expected = editor.decode(editor.encode_target(to_tensor(squashed))[0])[0]
+    assert np.abs(expected.astype(int) - passed[example.segment_id]).max() <= 1
+    assert len({each.tobytes() for each in passed.values()}) > 1

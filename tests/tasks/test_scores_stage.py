@@ -197,3 +197,25 @@ def test_a_file_that_is_no_table_of_scores_is_refused(tmp_path):
     (tmp_path / "text.parquet").write_text("no")
     with pytest.raises(ValueError, match="not a readable Parquet"):
         read_pair_table(tmp_path / "text.parquet")
+
+
+def test_the_truth_through_the_autoencoder_is_a_reference_below_the_truth_itself(run, tmp_path):
+    start = edits.run(tmp_path, "start", DrawnEdits(share_right=0.0, passes_truths=True), shards=run.shards.path)
+    artifact = scores.run(tmp_path, "t", CONFIG, **(run.scored_inputs() | {"edits_start": start.path}))
+    (table,) = json.loads((artifact.path / "scores.json").read_text())["splits"]
+    assert [row["editor"] for row in table["rows"]] == ["copy", "truth", "truth_vae", "start", "editaction"]
+    copy, truth, passed = table["rows"][:3]
+    assert (passed["name"], passed["kind"], passed["seeds"]) == ("truth through the editor's VAE", "reference", [])
+    for key in ("fid_output", "distance_truth"):
+        assert truth[key]["mean"] < passed[key]["mean"]
+    assert passed["acc_match_gt_percent"]["mean"] > 0
+    assert copy["nearer_percent"]["mean"] < passed["nearer_percent"]["mean"]
+    assert {row["editor"] for row in artifact.records()} == {"start", "editaction"}
+
+
+def test_the_truth_through_the_autoencoder_is_left_out_where_a_pair_lacks_it(run, tmp_path):
+    start = edits.run(tmp_path, "start", DrawnEdits(share_right=0.0, passes_truths=True), shards=run.shards.path)
+    next((start.path / "truth_vae").glob("*.png")).unlink()
+    artifact = scores.run(tmp_path, "t", CONFIG, **(run.scored_inputs() | {"edits_start": start.path}))
+    (table,) = json.loads((artifact.path / "scores.json").read_text())["splits"]
+    assert "truth_vae" not in {row["editor"] for row in table["rows"]}
