@@ -107,7 +107,7 @@ def test_all_moments_are_there_before_the_first_step_and_come_back_from_a_checkp
 
 @pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is installed")
 def test_8_bit_moments_without_bitsandbytes_are_refused_with_the_way_out(examples: Examples) -> None:
-    with pytest.raises(ValueError, match=r"pip install 'editaction\[8bit\]', or set adam_bits to 32"):
+    with pytest.raises(ValueError, match=r"pip install -e '\.\[8bit\]', or set adam_bits to 32"):
         make(replace(SEVEN, adam_bits=8), examples)
 
 

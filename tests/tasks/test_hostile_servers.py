@@ -17,7 +17,7 @@ from tasks.fetching.sites import Site, check_mirror, full_mirror, recorded_addre
 
 PATIENCE = Patience(retries=1, first_wait_s=0.002, stall_s=0.4)
 SECRET = "alice:s3cr3t@127.0.0.1"
-GOOD = b"a whole file"
+GOOD = bytes.fromhex("00000010") + b"ftypisom" + bytes(20)  # begins as an MP4 does
 
 
 class Liar(BaseHTTPRequestHandler):
