@@ -1,5 +1,6 @@
 """What cannot be done is said in one line that names what is wrong and what to do; nothing already done is lost."""
 
+import json
 import os
 import resource
 import shutil
@@ -8,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from flows.wiring.presets import STARTING_EDITOR
 from tasks.artifacts.artifact import artifacts_of
 from tests.support.commands import environment, run, tiny_arguments
 
@@ -56,6 +59,21 @@ def test_a_wrong_command_line_is_refused_in_words(arguments: list[str], status: 
     done = run(*arguments, cwd=tmp_path, expect=status)
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow  # it imports torch
+@pytest.mark.parametrize("size", [None, "64", [8, 8]])
+def test_a_pipeline_without_a_size_of_its_own_is_refused_in_one_line(size: object, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(STARTING_EDITOR, tmp_path / "no_size"))
+    config = folder / "unet" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"sample_size": size}))
+    Image.new("RGB", (32, 32)).save(tmp_path / "in.png")
+    arguments = ["--editor", str(folder), "--image", "in.png", "--instruction", "open fridge", "--steps", "2"]
+    done = run("edit", *arguments, "--out", "out.png", cwd=tmp_path, expect=1)
+    line = one_line(done.stderr)
+    assert str(folder) in line
+    assert "sample_size" in line
+    assert not (tmp_path / "out.png").exists()
 
 
 def test_status_of_an_empty_workspace_says_so(tmp_path: Path) -> None:
