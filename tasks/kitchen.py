@@ -21,7 +21,7 @@ import numpy as np
 from evaluation.kitchen.acting import RATE_FPS, ActedAction, Episode, Style, draw_episode, sample_episode
 from evaluation.kitchen.actions import goal_of
 from evaluation.kitchen.world import PICTURE_PX
-from modeling.atomic import atomic_file, write_bytes
+from modeling.atomic import atomic_file, check_replaceable, write_bytes
 from tasks.annotations.kitchen import Acted, start_s, stop_s, write_epic_csv, write_mpii_mat
 from tasks.artifacts.stage import process_pool, stage
 from tasks.artifacts.work import Work
@@ -36,6 +36,8 @@ QUALITY_CRF = 18
 """x264's constant rate factor: small files without visible loss."""
 ANNOTATIONS = {"mpii": "annotations.mat", "epic": "annotations.csv"}
 """File name of each style's annotations."""
+GOALS = "goals.jsonl"
+"""Written first: by it a folder is known as a drawn kitchen, also one whose drawing was cut off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,9 +141,9 @@ def write_annotations(out: Path, videos: list[Video]) -> dict[str, Any]:
         acted += [(video.video_id, each) for each in actions]
         goals += [goal_record(video, each) for each in actions]
     style = videos[0].style
+    write_bytes(out / GOALS, "".join(json.dumps(goal, sort_keys=True) + "\n" for goal in goals).encode())
     with atomic_file(out / ANNOTATIONS[style]) as temporary:
         (write_mpii_mat if style == "mpii" else write_epic_csv)(temporary, acted)
-    write_bytes(out / "goals.jsonl", "".join(json.dumps(goal, sort_keys=True) + "\n" for goal in goals).encode())
     return {
         "videos": len(videos),
         "actions": len(goals),
@@ -173,10 +175,17 @@ def write_kitchen(
     workers: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Act a kitchen out into the folder `out`: videos, annotations and goals; return counts. workers 0: one a core."""
+    """Act a kitchen out into the folder `out`: videos, annotations and goals; return counts. workers 0: one a core.
+
+    FileExistsError before any work where `out` holds something and is no kitchen drawn earlier.
+    """
+    check_replaceable(out, GOALS)
+    if (out / "videos").is_symlink():
+        raise FileExistsError(f"{out / 'videos'} is a link, which is not followed. Remove it, or name another folder.")
     videos = videos_of(style, num_videos, seed)
-    (out / "videos").mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     counts = write_annotations(out, videos)
+    (out / "videos").mkdir(exist_ok=True)
     for done, _ in enumerate(encode_all(out / "videos", videos, workers), start=1):
         if on_progress is not None:
             on_progress(done, num_videos)

@@ -155,3 +155,21 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(style: str, tmp_path: Pa
         encode(video, tmp_path / name / "video")
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
     assert not set(digests(tmp_path / "a").values()) & set(digests(tmp_path / "c").values())
+
+
+def test_a_folder_of_others_is_refused_before_any_work_and_an_earlier_kitchen_is_drawn_again(tmp_path: Path) -> None:
+    theirs, ours, linked = tmp_path / "theirs", tmp_path / "ours", tmp_path / "linked"
+    for folder, file in ((theirs, "annotations.mat"), (ours, "goals.jsonl"), (linked, "goals.jsonl")):
+        folder.mkdir()
+        (folder / file).write_text("{}")
+    (linked / "videos").symlink_to(theirs)
+    (tmp_path / "link").symlink_to(ours)
+    for folder in (theirs, linked, tmp_path / "link", theirs / "annotations.mat"):
+        with pytest.raises(FileExistsError, match=folder.name):
+            write_kitchen(folder, style="mpii", num_videos=1, seed=0, workers=1)
+    assert [path.name for path in theirs.iterdir()] == ["annotations.mat"]
+    assert (theirs / "annotations.mat").read_text() == "{}"
+    assert write_kitchen(ours, style="mpii", num_videos=1, seed=0, workers=1)["videos"] == 1
+    before = digests(ours)
+    write_kitchen(ours, style="mpii", num_videos=1, seed=0, workers=1)
+    assert digests(ours) == before
