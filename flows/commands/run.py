@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
-from rich.table import Table
 
 from flows.commands.ending import print_answer, print_stages
+from flows.commands.planned import earlier_seconds, print_plan, tell_problems
 from flows.commands.terminal import ITEMS_FAILED, console
 from flows.commands.watched import watched
 from flows.wiring.job import MEASURED_AFTER, UNTIL, make_job, parse_seeds, parse_settings
@@ -72,6 +72,13 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 default=7200.0,
                 show_default=True,
                 help="Seconds that one video may take before it counts as timed_out.",
+            ),
+            click.option(
+                "--max-failed-share",
+                type=click.FloatRange(min=0, max=1),
+                default=0.5,
+                show_default=True,
+                help="Train only where no larger share of the segments failed.",
             ),
             click.option("--workers", default=0, help="Processes for decoding and drawing; 0: one per core."),
             click.option("--device", default="auto", show_default=True, help="Torch device."),
@@ -170,13 +177,13 @@ def _run(
         **options,
     )
     job = make_job(request)
-    steps = plan(job, options=request.options, before=_earlier_seconds(job.workspace))
+    steps = plan(job, options=request.options, before=earlier_seconds(job.workspace))
     problems = problems_of(job, steps)
     if plan_only:
-        _print_plan(steps)
+        print_plan(steps)
         for line in training_plan(job):
             console.print(line, soft_wrap=True, markup=False)
-        return _tell_problems(problems)
+        return tell_problems(problems)
     if problems:
         raise ValueError("\n".join(problem.message for problem in problems))
     lost = ""
@@ -220,31 +227,3 @@ def _finish(steps: list[Any], workspace: Path, found_before: set[str | None], lo
         sys.exit(ITEMS_FAILED)
     if not all(step.is_cached for step in steps):
         raise click.ClickException("not everything asked for is there; `editaction status` shows what is.")
-
-
-def _print_plan(steps: list[Any]) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("stage", "label", "would", "why", "took before"):
-        table.add_column(heading)
-    for step in steps:
-        seconds = "" if step.expected_s is None else f"{step.expected_s:.0f} s"
-        table.add_row(step.stage, step.label, step.state, step.reason, seconds)
-    console.print(table)
-
-
-def _tell_problems(problems: list[Any]) -> None:
-    """Say what would fail, and end with status 1 where it would fail here and now for sure."""
-    for problem in problems:
-        click.echo(f"editaction: would fail: {problem.message}", err=True)
-    if not all(problem.is_elsewhere for problem in problems):
-        sys.exit(1)
-
-
-def _earlier_seconds(workspace: Path) -> Callable[[str], float | None]:
-    from tasks.artifacts.artifact import artifacts_of
-
-    def seconds(stage: str) -> float | None:
-        artifacts = artifacts_of(workspace, stage)
-        return artifacts[-1].manifest["seconds"] if artifacts else None
-
-    return seconds

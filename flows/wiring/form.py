@@ -41,6 +41,7 @@ def as_form(schema: Schema) -> None:
     properties["measure"]["items"] = {"type": "string", "enum": list(MEASURED_AFTER)}
     properties["refresh"]["items"] = {"type": "string", "enum": list(STAGES)}
     properties["item_limit_s"]["exclusiveMinimum"] = 0
+    properties["max_failed_share"] |= {"minimum": 0, "maximum": 1}
     for name, least in {"workers": 0, "connections": 1, "retries": 0, "processes": 1, "validate_every": 0}.items():
         properties[name]["minimum"] = least
     properties["settings"] |= {"properties": settings_schema(), "additionalProperties": False}

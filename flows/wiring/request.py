@@ -74,6 +74,8 @@ class Request:
     """Try failed items again, whatever their reason."""
     item_limit_s: float = 7_200.0
     """Seconds that one item, a video say, may take before it counts as timed_out."""
+    max_failed_share: float = 0.5
+    """Share of the segments, 0 to 1, that may fail in frames; the run ends before training where more did."""
 
     # What Prefect's form shows and its server checks: the sentences above, and the values of form.py.
     __pydantic_config__: ClassVar[dict[str, Any]] = {

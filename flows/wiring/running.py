@@ -8,6 +8,7 @@ from pathlib import Path
 from prefect.runtime import flow_run
 
 from flows.wiring.checks import refuse
+from flows.wiring.failed_share import stopping_before_training
 from flows.wiring.job import MEASURED_AFTER, STAGE_ORDER, make_job
 from flows.wiring.making import as_tasks, plan, run_job
 from flows.wiring.request import Request
@@ -45,7 +46,8 @@ def run_stages(request: Request, *, last: str, allow_failed: bool) -> str:
     refuse(job, plan(job))
     with run_in(job.workspace, request.options):
         lost: list[str] = []
-        path = run_job(job, as_tasks(job.workspace), on_lost_page=lost.append)
+        make = stopping_before_training(as_tasks(job.workspace), job.workspace, request.max_failed_share)
+        path = run_job(job, make, on_lost_page=lost.append)
     if lost:
         raise PagesLost("; ".join(lost))
     if not allow_failed:

@@ -48,6 +48,7 @@ def test_values_are_those_of_the_command() -> None:
         {"preset": "demo", "settings": {"editor.num_steps": "many"}},
         {"preset": "demo", "settings": {"editor.num_steps": 1.5}},
         {"preset": "demo", "workers": -1},
+        {"preset": "demo", "max_failed_share": 1.5},
         {"preset": "demo", "workspce": "w"},
     ],
 )
