@@ -308,6 +308,29 @@ class MethodEditsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TimingConfig:
+    """An editor -> seconds per picture at several batch sizes."""
+
+    method: str
+    """Name of the system (modeling/editors/load.py)."""
+    settings: SamplingConfig | MethodConfig
+    """How it edits: as in the run's edits."""
+    batch_sizes: tuple[int, ...] = (1, 2, 4, 8)
+    """Pictures edited at once."""
+    num_warm_up: int = 1
+    """Calls before the clock starts."""
+    num_calls: int = 3
+    """Calls that are timed; their median counts."""
+
+    def __post_init__(self) -> None:
+        if not self.batch_sizes or min(*self.batch_sizes, self.num_calls) < 1 or self.num_warm_up < 0:
+            raise ValueError(
+                f"timing: batch sizes {self.batch_sizes} and num_calls {self.num_calls} must be at least 1, and "
+                f"num_warm_up {self.num_warm_up} at least 0."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class TextEditorsConfig:
     """The methods that edit with a text-to-image model, for `--editors`."""
 

@@ -54,7 +54,8 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--measure",
                 multiple=True,
                 type=click.Choice([*MEASURED_AFTER]),
-                help="Measure every editor too: told_apart, the instruction retrieval; verdicts, the kitchen's oracle.",
+                help="Measure every editor too: told_apart, the instruction retrieval; verdicts, the kitchen's oracle; "
+                "timing, seconds per picture.",
             ),
             click.option(
                 "--editors",

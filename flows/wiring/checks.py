@@ -215,8 +215,8 @@ def check_hub(name: str, option: str, files: tuple[str, ...]) -> None:
 
 CHECKS: dict[Callable[[Job], None], tuple[str, ...]] = {
     check_table: ("segments",),
-    check_device: ("editor", "edits", "told_apart", "classifier", "scores"),
-    check_start: ("editor", "edits", "told_apart"),
+    check_device: ("editor", "edits", "told_apart", "timing", "classifier", "scores"),
+    check_start: ("editor", "edits", "told_apart", "timing"),
     check_adam: ("editor",),
     check_disk: ("editor",),
     check_classifier: ("classifier",),

@@ -18,7 +18,7 @@ UNTIL = tuple(
 """Stages that a run can be asked to end with."""
 STAGE_ORDER = tuple(STAGES)
 """Every stage, in the order in which they run."""
-MEASURED_AFTER = {"told_apart": "editor", "verdicts": "edits"}
+MEASURED_AFTER = {"told_apart": "editor", "verdicts": "edits", "timing": "edits"}
 """Measurements that any run can ask for (--measure) -> the stage that makes what they measure."""
 
 Schema = dict[str, Any]

@@ -14,7 +14,7 @@ from typing import Protocol
 from flows.wiring.job import MEASURED_AFTER, Job, outside_annotations, outside_file, outside_start
 from modeling.presets import EDITACTION, method
 from tasks.artifacts.artifact import Artifact, Outside
-from tasks.config import MethodEditsConfig, ToldApartConfig, VerdictsConfig
+from tasks.config import MethodEditsConfig, TimingConfig, ToldApartConfig, VerdictsConfig
 from tasks.fetching.checked_files import downloads_folder
 from tasks.fetching.video_files import outside_folder, outside_site
 from tasks.pages.editor_names import EDITS, SEED, editor_label, editor_of
@@ -122,6 +122,9 @@ def edits_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Mak
         if "verdicts" in job.request.measure:
             judged = edits[EDITS + label]
             make("verdicts", name, VerdictsConfig(), edits=judged, shards=made.shards, kitchen=made.kitchen)
+        if "timing" in job.request.measure:
+            timed = TimingConfig(method="instruct_pix2pix", settings=job.config.edits.sampling)
+            make("timing", name, timed, editor=editor, shards=made.shards)
     texts = job.config.text_editors
     for name in job.editors:
         config = MethodEditsConfig(
@@ -133,6 +136,10 @@ def edits_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Mak
         )
         start = outside_start(texts.start)
         edits[EDITS + name] = make("edits", f"{preset}-{name}", config, editor=start, shards=made.shards)
+        if "timing" in job.request.measure:
+            # One picture at a time: most of these methods take minutes for it.
+            timed = TimingConfig(method=name, settings=config.settings, batch_sizes=(1,))
+            make("timing", f"{preset}-{name}", timed, editor=start, shards=made.shards)
     return edits
 
 

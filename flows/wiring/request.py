@@ -49,7 +49,7 @@ class Request:
     training_seeds: tuple[int, ...] = ()
     """Seeds under which each method is trained, each giving an editor of its own; empty takes the recipe's one seed."""
     measure: tuple[str, ...] = ()
-    """Further measurements of every editor and its edits: told_apart, and verdicts where the kitchen is drawn."""
+    """Further measurements of editors and edits: told_apart, timing, and verdicts where the kitchen is drawn."""
     editors: tuple[str, ...] = ()
     """Methods that edit with a text-to-image model, beside the editors that are trained; all stands for all five."""
     safe: bool = False

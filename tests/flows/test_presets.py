@@ -256,6 +256,7 @@ def test_an_editor_of_one_of_several_training_seeds_is_the_one_that_was_trained_
     [
         ("editor", ("told_apart",), {"told_apart": ["demo", "demo-start"]}),
         ("edits", ("verdicts",), {"verdicts": ["demo-editaction", "demo-start"]}),
+        ("report", ("timing",), {"timing": ["demo-editaction", "demo-start"]}),
         (
             "report",
             ("told_apart", "verdicts"),
