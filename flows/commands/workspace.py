@@ -63,15 +63,23 @@ def verify(workspace: str, pair_list: str | None, shards: str | None) -> None:
 @click.command()
 @click.option("--workspace", default="workspace", show_default=True)
 @click.option("--all", "everything", is_flag=True, help="Remove every artifact, finished ones too.")
-def clean(workspace: str, everything: bool) -> None:
-    """Remove work that was cut off (its next run then starts afresh), or everything."""
+@click.option("--unused", is_flag=True, help="Remove what the newest reports were not made of, and checkpoints.")
+@click.option("--keep", type=click.IntRange(min=1), default=1, show_default=True, help="Newest reports that stay.")
+@click.option("--pin", multiple=True, metavar="STAGE/NAME", help="An artifact that stays too, with what it is made of.")
+@click.option("--yes", is_flag=True, help="With --unused: do not ask.")
+def clean(workspace: str, everything: bool, unused: bool, keep: int, pin: tuple[str, ...], yes: bool) -> None:
+    """Remove work that was cut off (its next run then starts afresh), what is unused, or everything."""
+    if unused and everything:
+        raise ValueError("--unused and --all are two different things; name one of them.")
+    if pin and not unused:
+        raise ValueError("--pin goes with --unused.")
+    if unused:
+        return _clean_unused(Path(workspace), keep, pin, yes)
     from tasks.artifacts.again import remove_unless_locked
-    from tasks.artifacts.locks import runs_at_work
     from tasks.artifacts.manifest import is_made_here
 
-    if everything and (runs := runs_at_work(Path(workspace))):
-        told = ", ".join(map(str, runs))
-        raise click.ClickException(f"{workspace}: a run is at work here, which reads what is finished: {told}. End it.")
+    if everything:
+        _refuse_at_work(Path(workspace))
     removed = 0
     for stage in STAGES:
         for path in sorted((Path(workspace) / stage).glob("*-*" if everything else "*.partial")):
@@ -81,6 +89,45 @@ def clean(workspace: str, everything: bool) -> None:
                 if holder is not None:
                     console.print(f"{path} is left: {holder} is building it.", markup=False, soft_wrap=True)
     console.print(f"{removed} folders removed from {workspace}.")
+
+
+def _clean_unused(workspace: Path, keep: int, pin: tuple[str, ...], yes: bool) -> None:
+    """List what is unused in bytes, ask, and remove it; what somebody is building stays."""
+    from tasks.artifacts.again import lock_of
+    from tasks.artifacts.locks import locked_now
+    from tasks.artifacts.manifest import is_made_here
+    from tasks.artifacts.swapping import remove_folder
+    from tasks.artifacts.unused import CHECKPOINTS, bytes_freed, bytes_of, unused_folders
+
+    _refuse_at_work(workspace)
+    folders = unused_folders(workspace, keep=keep, pinned=pin)
+    for folder in folders:
+        console.print(f"{bytes_of(folder):>15,} bytes  {folder}", markup=False, soft_wrap=True)
+    console.print(f"{bytes_freed(folders):>15,} bytes would be free, in {len(folders)} folders.", soft_wrap=True)
+    try:
+        if not folders or not (yes or click.confirm("Remove them?")):
+            return
+    except click.Abort as error:
+        raise click.ClickException("Nobody answered, so nothing was removed; --yes removes without asking.") from error
+    _refuse_at_work(workspace)  # a run may have begun while the question stood
+    removed = 0
+    for folder in folders:
+        artifact = folder.parent if folder.name == CHECKPOINTS else folder
+        with locked_now(lock_of(workspace, artifact.parent.name, artifact.name[-8:])) as holder:
+            if holder is not None:
+                console.print(f"{folder} is left: {holder} is building it.", markup=False, soft_wrap=True)
+            elif is_made_here(artifact):
+                remove_folder(folder)
+                removed += 1
+    console.print(f"{removed} folders removed from {workspace}.", markup=False, soft_wrap=True)
+
+
+def _refuse_at_work(workspace: Path) -> None:
+    from tasks.artifacts.locks import runs_at_work
+
+    if runs := runs_at_work(workspace):
+        told = ", ".join(map(str, runs))
+        raise click.ClickException(f"{workspace}: a run is at work here, which reads what is finished: {told}. End it.")
 
 
 @click.command()

@@ -1,0 +1,89 @@
+"""Which finished artifacts nobody needs any more: all but the newest reports, their sources, and pinned ones."""
+
+import os
+from collections.abc import Collection, Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from tasks.artifacts.artifact import Artifact, artifacts_of
+from tasks.stages import STAGES
+
+CHECKPOINTS = "checkpoints"
+"""Folder of a finished training that only the repair of its result would read."""
+BESIDE_REPORTS = ("dataset", "told_apart", "verdicts", "survey")
+"""Stages that no report is made of; theirs stay while all that they were made of stays."""
+
+
+def unused_folders(workspace: Path, *, keep: int, pinned: Collection[str] = ()) -> list[Path]:
+    """Return what may go, checkpoints of finished trainings first, then whole artifacts; no work that was cut off.
+
+    `keep`: newest reports that stay. `pinned`: artifacts that stay with what they were made of, such as
+    splits/demo-0123abcd. ValueError where there is no report, or a pinned artifact is not there.
+    """
+    every = {_name(each): each for stage in STAGES for each in artifacts_of(workspace, stage)}
+    reports = [_name(each) for each in artifacts_of(workspace, "report")]
+    if not reports:
+        raise ValueError(f"{workspace} has no finished report, so nothing says which artifacts are needed.")
+    if missing := [name for name in pinned if name not in every]:
+        raise ValueError(f"{workspace} has no finished artifact {missing[0]}; name it as in splits/demo-0123abcd.")
+    needed = _with_sources([*reports[-keep:], *pinned], every)
+    needed |= {
+        name
+        for name, each in every.items()
+        if each.manifest["stage"] in BESIDE_REPORTS and set(_sources(each, every)) <= needed
+    }
+    checkpoints = [every[name].path / CHECKPOINTS for name in sorted(needed) if name.startswith("editor/")]
+    there = [path for path in checkpoints if path.is_dir() and not path.is_symlink()]
+    return there + [each.path for name, each in every.items() if name not in needed]
+
+
+def bytes_of(folder: Path) -> int:
+    """Return the bytes of the files in a folder, each counted once."""
+    return sum(size for size, _, _ in _files([folder]).values())
+
+
+def bytes_freed(folders: Iterable[Path]) -> int:
+    """Return the bytes that removing all these folders frees: a file that has a hard link elsewhere stays."""
+    return sum(size for size, links, seen in _files(folders).values() if seen >= links)
+
+
+def _files(folders: Iterable[Path]) -> dict[tuple[int, int], tuple[int, int, int]]:
+    """Return size, number of links, and how many of these are in the folders, of every file."""
+    found: dict[tuple[int, int], tuple[int, int, int]] = {}
+    for folder in folders:
+        for parent, _, names in os.walk(folder):
+            for name in names:
+                stat = os.lstat(os.path.join(parent, name))
+                seen = found.get((stat.st_dev, stat.st_ino), (0, 0, 0))[2]
+                found[stat.st_dev, stat.st_ino] = stat.st_size, stat.st_nlink, seen + 1
+    return found
+
+
+def _name(artifact: Artifact) -> str:
+    return f"{artifact.path.parent.name}/{artifact.path.name}"
+
+
+def _with_sources(names: Iterable[str], every: dict[str, Artifact]) -> set[str]:
+    needed: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting += _sources(every[name], every)
+    return needed
+
+
+def _sources(artifact: Artifact, every: dict[str, Artifact]) -> Iterator[str]:
+    """Yield the artifacts that one was made of: by name, by content where it has another label, by its files."""
+    for each in artifact.manifest["inputs"].values():
+        if "artifact" in each:
+            stage = str(each["artifact"]).split("/")[0]
+            yield from (
+                name
+                for name, other in every.items()
+                if name == each["artifact"] or (other.manifest["stage"] == stage and other.digest == each["digest"])
+            )
+        else:  # a file of the drawn kitchen, say
+            parts = Path(str(each["outside"])).parts
+            yield from (name for name in map("/".join, pairwise(parts)) if name in every)
