@@ -8,7 +8,10 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from evaluation.classifier.timesformer import load_timesformer
 from evaluation.classifier.training import NUM_THREADS, fixed_threads
@@ -24,7 +27,7 @@ from tasks.artifacts.artifact import Artifact, Record, read_records
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import ScoresConfig
-from tasks.pages.editor_names import EDITS, TRUTH_VAE, editor_name, editor_of
+from tasks.pages.editor_names import EDITS, TOLD_APART, TRUTH_VAE, editor_name, editor_of
 from tasks.splitting.assignment import NOT_TESTED
 
 Key = tuple[str, int, str]
@@ -93,12 +96,38 @@ def pair_records(candidate: Candidate, pairs: SplitPairs) -> Iterator[Record]:
             yield record
 
 
+def told_apart_shares(artifact: Artifact) -> dict[str, float]:
+    """Return each segment's share of draws with e_c < e_c', of instructions c' without a common word.
+
+    A segment for which no such instruction was found is left out.
+    """
+    outcomes: dict[str, list[bool]] = defaultdict(list)
+    for row in artifact.records():
+        if row["disjoint"] is not None:
+            outcomes[row["segment_id"]].append(row["own"] < row["disjoint"])
+    return {segment_id: sum(each) / len(each) for segment_id, each in outcomes.items()}
+
+
+def with_told_apart(
+    candidate: Candidate, pairs: SplitPairs, labels: Sequence[str], told: Mapping[str, Mapping[str, float]]
+) -> Candidate:
+    """Return an editor with its column told_apart; as it was where one of its labels was not asked.
+
+    `labels`: the editor's label of each column. No sampling is in this measure, so sampling seeds agree.
+    """
+    if any(label not in told for label in labels):
+        return candidate
+    columns = [[told[label].get(segment_id, math.nan) for segment_id in pairs.segment_ids] for label in labels]
+    return replace(candidate, values=dict(candidate.values) | {"told_apart": np.array(columns, dtype=np.float64).T})
+
+
 def score_split(
     judge_of: Judge,
     shards: Artifact,
     rows: Sequence[Record],
     files: Mapping[Key, Path],
     through_vae: Mapping[str, Path],
+    told: Mapping[str, Mapping[str, float]],
 ) -> tuple[SplitPairs, list[Candidate]]:
     """Measure every editor and the references on the pairs of one split."""
     examples = Examples(sorted({shards.file(row["shard"]) for row in rows}))
@@ -126,7 +155,9 @@ def score_split(
             for label in labels_of[editor]
             for seed in seeds_of(files, label)
         }
-        candidates.append(scorer.candidate(editor, editor_name(editor), by_seed))
+        of_columns = [label for label in labels_of[editor] for _ in seeds_of(files, label)]
+        measured = scorer.candidate(editor, editor_name(editor), by_seed)
+        candidates.append(with_told_apart(measured, scorer.pairs, of_columns, told))
     return scorer.pairs, candidates
 
 
@@ -138,9 +169,15 @@ def scores(
     shards: Artifact,
     classifier: Artifact,
     kitchen: Artifact | None = None,
-    **edits: Artifact,
+    **inputs: Artifact,
 ) -> None:
-    """Score every editor's edits (inputs `edits_<label>`) of every test split."""
+    """Score every editor's edits (inputs `edits_<label>`) of every test split; `told_apart_<label>` where asked for."""
+    edits = {name: each for name, each in inputs.items() if name.startswith(EDITS)}
+    told = {
+        name.removeprefix(TOLD_APART): told_apart_shares(each)
+        for name, each in inputs.items()
+        if name.startswith(TOLD_APART)
+    }
     tested = [row for row in shards.records() if row["split"] not in NOT_TESTED]
     files = edited_pictures({name.removeprefix(EDITS): artifact for name, artifact in edits.items()})
     through_vae = truths_through_vae(edits)
@@ -157,7 +194,7 @@ def scores(
         judge_of = load_judge(classifier, config, goals)
         for done, (_, rows) in enumerate(sorted(by_split.items())):
             work.progress(done, len(by_split))
-            splits.append(score_split(judge_of, shards, rows, files, through_vae))
+            splits.append(score_split(judge_of, shards, rows, files, through_vae, told))
     paired = judge_of.paired_network or judge_of.network
     header = {
         "is_drawn_kitchen": kitchen is not None,

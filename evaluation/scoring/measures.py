@@ -108,7 +108,7 @@ MEASURES: tuple[Measure, ...] = (
         "Told apart",
         "P(e_c < e_c'), ↑",
         "Share of draws in which the editor's error on the ground truth is smaller under the pair's own instruction "
-        "than under another one, at the same noise.",
+        "than under another one without a common word, at the same noise.",
     ),
     _share(
         "no_change",

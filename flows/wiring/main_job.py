@@ -17,7 +17,7 @@ from tasks.artifacts.artifact import Artifact, Outside
 from tasks.config import MethodEditsConfig, TimingConfig, ToldApartConfig, VerdictsConfig
 from tasks.fetching.checked_files import downloads_folder
 from tasks.fetching.video_files import outside_folder, outside_site
-from tasks.pages.editor_names import EDITS, SEED, editor_label, editor_of
+from tasks.pages.editor_names import EDITS, SEED, TOLD_APART, editor_label, editor_of
 
 ANNOTATIONS_OF_STYLE = {"mpii": "annotations.mat", "epic": "annotations.csv"}
 
@@ -96,11 +96,13 @@ def editors(job: Job, made: Dataset, make: Make) -> dict[str, Path | None]:
     return made_by
 
 
-def told_apart_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Make) -> None:
-    """Measure each editor and the start: does its own instruction explain an edit better than another one?"""
+def told_apart_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Make) -> dict[str, Path | None]:
+    """Measure, as inputs `told_apart_LABEL`, whether its own instruction explains an edit better than another one."""
+    told = {}
     for label, editor in [*trained.items(), ("start", outside_start(job.config.start))]:
         name = folder_label(job.config.preset, label)
-        make("told_apart", name, ToldApartConfig(), editor=editor, shards=made.shards)
+        told[TOLD_APART + label] = make("told_apart", name, ToldApartConfig(), editor=editor, shards=made.shards)
+    return told
 
 
 def folder_label(preset: str, label: str) -> str:
@@ -153,15 +155,25 @@ def read_captions(path: str | None) -> dict[str, str] | None:
     return content
 
 
-def evaluation(job: Job, made: Dataset, trained: dict[str, Path | None], make: Make) -> Path | None:
-    """Editors + test shards -> edits -> scores -> report; the untouched start stands beside the editors."""
+def evaluation(
+    job: Job,
+    made: Dataset,
+    trained: dict[str, Path | None],
+    make: Make,
+    told: dict[str, Path | None] | None = None,
+) -> Path | None:
+    """Editors + test shards -> edits -> scores -> report; the untouched start stands beside the editors.
+
+    `told`: what `told_apart_of` gave; the score table then has it.
+    """
     config, label = job.config, job.config.preset
     edits = edits_of(job, made, trained, make)
     main = main_editor(trained)
     others = {f"editor_{name}": path for name, path in trained.items() if name != main}
     classifier = make("classifier", label, config.classifier, videos=made.videos, shards=made.shards)
     goals = {"kitchen": made.kitchen} if made.kitchen is not None else {}
-    scores = make("scores", label, config.scores, shards=made.shards, classifier=classifier, **edits, **goals)
+    more = goals | (told or {})
+    scores = make("scores", label, config.scores, shards=made.shards, classifier=classifier, **edits, **more)
     return make(
         "report",
         label,

@@ -112,9 +112,8 @@ def run_job(job: Job, make: Make, on_lost_page: Callable[[str], None] | None = N
     try:
         data = make_dataset(job, made)
         trained = editors(job, data, made)
-        if "told_apart" in job.request.measure:
-            told_apart_of(job, data, trained, made)
-        evaluation(job, data, trained, made)
+        told = told_apart_of(job, data, trained, made) if "told_apart" in job.request.measure else {}
+        evaluation(job, data, trained, made, told)
     except Reached:
         pass
     return last[0]

@@ -202,6 +202,12 @@ def wiring(**fields: object) -> list[tuple[str, str, dict[str, Path]]]:
     return made
 
 
+def test_what_editors_tell_apart_is_scored_where_it_was_asked_for() -> None:
+    (scored,) = (inputs for stage, _, inputs in wiring(measure=("told_apart",)) if stage == "scores")
+    assert scored["told_apart_editaction"] == Path("told_apart/demo")
+    assert scored["told_apart_start"] == Path("told_apart/demo-start")
+
+
 def test_several_methods_are_trained_on_the_same_data_and_judged_together() -> None:
     made = wiring(methods=("finetuned", "editaction", "action_0.01"))
     trained = [(label, inputs) for stage, label, inputs in made if stage == "editor"]

@@ -9,11 +9,26 @@ import pytest
 from evaluation.scoring.pair_table import read_pair_table, scores_content
 from evaluation.statistics.clustered_mean import clustered_mean
 from tasks.annotations.goals import join_goals
-from tasks.config import ScoresConfig
+from tasks.artifacts.artifact import Artifact
+from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
+from tasks.config import ScoresConfig, ToldApartConfig
 from tasks.scores import scores
 from tests.support.drawn_run import DrawnEdits, DrawnKitchen, draw_run, edits
 
 CONFIG = ScoresConfig()
+
+
+@stage
+def told_apart(work: Work, config: ToldApartConfig, *, shards: Artifact) -> None:
+    """Write errors of two draws a test pair: both right for the first five, one for the others, none for the last."""
+    tested = [row["segment_id"] for row in shards.records() if row["split"] != "train"]
+    rows = [
+        {"segment_id": each, "draw": draw, "own": 0.5, "disjoint": 0.6 if place < 5 or draw else 0.4}
+        for place, each in enumerate(tested)
+        for draw in (0, 1)
+    ]
+    work.write_rows([row | ({"disjoint": None} if row["segment_id"] == tested[-1] else {}) for row in rows])
 
 
 @pytest.fixture(scope="module")
@@ -219,3 +234,16 @@ def test_the_truth_through_the_autoencoder_is_left_out_where_a_pair_lacks_it(run
     artifact = scores.run(tmp_path, "t", CONFIG, **(run.scored_inputs() | {"edits_start": start.path}))
     (table,) = json.loads((artifact.path / "scores.json").read_text())["splits"]
     assert "truth_vae" not in {row["editor"] for row in table["rows"]}
+
+
+def test_what_was_measured_of_telling_apart_is_in_the_table_of_the_asked_editor_alone(run, tmp_path):
+    """Five pairs of two right draws, four of one, and one without such an instruction: (5 + 4 / 2) / 9."""
+    asked = told_apart.run(tmp_path, "asked", ToldApartConfig(), shards=run.shards.path)
+    inputs = run.scored_inputs() | {"told_apart_editaction": asked.path}
+    artifact = scores.run(tmp_path, "t", CONFIG, **inputs)
+    content = json.loads((artifact.path / "scores.json").read_text())
+    rows = {row["editor"]: row["told_apart_percent"] for row in content["splits"][0]["rows"]}
+    assert rows["editaction"]["mean"] == pytest.approx(100 * 7 / 9, abs=1e-4)
+    assert rows["editaction"]["num_pairs"] == 9
+    assert rows["copy"] is rows["truth"] is rows["start"] is None
+    assert scores_content(*read_pair_table(artifact.path / "scores.parquet")) == content
