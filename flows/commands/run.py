@@ -63,6 +63,11 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="NAMES",
                 help="Text-to-image methods beside them: all, or of " + ", ".join(METHOD_CONFIGS) + ".",
             ),
+            click.option(
+                "--limit",
+                type=click.IntRange(min=1),
+                help="Pictures that each of --editors edits (text_editors.limit); all are scored on these alone.",
+            ),
             click.option("--safe", is_flag=True, help="Train with clipped gradients and a warm-up."),
             click.option("--plan", "plan_only", is_flag=True, help="Say what would run and why, and run nothing."),
             click.option("--refresh", multiple=True, type=click.Choice(REFRESHABLE), help="Rebuild this stage."),
@@ -161,17 +166,24 @@ def _run(
     training_seeds: str,
     adam_bits: str | None,
     editors: str,
+    limit: int | None,
     **options: Any,
 ) -> None:
     from flows.wiring.checks import problems_of
     from flows.wiring.making import plan
     from flows.wiring.training_plan import training_plan
+    from flows.wiring.tuning_cost import tuning_cost
 
+    if limit is not None and not editors:
+        raise click.UsageError("--limit is of the text-to-image methods: name some with --editors.")
+    given: dict[str, Any] = parse_settings(list(settings))
+    given |= {"editor.adam_bits": int(adam_bits)} if adam_bits else {}
+    given |= {"text_editors.limit": limit} if limit is not None else {}
     request = Request(
         preset=preset,
         annotations=annotations,
         videos=videos,
-        settings=parse_settings(list(settings)) | ({"editor.adam_bits": int(adam_bits)} if adam_bits else {}),
+        settings=given,
         methods=method_names(methods),
         training_seeds=parse_seeds(training_seeds),
         editors=tuple(each.strip() for each in editors.split(",") if each.strip()),
@@ -182,11 +194,13 @@ def _run(
     problems = problems_of(job, steps)
     if plan_only:
         print_plan(steps)
-        for line in training_plan(job):
+        for line in [*training_plan(job), *tuning_cost(job, steps)]:
             console.print(line, soft_wrap=True, markup=False)
         return tell_problems(problems)
     if problems:
         raise ValueError("\n".join(problem.message for problem in problems))
+    for line in tuning_cost(job, steps):
+        console.print(line, soft_wrap=True, markup=False)
     lost = ""
     if not all(step.is_cached for step in steps) or "PREFECT_API_URL" in os.environ:
         lost = _run_flow(request)

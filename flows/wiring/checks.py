@@ -65,16 +65,8 @@ def check_start(job: Job) -> None:
     start, folder = job.config.start, Path(job.config.start)
     if not folder.is_dir():
         return check_hub(start, "--start", ("model_index.json",))
-    for part in START_PARTS:
-        if not list((folder / part).glob("*.safetensors")):
-            others = sorted(path.name for path in (folder / part).glob("*") if path.suffix in (".bin", ".ckpt", ".pt"))
-            there = f"only {', '.join(others)}" if others else "no weights"
-            raise ValueError(
-                f"--start {start}: {part}/ has {there}, and weights are read from safetensors alone. Load the pipeline "
-                "with diffusers once and save it again with save_pretrained(FOLDER, safe_serialization=True)."
-            )
-    unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
-    vae = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
+    _check_weights(folder, f"--start {start}")
+    unet, vae = (json.loads((folder / part / "config.json").read_text("utf-8")) for part in ("unet", "vae"))
     latent, given = int(vae.get("latent_channels", 4)), int(unet.get("in_channels", 4))
     if given not in (latent, 2 * latent):
         raise ValueError(
@@ -85,6 +77,34 @@ def check_start(job: Job) -> None:
     for name, side in (("editor.size_px", job.config.editor.size_px), ("edits", job.config.edits.sampling.size_px)):
         if side % factor:
             raise ValueError(f"{name} is {side}, and --start {start} wants a multiple of {factor} pixels.")
+
+
+def check_text_start(job: Job) -> None:
+    """Check that the text-to-image methods' model, where some are asked for, has weights and draws from text alone."""
+    start, folder = job.config.text_editors.start, Path(job.config.text_editors.start)
+    if not job.editors:
+        return None
+    if not folder.is_dir():
+        return check_hub(start, "text_editors.start", ("model_index.json",))
+    _check_weights(folder, f"text_editors.start {start}")
+    unet, vae = (json.loads((folder / part / "config.json").read_text("utf-8")) for part in ("unet", "vae"))
+    latent, given = int(vae.get("latent_channels", 4)), int(unet.get("in_channels", 4))
+    if given != latent:
+        raise ValueError(
+            f"text_editors.start {start}: its U-Net takes {given} channels, and --editors want {latent} "
+            "(text-to-image). Take such a model: --set text_editors.start=FOLDER."
+        )
+
+
+def _check_weights(folder: Path, named: str) -> None:
+    for part in START_PARTS:
+        if not list((folder / part).glob("*.safetensors")):
+            others = sorted(path.name for path in (folder / part).glob("*") if path.suffix in (".bin", ".ckpt", ".pt"))
+            there = f"only {', '.join(others)}" if others else "no weights"
+            raise ValueError(
+                f"{named}: {part}/ has {there}, and weights are read from safetensors alone. Load the pipeline "
+                "with diffusers once and save it again with save_pretrained(FOLDER, safe_serialization=True)."
+            )
 
 
 def check_adam(job: Job) -> None:
@@ -217,6 +237,7 @@ CHECKS: dict[Callable[[Job], None], tuple[str, ...]] = {
     check_table: ("segments",),
     check_device: ("editor", "edits", "told_apart", "timing", "classifier", "scores"),
     check_start: ("editor", "edits", "told_apart", "timing"),
+    check_text_start: ("edits",),
     check_adam: ("editor",),
     check_disk: ("editor",),
     check_classifier: ("classifier",),

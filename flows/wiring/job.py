@@ -206,7 +206,7 @@ def outside_annotations(path: Path, reader: Reader) -> Outside:
     return Outside(location=str(path), digest=digest_of(digests))
 
 
-def outside_start(start: str) -> Outside:
+def outside_start(start: str, setting: str = "") -> Outside:
     """Return the start as a stage's input: a pipeline folder by its files' content, a hub id by its name."""
     folder = Path(start)
     if (folder / "model_index.json").is_file():
@@ -218,7 +218,7 @@ def outside_start(start: str) -> Outside:
         return Outside(location=start, digest=digest_of(digests))
     if not is_hub_id(start):
         raise ValueError(
-            f"{start!r} is neither a pipeline folder (with model_index.json) nor a hub id such as owner/name."
+            f"{setting}{start!r} is neither a pipeline folder (with model_index.json) nor a hub id such as owner/name."
         )
     return Outside(location=start, digest=digest_of({"hub": start}))
 

@@ -136,7 +136,7 @@ def edits_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Mak
             limit=texts.limit,
             captions=read_captions(texts.captions),
         )
-        start = outside_start(texts.start)
+        start = outside_start(texts.start, "text_editors.start ")
         edits[EDITS + name] = make("edits", f"{preset}-{name}", config, editor=start, shards=made.shards)
         if "timing" in job.request.measure:
             # One picture at a time: most of these methods take minutes for it.

@@ -26,6 +26,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "actions.csv").write_text(TABLE)
     (folder / "videos").mkdir()
     tiny_pipeline().save_pretrained(folder / "start")
+    (folder / "bare").mkdir()
+    (folder / "bare" / "model_index.json").write_text("{}")
     for name, frames in (("classifier", 8), ("four_frames", 4)):
         config = TimesformerConfig(
             image_size=32,
@@ -42,7 +44,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def problems(home: Path, *, start: str | None = None, device: str = "cpu", **settings) -> list[str]:
+def problems(
+    home: Path, *, start: str | None = None, device: str = "cpu", editors: tuple[str, ...] = (), **settings
+) -> list[str]:
     """Return the messages for a job on the table; `a__b` stands for the setting a.b."""
     named = {"editor.size_px": 16} | {name.replace("__", "."): value for name, value in settings.items()}
     request = Request(
@@ -52,6 +56,7 @@ def problems(home: Path, *, start: str | None = None, device: str = "cpu", **set
         workspace=str(home / "workspace"),
         start=start or str(home / "start"),
         device=device,
+        editors=editors,
         settings=named,
     )
     job = make_job(request)
@@ -159,3 +164,36 @@ def test_too_little_room_is_said_with_both_figures() -> None:
     assert "9.0 GiB are free" in message
     assert "51.3 GiB at least (checkpoints and 2 editors)" in message
     assert no_room("workspace", free=90 * 2**30, weights=SD_UNET_BYTES, num_editors=2) == ""
+
+
+@pytest.mark.parametrize(
+    ("text_start", "expected"),
+    [
+        ("no/where/at/all", "text_editors.start 'no/where/at/all'"),
+        ("{home}/start", "takes 8 channels, and --editors want 4"),
+        ("{home}/bare", "unet/ has no weights"),
+    ],
+)
+def test_a_model_that_the_text_to_image_methods_cannot_use_is_said_before_any_work(
+    text_start: str, expected: str, home: Path
+) -> None:
+    filled = text_start.format(home=home)
+    try:
+        (message,) = problems(home, editors=("masactrl",), text_editors__start=filled)
+    except ValueError as error:  # of the plan, which is as early
+        message = str(error)
+    assert expected in message
+    assert "\n" not in message
+    assert problems(home, text_editors__start=filled) == [], "nobody asked for these methods"
+
+
+def test_the_plan_says_what_imagic_costs_and_limit_is_for_these_methods_alone(tmp_path: Path) -> None:
+    plan_only = ["demo", "--workspace", str(tmp_path / "workspace"), "--plan"]
+    told = CliRunner().invoke(cli, [*plan_only, "--editors", "all", "--limit", "2"])
+    assert told.exit_code == 0, told.output
+    assert "imagic tunes the model for 16 steps for each of 2 test pictures" in told.output
+    assert "for every test picture" in CliRunner().invoke(cli, [*plan_only, "--editors", "imagic"]).output
+    assert "imagic tunes" not in CliRunner().invoke(cli, [*plan_only, "--editors", "masactrl"]).output
+    alone = CliRunner().invoke(cli, [*plan_only, "--limit", "2"])
+    assert alone.exit_code == 2
+    assert "--editors" in alone.stderr
