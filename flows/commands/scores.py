@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from flows.commands.screen import console
+from flows.commands.terminal import ITEMS_FAILED
 
 WORSE = 3
 """Exit status of `compare` where the second is shown to be worse: everything is there, but not as good."""
@@ -84,14 +85,47 @@ def _page(content: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.argument("first")
-@click.argument("second")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def compare(first: str, second: str, as_json: bool) -> None:
-    """Compare two runs: each a workspace or a scores.parquet. What changed, by how much, and whether n could show it.
+@click.argument("runs", nargs=-1, metavar="[OLD NEW]")
+@click.option("--json", "as_json", is_flag=True, help="Two runs: as JSON.")
+@click.option("--editor", "editors", multiple=True, help="An editor, as in `edit`; give two or more.")
+@click.option("--image", help="Pictures for the editors: a picture, a folder, a CSV or shards.")
+@click.option("--instruction", help="What the editors shall do; a CSV's own come first, and shards bring theirs.")
+@click.option("--out", help="Folder for the editors' page index.html and their pictures.")
+@click.option("--seed", "seeds", multiple=True, type=int, help="Seed of the edits, else 0; may be given again.")
+def compare(
+    runs: tuple[str, ...],
+    as_json: bool,
+    editors: tuple[str, ...],
+    image: str | None,
+    instruction: str | None,
+    out: str | None,
+    seeds: tuple[int, ...],
+) -> None:
+    """Compare two runs, OLD and NEW, or several editors on the same pictures.
 
-    Exit status: 0 nothing is shown to be worse, 3 something is.
+    Runs: each a workspace or a scores.parquet. What changed, by how much, and whether n could show it. Exit status 3:
+    something is shown to be worse.
+
+    Editors: --editor A --editor B --image DIR --instruction TEXT --out DIR. One page, an edit of each editor beside
+    the other. Exit status 3: an edit failed.
     """
+    if not editors:
+        if image or instruction or out or seeds:
+            raise click.UsageError("--image, --instruction, --out and --seed go with --editor A --editor B.")
+        if len(runs) != 2:
+            raise click.UsageError("Name two runs, OLD NEW, or two editors, --editor A --editor B.")
+        return _compare_runs(*runs, as_json)
+    if runs or as_json:
+        raise click.UsageError("Two runs and --json do not go with --editor; leave one of them out.")
+    if image is None or out is None:
+        raise click.UsageError("--editor goes with --image (what they edit) and --out (a folder for the page).")
+    from flows.commands.side_by_side import compare_editors
+
+    if compare_editors(editors, image, instruction, out, seeds or (0,)):
+        sys.exit(ITEMS_FAILED)
+
+
+def _compare_runs(first: str, second: str, as_json: bool) -> None:
     from evaluation.pages.compare import change_rows
     from evaluation.pages.compare import compare as compared
     from evaluation.scoring.pair_table import read_pair_table

@@ -5,8 +5,10 @@ import re
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from flows.commands.scores import compare
 from flows.commands.side_by_side import compare_editors
 from tests.support.tiny_pipeline import tiny_pipeline
 
@@ -59,3 +61,30 @@ def test_two_editors_of_one_name_have_folders_of_their_own(editors, photos, tmp_
 def test_one_editor_is_nothing_to_compare(editors, photos, tmp_path):
     with pytest.raises(click.UsageError, match="two editors"):
         compare_editors(editors[:1], str(photos), "take cup", str(tmp_path / "page"), [0])
+
+
+def test_the_command_writes_the_page_and_ends_with_3_where_an_edit_failed(editors, photos, tmp_path):
+    arguments = ["--editor", editors[0], "--editor", editors[1], "--image", str(photos), "--instruction", "take cup"]
+    done = CliRunner().invoke(compare, [*arguments, "--out", str(tmp_path / "page"), "--seed", "1"])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "page" / "index.html").read_text().count("<img") == 6
+    (photos / "c.png").write_bytes(b"no picture")
+    assert CliRunner().invoke(compare, [*arguments, "--out", str(tmp_path / "page2")]).exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["old"],
+        ["old", "new", "more"],
+        ["old", "new", "--out", "x"],
+        ["old", "new", "--editor", "a"],
+        ["--editor", "a", "--editor", "b"],
+        ["--editor", "a", "--image", "x", "--out", "y"],
+    ],
+)
+def test_runs_and_editors_are_not_mixed_and_what_lacks_is_said(arguments):
+    result = CliRunner().invoke(compare, arguments)
+    assert result.exit_code == 2
+    assert "--editor" in result.stderr
