@@ -114,7 +114,6 @@ def test_weights_come_from_a_pth_of_either_format_or_safetensors_with_or_without
     assert "TensorFlow 1" in network.name
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 def test_other_files_are_refused_with_a_reason(state, tmp_path):
     torch.save({**state, "fc.bias": torch.zeros(1000)}, tmp_path / "stock.pth")
     with pytest.raises(ValueError, match=r"another shape \(such as fc.bias\)"):
