@@ -49,7 +49,8 @@ def test_a_night_says_what_is_new_and_fails_for_an_editor_that_got_worse(server:
     worse = ["--set", "editor.learning_rate=0.02", "--until", "editor"]
     run("demo", "--workspace", "w", *arguments, *worse, cwd=tmp_path, api_url=server)
     assert "rest of the scene kept on test20 fell by" in night(server, workspace)
-    [failed] = post(server, "/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["FAILED"]}}}, "limit": 1})
+    asked = {"flows": {"name": {"any_": ["nightly"]}}, "flow_runs": {"state": {"type": {"any_": ["FAILED"]}}}}
+    [failed] = post(server, "/flow_runs/filter", asked)
     assert "REGRESSION" in failed["state"]["message"]
     page = get(server, "/artifacts/nightly/latest")["data"].splitlines()
     assert page[0].startswith("REGRESSION of demo-")

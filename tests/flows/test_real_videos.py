@@ -17,7 +17,7 @@ def test_a_table_of_real_clips_runs_through_to_a_report_that_says_how_little_it_
 ) -> None:
     settings = [part for setting in QUICK for part in ("--set", setting)]
     run(
-        *["run", "--preset", "table", "--annotations", str(ROOT / "tests" / "data" / "real_clips.csv")],
+        *["run", "--preset", "table", "--annotations", str(ROOT / "tests" / "support" / "data" / "real_clips.csv")],
         *["--videos", str(real_data / "videos"), "--start", str(ROOT / "modeling" / "starting_editor"), *settings],
         cwd=tmp_path,
         api_url=server,
