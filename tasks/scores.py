@@ -7,7 +7,7 @@ editors. All editors are scored on the same pairs: one that any editor lacks is 
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,6 +63,19 @@ def complete_pairs(rows: Sequence[Record], files: Mapping[Key, Path], labels: Se
     """Return the pairs that every editor edited under all of its seeds."""
     wanted = [(label, seed) for label in labels for seed in seeds_of(files, label)]
     return {row["segment_id"] for row in rows if all((*each, row["segment_id"]) in files for each in wanted)}
+
+
+def missing_rows(segment_ids: Sequence[str], edits: Iterable[Artifact]) -> Iterator[Record]:
+    """Yield why a pair is not scored: filtered where a limit alone left it out, else failed."""
+    reasons: dict[str, set[str]] = defaultdict(set)
+    for artifact in edits:
+        for row in artifact.rejected():
+            reasons[str(row.get("segment_id"))].add(row["reason"])
+    for segment_id in segment_ids:
+        if reasons[segment_id] == {"beyond_limit"}:
+            yield {"segment_id": segment_id, "status": "filtered", "reason": "beyond_limit"}
+        else:
+            yield {"segment_id": segment_id, "status": "failed", "reason": "edit_missing"}
 
 
 def load_judge(classifier: Artifact, config: ScoresConfig, goals: Mapping[str, Record]) -> Judge:
@@ -213,10 +226,7 @@ def scores(
         if candidate.kind == "editor"
         for record in pair_records(candidate, pairs)
     ]
-    missing = [row for row in tested if row["segment_id"] not in complete]
+    missing = [row["segment_id"] for row in tested if row["segment_id"] not in complete]
     work.funnel = {"test_pairs": len(tested), "edited_by_all": len(complete), "with_goal": len(goals)}
-    work.write_rows(
-        records,
-        [{"segment_id": row["segment_id"], "status": "failed", "reason": "edit_missing"} for row in missing],
-    )
+    work.write_rows(records, list(missing_rows(missing, edits.values())))
     work.progress(len(by_split), len(by_split))

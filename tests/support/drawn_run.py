@@ -49,6 +49,8 @@ class DrawnEdits:
     seeds: tuple[int, ...] = (0, 1)
     left_out: str = ""
     """A segment that is not edited."""
+    has_limit: bool = False
+    """Whether a limit left it out, which is no failure."""
     passes_truths: bool = False
     """Whether it also gives the ground truths through its autoencoder: every colour a multiple of 8."""
     sampling: SamplingConfig = field(
@@ -136,7 +138,8 @@ def edits(work: Work, config: DrawnEdits, *, shards: Artifact) -> None:
     for example in tested if config.passes_truths else ():
         coarse = encode_png(example.edited_image // 8 * 8)
         (work.path / "truth_vae" / f"{example.segment_id}.png").write_bytes(coarse)
-    work.write_rows(rows)
+    beyond = [{"segment_id": config.left_out, "status": "filtered", "reason": "beyond_limit"}]
+    work.write_rows(rows, beyond if config.has_limit else [])
 
 
 @stage

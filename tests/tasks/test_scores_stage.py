@@ -115,6 +115,11 @@ def test_a_pair_that_one_editor_lacks_is_left_out_for_all_and_listed_as_failed(r
     lacking = edits.run(tmp_path, "lacking", DrawnEdits(left_out=missing), shards=run.shards.path)
     artifact = scores.run(tmp_path, "t", CONFIG, **(run.scored_inputs() | {"edits_start": lacking.path}))
     assert [(row["segment_id"], row["reason"]) for row in artifact.rejected()] == [(missing, "edit_missing")]
+    assert artifact.num_failed == 1
+    limited = edits.run(tmp_path, "limited", DrawnEdits(left_out=missing, has_limit=True), shards=run.shards.path)
+    beyond = scores.run(tmp_path, "t", CONFIG, **(run.scored_inputs() | {"edits_start": limited.path}))
+    assert [(row["segment_id"], row["reason"]) for row in beyond.rejected()] == [(missing, "beyond_limit")]
+    assert beyond.num_failed == 0
     content = json.loads((artifact.path / "scores.json").read_text())
     assert content["splits"][0]["num_pairs"] == 9
     assert missing not in {row["segment_id"] for row in artifact.records()}
