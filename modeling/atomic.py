@@ -83,11 +83,12 @@ def write_json(path: Path, content: Any) -> None:
 
 
 @contextmanager
-def atomic_folder(path: Path, *, replaces: str | None = None) -> Iterator[Path]:
+def atomic_folder(path: Path, *, replaces: str | Sequence[str] = ()) -> Iterator[Path]:
     """Give an empty temporary folder beside `path`; on success it takes the place of `path`.
 
-    A folder that is there already is only replaced when it is empty or holds the file `replaces`, by which its maker
-    knows its own work. FileExistsError before anything is written otherwise.
+    A folder that is there already is only replaced when it is empty or holds a file of `replaces`, by which its maker
+    knows its own work; several names, where one of them may be what was damaged. FileExistsError before anything is
+    written otherwise.
     """
     check_replaceable(path, replaces)
     _remove_unfinished(path)
@@ -108,12 +109,13 @@ def atomic_folder(path: Path, *, replaces: str | None = None) -> Iterator[Path]:
     sync_folder(path.parent)
 
 
-def check_replaceable(folder: Path, mark: str | None = None) -> None:
-    """Raise FileExistsError when a folder holds something and not the file `mark`: it is somebody else's work."""
+def check_replaceable(folder: Path, marks: str | Sequence[str] = ()) -> None:
+    """Raise FileExistsError when a folder holds something and no file of `marks`: it is somebody else's work."""
     if not os.path.lexists(folder):
         return
+    names = [marks] if isinstance(marks, str) else marks
     is_folder = folder.is_dir() and not folder.is_symlink()
-    if is_folder and (not any(folder.iterdir()) or (mark is not None and (folder / mark).is_file())):
+    if is_folder and (not any(folder.iterdir()) or any((folder / name).is_file() for name in names)):
         return
     raise FileExistsError(f"{folder} is there already and would be replaced. Name another folder, or remove it first.")
 

@@ -235,11 +235,11 @@ def save_editor(trainer: Trainer, editor: Editor, out: Path, card: Callable[...,
     """
     editor.unet.to(memory_format=torch.contiguous_format)
     try:
-        with atomic_folder(out / "raw_unet", replaces="config.json") as folder:
+        with atomic_folder(out / "raw_unet", replaces=("config.json", "diffusion_pytorch_model.safetensors")) as folder:
             editor.unet.save_pretrained(folder, safe_serialization=True)
             forget_origin(folder)
         trainer.swap_average()
-        with atomic_folder(out / "pipeline", replaces="model_index.json") as folder:
+        with atomic_folder(out / "pipeline", replaces=("model_index.json", "unet/config.json")) as folder:
             editor.save(folder)
             (folder / "README.md").write_text(card(place="."), encoding="utf-8")
         write_bytes(out / "README.md", card(place="pipeline").encode())
