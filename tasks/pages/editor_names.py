@@ -15,6 +15,11 @@ EDITOR_NAMES = {
     "without_action": "without L_action",
     "without_reg": "without L_reg",
     "without_freezing": "nothing frozen",
+    "imagic": "Imagic",
+    "plug_and_play": "Plug-and-Play",
+    "ddpm_noise_space": "DDPM Noise Space",
+    "masactrl": "MasaCtrl",
+    "prox_masactrl": "Prox-MasaCtrl",
 }
 """Label -> printed name. In other labels a space replaces each underscore."""
 
