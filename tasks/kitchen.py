@@ -8,108 +8,24 @@ Each video is a function of (style, seed, its number), so any of them can be mad
 """
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import as_completed
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ffmpeg
-import numpy as np
-
-from evaluation.kitchen.acting import RATE_FPS, ActedAction, Episode, Style, draw_episode, sample_episode
+from evaluation.kitchen.acting import RATE_FPS, ActedAction, Style
 from evaluation.kitchen.actions import goal_of
-from evaluation.kitchen.world import PICTURE_PX
 from modeling.atomic import atomic_file, check_replaceable, write_bytes
 from tasks.annotations.kitchen import Acted, start_s, stop_s, write_epic_csv, write_mpii_mat
 from tasks.artifacts.stage import process_pool, stage
 from tasks.artifacts.work import Work
 from tasks.config import KitchenConfig
-from tasks.video.ffmpeg import ffmpeg_program
+from tasks.video.drawn_film import Video, encode
 
-MIN_ACTIONS, MAX_ACTIONS = 22, 38
-"""Actions in one video."""
-VIDEOS_OF_A_PERSON = 6
-"""Videos with the same subject or participant."""
-QUALITY_CRF = 18
-"""x264's constant rate factor: small files without visible loss."""
 ANNOTATIONS = {"mpii": "annotations.mat", "epic": "annotations.csv"}
 """File name of each style's annotations."""
 GOALS = "goals.jsonl"
 """Written first: by it a folder is known as a drawn kitchen, also one whose drawing was cut off."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Video:
-    """One video to act out."""
-
-    style: Style
-    """Camera and annotation format."""
-    seed: int
-    """Seed of the kitchen."""
-    number: int
-    """Which of its videos, from 0."""
-
-    @property
-    def video_id(self) -> str:
-        """Name as the annotations give it: `s01-d01-cam-002` or `P01_101`."""
-        person, rank = divmod(self.number, VIDEOS_OF_A_PERSON)
-        if self.style == "mpii":
-            return f"s{person + 1:02d}-d{self.number + 1:02d}-cam-002"
-        return f"P{person + 1:02d}_{101 + rank}"
-
-    @property
-    def file_name(self) -> str:
-        """Name of the video file, as the real dataset's."""
-        return f"{self.video_id}.avi" if self.style == "mpii" else f"{self.video_id}.MP4"
-
-    def episode(self) -> Episode:
-        """Return what happens in it."""
-        rng = np.random.default_rng([self.seed, self.number, ("mpii", "epic").index(self.style)])
-        return sample_episode(rng, self.style, int(rng.integers(MIN_ACTIONS, MAX_ACTIONS + 1)))
-
-
-def encode(video: Video, path: Path) -> None:
-    """Draw the video's frames into an H.264 file; the same ffmpeg gives the same bytes."""
-    container = "avi" if video.style == "mpii" else "mp4"
-    rate = {"mpii": "147/5", "epic": "50"}[video.style]
-    with atomic_file(path) as temporary:
-        command = (
-            ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{PICTURE_PX}x{PICTURE_PX}", framerate=rate)
-            .output(
-                str(temporary),
-                format=container,
-                vcodec="libx264",
-                preset="veryfast",
-                crf=QUALITY_CRF,
-                bf=2,
-                pix_fmt="yuv420p",
-                threads=1,
-                fflags="+bitexact",
-                **{"flags:v": "+bitexact"},
-            )
-            .global_args("-loglevel", "error", "-nostats")
-            .overwrite_output()
-            .compile(cmd=ffmpeg_program())
-        )
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-        assert process.stdin is not None
-        assert process.stderr is not None
-        try:
-            for picture, times in draw_episode(video.episode()):
-                frame = picture.tobytes()
-                for _ in range(times):
-                    process.stdin.write(frame)
-            process.stdin.close()
-        except BrokenPipeError:
-            pass  # ffmpeg ended early and says why below
-        except BaseException:
-            process.kill()
-            raise
-        message = process.stderr.read().decode(errors="replace")
-        if process.wait() != 0:
-            raise OSError(f"ffmpeg could not write {path}: {message.strip()[-500:]}")
 
 
 def goal_record(video: Video, acted: ActedAction) -> dict[str, Any]:

@@ -97,3 +97,11 @@ def test_a_folder_of_ones_own_is_refused_where_it_is_a_link_and_is_closed_to_oth
     (empty_folder() / "sitecustomize.py").write_text("")
     with pytest.raises(ValueError, match="has to be empty"):
         empty_folder()
+
+
+@pytest.mark.parametrize("module", ["tasks.video.drawn_film", "tasks.cutting.remote_pairs", "tasks.cutting.clips"])
+def test_what_worker_processes_import_is_nothing_of_prefect(module: str) -> None:
+    """Prefect reads `prefect.toml` and `.env` of the current folder when it is imported."""
+    code = f"import sys, {module}\nassert not any(name.split('.')[0] == 'prefect' for name in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], env=environment(None), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

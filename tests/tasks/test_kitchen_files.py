@@ -17,7 +17,8 @@ from av.video.frame import PictureType
 from evaluation.kitchen.acting import RATE_FPS
 from evaluation.kitchen.judge import judge
 from tasks.annotations.kitchen import EPIC_COLUMNS, clock
-from tasks.kitchen import MAX_ACTIONS, MIN_ACTIONS, Video, encode, write_annotations, write_kitchen
+from tasks.kitchen import write_annotations, write_kitchen
+from tasks.video.drawn_film import MAX_ACTIONS, MIN_ACTIONS, Video, encode
 
 
 @pytest.fixture(scope="module", params=["mpii", "epic"])
