@@ -60,7 +60,7 @@ def print_answer(steps: Sequence[Step], workspace: Path) -> None:
     if lines:
         console.print()
     for name, text in lines:
-        console.print(styled((f"{name + ':':<8}", "bold"), text), soft_wrap=True)
+        console.print(styled((f"{name + ':' if name else '':<8}", "bold"), text), soft_wrap=True)
 
 
 def _headline(scores: Path) -> list[tuple[str, str]]:
