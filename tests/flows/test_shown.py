@@ -69,7 +69,8 @@ def test_a_run_shows_what_it_did(server: str, tmp_path: Path) -> None:
 
     assert wait_until(lambda: len(ends()) == 2, within_s=30, every_s=1)
     assert any("failed (not_a_video" in line and str(tmp_path / "shown" / "frames") in line for line in ends())
-    tables = [each for each in post(server, "/artifacts/filter", {"limit": 200}) if each["key"] == "failed-frames"]
+    mine = {"artifacts": {"flow_run_id": {"any_": [shown["id"]]}}, "limit": 200}
+    tables = [each for each in post(server, "/artifacts/filter", mine) if each["key"] == "failed-frames"]
     assert "not_a_video" in tables[-1]["data"]
 
     def built() -> list[dict[str, Any]]:
