@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # One thread of arithmetic, here and in the processes that tests start: results do not depend on the machine's cores.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Processes that tests start find the project and what tests share, whatever folder they work in.
+os.environ["PYTHONPATH"] = str(ROOT)
 
 
 @pytest.fixture(scope="session")
