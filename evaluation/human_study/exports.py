@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.human_study.questions import SCALE
+from modeling.sheets import safe_cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,18 +44,8 @@ def table(tasks: Sequence[Task], base_url: str) -> str:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]), quoting=csv.QUOTE_ALL)
     writer.writeheader()
-    writer.writerows({name: guarded(value) for name, value in row.items()} for row in rows)
+    writer.writerows(safe_cells(row) for row in rows)
     return text.getvalue()
-
-
-def guarded(value: object) -> str:
-    """Return a cell that no spreadsheet computes.
-
-    >>> guarded("=1+1"), guarded("take the cup")
-    ("'=1+1", 'take the cup')
-    """
-    text = str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def label_studio_tasks(tasks: Sequence[Task], base_url: str) -> str:

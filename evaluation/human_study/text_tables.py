@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 
-from evaluation.human_study.exports import guarded
+from modeling.sheets import safe_cell
 
 Row = dict[str, str]
 """Column -> cell; all rows of a table have the same columns."""
@@ -18,7 +18,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     writer = csv.writer(text)
     if rows:
         writer.writerow(rows[0])
-        writer.writerows([cell if _is_number(cell) else guarded(cell) for cell in row.values()] for row in rows)
+        writer.writerows([cell if _is_number(cell) else safe_cell(cell) for cell in row.values()] for row in rows)
     return text.getvalue()
 
 

@@ -1,8 +1,6 @@
-"""Paired differences of two editors on the same pairs, whose videos are the units that were drawn.
+"""Paired differences of two editors on the same pairs, for those who need to know whether there is an interval at all.
 
-Pairs of one video share kitchen, camera and actor, so they are alike: counting them as independent makes an interval
-too narrow. The variance here is that of sums over videos (Liang and Zeger 1986, doi:10.1093/biomet/73.1.13), with
-Student's t at one degree of freedom less than there are videos.
+The mean and its interval are those of clustered_mean.py: the videos are the units that were drawn.
 """
 
 from collections.abc import Sequence
@@ -10,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t as student_t
 
-from evaluation.statistics.intervals import CONFIDENCE
+from evaluation.statistics.clustered_mean import clustered_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +33,8 @@ def clustered_difference(differences: ArrayLike, videos: Sequence[str]) -> Diffe
     values = np.asarray(differences, dtype=np.float64)
     if not len(values) or len(values) != len(videos):
         raise ValueError(f"{len(values)} differences of {len(videos)} pairs: give at least one, and a video for each.")
-    mean = float(values.mean())
-    _, number = np.unique(np.asarray(videos), return_inverse=True)
-    sums = np.bincount(number, weights=values - mean)
-    num_videos = len(sums)
-    if num_videos < 2:
-        return Difference(mean=mean, low=None, high=None, num_pairs=len(values), num_videos=num_videos)
-    error = float(np.sqrt((sums**2).sum() * num_videos / (num_videos - 1))) / len(values)
-    half = float(student_t.ppf((1 + CONFIDENCE) / 2, num_videos - 1)) * error
-    return Difference(mean=mean, low=mean - half, high=mean + half, num_pairs=len(values), num_videos=num_videos)
+    found = clustered_mean(values, videos)
+    assert found is not None, "differences of shares are finite"
+    num_videos = len(set(videos))
+    low, high = (found.low, found.high) if num_videos > 1 else (None, None)
+    return Difference(mean=found.mean, low=low, high=high, num_pairs=found.num_pairs, num_videos=num_videos)

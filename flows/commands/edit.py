@@ -91,12 +91,9 @@ def newest_editor(editor: str) -> str:
     folder = Path(editor)
     if not (folder / "editor").is_dir() or (folder / "model_index.json").is_file():
         return editor
-    from tasks.artifacts.artifact import artifacts_of
+    from tasks.artifacts.artifact import newest_artifact
 
-    artifacts = artifacts_of(folder, "editor")
-    if not artifacts:
-        raise ValueError(f"{editor} is a workspace without a finished editor; `editaction status` shows what it has.")
-    return str(artifacts[-1].path)
+    return str(newest_artifact(folder, "editor").path)
 
 
 def _method_settings(editor: str, options: dict[str, Any]) -> MethodConfig:
