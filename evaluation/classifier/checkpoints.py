@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 from transformers import TimesformerConfig, TimesformerForVideoClassification
 
-from evaluation.metrics.tensor_files import load_tensors
+from evaluation.metrics.tensor_files import load_tensors, misfit
 
 HEAD_WIDTH = 64
 """Width of an attention head in all published checkpoints; the number of heads cannot be read off the tensors."""
@@ -86,13 +86,8 @@ def filled(config: TimesformerConfig, tensors: Tensors, path: Path) -> Timesform
     """Return the model with all tensors in their places; ValueError for what lacks, is left over or does not fit."""
     model = TimesformerForVideoClassification(config)
     wanted = model.state_dict()
-    lacking, strange = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
-    wrong = sorted(name for name in wanted.keys() & tensors.keys() if wanted[name].shape != tensors[name].shape)
-    if lacking or strange or wrong:
-        raise ValueError(
-            f"{path} does not fit its TimeSformer: {len(lacking)} tensors lack, {len(strange)} are left over, "
-            f"{len(wrong)} have another shape (such as {(lacking or strange or wrong)[0]})."
-        )
+    if difference := misfit(wanted, tensors):
+        raise ValueError(f"{path} does not fit its TimeSformer: {difference}.")
     model.load_state_dict(dict(tensors))
     return model.eval()
 

@@ -139,19 +139,6 @@ def _drawn_means(
     return np.asarray((weights @ values)[totals > 0] / totals[totals > 0])
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return Holm's adjusted p-values, in the order given.
-
-    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
-    [0.03, 0.06, 0.06]
-    """
-    adjusted, largest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda each: p_values[each])):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = largest
-    return adjusted
-
-
 def paired_wilcoxon(one: ArrayLike, other: ArrayLike) -> float:
     """Return the two-sided p of Wilcoxon's signed-rank test over items; 1 where no item differs."""
     differences = np.asarray(one, dtype=np.float64) - np.asarray(other, dtype=np.float64)

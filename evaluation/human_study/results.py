@@ -10,13 +10,13 @@ import numpy as np
 from evaluation.human_study.agreement import (
     IntraclassCorrelation,
     MeanScore,
-    holm,
     intraclass_correlation,
     krippendorff_alpha,
     mean_score,
     paired_wilcoxon,
 )
 from evaluation.human_study.answers import Key, Submission
+from evaluation.statistics.paired_tests import holm
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evaluation.metrics.tensor_files import load_tensors, sha256_of_file
+from evaluation.metrics.tensor_files import load_tensors, misfit, sha256_of_file
 from evaluation.metrics.weights import INCEPTION_SHA256
 
 NUM_FEATURES, NUM_LOGITS, SIDE_PX = 2_048, 1_008, 299
@@ -193,13 +193,8 @@ def load_inception(path: Path) -> tuple[Inception, str]:
     tensors = {name: each for name, each in load_tensors(path).items() if not name.endswith("num_batches_tracked")}
     network = Inception()
     wanted = {name: each for name, each in network.state_dict().items() if not name.endswith("num_batches_tracked")}
-    lacking, strange = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
-    wrong = sorted(name for name in wanted.keys() & tensors.keys() if wanted[name].shape != tensors[name].shape)
-    if lacking or strange or wrong:
-        raise ValueError(
-            f"{path} is not the Inception of FID: {len(lacking)} tensors lack, {len(strange)} are not of it, "
-            f"{len(wrong)} have another shape (such as {(lacking or strange or wrong)[0]})."
-        )
+    if difference := misfit(wanted, tensors):
+        raise ValueError(f"{path} is not the Inception of FID: {difference}.")
     network.load_state_dict({name: each.float() for name, each in tensors.items()}, strict=False)
     digest = sha256_of_file(path)
     known = "official file" if digest == INCEPTION_SHA256 else f"file {digest[:12]}, not the official one by its hash"

@@ -26,6 +26,18 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def misfit(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> str | None:
+    """Return in words how `tensors` differ from the `wanted` ones of a network in names and shapes; None: they fit."""
+    lacking, strange = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
+    wrong = sorted(name for name in wanted.keys() & tensors.keys() if wanted[name].shape != tensors[name].shape)
+    if not (lacking or strange or wrong):
+        return None
+    return (
+        f"{len(lacking)} tensors lack, {len(strange)} are left over, {len(wrong)} have another shape "
+        f"(such as {(lacking or strange or wrong)[0]})"
+    )
+
+
 def load_checkpoint(path: Path) -> Any:
     """Return what a file of torch holds, tensors on the CPU; ValueError when it holds more than tensors and values."""
     if _is_program(path):

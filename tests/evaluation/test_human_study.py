@@ -8,9 +8,10 @@ import pytest
 from scipy import stats
 
 from evaluation.human_study import agreement
-from evaluation.human_study.agreement import holm, intraclass_correlation, krippendorff_alpha, mean_score
+from evaluation.human_study.agreement import intraclass_correlation, krippendorff_alpha, mean_score
 from evaluation.human_study.questions import HEAD_CAMERA_NOTICE, TEMPLATES, check_questions, questions_for, wording
 from evaluation.human_study.survey import completion_code, control_places, parts_of_equal_size, plan_study
+from evaluation.statistics.paired_tests import holm
 
 _ = None
 PUBLISHED = [
