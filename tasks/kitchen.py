@@ -9,7 +9,7 @@ Each video is a function of (style, seed, its number), so any of them can be mad
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from evaluation.kitchen.acting import RATE_FPS, ActedAction, Style
 from evaluation.kitchen.actions import goal_of
 from modeling.atomic import atomic_file, check_replaceable, write_bytes
 from tasks.annotations.kitchen import Acted, start_s, stop_s, write_epic_csv, write_mpii_mat
-from tasks.artifacts.stage import process_pool, stage
+from tasks.artifacts.map_items import Failure, map_items
+from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import KitchenConfig
-from tasks.video.drawn_film import Video, encode
+from tasks.video.drawn_film import Video, encode_into
 
 ANNOTATIONS = {"mpii": "annotations.mat", "epic": "annotations.csv"}
 """File name of each style's annotations."""
@@ -70,11 +71,10 @@ def write_annotations(out: Path, videos: list[Video]) -> dict[str, Any]:
 
 def encode_all(folder: Path, videos: list[Video], workers: int) -> Iterator[Video]:
     """Encode videos into a folder, several at once; yield each when its file is whole."""
-    with process_pool(workers) as pool:
-        futures = {pool.submit(encode, video, folder / video.file_name): video for video in videos}
-        for future in as_completed(futures):
-            future.result()
-            yield futures[future]
+    for video, failure in map_items(partial(encode_into, folder), videos, workers=workers):
+        if isinstance(failure, Failure):
+            raise OSError(failure.message)
+        yield video
 
 
 def videos_of(style: Style, num_videos: int, seed: int) -> list[Video]:

@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.extraction.cpu import cpu_seconds
 from benchmarks.extraction.films import repeat, segment_times
 from tasks.annotations.segment import Segment
-from tasks.artifacts.processes import process_pool
+from tasks.artifacts.map_items import Failure, map_items
 from tasks.config import FramesConfig
 from tasks.cutting.pairs import VideoJob, cut_video
 from tasks.fetching.video_files import fingerprint
@@ -54,8 +54,9 @@ def measure_hour(minute: Path, folder: Path, seconds: int, times: int) -> dict[s
     path = repeat(minute, times, folder / "hour.mp4")
     (folder / "pictures").mkdir()
     job = job_for(path, seconds * times, folder / "pictures")
-    with process_pool(1) as pool:
-        measured = pool.submit(cut_and_measure, job).result()
+    [(_, measured)] = map_items(cut_and_measure, [job], workers=1)
+    if isinstance(measured, Failure):
+        raise OSError(measured.message)
     return measured | {"minutes": round(seconds * times / 60, 1), "file_mb": round(path.stat().st_size / 1e6)}
 
 

@@ -5,6 +5,7 @@ replaced and the next item goes on. What no item can be blamed for (failures.end
 """
 
 import multiprocessing
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -93,6 +94,8 @@ class _Worker(Generic[Item]):
     """A process, and what it works on."""
 
     def __init__(self, function: Callable[[Item], Any]):
+        # Workers begin with `python -c`, which looks for modules in the current folder first unless told not to.
+        os.environ["PYTHONSAFEPATH"] = "1"
         context = multiprocessing.get_context("spawn")  # nothing forked from a threaded parent
         self.pipe, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(target=_work, args=(function, theirs), daemon=False)

@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, however it ends: pools of workers and long-running programs."""
+"""Child processes that end with their parent, however it ends: workers (map_items.py) and long-running programs."""
 
 import multiprocessing
 import os
@@ -6,9 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from modeling.parent import die_with_parent
@@ -39,26 +38,6 @@ def start_worker() -> None:
     """Set up a pool's worker: Ctrl-C is the parent's to handle, and a dead parent ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
-
-
-@contextmanager
-def process_pool(requested: int) -> Iterator[ProcessPoolExecutor]:
-    """Give a pool of fresh processes (nothing forked from a threaded parent); any exception kills them at once."""
-    # Workers begin with `python -c`, which looks for modules in the current folder first unless told not to.
-    os.environ["PYTHONSAFEPATH"] = "1"
-    pool = ProcessPoolExecutor(
-        max_workers=num_workers(requested),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=start_worker,
-    )
-    try:
-        yield pool
-        pool.shutdown()
-    except BaseException:
-        for process in list((pool._processes or {}).values()):
-            process.kill()
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
 
 
 def spawn(arguments: Sequence[str], **options: Any) -> "subprocess.Popen[str]":

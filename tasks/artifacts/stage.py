@@ -17,10 +17,10 @@ from prefect.states import Completed, State
 
 from tasks.artifacts.artifact import Artifact, Outside, opened
 from tasks.artifacts.building import Build, InputChanged, find_or_build, running_options
-from tasks.artifacts.processes import end, process_pool, spawn
+from tasks.artifacts.processes import end, spawn
 from tasks.config import RunOptions
 
-__all__ = ["StageTask", "end", "process_pool", "spawn", "stage"]
+__all__ = ["StageTask", "end", "spawn", "stage"]
 
 
 class StageTask:

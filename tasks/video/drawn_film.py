@@ -93,3 +93,8 @@ def encode(video: Video, path: Path) -> None:
         message = process.stderr.read().decode(errors="replace")
         if process.wait() != 0:
             raise OSError(f"ffmpeg could not write {path}: {message.strip()[-500:]}")
+
+
+def encode_into(folder: Path, video: Video) -> None:
+    """Draw the video's file into a folder."""
+    encode(video, folder / video.file_name)

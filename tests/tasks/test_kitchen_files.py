@@ -174,3 +174,12 @@ def test_a_folder_of_others_is_refused_before_any_work_and_an_earlier_kitchen_is
     before = digests(ours)
     write_kitchen(ours, style="mpii", num_videos=1, seed=0, workers=1)
     assert digests(ours) == before
+
+
+def test_a_video_that_cannot_be_written_is_one_error_that_names_it(tmp_path: Path) -> None:
+    write_kitchen(tmp_path / "k", style="mpii", num_videos=1, seed=0, workers=1)
+    (video,) = (tmp_path / "k" / "videos").iterdir()
+    video.unlink()
+    video.mkdir()
+    with pytest.raises(OSError, match=video.name):
+        write_kitchen(tmp_path / "k", style="mpii", num_videos=1, seed=0, workers=1)

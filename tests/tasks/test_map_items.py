@@ -139,6 +139,27 @@ def test_a_script_without_a_main_guard_is_told_so_and_does_not_hang(tmp_path: Pa
     assert "Traceback" not in done.stderr
 
 
+GUARDED = """
+from tasks.artifacts.map_items import map_items
+if __name__ == "__main__":
+    print(list(map_items(str.upper, ["a"])))
+"""
+
+
+def test_worker_processes_import_nothing_from_the_current_folder(tmp_path: Path) -> None:
+    """`python -c`, by which they begin, would: also where no command of ours has set the environment."""
+    script, here = tmp_path / "script.py", tmp_path / "here"
+    script.write_text(GUARDED)
+    here.mkdir()
+    (here / "multiprocessing.py").write_text("open('CODE_RAN', 'w')\nraise SystemExit")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    environment["PYTHONPATH"] = str(ROOT)
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[('a', 'A')]\n", done.stderr
+    assert not (here / "CODE_RAN").exists()
+
+
 def test_a_process_that_never_gets_ready_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "_work", _never_ready)
     monkeypatch.setattr(pool, "START_LIMIT_S", 0.5)
