@@ -170,7 +170,5 @@ MEASURES: tuple[Measure, ...] = (
 )
 """In the order of the columns: what sees the action first."""
 
-BY_KEY = {measure.key: measure for measure in MEASURES}
-BY_COLUMN = {measure.column: measure for measure in MEASURES}
 BY_VERB = ("carried_out", "kept", "match_gt", "label", "nearer")
 """Columns that are told by verb as well."""
