@@ -113,6 +113,10 @@ class SplitsConfig:
     """Verb and kind of thing, such as "move cup", that nobody is trained on, whatever else the object's name says."""
     num_unseen: int = 0
     """Test pairs of these combinations; the others of them are filtered."""
+    withhold_verbs: tuple[str, ...] = ()
+    """Verbs, as `editaction dataset` lists them, that nobody is trained on; their pairs are a test set of their own."""
+    num_withheld: int | None = None
+    """Test pairs of these verbs; the others of them are filtered. None: as many as num_test, or all where fewer."""
     num_train: int | None = None
     """Train on so many pairs and filter the others, to see what little data does; None: on all that are left."""
     max_test_share: float = 1.0
@@ -131,6 +135,10 @@ class SplitsConfig:
             raise ValueError("unseen_combinations and num_unseen go together: name both, or neither.")
         if self.unseen_combinations and self.method != "paper":
             raise ValueError(f"unseen_combinations go with the method 'paper'; {self.method} holds out other things.")
+        if self.num_withheld is not None and (self.num_withheld < 1 or not self.withhold_verbs):
+            raise ValueError(
+                f"num_withheld is {self.num_withheld}; it is at least 1 and goes with withhold_verbs: name both."
+            )
         if self.num_train is not None and self.num_train < 1:
             raise ValueError(f"num_train is {self.num_train}; it must be at least 1, or None for all.")
 

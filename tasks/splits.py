@@ -1,10 +1,10 @@
 """frames -> which pair is trained on and which is tested on: records of (segment_id, split), and `leakage.json`.
 
 Pairs outside the config's quality limits, those of other verbs than it names, and in the disjoint methods those that
-share a video or participant with a test pair, are filtered with their reason; so are pairs of a held-out combination of
-verb and thing that are not tested on, and pairs beyond `num_train`. The paper chose its long-distance pairs (test100 of
-HC) by hand; here they are those of a file that a person made, or else the pairs with an end point whose view moved the
-most.
+share a video or participant with a test pair, are filtered with their reason; so are pairs of a withheld verb or of a
+held-out combination of verb and thing that are not tested on, and pairs beyond `num_train`. The paper chose its
+long-distance pairs (test100 of HC) by hand; here they are those of a file that a person made, or else the pairs with an
+end point whose view moved the most.
 """
 
 from collections import Counter
@@ -22,6 +22,7 @@ from tasks.cutting.quality import QUALITY_REASONS, poor_quality
 from tasks.splitting.assignment import GROUP_COLUMNS, MIN_CAMERA_SHIFT, Assignment, assign_splits, is_long_distance
 from tasks.splitting.leakage import LEAKAGE, leakage_of
 from tasks.splitting.long_distance import Choice, check_choice, read_choice
+from tasks.splitting.withheld_verbs import told_withheld
 
 OTHER_VERB = "other_verb"
 """Reason of a pair whose verb is not among `SplitsConfig.verbs`."""
@@ -83,6 +84,8 @@ def draw(rows: list[Record], config: SplitsConfig, long_distance: Outside | None
     facts: dict[str, Any] = {"method": config.method}
     if config.num_long_distance:
         facts["long_distance"] = told_choice(choice, good)
+    if config.withhold_verbs:
+        facts["withheld_verbs"] = told_withheld(good, drawn.splits, config.withhold_verbs)
     if config.method in GROUP_COLUMNS:
         facts["groups"] = GROUP_COLUMNS[config.method][0]
     return Assignment(splits=drawn.splits, left_out=other | poor | drawn.left_out), facts

@@ -46,8 +46,10 @@ def _published(value: Published | None) -> str:
     return f"{value.value:g}" if value.plus_minus is None else f"{value.value:g} ± {value.plus_minus:g}"
 
 
-def published_table(paper: Paper, split: str, *, ablations: bool = False) -> Mapping[str, QuantitativeRow]:
-    """Return what the paper prints of a split: Table 1 or 3, or the ablations of Table 5."""
+def published_table(paper: Paper, split: str, *, ablations: bool = False) -> Mapping[str, QuantitativeRow] | None:
+    """Return what the paper prints of a split: Table 1 or 3, or the ablations of Table 5; None for sets it lacks."""
+    if split.startswith("unseen"):
+        return None
     if ablations:
         return LC_ABLATIONS if paper == "lc" else HC_ABLATIONS
     if paper == "lc":
@@ -117,7 +119,7 @@ def paper_tables(content: Mapping[str, Any], paper: Paper | None) -> dict[str, l
     tables: dict[str, list[Row]] = {}
     for table in content["splits"]:
         split = table["split"]
-        number = "table3" if split.startswith("long") else "table1"
+        number = "table3" if split.startswith("long") else "figure6" if split.startswith("unseen") else "table1"
         printed = None if beside is None else published_table(beside, split)
         tables[f"{number}_{split}"] = paper_rows(table, printed)
         if any(row["editor"].startswith("without_") for row in table["rows"]):

@@ -13,6 +13,7 @@ from tasks.artifacts.artifact import Record
 from tasks.artifacts.keyed_hash import in_hash_order
 from tasks.config import SplitsConfig
 from tasks.splitting.combinations import BEYOND_NUM_TRAIN, combinations_of, held_out_combinations
+from tasks.splitting.withheld_verbs import UNSEEN_VERBS, tested_of, withheld_pairs
 
 NOT_TESTED = ("train", "validation")
 """Splits that are not edited."""
@@ -33,7 +34,7 @@ class Assignment:
     """Where every pair goes."""
 
     splits: dict[str, str] = field(default_factory=dict)
-    """segment_id -> train, validation, test<N>, long<N> or unseen<N>, N being its size."""
+    """segment_id -> train, validation, test<N>, long<N>, unseen<N> or unseen_verbs<N>, N being its size."""
     left_out: dict[str, str] = field(default_factory=dict)
     """segment_id -> why it is in no split."""
 
@@ -44,6 +45,8 @@ def assign_splits(rows: Sequence[Record], config: SplitsConfig, chosen: Sequence
     ValueError when a set cannot be filled.
     """
     everything = rows
+    withheld = withheld_pairs(rows, config.withhold_verbs, besides=chosen)
+    rows = [row for row in rows if row["segment_id"] not in {*withheld}]
     held = combinations_of(rows, config.unseen_combinations, besides=chosen)
     rows = [row for row in rows if row["segment_id"] not in held]
     num_long = len(chosen) or share_of(len(rows), config.num_long_distance, config)
@@ -65,9 +68,22 @@ def assign_splits(rows: Sequence[Record], config: SplitsConfig, chosen: Sequence
         unseen, left_out = held_out_combinations(in_hash_order(config.seed, held), everything, config)
         assignment.splits |= dict.fromkeys(unseen, f"unseen{config.num_unseen}")
         assignment.left_out |= left_out
+    if withheld:
+        _withhold(assignment, withheld, everything, config)
     sizes |= {f"unseen{config.num_unseen}": config.num_unseen, "train": config.num_train or 1}
     _check_sizes(assignment, sizes, draw, config)
     return assignment
+
+
+def _withhold(assignment: Assignment, withheld: Sequence[str], rows: Sequence[Record], config: SplitsConfig) -> None:
+    """Add the test set of the verbs that nobody is trained on."""
+    of = {row["segment_id"]: row for row in rows}
+    column = GROUP_COLUMNS[config.method][1] if config.method in GROUP_COLUMNS else None
+    used = [each for each, split in assignment.splits.items() if split in NOT_TESTED]
+    taken = {of[each][column] for each in used} if column is not None else set()
+    tested, left_out = tested_of(in_hash_order(config.seed, withheld), of, config, taken, column)
+    assignment.splits |= dict.fromkeys(tested, f"{UNSEEN_VERBS}{len(tested)}")
+    assignment.left_out |= left_out
 
 
 def share_of(num_pairs: int, num_asked: int, config: SplitsConfig) -> int:
