@@ -18,12 +18,12 @@ import httpx
 
 from modeling.atomic import sync_file, sync_folder
 from tasks.config import Patience
+from tasks.fetching.asking import new_client
 from tasks.fetching.content import HEAD_BYTES, TEXT_SUFFIXES, why_no_video
 from tasks.fetching.http import (
     MAX_FILE_BYTES,
     MAX_UNTOLD_BYTES,
     SPARE_BYTES,
-    new_client,
     persistently,
     size_at,
 )
@@ -119,9 +119,10 @@ def _check_room(downloads: Sequence[Download], sizes: Sequence[int]) -> None:
     there = sum(size_of(part_of(each.target)) for each in downloads)
     needed, free = sum(sizes) - there, shutil.disk_usage(folder).free - SPARE_BYTES
     if needed > free:
+        size, largest = max(zip(sizes, (each.name for each in downloads), strict=True))
         raise OSError(
-            f"The {len(downloads)} files to download need {needed / 1e9:.1f} GB and {max(free, 0) / 1e9:.1f} GB are "
-            f"free at {folder}. Make room, or name a folder elsewhere with --videos"
+            f"The {len(downloads)} files to download need {needed / 1e9:.1f} GB ({largest} alone {size / 1e9:.1f} GB) "
+            f"and {max(free, 0) / 1e9:.1f} GB are free at {folder}. Make room, or name a folder elsewhere with --videos"
         )
 
 

@@ -7,16 +7,15 @@ download of gigabytes survives any number of breaks.
 
 import random
 import re
-import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import TypeVar
 
 import httpx
 
 from tasks.config import Patience
+from tasks.fetching.asking import MIN_BYTES_PER_S, answer_to
 from tasks.fetching.remote_video import FetchError
 from tasks.fetching.sites import shown_address
 
@@ -26,8 +25,6 @@ NOT_FOUND = frozenset({404, 410})
 WORTH_RETRYING = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509})
 
 
-MIN_BYTES_PER_S = 100
-"""A server that is slower than this for `Patience.stall_s` seconds stands still."""
 MAX_FILE_BYTES = 1 << 40
 """A file that claims to be larger is not fetched: the largest archive of videos known here has a tenth of it."""
 MAX_UNTOLD_BYTES = 1 << 30
@@ -68,25 +65,6 @@ class Unsteady(Exception):
     def __init__(self, message: str, wait_s: float | None = None):
         super().__init__(message)
         self.wait_s = wait_s
-
-
-def new_client(patience: Patience) -> httpx.Client:
-    """Return a client, to be closed by the caller; it may be shared by threads.
-
-    Bytes are asked for as they are stored: a compressed answer would have other ranges and another length.
-    """
-    return httpx.Client(
-        verify=_certificates(),
-        follow_redirects=True,
-        timeout=httpx.Timeout(patience.stall_s),
-        headers={"Accept-Encoding": "identity", "User-Agent": "editaction"},
-    )
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Return the certificates to trust, read once a process: 50 ms for each client otherwise."""
-    return httpx.create_ssl_context()
 
 
 def persistently(
@@ -144,24 +122,31 @@ def validator_of(response: httpx.Response) -> str:
 
 def content_range(response: httpx.Response) -> tuple[int | None, int | None]:
     """Return (first byte, size of the file) of a Content-Range, such as "bytes 5-9/10" or "bytes */10"."""
-    found = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+    found = re.fullmatch(
+        r"bytes (?:(\d{1,19})-\d{1,19}|\*)/(\d{1,19}|\*)", response.headers.get("Content-Range", "").strip()
+    )
     if found is None:
         return None, None
     first, size = found[1], found[2]
     return (int(first) if first else None), (None if size == "*" else int(size))
 
 
+def content_length(response: httpx.Response) -> int | None:
+    """Return the Content-Length of an answer; None where there is none, or no number of a file's size."""
+    length = response.headers.get("Content-Length", "")
+    return int(length) if re.fullmatch(r"[0-9]{1,19}", length) else None
+
+
 def size_at(client: httpx.Client, url: str, patience: Patience, stop: threading.Event | None = None) -> int | None:
     """Return the size of the file at `url`, by HEAD; None where the server does not say. FetchError when it is gone."""
 
     def ask() -> int | None:
-        response = client.head(url)
-        status = response.status_code
-        if status == 501 or (400 <= status < 500 and status not in WORTH_RETRYING | NOT_FOUND):
-            return None  # a server that has no HEAD, or keeps it to itself: GET will tell
-        check_status(response, (200, 204))
-        length = response.headers.get("Content-Length", "")
-        return int(length) if length.isdigit() else None
+        with answer_to(client, "HEAD", url) as response:
+            status = response.status_code
+            if status == 501 or (400 <= status < 500 and status not in WORTH_RETRYING | NOT_FOUND):
+                return None  # a server that has no HEAD, or keeps it to itself: GET will tell
+            check_status(response, (200, 204))
+            return content_length(response)
 
     return persistently(ask, patience, stop=stop)
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import httpx
 
+from tasks.fetching.asking import answer_to, new_client
 from tasks.fetching.http import (
     MAX_FILE_BYTES,
     SPARE_BYTES,
@@ -22,8 +23,8 @@ from tasks.fetching.http import (
     Stopped,
     Unsteady,
     check_status,
+    content_length,
     content_range,
-    new_client,
     persistently,
     validator_of,
 )
@@ -183,14 +184,13 @@ class RangeFile(io.RawIOBase):
         headers = {"Range": f"bytes={stretch.at}-{stop - 1}"}
         if self._validator:
             headers["If-Range"] = self._validator
-        with self._client.stream("GET", self._video.url, headers=headers) as response:
+        with answer_to(self._client, "GET", self._video.url, headers) as response:
             if response.status_code == 416 and content_range(response)[1] == 0:
                 raise FetchError("empty_file", f"{self._video.shown}: the file is empty.")
             check_status(response, (200, 206))
             first, size = content_range(response)
             if response.status_code == 200:
-                length = response.headers.get("Content-Length", "")
-                first, size = 0, int(length) if length.isdigit() else None
+                first, size = 0, content_length(response)
             self._accept(response, size)
             if first is None or (response.status_code == 206 and first != stretch.at):
                 raise Unsteady(f"{self._video.shown}: the server sends another part than was asked for")

@@ -4,7 +4,6 @@ NAME.part.json says which file of the server it is a part of. A file grows no fu
 told, or than a bound where it told none, and not into the last room of the disk.
 """
 
-import json
 import os
 import shutil
 import threading
@@ -15,7 +14,9 @@ from pathlib import Path
 import httpx
 
 from modeling.atomic import write_json
+from modeling.json_text import parse_json
 from tasks.config import Patience
+from tasks.fetching.asking import answer_to
 from tasks.fetching.http import (
     MAX_UNTOLD_BYTES,
     SPARE_BYTES,
@@ -23,6 +24,7 @@ from tasks.fetching.http import (
     Stopped,
     Unsteady,
     check_status,
+    content_length,
     content_range,
     validator_of,
 )
@@ -31,6 +33,8 @@ from tasks.fetching.sites import shown_address
 
 CHECK_ROOM_EVERY = 64 << 20
 """Bytes that are fetched between two looks at the room on the disk."""
+MAX_NOTE_BYTES = 1 << 20
+"""Of a NAME.part.json; ours have some hundred."""
 
 
 def part_of(target: Path) -> Path:
@@ -72,7 +76,7 @@ class Transfer:
         headers = {"Range": f"bytes={there}-"} if there else {}
         if there and note.get("validator"):
             headers["If-Range"] = str(note["validator"])
-        with self.client.stream("GET", self.url, headers=headers) as response:
+        with answer_to(self.client, "GET", self.url, headers) as response:
             check_status(response, (200, 206, 416) if there else (200,))
             self.content_type = str(response.headers.get("Content-Type", ""))
             first, size = content_range(response)
@@ -86,8 +90,7 @@ class Transfer:
                 raise Unsteady(f"{self.shown}: the server sends another part than was asked for", wait_s=0)
             if response.status_code == 200:
                 there = 0  # no Range at this server, or the file is another one by now
-                length = response.headers.get("Content-Length", "")
-                size = int(length) if length.isdigit() else None
+                size = content_length(response)
                 write_json(note_of(self.part), {"url": self.shown, "validator": validator_of(response), "size": size})
             self.was_continued = self.was_continued or there > 0
             self._write(response, there, size)
@@ -126,7 +129,8 @@ class Transfer:
 
     def _note(self) -> dict[str, str | int | None]:
         with suppress(OSError, ValueError):
-            note = json.loads(note_of(self.part).read_text(encoding="utf-8"))
+            path = note_of(self.part)
+            note = parse_json(path.read_bytes()) if path.stat().st_size <= MAX_NOTE_BYTES else None
             if isinstance(note, dict):
                 return note
         return {}

@@ -1,9 +1,10 @@
 """A server that lies about sizes, sends without end or keeps one waiting costs one file; no secret is written down."""
 
+import socketserver
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -130,6 +131,116 @@ def test_a_part_that_is_a_link_is_not_written_through(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="symbolic"):
             list(download_all([download], connections=1, patience=PATIENCE))
     assert (tmp_path / "victim.txt").read_text() == "precious"
+
+
+def trickled(write: Callable[[bytes], object], piece: bytes) -> None:
+    for _ in range(300):
+        write(piece)
+        time.sleep(0.05)
+
+
+def raw_answer(kind: str, write: Callable[[bytes], object]) -> None:
+    """Write what no well-meant server writes."""
+    ok, chunked = b"HTTP/1.1 200 OK\r\n", b"Transfer-Encoding: chunked\r\n\r\n"
+    if kind == "head":
+        trickled(write, ok[:1])
+    elif kind == "headers":
+        write(ok)
+        trickled(write, b"X: 1\r\n")
+    elif kind == "long-header":
+        write(ok + b"X: ")
+        for _ in range(200):
+            write(bytes([120]) * (1 << 20))
+    elif kind == "early-notes":
+        for _ in range(200):
+            write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 5_000)
+    elif kind == "chunks":
+        write(ok + chunked)
+        trickled(write, b"1\r\nx\r\n")
+    elif kind == "chunk-extension":
+        write(ok + chunked + b"5;x=")
+        trickled(write, b"x")
+    elif kind == "trailers":
+        write(ok + chunked + b"%x\r\n" % len(GOOD) + GOOD + b"\r\n0\r\nX: ")
+        trickled(write, b"x")
+    elif kind == "around":
+        write(b"HTTP/1.1 302 Found\r\nLocation: /around.mp4\r\nContent-Length: 0\r\n\r\n")
+    elif kind == "to-a-file":
+        write(b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n")
+    elif kind == "redirect-with-body":
+        write(b"HTTP/1.1 302 Found\r\nLocation: /gone.mp4\r\n\r\n")
+        for _ in range(400):
+            write(bytes(1 << 20))
+    elif kind == "digits":
+        write(b"HTTP/1.1 206 P\r\nContent-Length: 4\r\nContent-Range: bytes 0-3/" + b"9" * 5_000 + b"\r\n\r\nxxxx")
+    elif kind == "gone":
+        write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+
+class RawLiar(socketserver.BaseRequestHandler):
+    """Answers by the first word of the path, in bytes; counts what it could send."""
+
+    sent = 0
+
+    def handle(self) -> None:
+        request = b""
+        while b"\r\n\r\n" not in request and (more := self.request.recv(1 << 16)):
+            request += more
+        kind = request.split(b" ")[1].decode().strip("/").split(".")[0] if request else ""
+
+        def write(content: bytes) -> None:
+            self.request.sendall(content)
+            RawLiar.sent += len(content)
+
+        with suppress(OSError):
+            raw_answer(kind, write)
+
+
+@contextmanager
+def lying_in_bytes() -> Iterator[str]:
+    """Give the address of such a server."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), RawLiar) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        RawLiar.sent = 0
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+
+
+RAW_KINDS = {
+    "head": "unreachable",
+    "headers": "unreachable",
+    "long-header": "unreachable",
+    "early-notes": "unreachable",
+    "chunks": "unreachable",
+    "chunk-extension": "unreachable",
+    "trailers": "unreachable",
+    "around": "refused",
+    "to-a-file": "refused",
+    "redirect-with-body": "not_found",
+    "digits": "refused",
+}
+
+
+@pytest.mark.parametrize("kind", RAW_KINDS)
+def test_a_server_that_sends_heads_chunks_or_redirects_without_end_costs_seconds_and_no_memory(
+    kind: str, tmp_path: Path
+) -> None:
+    patience = Patience(retries=0, first_wait_s=0.002, stall_s=0.3)
+    started = time.monotonic()
+    with lying_in_bytes() as url:
+        download = Download(name=kind, urls=(f"{url}/{kind}.mp4",), target=tmp_path / f"{kind}.mp4")
+        [(_, error)] = download_all([download], connections=1, patience=patience)
+        assert error is not None
+        assert error.reason == RAW_KINDS[kind]
+        with pytest.raises(FetchError) as told:
+            RangeFile(RemoteVideo(url=f"{url}/{kind}.mp4", cache=tmp_path, patience=patience))
+    assert told.value.reason in (RAW_KINDS[kind], "no_ranges")
+    assert time.monotonic() - started < 5
+    assert RawLiar.sent < 20 << 20
+    assert not any(tmp_path.glob("*.mp4"))
 
 
 ADDRESSES: list[tuple[str, str]] = [
