@@ -1,4 +1,4 @@
-"""Write, sync, rename: what checkpoints and artifacts share, so that a name is there whole or not at all."""
+"""Write, sync, rename: a file or folder appears under its name when it is complete, and never before."""
 
 import ctypes
 import glob
@@ -31,14 +31,14 @@ def sync_file(path: Path) -> None:
 
 
 FEW_FILES = 100
-"""Up to so many files are synced one by one."""
+"""At most this many files are synced one by one."""
 
 
 def sync_files(folder: Path, names: Sequence[str]) -> None:
-    """Flush files (named relative to `folder`) to the disk: a few one by one, many with their whole file system.
+    """Flush files (named relative to `folder`) to the disk: a few one by one, many by one sync of the file system.
 
-    One by one costs a disk's round trip each: a quarter of an hour for 150 000 pictures. The file system as a whole
-    takes seconds, but waits for what others are writing, too.
+    One by one costs one round trip to the disk per file: a quarter of an hour for 150 000 pictures. A sync of the whole
+    file system takes seconds, but it also waits for what other programs are writing.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if len(names) <= FEW_FILES or not hasattr(libc, "syncfs"):
@@ -86,9 +86,9 @@ def write_json(path: Path, content: Any) -> None:
 def atomic_folder(path: Path, *, replaces: str | Sequence[str] = ()) -> Iterator[Path]:
     """Give an empty temporary folder beside `path`; on success it takes the place of `path`.
 
-    A folder that is there already is only replaced when it is empty or holds a file of `replaces`, by which its maker
-    knows its own work; several names, where one of them may be what was damaged. FileExistsError before anything is
-    written otherwise.
+    An existing folder is replaced only when it is empty or holds one of the files named in `replaces`: these files mark
+    the caller's own work. Give several names where one of the files may be damaged. Otherwise FileExistsError is raised
+    before anything is written.
     """
     check_replaceable(path, replaces)
     _remove_unfinished(path)
@@ -110,7 +110,7 @@ def atomic_folder(path: Path, *, replaces: str | Sequence[str] = ()) -> Iterator
 
 
 def check_replaceable(folder: Path, marks: str | Sequence[str] = ()) -> None:
-    """Raise FileExistsError when a folder holds something and no file of `marks`: it is somebody else's work."""
+    """Raise FileExistsError when a folder is not empty and holds no file of `marks`: then somebody else made it."""
     if not os.path.lexists(folder):
         return
     names = [marks] if isinstance(marks, str) else marks
@@ -121,7 +121,7 @@ def check_replaceable(folder: Path, marks: str | Sequence[str] = ()) -> None:
 
 
 def _remove_unfinished(path: Path) -> None:
-    """Remove what earlier writers of the folder `path` left when they were killed: gigabytes, of a checkpoint."""
+    """Remove the temporary folders that killed writers of `path` left; those of a checkpoint hold gigabytes."""
     for each in path.parent.glob("." + glob.escape(path.name) + ".*writing"):
         if each.is_dir() and not each.is_symlink():
             shutil.rmtree(each)
@@ -130,8 +130,8 @@ def _remove_unfinished(path: Path) -> None:
 
 
 def _temporary_name(path: Path) -> Path:
-    """Return a name beside `path` that nobody can have known: what lies there may have come from somebody else.
+    """Return an unpredictable name beside `path`; the folder may have come from somebody else.
 
-    A link that waited under a known name would be followed.
+    Under a predictable name a prepared link would be followed.
     """
     return path.with_name(f".{path.name[:200]}.{secrets.token_hex(8)}.writing")

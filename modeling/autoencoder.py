@@ -40,7 +40,7 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
 
     @torch.no_grad()
     def fit(self, patches_ND: Tensor) -> float:
-        """Set the components from sample patches, float [N, D]; return the share of variance left out."""
+        """Set the components from sample patches, float [N, D]; return the share of variance that they miss."""
         mean_D = patches_ND.mean(dim=0)
         centred_ND = (patches_ND - mean_D).double()
         variance, vectors_DD = torch.linalg.eigh(centred_ND.T @ centred_ND / len(centred_ND))
@@ -57,7 +57,7 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
         return float(1 - top.sum() / variance.sum())
 
     def encode(self, pictures: Tensor, return_dict: bool = True) -> Any:
-        """Encode float [B, 3, H, W] in [-1, 1]; the distribution that comes back has no spread."""
+        """Encode float [B, 3, H, W] in [-1, 1]; the returned distribution has variance 0."""
         side = self.config["patch_size"]
         patches_BDN = functional.unfold(pictures, kernel_size=side, stride=side)
         latents_BCN = self.encoder_CD @ (patches_BDN - self.mean_D[:, None])
@@ -67,7 +67,7 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
         return AutoencoderKLOutput(latent_dist=posterior) if return_dict else (posterior,)
 
     def decode(self, latents: Tensor, return_dict: bool = True, generator: torch.Generator | None = None) -> Any:
-        """Decode float [B, C, h, w] into pictures [B, 3, h p, w p]; `generator` is there for the pipeline's sake."""
+        """Decode float [B, C, h, w] into pictures [B, 3, h p, w p]; `generator` is not used."""
         side = self.config["patch_size"]
         patches_BDN = self.decoder_DC @ latents.flatten(2) + self.mean_D[:, None]
         size = (latents.shape[-2] * side, latents.shape[-1] * side)

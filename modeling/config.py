@@ -1,7 +1,7 @@
-"""What decides an editor and an edit: the configs of training and sampling, checked when made.
+"""The configs of training and sampling: all that decides an editor and an edit. They are checked when made.
 
-The defaults are the paper's stated numbers (section 4.3); what it leaves open follows InstructPix2Pix and is said so.
-Where and how fast it runs (device, workers, micro-batch) is not here: it must not change a result.
+The defaults are the paper's stated numbers (section 4.3). Where the paper is silent the default is InstructPix2Pix's,
+and the field says so. Device, workers and micro-batch are not here: they must not change a result.
 """
 
 from dataclasses import dataclass, field
@@ -37,19 +37,20 @@ class ObjectiveConfig:
     action_temperature: float = 1.0
     """Multiplies e_c - e_c'. With errors averaged over elements 1 leaves the sigmoid near 0.5."""
     action_reduction: ActionReduction = "sample"
-    """One sigmoid a sample, then their mean; or one sigmoid of the batch's mean errors."""
+    """sample: one sigmoid per sample, then their mean. batch: one sigmoid of the batch's mean errors."""
     freeze: Freeze = "attn2"
     """Which attention weights stay at the start's values: the paper freezes cross-attention (attn2)."""
     negatives: NegativeKind = "disjoint"
     """disjoint: c' shares no word with c, as in the paper. same_verb: the same verb with another object. same_object:
     another verb with the same object. swapped: c with its object exchanged for another thing, though nobody wrote that.
-    Where there is none of a kind, a disjoint one, counted."""
+    Where there is none of a kind, a disjoint one, counted.
+    """
     action_every: int = 1
-    """L_action counts at every so many steps, the first included; at the others its forward pass is left out."""
+    """L_action counts at every n-th step, beginning with the first; the other steps skip its forward pass."""
     action_from: float = 0.0
-    """L_action counts for timesteps of at least this share of all; those outside are left out of its forward pass."""
+    """L_action counts for timesteps from this share of the schedule on; the others skip its forward pass."""
     action_to: float = 1.0
-    """And for those below this share; 1 is pure noise."""
+    """L_action counts for timesteps below this share of the schedule; 1 is pure noise."""
 
     def __post_init__(self) -> None:
         _check_choice("freeze", self.freeze, Freeze)
@@ -87,7 +88,7 @@ class TrainConfig:
     size_px: int = 256
     """Side of the square training pictures."""
     batch_size: int = 64
-    """Examples a step, over all processes and micro-batches."""
+    """Examples per step, over all processes and micro-batches."""
     num_steps: int = 10_000
     """Optimiser steps."""
     learning_rate: float = 1e-4
@@ -103,21 +104,21 @@ class TrainConfig:
     weight_decay: float = 1e-2
     """AdamW's weight decay."""
     adam_bits: AdamBits = 32
-    """Bits of AdamW's moments; 8 take a quarter of the memory and want bitsandbytes (the extra `8bit`)."""
+    """Bits of AdamW's moments; 8 bits take a quarter of the memory and need bitsandbytes (the extra `8bit`)."""
     max_grad_norm: float | None = None
     """Clip the gradient's norm to this; None as InstructPix2Pix."""
     spike_ratio: float | None = 3.0
-    """A step whose loss is above this many times the largest of the last 100 is skipped; None: never.
+    """A step is skipped when its loss is above this factor times the largest of the last 100 losses; None: never.
 
-    The largest, because noise alone does not reach three times the worst of a hundred batches (1.7 times in two runs of
-    3 200 steps of 8 in the drawn kitchen).
+    The largest loss is the measure because noise alone stays below three times the worst of a hundred batches (it
+    reached 1.7 times in two runs of 3 200 steps of 8 in the drawn kitchen).
     """
     ema_decay: float = 0.9999
     """Upper bound of the average's decay min(ema_decay, (1 + n) / (10 + n))."""
     conditioning_dropout: float = 0.05
     """p: text alone, both, and picture alone are dropped with probability p each."""
     flip_probability: float = 0.5
-    """Chance to mirror both pictures, never when the instruction says left or right."""
+    """Probability of mirroring both pictures; pairs whose instruction says left or right are never mirrored."""
     precision: Precision = "bf16"
     """Autocast type of the networks; weights and errors stay fp32. fp32 on CPU presets."""
     seed: int = 0
@@ -143,7 +144,7 @@ class SamplingConfig:
     """How an editor edits."""
 
     size_px: int = 512
-    """Side of the square pictures that are edited."""
+    """Side of the square pictures that the editor works on."""
     num_steps: int = 100
     """Denoising steps."""
     image_guidance: float = 1.0

@@ -1,4 +1,4 @@
-"""Is a text the id of a model on the Hugging Face hub, or a place on the disk?"""
+"""Tell ids of the Hugging Face hub from paths on the disk."""
 
 import re
 from pathlib import Path

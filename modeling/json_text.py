@@ -1,14 +1,14 @@
-"""JSON that anybody may have written -> plain values, or a ValueError: nothing else comes out of reading it."""
+"""JSON text from an untrusted source -> plain values, or ValueError; no other exception is raised."""
 
 import json
 from typing import Any
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return the value of a JSON text. ValueError for what is none, is nested too deep, or holds no Unicode text.
+    """Return the value of a JSON text. ValueError when it is no JSON, is nested too deep, or holds invalid Unicode.
 
-    Python's reader alone raises RecursionError for "[[[[...", and passes half a surrogate pair on, which can be written
-    to no file later.
+    Python's own reader raises RecursionError for "[[[[...", and lets half a surrogate pair through, which no file can
+    hold later.
     """
     try:
         value = json.loads(text)

@@ -1,4 +1,4 @@
-"""A process that ends with the one that started it, however that ends."""
+"""Let a process end when its parent ends, for whatever reason."""
 
 import ctypes
 import signal

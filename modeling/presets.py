@@ -28,7 +28,7 @@ def fine_tuned() -> ObjectiveConfig:
 
 
 def ablations(whole: ObjectiveConfig | None = None) -> dict[str, ObjectiveConfig]:
-    """The rows of the paper's Table 5: each one part less than `whole` (default: `editaction`)."""
+    """The rows of the paper's Table 5: each leaves out one part of `whole` (default: `editaction`)."""
     whole = whole or editaction()
     return {
         "without_action": replace(whole, lambda_action=0.0),
@@ -43,10 +43,10 @@ EDITACTION = "editaction"
 
 
 def method_names(given: str) -> tuple[str, ...]:
-    """Return the methods that a text names between commas; `table5`, `grid` and `grid_decimal` stand for several.
+    """Return the methods in a text of names separated by commas; `table5`, `grid` and `grid_decimal` stand for several.
 
-    editaction, finetuned, without_action, without_reg, without_freezing; action_X is L_static + X L_action, reg_X is
-    L_static + X L_reg, which is how the paper chose its weights (section 7.2).
+    Names: editaction, finetuned, without_action, without_reg, without_freezing; action_X is L_static + X L_action,
+    reg_X is L_static + X L_reg. The paper chose its weights with the last two kinds (section 7.2).
     """
     several: dict[str, tuple[str, ...]] = {"table5": (EDITACTION, *ablations())}
     for name, grid in GRIDS.items():
@@ -82,7 +82,7 @@ def _positive(text: str) -> float | None:
 
 
 def paper() -> TrainConfig:
-    """Section 4.3: batch 64, 10 000 steps, learning rate 1e-4, 256 px. What it leaves open is as InstructPix2Pix:
+    """Section 4.3: batch 64, 10 000 steps, learning rate 1e-4, 256 px. All else follows InstructPix2Pix:
 
     AdamW (0.9, 0.999), weight decay 1e-2, constant rate without warm-up, no clipping; conditioning dropout 5 % each,
     since Eq. 8 at s_i = 1 still needs the prediction without text; an average of the weights with its ramp, which
@@ -93,7 +93,7 @@ def paper() -> TrainConfig:
 
 
 def safe(config: TrainConfig | None = None) -> TrainConfig:
-    """`paper`, or another config, with clipped gradients and a warm-up, for data that nobody has trained on yet."""
+    """`paper`, or another config, with clipped gradients and a warm-up, for data without any experience."""
     config = config or paper()
     return replace(config, max_grad_norm=1.0, num_warmup_steps=min(500, config.num_steps // 20))
 

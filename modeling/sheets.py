@@ -1,4 +1,4 @@
-"""Texts of others in tables: the one place that reads rows of CSV strictly, and writes cells of CSV and of Markdown.
+"""Untrusted texts in tables: strict reading of CSV rows, and safe cells of CSV and Markdown.
 
 A spreadsheet computes a cell that begins with = + - @, and some others; the same text behind an apostrophe is shown.
 Markdown makes links, pictures and headings of marks that an instruction may hold.
@@ -15,13 +15,13 @@ MAX_TEXT = 10_000
 MAX_ROWS = 2_000_000
 """Rows of one table; EPIC-KITCHENS-100 has 77 000."""
 MAX_TABLE_BYTES = 4 << 30
-"""Size of a table's file."""
+"""Largest size of a table's file."""
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
 _MARKS = re.compile(f"([{re.escape(string.punctuation)}])")
 
 
 def check_table(path: Path) -> None:
-    """ValueError for a file that is too large to be a table: a sparse one of terabytes costs its sender nothing."""
+    """Raise ValueError for a file that is too large for a table: a sparse file of terabytes costs its sender nothing."""
     if path.stat().st_size > MAX_TABLE_BYTES:
         raise ValueError(f"{path}: {path.stat().st_size} bytes; a table has at most {MAX_TABLE_BYTES}. Split it.")
 
@@ -29,7 +29,7 @@ def check_table(path: Path) -> None:
 def strict_rows(lines: Iterable[str], path: Path, separator: str = ",") -> Iterator[list[str]]:
     """Yield the rows of a CSV, the header first. ValueError, which names file and row, where a quote is left open.
 
-    Without strictness an open quote makes one text of all rows up to the next quote.
+    A lenient reader would join all rows up to the next quote into one text.
     """
     reader = csv.reader(lines, delimiter=separator, strict=True)
     number = 0
@@ -52,7 +52,7 @@ def strict_rows(lines: Iterable[str], path: Path, separator: str = ",") -> Itera
 
 
 def strict_dicts(lines: Iterable[str], path: Path) -> tuple[list[str], Iterator[dict[str, str]]]:
-    """Return the columns of a CSV and its rows as dicts, "" where a row is short; further cells are under ""."""
+    """Return the columns of a CSV and its rows as dicts. A missing cell is ""; surplus cells are under the key ""."""
     rows = strict_rows(lines, path)
     columns = next(rows, [])
 
@@ -66,7 +66,7 @@ def strict_dicts(lines: Iterable[str], path: Path) -> tuple[list[str], Iterator[
 
 
 def safe_cell(value: object) -> object:
-    """Return a cell that no spreadsheet computes: a text that begins as a formula gets an apostrophe before it.
+    """Return a cell that no spreadsheet computes: a text that begins like a formula gets an apostrophe in front.
 
     >>> safe_cell("=1+1"), safe_cell("open door"), safe_cell(-0.5)
     ("'=1+1", 'open door', -0.5)
@@ -89,7 +89,7 @@ def plain_cell(text: str) -> str:
 
 
 def markdown_text(text: object) -> str:
-    r"""Return a text as one line of Markdown that shows it: no link, picture, heading, table or tag comes of it.
+    r"""Return a text as one line of Markdown that shows it literally: no links, pictures, headings, tables or tags.
 
     >>> markdown_text("![x](http://a.org)\n# b|c")
     '\\!\\[x\\]\\(http\\:\\/\\/a\\.org\\) \\# b\\|c'

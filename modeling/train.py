@@ -11,9 +11,9 @@
     OUT/validation/     losses on fixed examples and edits of them, every --validate-every steps
     OUT/tensorboard/    the log for TensorBoard, where that is installed
 
-Progress comes as JSON lines on stdout, at a terminal as a bar. SIGTERM and SIGINT save a checkpoint and end with status
-143 and 130, after the step that they come in or, where that takes more than five seconds, without it; an error that a
-user can do something about is one line on stderr and status 1.
+Progress is written to stdout as JSON lines, at a terminal as a bar. SIGTERM and SIGINT save a checkpoint and end with
+status 143 and 130. The present step is finished first, unless that takes more than five seconds. An error that a user
+can fix is one line on stderr and status 1.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         watcher.say("stopped", message=str(stopped))
         return stopped.exit_status
     except (ValueError, OSError, FloatingPointError) as error:
-        with suppress(OSError):  # of a reader who is gone
+        with suppress(OSError):  # the reader is gone
             print(f"modeling.train: {visible(' '.join(str(error).split()))}", file=sys.stderr)
         return 1
     finally:
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_line(line: str) -> None:
-    """Print a line; once nobody reads, let stdout lead nowhere, so that nothing fails when the process ends."""
+    """Print a line; when nobody reads any more, replace stdout, so that no error comes when the process ends."""
     try:
         print(line, flush=True)
     except OSError:

@@ -1,4 +1,4 @@
-"""Texts of others -> texts that a terminal shows and does not obey: every control character is made visible.
+"""Untrusted texts -> texts that a terminal only shows: every control character is made visible.
 
 A terminal takes "\\x1b]0;..." as its title and "\\x1b[31m" as a colour; a right-to-left mark turns around what follows.
 """

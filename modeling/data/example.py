@@ -19,7 +19,7 @@ from modeling.json_text import parse_json
 PICTURES = ("source", "edited")
 """The two pictures of an example, as members call them."""
 EXTENSIONS = frozenset({"json"} | {f"{name}.{format_}" for name in PICTURES for format_ in ("png", "jpg")})
-"""What follows a key in the name of a member; anything else is refused."""
+"""What follows the key in a member's name; a member with another ending is refused."""
 _KEY = re.compile(r"[^./\\\s\x00-\x1f]+")
 _MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "jpg": b"\xff\xd8\xff"}
 
@@ -43,11 +43,11 @@ class Example:
     verb: str
     """The instruction's verb."""
     object: str
-    """What it is done to; "" when not named."""
+    """The thing that the action is done to; "" when the annotation names none."""
     start_point: str
-    """Where from; "" when not named."""
+    """The place where the action starts; "" when the annotation names none."""
     end_point: str
-    """Where to; "" when not named."""
+    """The place where the action ends; "" when the annotation names none."""
     overlaps: bool
     """Whether another action of the video overlaps this one in time."""
     source_file: bytes
@@ -85,7 +85,7 @@ def check_key(segment_id: str) -> None:
 
 
 def split_name(member: str) -> tuple[str, str]:
-    """Split a member's name into key and extension; ValueError for a name that no example has."""
+    """Split a member's name into key and extension; ValueError when no example has such a name."""
     key, _, extension = member.partition(".")
     if not _KEY.fullmatch(key) or extension not in EXTENSIONS:
         raise ValueError(f"member {member!r} is none of {', '.join(f'<key>.{each}' for each in sorted(EXTENSIONS))}")
@@ -110,7 +110,7 @@ def encode(example: Example) -> dict[str, bytes]:
 
 
 def decode(members: Mapping[str, bytes]) -> Example:
-    """Return the example that `encode` made `members` of; ValueError for members that it cannot have made."""
+    """Return the example in `members`, the inverse of `encode`; ValueError when `encode` cannot have made them."""
     keys = {split_name(name)[0] for name in members}
     parts = {extension.split(".")[0]: name for name in members for _, extension in [split_name(name)]}
     if len(keys) != 1 or set(parts) != {*PICTURES, "json"} or len(members) != 3:

@@ -1,9 +1,9 @@
 """Files and arrays of pictures, both ways, and the one resize of the project.
 
 Outside `modeling/` a picture is uint8 RGB [H, W, 3]; inside, float32 [N, 3, H, W] in [-1, 1]. The geometry is the same
-everywhere: squashed to a square with LANCZOS, as InstructPix2Pix's training set is. No part of the scene is lost (what
-is acted upon is often at the edge), and metrics compare like with like. Frames of videos are squashed so as they are
-decoded (tasks/video/decoding.py).
+everywhere: pictures are squashed to a square with LANCZOS, as InstructPix2Pix's training set is. No part of the scene
+is lost (the object of an action is often at the edge), and all metrics compare pictures of the same geometry. Frames of
+videos are squashed in the same way while they are decoded (tasks/video/decoding.py).
 """
 
 import io
@@ -22,13 +22,13 @@ Picture = NDArray[np.uint8]
 """uint8 RGB [H, W, 3]; a stack of them is [N, H, W, 3]."""
 
 MAX_PIXELS = 64_000_000
-"""Larger pictures are refused before they are decoded: a small file can unpack to gigabytes."""
+"""A picture with more pixels is refused before it is decoded: a small file can unpack to gigabytes."""
 MAX_FILE_BYTES = 1 << 29
-"""So are larger files: a sparse one of 40 GB costs its sender nothing."""
+"""A larger file is refused too: a sparse file of 40 GB costs its sender nothing."""
 SHARD_FORMATS = ("PNG", "JPEG")
-"""What a shard may hold."""
+"""Formats of pictures in a shard."""
 FILE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
-"""What a person may hand in."""
+"""Formats of pictures that a user may give."""
 _NOTE = "editaction"
 _JPEG_MARK = f"{_NOTE}: "
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
@@ -44,7 +44,7 @@ def squash(image: Picture, size_px: int) -> Picture:
 
 
 def restore_aspect(square: Picture, like: Picture) -> Picture:
-    """Stretch a squashed picture back to the aspect ratio of `like`; its shorter side stays as it is."""
+    """Stretch a squashed picture back to the aspect ratio of `like`; the shorter side keeps its length."""
     side, (height, width) = len(square), like.shape[:2]
     shape = (round(side * max(1, width / height)), round(side * max(1, height / width)))
     return np.asarray(Image.fromarray(square).resize(shape, Image.Resampling.LANCZOS)).copy()
@@ -75,7 +75,7 @@ def encode_png(image: Picture, note: str = "") -> bytes:
 
 
 def read_note(path: Path) -> str:
-    """Return the note in a PNG or JPEG file of this module; "" when there is none or it is another kind of file."""
+    """Return the note that this module wrote into a PNG or JPEG file; "" when there is none."""
     try:
         with Image.open(path, formats=SHARD_FORMATS) as picture:
             if picture.format == "PNG":
@@ -112,7 +112,8 @@ def decode_image(
 ) -> Picture:
     """Decode the bytes of a picture to uint8 RGB [H, W, 3], upright and, where transparent, on white.
 
-    ValueError, which names `name`, for what is no picture of `formats`, is cut off, or has more than `max_pixels`.
+    ValueError, which names `name`, when the bytes are no picture of `formats`, are cut off, or have more than
+    `max_pixels` pixels.
     """
     try:
         with Image.open(io.BytesIO(content), formats=formats) as picture:

@@ -1,7 +1,7 @@
-"""Shards -> examples by number, and which examples each training step takes.
+"""Shards -> examples by number, and the examples of each training step.
 
-Tar headers are read once; after that any example is three reads at known places. So the position of a training run is
-its step alone: `batch_indices` says which examples a step takes, and a resumed run replays nothing.
+Tar headers are read once; after that, reading any example takes three reads at known places. The position of a training
+run is its step number alone: `batch_indices` computes the examples of a step, and a resumed run replays nothing.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class _Place:
 
 
 class Examples:
-    """The examples in a folder of tars (all below it, sorted by name), or in tars named one by one.
+    """The examples in a folder of tars (all tars below it, sorted by name), or in a list of tars.
 
     Holds no open file, so that it can be shared with worker processes.
     """
@@ -70,7 +70,7 @@ class Examples:
             raise ValueError(f"{num_read} examples were read of {len(self)}. A shard changed while it was read.")
 
     def metadata(self, index: int) -> dict[str, Any]:
-        """Read everything but the pictures of example `index`."""
+        """Read example `index` without its pictures."""
         place = self._places[index]
         members = [member for member in place.members if member.name.endswith(".json")]
         try:
@@ -81,12 +81,12 @@ class Examples:
 
     @property
     def segment_ids(self) -> list[str]:
-        """The key of every example, in order, as the tars name them; nothing is read."""
+        """The keys of all examples, in order; no file is read."""
         return [split_name(place.members[0].name)[0] for place in self._places]
 
     @cached_property
     def instructions(self) -> list[str]:
-        """The instruction of every example, in order; read once, pictures left alone."""
+        """The instructions of all examples, in order; read once, without the pictures."""
         return self.column("instruction")
 
     def column(self, name: str) -> list[str]:
@@ -114,7 +114,7 @@ def find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:
 
 
 def _scan(shard: Path) -> list[_Place]:
-    """Read a tar's headers; ValueError, which names the tar, when it is cut off or holds what no example has."""
+    """Read a tar's headers; ValueError, which names the tar, when it is cut off or is no tar of examples."""
     groups: dict[str, list[_Member]] = {}
     end, last_key = 0, ""
     try:

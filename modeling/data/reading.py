@@ -1,7 +1,8 @@
-"""Examples by number -> their two pictures as training sees them, read ahead by several workers.
+"""Examples by number -> their two pictures as training takes them; several workers read ahead.
 
-What a step takes is known from its number (loader.py), so workers can read the next step's pictures while this one
-computes. They share no state with the order: any number of workers, more than shards too, gives the same pictures.
+The number of a step gives its examples (loader.py), so workers can read the next step's pictures while the present step
+computes. The order does not depend on the workers: any number of them, even more than there are shards, gives the same
+pictures.
 """
 
 import os
@@ -17,9 +18,9 @@ from modeling.data.images import Picture, squash
 from modeling.data.loader import Examples
 
 MAX_WORKERS = 8
-"""By default no more than this: threads, since Pillow decodes and resizes outside the interpreter's lock."""
+"""Largest number of workers by default. They are threads: Pillow decodes and resizes outside the interpreter's lock."""
 AHEAD = 64
-"""Examples that are decoded before they are asked for when all are read in order."""
+"""Number of examples that are decoded ahead when all are read in order."""
 Key = tuple[int, bool]
 """Number of an example, and whether its pictures are mirrored."""
 Pair = tuple[Picture, Picture]
@@ -29,7 +30,7 @@ class PictureReader:
     """Reads the pictures of examples with several workers."""
 
     def __init__(self, examples: Examples, size_px: int, *, workers: int = 0):
-        """Take the examples and the side of the square pictures wanted. workers 0: one a core, up to MAX_WORKERS."""
+        """Take the examples and the side of the square pictures. workers 0: one per core, up to MAX_WORKERS."""
         self._examples = examples
         self._size_px = size_px
         self._pool = ThreadPoolExecutor(max_workers=workers or min(MAX_WORKERS, os.cpu_count() or 1))
@@ -37,7 +38,7 @@ class PictureReader:
         self._expected: deque[dict[Key, Future[Pair]]] = deque(maxlen=2)
 
     def expect(self, examples: NDArray[np.int64], flips: NDArray[np.bool_]) -> None:
-        """Begin to read what `read` will be asked for after the present step."""
+        """Begin to read the examples of the next call of `read`."""
         keys = dict.fromkeys(zip(examples.tolist(), flips.tolist(), strict=True))
         self._expected.append({key: self._pool.submit(self._read, *key) for key in keys})
 

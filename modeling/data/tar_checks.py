@@ -1,6 +1,6 @@
-"""Whether a tar of examples is whole: what follows its last member is the end mark, and the index counts as many.
+"""Check that a tar of examples is whole: the end mark follows its last member, and the index counts as many examples.
 
-Python's tarfile takes a damaged header behind the first member for the end of the archive, and says nothing.
+Python's tarfile takes a damaged header after the first member for the end of the archive, without an error.
 """
 
 from collections import Counter
@@ -10,13 +10,15 @@ from pathlib import Path
 BLOCK = 512
 """Bytes in a block of a tar; two zero blocks end it."""
 MAX_PADDING = 64 << 20
-"""Zeros behind the end mark; archives are filled up to a multiple of some KB."""
+"""Largest number of zero bytes after the end mark; writers fill archives up to a multiple of some KB."""
 INDEX = "index.parquet"
 """Table of all examples in the folder of the splits' folders."""
 
 
 def check_end_mark(tar: Path, end: int) -> None:
-    """ValueError unless nothing but zeros, two blocks at least, follows the last member, which ends at byte `end`."""
+    """Raise ValueError unless at least two blocks of zeros, and nothing else, follow byte `end`, the end of the last
+    member.
+    """
     size = tar.stat().st_size
     if size < end + 2 * BLOCK:
         raise ValueError(f"{tar}: truncated (the end mark of a tar is missing). Build this shard again.")
@@ -31,7 +33,7 @@ def check_end_mark(tar: Path, end: int) -> None:
 
 
 def check_number(tar: Path, number: int) -> None:
-    """ValueError when the index beside the tar, where there is one, counts other than `number` examples in it."""
+    """Raise ValueError when the index beside the tar, where there is one, does not count `number` examples in it."""
     folder = tar.absolute().parent
     for index, name in ((folder.parent / INDEX, f"{folder.name}/{tar.name}"), (folder / INDEX, tar.name)):
         if index.is_file():
@@ -42,7 +44,7 @@ def check_number(tar: Path, number: int) -> None:
 
 @lru_cache(maxsize=4)
 def _counts(index: Path, _mtime_ns: int, _size: int) -> Counter[str]:
-    """Return the number of examples of each tar; none for an index that is another's or cannot be read."""
+    """Return the number of examples of each tar by the index; empty when the index does not list this tar."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq

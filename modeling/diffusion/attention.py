@@ -1,8 +1,8 @@
-"""Surgery inside diffusers' own U-Net by forward hooks on its linear layers and convolutions; no model code is copied.
+"""Changes inside diffusers' own U-Net by forward hooks on its linear layers and convolutions; no model code is copied.
 
 Self-attentions are counted in the order in which they run: down blocks, middle, up blocks (Stable Diffusion v1.5 has
-16: 0 to 5, 6, 7 to 15). `unet.attn_processors` lists them in another order. All hooks live inside `hooked`, which takes
-them away even when an edit fails.
+16: 0 to 5, 6, 7 to 15). `unet.attn_processors` lists them in another order. All hooks are set inside `hooked`, which
+removes them even when an edit fails.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 Change = Callable[[Tensor], Tensor]
-"""A module's output -> what takes its place."""
+"""Maps a module's output to its replacement."""
 
 
 def self_attentions(unet: UNet2DConditionModel) -> list[Any]:
@@ -30,7 +30,7 @@ def self_attentions(unet: UNet2DConditionModel) -> list[Any]:
 def layers_from(unet: UNet2DConditionModel, first: int, *, field: str) -> list[Any]:
     """Return the self-attentions from index `first` on; ValueError, which names the setting, when there is none.
 
-    One past the last is allowed and gives none: the method then acts nowhere.
+    `first` may be one past the last: the list is then empty, and the method changes nothing.
     """
     attentions = self_attentions(unet)
     if not 0 <= first <= len(attentions):
@@ -43,7 +43,7 @@ def layers_from(unet: UNet2DConditionModel, first: int, *, field: str) -> list[A
 
 @contextmanager
 def hooked(changes: Mapping[nn.Module, Change]) -> Iterator[None]:
-    """Let `changes` act on the outputs of modules while inside."""
+    """Apply `changes` to the outputs of modules inside the `with` block."""
     with ExitStack() as stack:
         for module, change in changes.items():
             handle = module.register_forward_hook(lambda _module, _inputs, output, change=change: change(output))
@@ -56,8 +56,8 @@ def mutual(attentions: Sequence[Any], num_parts: int, joint_parts: Sequence[bool
 
     The batch is `num_parts` times [sources, targets], as [uncond sources, uncond targets, cond sources, cond targets].
     Where `joint_parts` is False for a part, the target's keys and values are the source's; where it is True, they are
-    the source's and its own together. When any part is joint the other rows get theirs twice, which attention does not
-    feel: each weight is halved and counted twice.
+    the source's and the target's own together. When any part is joint, the other rows get their own keys and values
+    twice. That does not change their attention: each weight is halved and counted twice.
     """
 
     def change(output_BLD: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ Predict = Callable[[Tensor, int], Tensor]
 
 
 class GridRule(Protocol):
-    """How a grid is laid; a method's config is one."""
+    """The rule of a grid of timesteps; the config of a method is one."""
 
     @property
     def spacing(self) -> str:
@@ -32,7 +32,7 @@ class GridRule(Protocol):
 
     @property
     def steps_offset(self) -> int:
-        """Added to each leading time."""
+        """Added to each time of a leading grid."""
 
     @property
     def final_alpha(self) -> str:
@@ -41,7 +41,7 @@ class GridRule(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class DdimGrid:
-    """The times of N steps and their alpha-bars."""
+    """The timesteps of N steps and their alpha-bars."""
 
     times: tuple[int, ...]
     """Timesteps in sampling order, the noisiest first."""
@@ -62,7 +62,7 @@ class DdimGrid:
         return self.alphas[self.times[index]] if index < len(self.times) else self.final_alpha
 
     def split(self, latents: Tensor, output: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (x0, eps) that the network's output says about latents of noise level `alpha`."""
+        """Return (x0, eps) as the network's output predicts them for latents of noise level `alpha`."""
         signal, spread = alpha.sqrt(), (1 - alpha).sqrt()
         if self.prediction_type == "v_prediction":
             return signal * latents - spread * output, signal * output + spread * latents
@@ -84,7 +84,7 @@ class DdimGrid:
 def make_grid(
     scheduler_config: Mapping[str, Any], rule: GridRule, num_steps: int, device: torch.device | str = "cpu"
 ) -> DdimGrid:
-    """Return the grid of `num_steps` on a pipeline's noise schedule; ValueError for one that cannot be.
+    """Return the grid of `num_steps` on a pipeline's noise schedule; ValueError when the schedule has no such grid.
 
     leading: t = i (T // N) + offset.   trailing: t = round(T - i T / N) - 1.
     """
@@ -104,7 +104,7 @@ def make_grid(
 
 
 def invert(predict: Predict, clean_BCHW: Tensor, grid: DdimGrid) -> list[Tensor]:
-    """Return the latents on the way up: N + 1 of [B, C, H, W], index 0 the clean ones, the last the noisiest."""
+    """Return the latents of the inversion: N + 1 of [B, C, H, W], from the clean ones (index 0) to the noisiest."""
     latents = [clean_BCHW]
     for time in reversed(grid.times):
         latents.append(grid.up(latents[-1], predict(latents[-1], time), time))

@@ -23,7 +23,7 @@ from modeling.diffusion.schedule import predict
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What a batch of edits is conditioned on."""
+    """The conditions of a batch of edits."""
 
     picture: Tensor
     """Unscaled modes of the source pictures: fp32 [B, C, H, W]."""
@@ -60,19 +60,19 @@ _SCHEDULERS: Mapping[SchedulerName, tuple[Any, Mapping[str, Any]]] = {
 
 
 def make_scheduler(name: SchedulerName, saved: Any) -> Any:
-    """Return a fresh scheduler by name, with the noising that `saved`, the editor's own scheduler, says.
+    """Return a fresh scheduler by name, with the noise schedule of `saved`, the editor's own scheduler.
 
-    euler_ancestral from the hub's InstructPix2Pix is the very sampler that its authors use; euler_ancestral and ddpm
-    add noise at every step, the others none. dpmpp_2m is DPM-Solver++ of second order: good with 20 to 30 steps.
+    euler_ancestral with the hub's InstructPix2Pix is the sampler of its authors. euler_ancestral and ddpm add noise at
+    every step, the others add none. dpmpp_2m is DPM-Solver++ of second order; 20 to 30 steps are enough for it.
     """
     kind, changes = _SCHEDULERS.get(name, (type(saved), {}))
     return kind.from_config(saved.config, **({} if isinstance(saved, kind) else changes))
 
 
 def stack_passes(conditions: Conditions, config: SamplingConfig) -> tuple[Conditions, int]:
-    """Return the conditions of one network call, stacked, and the number of passes that they hold.
+    """Return the stacked conditions of one network call, and the number of passes in them.
 
-    One pass where both scales are 1, two where s_i is 1, else three: the others have weight 0 in Eq. 8.
+    One pass where both scales are 1, two where s_i is 1, else three. A pass with weight 0 in Eq. 8 is left out.
     """
     if config.image_guidance == 1 and config.text_guidance == 1:
         return conditions, 1
@@ -95,8 +95,8 @@ def sample(
 ) -> Tensor:
     """Return the edited latents fp32 [B, C, H, W], still multiplied by the autoencoder's scaling factor.
 
-    One CPU generator a picture gives its initial noise and that of its steps, so that a picture does not depend on
-    which others share its batch, nor on the device.
+    Each picture has its own CPU generator for its initial noise and the noise of its steps. So an edit depends neither
+    on the other pictures of its batch nor on the device.
     """
     device = conditions.picture.device
     scheduler.set_timesteps(config.num_steps, device=device)

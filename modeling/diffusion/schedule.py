@@ -1,4 +1,4 @@
-"""The noising that a U-Net was trained under: clean latent + noise + timestep -> noisy latent and what to predict."""
+"""The noise schedule of a U-Net: clean latent + noise + timestep -> noisy latent and the training target."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,7 +33,7 @@ class NoiseSchedule:
         return signal * clean_BCHW + spread * noise_BCHW
 
     def target(self, clean_BCHW: Tensor, noise_BCHW: Tensor, timesteps: Tensor) -> Tensor:
-        """Return what the network shall predict: eps, or v = sqrt(ab_t) eps - sqrt(1 - ab_t) x_0 (arXiv:2202.00512)."""
+        """Return the training target: eps, or v = sqrt(ab_t) eps - sqrt(1 - ab_t) x_0 (arXiv:2202.00512)."""
         if self.prediction_type == "epsilon":
             return noise_BCHW
         signal, spread = self._factors(timesteps)

@@ -1,7 +1,7 @@
-"""Pictures + instructions -> edited PNG files, taken up where an earlier call left off.
+"""Pictures + instructions -> edited picture files; a call continues what an earlier call left unfinished.
 
-What is to be edited is one picture, a folder, a CSV or shards (`edit_requests.py`). Each PNG carries what made it, so a
-repeated call skips what is there already and refuses to write over anything else.
+The input is one picture, a folder, a CSV or shards (requests.py). Each written file carries a note of how it was made,
+so a repeated call skips the files that it made before, and refuses to write over any other file.
 """
 
 import hashlib
@@ -28,17 +28,17 @@ from modeling.small_editor.foreign import NUM_LOOKED_AT, foreign_pictures
 from modeling.small_editor.shipped import named_start
 
 MAX_WARNINGS = 3
-"""Instructions that are cut which are named one by one."""
+"""At most this many cut instructions are named one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EditOutcome:
-    """What became of a request."""
+    """The outcome of one request."""
 
     request: EditRequest
     """The request."""
     status: Literal["edited", "skipped", "failed"]
-    """skipped: an equal request had made the file before."""
+    """skipped: an equal request made the file in an earlier call."""
     message: str = ""
     """Why it failed."""
 
@@ -116,7 +116,9 @@ def _load(location: str, method: str | None, device: str) -> tuple[EditingSystem
 
 
 def editor_folder(editor: str | Path) -> str:
-    """Return where the pipeline lies: `pipeline/` of an editor artifact, else what was given; ValueError for a typo."""
+    """Return the pipeline's place: `pipeline/` of an editor artifact, else `editor` itself; ValueError when nothing is
+    there.
+    """
     editor = named_start(str(editor))
     path = Path(editor)
     if (path / "pipeline" / "model_index.json").is_file():
@@ -129,7 +131,7 @@ def editor_folder(editor: str | Path) -> str:
 
 
 def _warnings(editor: Editor, requests: Sequence[EditRequest]) -> list[str]:
-    """Return what a person should know of these requests before they are edited."""
+    """Return warnings about these requests, to be shown before they are edited."""
     cut = cut_texts(editor.tokenizer, [request.instruction for request in requests])
     found = [
         f"Instruction {shown(text)} is longer than the text encoder reads: {shown(end)} is cut off and has no effect."
@@ -146,7 +148,7 @@ def _warnings(editor: Editor, requests: Sequence[EditRequest]) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Recipe:
-    """How all requests of a call are edited."""
+    """The settings that all requests of a call share."""
 
     config: SamplingConfig | MethodConfig
     editor_stamp: str
@@ -154,7 +156,7 @@ class _Recipe:
     overwrite: bool
 
     def note(self, request: EditRequest, picture: Picture) -> str:
-        """Return what an edit of `picture` carries: how it was made, and a digest of all that decides its pixels."""
+        """Return the note in an edit of `picture`: its settings, and a digest of everything that decides its pixels."""
         sampling = asdict(self.config)
         parts = [self.editor_stamp, sampling, self.keep_aspect, request.instruction, request.seed]
         digest = hashlib.sha256(json.dumps(parts).encode() + picture.tobytes()).hexdigest()
@@ -163,7 +165,7 @@ class _Recipe:
 
 
 def _edit_batch(editor: EditingSystem, requests: Sequence[EditRequest], recipe: _Recipe) -> list[EditOutcome]:
-    """Edit what is not there yet; a picture that cannot be read, or a name that is taken, fails alone."""
+    """Edit the requests whose file does not exist yet; an unreadable picture or a taken name fails alone."""
     outcomes: dict[Path, EditOutcome] = {}
     wanted: list[tuple[EditRequest, Picture, str]] = []
     for request in requests:
@@ -205,7 +207,9 @@ def _what_is_there(request: EditRequest, note: str) -> EditOutcome:
 
 
 def _editor_stamp(location: str) -> str:
-    """Return a digest of where an editor lies and of its weights' sizes and times: gigabytes are not read for it."""
+    """Return a digest of an editor's path and of its weight files' sizes and times; the gigabytes themselves are not
+    read.
+    """
     weights = [path.stat() for path in sorted(Path(location).glob("*/*.safetensors"))]
     parts = [location, [(status.st_size, status.st_mtime_ns) for status in weights]]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

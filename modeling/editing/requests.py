@@ -1,8 +1,8 @@
-"""A picture, a folder, a CSV or shards -> what is to be edited: picture, instruction, seed and the PNG to write.
+"""A picture, a folder, a CSV or shards -> requests: picture, instruction, seed and the file to write.
 
-A folder gives its pictures, or, where it holds none but tars, the source pictures of all examples in them, each with
-its own instruction. A CSV has the columns image and instruction, and if wanted seed and out. Nothing is edited here,
-and no picture is read before it is its turn.
+A folder gives its pictures. A folder that holds only tars gives the source pictures of all their examples, with their
+own instructions. A CSV has the columns image and instruction, and optionally seed and out. Nothing is edited here, and
+a picture is read only when its turn comes.
 """
 
 from collections import Counter
@@ -16,13 +16,13 @@ from modeling.sheets import MAX_TEXT, check_table, strict_dicts
 
 JPEG_SUFFIXES = (".jpg", ".jpeg")
 OUT_SUFFIXES = (".png", *JPEG_SUFFIXES)
-"""What an edit is written as, by the name of `out`; PNG where `out` is a folder."""
+"""File types of an edit, by the ending of `out`; PNG where `out` is a folder."""
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-"""Files of a folder that are taken for pictures."""
+"""Files of a folder with these endings are pictures."""
 MAX_NAME_BYTES = 200
-"""Of a file's name; endings and a temporary name are put to it."""
+"""Largest length of a file's name without its ending; a temporary name needs the rest."""
 COLUMNS = ("image", "instruction", "seed", "out")
-"""Columns of a CSV of requests; the first two are needed unless one instruction is given for all."""
+"""Columns of a CSV of requests; image is required, instruction too unless one is given for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class EditRequest:
     image: Path | ShardPicture
     """The picture."""
     instruction: str
-    """What to do to it."""
+    """The action to carry out in it."""
     seed: int
     """Seed of the noise."""
     out: Path
@@ -61,7 +61,7 @@ class EditRequest:
 
 
 def plan_requests(image: Path, instruction: str | None, out: Path, seeds: Sequence[int]) -> list[EditRequest]:
-    """Return what is to be edited; ValueError when the arguments do not say it, or two edits would be one file.
+    """Return the requests; ValueError when an argument is missing or two edits would write the same file.
 
     A picture goes to `out` itself when that ends in .png, .jpg or .jpeg, else into the folder `out` under its own
     name; an example's name is its segment_id. Where there are several seeds their numbers are added to the names.
@@ -137,7 +137,7 @@ def _check_names(requests: Sequence[EditRequest]) -> None:
 
 
 def _requests_of_csv(path: Path, instruction: str | None, out: Path, seeds: Sequence[int]) -> list[EditRequest]:
-    """Read the rows of a CSV; pictures are looked for relative to it, and everything is written inside `out`."""
+    """Read the rows of a CSV; picture paths are relative to it, and all edits are written inside `out`."""
     if not path.is_file():
         raise ValueError(f"{path}: there is no such CSV.")
     check_table(path)

@@ -1,6 +1,6 @@
-"""A pipeline's folder, which anybody may have written: its index, and the weights that came of it, are looked at first.
+"""Checks of a pipeline's folder, which anybody may have written: its index and its loaded weights.
 
-What the libraries raise for a folder that is broken is of every kind; here it becomes a ValueError that names it.
+The libraries raise many kinds of errors for a broken folder; here they become a ValueError that names the folder.
 """
 
 from pathlib import Path
@@ -19,11 +19,11 @@ BROKEN = (
     *(OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, ImportError, ArithmeticError),
     *(RecursionError, NotImplementedError, SafetensorError),
 )
-"""What diffusers and transformers raise while they load a folder that is no whole pipeline."""
+"""The errors that diffusers and transformers raise while they load an incomplete or damaged pipeline."""
 
 
 def read_model_index(folder: Path) -> dict[str, list[str]]:
-    """Return the parts of a pipeline, name -> [library, class]; those that are left out are not among them.
+    """Return the parts of a pipeline, name -> [library, class], without those that the index leaves empty.
 
     FileNotFoundError without model_index.json, ValueError, which names the folder, for one that is none.
     """
@@ -50,7 +50,7 @@ def read_model_index(folder: Path) -> dict[str, list[str]]:
 
 
 def check_weights(folder: str | Path, **modules: nn.Module | Any) -> None:
-    """ValueError, which names the folder and the part, where weights are missing or are not finite."""
+    """Raise ValueError, which names the folder and the part, when weights are missing or not finite."""
     for name, module in modules.items():
         if not isinstance(module, nn.Module):
             continue
@@ -68,7 +68,7 @@ def check_weights(folder: str | Path, **modules: nn.Module | Any) -> None:
 
 
 def check_size(folder: str | Path, unet: Any) -> None:
-    """ValueError where a U-Net does not say for what size of latents it was made, or says one that cannot be."""
+    """Raise ValueError when a U-Net's config has no `sample_size`, or an impossible one."""
     size = getattr(unet.config, "sample_size", None)
     if not isinstance(size, int) or isinstance(size, bool) or not 0 < size <= MAX_SIZE:
         raise ValueError(

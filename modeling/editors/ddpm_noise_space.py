@@ -1,8 +1,8 @@
 """DDPM Noise Space: the noise maps of a DDPM that draws the source, used with the target text (arXiv:2304.06140).
 
-Every x_t is noised from x_0 by itself, with fresh noise (Eq. 6: what makes the maps fit for editing). From the noisiest
-step on, z_t is what the step from x_t to the x below needs (Eq. 5), and the x below is set to what z_t gives, so that
-rounding does not add up. Editing runs the last N - T_skip steps with the same maps under the target text.
+Every x_t is made from x_0 with fresh noise of its own (Eq. 6; this makes the maps fit for editing). Beginning at the
+noisiest step, z_t is the noise that leads from x_t to the next x (Eq. 5). That x is then set to the value that z_t
+gives, so rounding errors do not add up. Editing runs the last N - T_skip steps with the same maps and the target text.
 
     mu = sqrt(a') x0 + sqrt(1 - a' - eta v) eps,   v = (1 - a') / (1 - a) (1 - a / a'),   x' = mu + eta sqrt(v) z
 """
@@ -41,7 +41,7 @@ def mean_and_spread(
 
 
 def guided_by(unet: UNet2DConditionModel, empty_BLD: Tensor, text_BLD: Tensor, scale: float, precision: str) -> Predict:
-    """Return what predicts under a text with guidance against the empty one."""
+    """Return the prediction function for a text with guidance against the empty text."""
 
     def predicted(latents: Tensor, time: int) -> Tensor:
         text = torch.cat([empty_BLD, text_BLD])
@@ -98,7 +98,7 @@ class DdpmNoiseSpace(TextToImageEditor):
     is_deterministic = False
 
     def check(self, config: NoiseSpaceConfig) -> None:
-        """Refuse a grid that the schedule does not hold."""
+        """Refuse a grid that does not fit the noise schedule."""
         make_grid(self.model.scheduler.config, config, config.num_steps)
 
     def edit_latents(self, source_BCHW: Tensor, texts: Texts, seeds: Sequence[int], config: NoiseSpaceConfig) -> Tensor:

@@ -1,9 +1,10 @@
-"""Imagic: tune an embedding, then the whole model, to one picture; draw with an embedding between (arXiv:2210.09276).
+"""Imagic: tune an embedding, then the whole model, to one picture; draw with a mixed embedding (arXiv:2210.09276).
 
 A (section 3.2) The embedding of the target text is optimised so that the model draws the source picture.
-B The embedding is kept and the U-Net is optimised likewise.
-C The picture is drawn with alpha * target + (1 - alpha) * optimised, which is 1 - eta of the paper's Eq. 4 in words of
-the diffusers community pipeline. The U-Net's weights are put back after every picture, whatever happens.
+B The embedding stays as it is, and the U-Net is optimised for the same aim.
+C The picture is drawn with alpha * target + (1 - alpha) * optimised. alpha is the name in the diffusers community
+pipeline; the paper's Eq. 4 has eta = 1 - alpha. The U-Net's weights are restored after every picture, also after an
+error.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ from modeling.editors.text_to_image import Texts, TextToImageEditor, predict
 
 @dataclass(frozen=True, kw_only=True)
 class Draws:
-    """The random numbers of one edit: those of both stages' steps after each other, and those of sampling."""
+    """The random numbers of one edit: of the steps of stages A and B, in order, and of sampling."""
 
     train_noise: Tensor
     """[A + B, C, H, W]."""
@@ -36,7 +37,7 @@ class Draws:
 
 @dataclass(frozen=True, kw_only=True)
 class Tuned:
-    """What the two stages give, beside the U-Net's weights."""
+    """The results of stages A and B, apart from the U-Net's weights."""
 
     embedding: Tensor
     """The optimised embedding: [1, L, D]."""
@@ -119,7 +120,7 @@ def weights_hash(unet: UNet2DConditionModel) -> str:
 
 @contextmanager
 def restored(unet: UNet2DConditionModel) -> Iterator[None]:
-    """Put the weights back at the end, even after an error; the hash says that they are."""
+    """Restore the weights at the end, even after an error, and check them by their hash."""
     before, kept = weights_hash(unet), {name: value.detach().clone() for name, value in unet.state_dict().items()}
     wants_gradient = [parameter.requires_grad for parameter in unet.parameters()]
     try:
@@ -133,13 +134,13 @@ def restored(unet: UNet2DConditionModel) -> Iterator[None]:
 
 
 class Imagic(TextToImageEditor):
-    """Imagic on a text-to-image model: minutes a picture on a GPU, and the seed draws noise and timesteps."""
+    """Imagic on a text-to-image model. One picture takes minutes on a GPU; the seed draws noise and timesteps."""
 
     is_deterministic = False
     one_by_one = True
 
     def check(self, config: ImagicConfig) -> None:
-        """Refuse a grid that the schedule does not hold. Tuning is always in fp32."""
+        """Refuse a grid that does not fit the noise schedule. Tuning is always in fp32."""
         make_grid(self.model.scheduler.config, config, config.num_steps)
 
     def edit_latents(self, source_BCHW: Tensor, texts: Texts, seeds: Sequence[int], config: ImagicConfig) -> Tensor:

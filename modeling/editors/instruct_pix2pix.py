@@ -26,10 +26,10 @@ from modeling.editors.tokens import write_vocabulary
 from modeling.editors.widening import widen_input
 
 OWN_MODULE = "modeling.autoencoder"
-"""Where the kitchen's autoencoder class lives; the one module outside diffusers and transformers that is loaded."""
+"""Module of the kitchen's autoencoder class; no other module outside diffusers and transformers is loaded."""
 _LOADING = threading.Lock()
-"""Held while a pipeline is loaded: libraries replace parts of torch meanwhile, and another thread's weights would come
-out empty."""
+"""A lock around loading: meanwhile libraries replace parts of torch, and weights made by another thread would be empty.
+"""
 _TRUSTED_LIBRARIES = ("diffusers", "transformers", "stable_diffusion", OWN_MODULE)
 
 
@@ -75,9 +75,9 @@ class Editor:
             self.tokenizer.model_max_length, self.text_encoder.config.max_position_embeddings
         )
         self.pixels_per_latent = 2 ** (len(self.vae.config.block_out_channels) - 1)
-        """Side of the square of pixels that one latent position stands for."""
+        """Side, in pixels, of the square that one latent position stands for."""
         self.scaling_factor = float(self.vae.config.scaling_factor)
-        """What edited latents are multiplied by before noise is added."""
+        """Factor on the edited picture's latents before noise is added."""
         self._fit_input()
 
     def _fit_input(self) -> None:
@@ -155,14 +155,17 @@ class Editor:
     def encode_condition(self, images_NCHW: Tensor) -> Tensor:
         """Return the latents that condition an edit: the mode, *not* multiplied by the scaling factor.
 
-        An accident of InstructPix2Pix that its weights rely on (github.com/timothybrooks/instruct-pix2pix issue 36).
+        InstructPix2Pix left the factor out by accident, and its weights rely on that
+        (github.com/timothybrooks/instruct-pix2pix issue 36).
         """
         mode: Tensor = self.vae.encode(images_NCHW.to(self.vae.device)).latent_dist.mode()
         return mode.to(self.device)
 
     @torch.inference_mode()
     def encode_target(self, images_NCHW: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return mean and standard deviation of the scaled latents that are diffused; None for an exact encoder."""
+        """Return mean and standard deviation of the scaled latents that training adds noise to; no deviation (None) for
+        an encoder without spread.
+        """
         posterior = self.vae.encode(images_NCHW.to(self.vae.device)).latent_dist
         mean = posterior.mode().to(self.device) * self.scaling_factor
         if getattr(posterior, "deterministic", not hasattr(posterior, "std")):
@@ -243,7 +246,7 @@ def forget_origin(folder: Path) -> None:
 
 
 def check_parts(folder: Path) -> None:
-    """Refuse a pipeline whose parts are classes of other libraries, or come with code of their own."""
+    """Refuse a pipeline with parts from other libraries, or with code of its own."""
     for name, part in read_model_index(folder).items():
         if part[0] not in _TRUSTED_LIBRARIES or list((folder / name).glob("*.py")):
             raise ValueError(

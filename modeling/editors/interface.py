@@ -1,4 +1,4 @@
-"""What every system that edits pictures can do: `edit(pictures, instructions, seeds, config) -> pictures`.
+"""The interface of every system that edits pictures: `edit(pictures, instructions, seeds, config) -> pictures`.
 
 The fine-tuned editor, InstructPix2Pix, pictures made before, any diffusers pipeline and the five text-to-image methods
 are all used through it, so that stages, timing and scores need not know which one they have. No torch is imported here.
@@ -12,11 +12,11 @@ import numpy as np
 from modeling.data.images import Picture
 
 OnProgress = Callable[[int, int], None]
-"""Is told how many of how many pictures are done."""
+"""Called with (number of pictures done, number of all pictures)."""
 
 
 class NotFinite(ValueError):
-    """An edit came out as NaN or infinity; no picture is made of it."""
+    """An edit has NaN or infinite values, so it gives no picture."""
 
 
 class EditingSystem(Protocol):
@@ -24,7 +24,7 @@ class EditingSystem(Protocol):
 
     @property
     def is_deterministic(self) -> bool:
-        """Whether the seed changes nothing, so that one edit stands for all seeds."""
+        """True where the seed changes nothing: then one edit stands for all seeds."""
 
     def edit(
         self,

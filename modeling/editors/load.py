@@ -1,4 +1,4 @@
-"""A system's name + where its weights lie -> the system, behind `modeling/editors/interface.py`."""
+"""Name of a system + path of its weights -> the system, with the interface of modeling/editors/interface.py."""
 
 from pathlib import Path
 

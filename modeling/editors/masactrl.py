@@ -20,7 +20,7 @@ from modeling.editors.text_to_image import Texts, TextToImageEditor, guided, pre
 def predict_source(
     unet: UNet2DConditionModel, texts: Texts, scale: float, precision: EditPrecision = "fp32"
 ) -> Predict:
-    """Return what predicts during inversion: the source text under guidance `scale` against the empty text."""
+    """Return the prediction function of the inversion: the source text with guidance `scale` against the empty text."""
 
     def one_pass(latents: Tensor, time: int) -> Tensor:
         return predict(unet, latents, time, texts.source, precision)
@@ -30,7 +30,7 @@ def predict_source(
         none, full = predict(unet, torch.cat([latents] * 2), time, text, precision).chunk(2)
         return guided(none, full, scale)
 
-    # With the empty source text both passes are equal, and guidance says nothing.
+    # With the empty source text both passes are equal, and guidance changes nothing.
     return one_pass if scale == 1 or not texts.has_source else two_passes
 
 

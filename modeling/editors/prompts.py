@@ -1,7 +1,7 @@
-"""Instruction -> the texts that a text-to-image method needs: one about the source picture, one about the edited one.
+"""Instruction -> the two texts of a text-to-image method: a description of the source picture and of the edited one.
 
-The paper does not say what its text-to-image baselines were given. By default the target is the instruction as it is
-and the source is empty, as in the codes of MasaCtrl, Plug-and-Play and DDPM Noise Space.
+The paper does not say which texts its text-to-image baselines got. By default the target text is the unchanged
+instruction and the source text is empty, as in the codes of MasaCtrl, Plug-and-Play and DDPM Noise Space.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class CaptionedInstruction(str):
     caption: str
 
     def __new__(cls, instruction: str, caption: str) -> "CaptionedInstruction":
-        """Make one; everything else takes it for the plain instruction."""
+        """Make an instruction with its caption; for all other code it is the plain instruction."""
         made = super().__new__(cls, instruction)
         made.caption = caption
         return made
@@ -29,13 +29,13 @@ class Prompts:
     """The texts of one edit."""
 
     source: str
-    """Describes the source picture; "" where nobody did."""
+    """Description of the source picture; "" where there is none."""
     target: str
-    """Describes the edited picture."""
+    """Description of the edited picture."""
 
 
 def prompts_of(instruction: str, policy: PromptPolicy) -> Prompts:
-    """Return the texts; ValueError when the policy wants a caption and there is none.
+    """Return the texts; ValueError when the policy needs a caption and there is none.
 
     instruction: ("", c). template: ("", "a photo after the action: c"). caption_plus: (caption, "caption, c").
     """
@@ -46,7 +46,7 @@ def prompts_of(instruction: str, policy: PromptPolicy) -> Prompts:
     caption = getattr(instruction, "caption", "").strip()
     if not caption:
         raise ValueError(
-            f"prompt_policy caption_plus wants a caption of the picture for {instruction!r}: give a file of captions."
+            f"prompt_policy caption_plus needs a caption of the picture for {instruction!r}: give a file of captions."
         )
     return Prompts(source=caption, target=f"{caption}, {instruction}")
 

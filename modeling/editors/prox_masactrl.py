@@ -36,7 +36,7 @@ def slerp(share: float, first_BLD: Tensor, second_BLD: Tensor) -> Tensor:
 
 
 def shrink(guidance_BCHW: Tensor, prox: Proximal, quantile: float) -> Tensor:
-    """Threshold the guidance of each picture by itself at lam, a quantile of its |d| or a fixed number.
+    """Threshold each picture's guidance separately at lam: a quantile of its |d|, or a fixed number.
 
     code_l0, soft: d - clip(d, -lam, lam).   hard: d where |d| > lam, else 0.   code_l1: the released code shrinks what
     is soft-thresholded again: soft for lam < d < 2 lam, d - 2 lam above, d + 2 lam below -lam.

@@ -1,4 +1,4 @@
-"""Pictures -> the same pictures through an editor's autoencoder: what an editor with this autoencoder cannot beat.
+"""Pictures -> the same pictures after an editor's autoencoder: an upper bound for every editor that uses it.
 
 Training and edits both end in this autoencoder, so the ground truth encoded and decoded is the best edit that they
 can give. The posterior's mean is taken, without noise, as for the targets of training.

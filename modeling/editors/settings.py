@@ -1,7 +1,7 @@
-"""The settings of the five methods that edit with a text-to-image model: what their papers and codes say, as configs.
+"""The settings of the five methods that edit with a text-to-image model, as their papers and codes state them.
 
-Each default is that of the method's own code, under the preset `paper`; where it says nothing, the reason stands with
-the field. No torch is imported here, so that recipes and the command line can name them.
+Each default (preset `paper`) is the value of the method's own code. Where the code states none, the field gives the
+reason for ours. No torch is imported here, so recipes and the command line can use these configs cheaply.
 """
 
 from dataclasses import dataclass, replace
@@ -16,18 +16,19 @@ Injection = Literal["src", "joint"]
 
 @dataclass(frozen=True, kw_only=True)
 class MethodConfig:
-    """What all five share."""
+    """The settings that all five methods share."""
 
     size_px: int = 512
     """Side of the square that pictures are squashed to: one geometry for every system that is compared."""
     precision: EditPrecision = "fp32"
     """Number type of the U-Net's passes; latents and steps stay fp32."""
     prompt_policy: PromptPolicy = "instruction"
-    """What text a model that needs a description gets (modeling/editors/prompts.py). The paper does not say."""
+    """How the texts of a picture are made from its instruction (modeling/editors/prompts.py). The paper does not say.
+    """
     num_steps: int = 50
     """N of sampling."""
     spacing: Spacing = "leading"
-    """leading, as all five codes; trailing ends at pure noise, which models with zero terminal SNR want."""
+    """leading as in all five codes; trailing begins at pure noise, as models with zero terminal SNR need."""
     steps_offset: int = 1
     """1: the checkpoint's own scheduler. MasaCtrl's code makes one with 0."""
     final_alpha: Literal["first", "one"] = "first"
@@ -68,10 +69,11 @@ class ProxMasaCtrlConfig(MasaCtrlConfig):
     npi_interp: float = 1.0
     """v: the target row's unconditional embedding is slerp(v, source, empty); 1: the empty one; 0: the source's."""
     npi_step: int = 0
-    """For the first so many steps the empty embedding is used in both rows."""
+    """Number of first steps in which both rows use the empty embedding."""
     prox: Proximal = "code_l0"
-    """What is done to the target row's guidance. code_l0 is what the released code does under the name l0: it is SOFT
-    thresholding. code_l1 is what it does under l1, which jumps; soft and hard are the paper's l1 and l0."""
+    """How the target row's guidance is thresholded. soft and hard are the paper's l1 and l0. code_l0 is what the
+    released code does for l0: it is SOFT thresholding. code_l1 is what it does for l1: a function with jumps.
+    """
     quantile: float = 0.6
     """Above 0: the threshold is this quantile of |guidance| at each step; else it is the negative of this number."""
     prox_step: int = 0
@@ -97,7 +99,7 @@ class PlugAndPlayConfig(MethodConfig):
     feature_resnet: int = 1
     """Residual of that block."""
     start_layer: int = 8
-    """Self-attentions from this one on are injected, counted in the order of execution."""
+    """Self-attentions are injected from this one on, counted in the order of execution."""
     negative_prompt: str = "ugly, blurry, black, low res, unrealistic"
     """In place of the empty text in the unconditional row."""
 
@@ -111,7 +113,7 @@ class NoiseSpaceConfig(MethodConfig):
     source_guidance: float = 3.5
     """Guidance when the noise maps are extracted; without a source prompt the unconditional pass alone is used."""
     skip: int = 36
-    """T_skip: the reverse process leaves out the first so many steps."""
+    """T_skip: number of first steps that the reverse process leaves out."""
     eta: float = 1.0
     """The code puts eta * variance under the root and eta * sqrt(variance) before the noise map; above 0."""
     zero_last_noise: bool = True
@@ -138,7 +140,7 @@ class ImagicConfig(MethodConfig):
     alpha: float = 1.2
     """The embedding that is drawn: alpha * target + (1 - alpha) * optimised; above 1 it is extrapolated."""
     loss_scale: float = 1.0
-    """Factor on the loss, which Adam feels through its epsilon alone. On a GPU the reference has 65536."""
+    """Factor on the loss; it matters to Adam only through epsilon. The reference has 65536 on a GPU."""
 
 
 def paper_settings(name: str) -> MethodConfig:

@@ -1,4 +1,4 @@
-"""A text-to-image model, and what the methods that edit with one share: text and pictures in, pictures out.
+"""A text-to-image model, and the base class of the methods that edit with one.
 
 Pictures are squashed, encoded to the mean of their latents times the scaling factor, changed by the method, decoded.
 """
@@ -38,7 +38,7 @@ class Texts:
 
     @property
     def has_source(self) -> bool:
-        """Whether any source text says something."""
+        """True where any source text is not empty."""
         return not torch.equal(self.source, self.empty.expand_as(self.source))
 
 
@@ -65,7 +65,7 @@ class TextToImage(Editor):
             )
 
     def texts(self, instructions: Sequence[str], config: MethodConfig) -> Texts:
-        """Embed what the prompt policy makes of instructions."""
+        """Make the texts of instructions by the prompt policy, and embed them."""
         prompts = all_prompts(instructions, config.prompt_policy)
         embedded = self.encode_text(["", *(each.source for each in prompts), *(each.target for each in prompts)])
         empty, source, target = embedded.clone().split([1, len(prompts), len(prompts)])
@@ -81,9 +81,9 @@ class TextToImageEditor:
     """A method around a text-to-image model; the methods fill in `check` and `edit_latents`."""
 
     is_deterministic = True
-    """Whether no noise is drawn."""
+    """True where the method draws no noise."""
     one_by_one = False
-    """Whether pictures cannot share a batch."""
+    """True where every picture needs a batch of its own."""
 
     def __init__(self, model: TextToImage):
         self.model = model
@@ -130,6 +130,6 @@ def guided(none: Tensor, full: Tensor, scale: float) -> Tensor:
 
 
 def noise_for(seeds: Sequence[int], shape: Sequence[int], device: torch.device) -> Tensor:
-    """Return standard normal noise of `shape` a seed: fp32 [B, *shape]; the same on every device."""
+    """Return standard normal noise of `shape` for each seed: fp32 [B, *shape]; the same on every device."""
     draws = [torch.randn(*shape, generator=torch.Generator().manual_seed(int(seed))) for seed in seeds]
     return torch.stack(draws).to(device)

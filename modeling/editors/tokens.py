@@ -1,4 +1,4 @@
-"""A CLIPTokenizer beside its text encoder: what of a sentence it reads, and its files for libraries of any age."""
+"""A CLIPTokenizer: the part of a sentence beyond its limit, and its files for transformers 4 and 5."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,8 @@ from typing import Any
 
 
 def cut_off(tokenizer: Any, text: str) -> str:
-    """Return the end of a sentence that lies beyond `model_max_length` and is never read; "" where all of it is.
+    """Return the end of a sentence that lies beyond `model_max_length` and is not read; "" when the whole sentence is
+    read.
 
     77 tokens in CLIP, 20 in the kitchen's editor, start and end token included.
     """
@@ -20,7 +21,7 @@ def cut_off(tokenizer: Any, text: str) -> str:
 
 
 def cut_texts(tokenizer: Any, texts: Sequence[str]) -> dict[str, str]:
-    """Return text -> its end that is not read, of those texts that are cut."""
+    """Return {text: its end that is not read} for the texts that are too long."""
     ends = {text: cut_off(tokenizer, text) for text in dict.fromkeys(texts)}
     return {text: end for text, end in ends.items() if end}
 

@@ -1,4 +1,4 @@
-"""Sizes of a start + a training config -> what a step keeps on the device, line by line; imports no torch.
+"""Sizes of a start + a training config -> the memory of a training step on the device, line by line; imports no torch.
 
 Weights, gradients and moments are counted exactly; activations are those measured at Stable Diffusion's size (438 MiB
 a row of 32 x 32 latents in bf16, 37 with gradient checkpointing: what autograd saves), taken in proportion to latents
@@ -14,7 +14,7 @@ from modeling.config import EmaPlace, TrainConfig
 
 GIB = 2.0**30
 SAVED_MIB, SAVED_MIB_CHECKPOINTED = 438.0, 37.0
-"""Of one row at 32 x 32 latents and 320 channels."""
+"""MiB of activations per row, at 32 x 32 latents and 320 channels."""
 CUDA_GIB = 0.5
 """The CUDA context and what its libraries keep."""
 FROZEN = {"attn2": (".attn2.",), "attn": (".attn1.", ".attn2."), "transformer": (".transformer_blocks.",), "none": ()}
@@ -42,7 +42,7 @@ STABLE_DIFFUSION = Sizes(unet=859_532_484, frozen=47_749_120, vae=83_653_863, te
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What makes a step smaller and changes no number but for rounding (8-bit moments do)."""
+    """The choices that save memory. They change numbers by rounding only, except 8-bit moments."""
 
     micro_batch: int = 1
     gradient_checkpointing: bool = False
@@ -98,7 +98,7 @@ CHOICES = (
 
 
 def choice_for(config: TrainConfig, sizes: Sizes, gib: float) -> Choice | None:
-    """Return the fastest choice that fits into so many GiB; None where none does."""
+    """Return the fastest choice that fits into `gib` GiB; None where none does."""
     return next((choice for choice in CHOICES if total_gib(config, sizes, choice) <= gib), None)
 
 

@@ -35,15 +35,17 @@ def noise_and_timestep(
 
 
 def is_found(negatives: Negatives) -> NDArray[np.bool_]:
-    """Tell for each row whether c' is of the kind that was asked for, fall-backs left out."""
+    """Return for each row whether c' is of the requested kind; a fall-back counts as False."""
     return (negatives.levels == 0) if negatives.is_preferred is None else negatives.is_preferred
 
 
 class Asked:
-    """The pairs, encoded, with what is asked about them."""
+    """The encoded pairs, with the instructions that they are compared under."""
 
     def __init__(self, editor: Editor, examples: Examples, samplers: Mapping[str, NegativeSampler], size_px: int):
-        """Take the pairs and one sampler of other instructions a kind; all share their `unique` instructions."""
+        """Take the pairs and one sampler of other instructions per kind; all samplers share their `unique`
+        instructions.
+        """
         self._editor = editor
         self._samplers = samplers
         self.segment_ids = examples.segment_ids
@@ -65,7 +67,9 @@ class Asked:
 
     @torch.inference_mode()
     def errors(self, rows: NDArray[np.int64], *, seed: int, draw: int, num_draws: int) -> list[dict[str, Any]]:
-        """Return a record a pair: `timestep`, `own` (e_c), and e_c' by kind, None where there is no c' of that kind."""
+        """Return one record per pair: `timestep`, `own` (e_c), and e_c' by kind (None where there is no c' of that
+        kind).
+        """
         drawn = [
             noise_and_timestep(seed, self.segment_ids[row], draw, num_draws, self._shape, self._schedule.num_timesteps)
             for row in rows.tolist()
@@ -75,7 +79,7 @@ class Asked:
         latents = self._latents.take(rows, np.zeros(len(rows), dtype=np.bool_))
         noisy = self._schedule.add_noise(latents.target, noise, timesteps)
         goal = self._schedule.target(latents.target, noise, timesteps)
-        # Rows of the whole set count as rows of a batch, so that how it is cut does not matter.
+        # Rows are numbered over the whole set, so the result does not depend on the batch size.
         every = np.arange(len(self.segment_ids))
         found = {name: sampler.draw(every, seed=seed, step=draw) for name, sampler in self._samplers.items()}
         error_of = {"own": self._error(noisy, goal, latents.condition, timesteps, self._numbers[rows])}

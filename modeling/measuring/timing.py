@@ -21,7 +21,7 @@ from modeling.editors.interface import EditingSystem
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """How often is edited."""
+    """The numbers of calls and the batch sizes of a timing."""
 
     num_warm_up: int = 1
     """Calls before the clock starts."""
@@ -30,7 +30,7 @@ class Protocol:
 
 
 def device_of(system: EditingSystem) -> torch.device:
-    """Return where a system computes."""
+    """Return the torch device of a system."""
     holder: Any = getattr(system, "model", system)
     return torch.device(getattr(holder, "device", "cpu"))
 

@@ -1,4 +1,4 @@
-"""Which weights stay at the start's values, and the frozen copy of the start that L_reg compares with."""
+"""The frozen weights of the editor, and the frozen copy of the start that L_reg compares with."""
 
 import copy
 
@@ -31,10 +31,10 @@ def freeze(unet: nn.Module, scope: Freeze) -> dict[str, nn.Parameter]:
 
 
 def frozen_copy(unet: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """Return a copy of `unet` that takes no gradients; what is frozen in `unet` is shared and costs no memory.
+    """Return a copy of `unet` without gradients; weights that are frozen in `unet` are shared and cost no memory.
 
-    In bf16 the copied weights of matrix products and convolutions are stored in bf16, which is what autocast would
-    make of them at every use; norms stay fp32.
+    In bf16 the copied weights of matrix products and convolutions are stored in bf16: autocast would convert them at
+    every use anyway. Norms stay fp32.
     """
     shared = {id(each): each for each in unet.parameters() if not each.requires_grad}
     copied: nn.Module = copy.deepcopy(unet, memo=dict(shared))

@@ -1,8 +1,8 @@
 """Negatives that are hard to tell from c: the same verb with another object, or the same object with another verb.
 
-The paper's word-disjoint c' asks for nothing that c asks for, and nearly every editor tells the two apart. One of the
-same kind differs in the one thing that an edit must get right. Where there is none, c' is drawn as in negatives.py and
-counted as `not_preferred`. A draw is a function of (seed, step, row) here too.
+The paper's word-disjoint c' has nothing in common with c, and nearly every editor tells the two apart. A negative of
+the same verb or object differs only in the part that the edit must get right. Where there is none, c' is drawn as in
+negatives.py and counted as `not_preferred`. A draw is a function of (seed, step, row), as there.
 """
 
 from collections import defaultdict
@@ -30,7 +30,9 @@ class KindredSampler(ChoosySampler):
         verbs: Sequence[str],
         objects: Sequence[str],
     ):
-        """Take each example's instruction, verb and object; an example without what must be the same has no kin."""
+        """Take each example's instruction, verb and object; an example whose shared part (verb or object) is empty has
+        no kin.
+        """
         super().__init__(instructions, tokenize)
         same, other = (verbs, objects) if kind == "same_verb" else (objects, verbs)
         self._same = [each.strip().lower() for each in same]
@@ -53,7 +55,7 @@ class KindredSampler(ChoosySampler):
 
 
 def make_sampler(examples: Examples, tokenizer: Any, kind: NegativeKind) -> NegativeSampler:
-    """Return what draws negatives of a kind from the instructions of all examples."""
+    """Return the sampler for a kind of negatives; it draws from the instructions of all examples."""
     tokenize = clip_tokens(tokenizer)
     if kind == "disjoint":
         return NegativeSampler(examples.instructions, tokenize)

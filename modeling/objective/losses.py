@@ -49,8 +49,8 @@ class Shares:
 def squared_error(prediction_BCHW: Tensor, target_BCHW: Tensor) -> Tensor:
     """Return the mean over C, H and W of the squared difference: fp32 [B], whatever the inputs' type.
 
-    A mean and not the sum that ||.||^2 literally is, as InstructPix2Pix and Diffusion Classifier (arXiv:2303.16203)
-    have it; `action_temperature` = C H W gives the sum's sigmoid.
+    The paper's ||.||^2 is a sum; this is a mean, as in InstructPix2Pix and Diffusion Classifier (arXiv:2303.16203).
+    `action_temperature` = C H W gives the sigmoid of the sum.
     """
     return (prediction_BCHW.float() - target_BCHW.float()).square().mean(dim=(1, 2, 3))
 
@@ -71,10 +71,10 @@ def objective_shares(
 ) -> Shares:
     """Return the part's shares of the three losses.
 
-    has_contrast: bool [b], the samples of L_action: not those whose text was dropped, where "nothing" would be
-    contrasted with c', and not those without any other instruction. `batch_size` and `num_contrasts` count the whole
-    batch; `mean_difference` is the whole batch's mean of e_c - e_c', wanted by `action_reduction="batch"` when the
-    batch comes in parts.
+    has_contrast: bool [b], the samples that count in L_action. A sample whose text was dropped does not count (the
+    empty text would be compared with c'), and neither does one without any other instruction. `batch_size` and
+    `num_contrasts` count the whole batch; `mean_difference` is the whole batch's mean of e_c - e_c', needed for
+    `action_reduction="batch"` when the batch comes in parts.
     """
     zero = errors.static.new_zeros(())
     action = zero
@@ -90,7 +90,9 @@ def objective_shares(
 
 
 def _share_of_mean(differences: Tensor, mean: Tensor, count: int, form: ActionForm) -> Tensor:
-    """Return a part's share of f(mean of all differences): its value by headcount, its gradient f'(mean) / count."""
+    """Return a part's share of f(mean of all differences): its value in proportion to its size, its gradient f'(mean) /
+    count.
+    """
     slope = torch.sigmoid(mean) * (1 - torch.sigmoid(mean)) if form == "sigmoid" else torch.sigmoid(mean)
     moving = (differences - differences.detach()).sum()  # 0, with the gradient of the sum
     return contrast(mean, form) * (len(differences) / count) + slope * moving / count

@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 
 Tokenize = Callable[[str], frozenset[int]]
 LEVELS = ("disjoint", "content", "different", "none")
-"""How c' was found, best first; "none" when all instructions are alike, and the sample has no contrast."""
+"""The rules by which c' is chosen, best first; "none" when all instructions are equal, and the sample has no contrast.
+"""
 NUM_TRIES = 16
-"""Draws looked at before the candidates are enumerated; the result is uniform either way."""
+"""Random draws to try before all candidates are listed; the result is uniform in both cases."""
 FUNCTION_WORDS = """
     a an the this that these those some any all both each of to from in into inside on onto out at by with without for
     and or then while again up down off over under back away through it its them their is are be as
 """
-"""Words that tell no two actions apart, between spaces."""
+"""Words that do not distinguish actions, separated by spaces."""
 _STREAM = 0x6E65676174697665  # keeps these draws apart from all others of the same seed
 
 
@@ -39,11 +40,11 @@ class Negatives:
     pool_sizes: NDArray[np.int64]
     """[B] examples that c' was drawn from."""
     is_preferred: NDArray[np.bool_] | None = None
-    """[B] whether c' is of the kind that was asked for; None where any disjoint one will do."""
+    """[B] whether c' is of the requested kind; None when the request is any disjoint one."""
 
 
 def describe_negatives(negatives: Negatives) -> dict[str, Any]:
-    """Return the pool sizes of a batch's negatives and how many fell back, by kind; JSON."""
+    """Return the pool sizes of a batch's negatives and the number of fall-backs of each kind, as JSON values."""
     levels = np.bincount(negatives.levels, minlength=len(LEVELS))
     fallbacks = {name: int(count) for name, count in zip(LEVELS[1:], levels[1:], strict=True)}
     if negatives.is_preferred is not None:
@@ -56,7 +57,7 @@ def describe_negatives(negatives: Negatives) -> dict[str, Any]:
 
 
 def clip_tokens(tokenizer: Any) -> Tokenize:
-    """Return text -> set of token ids that count, for a CLIPTokenizer: no special tokens, no punctuation."""
+    """Return the function text -> set of its token ids without special tokens and punctuation, for a CLIPTokenizer."""
     special = set(tokenizer.all_special_ids)
     max_length = int(tokenizer.model_max_length) - 2  # a start and an end token belong to the text's 77
 
@@ -75,7 +76,7 @@ class NegativeSampler:
     def __init__(self, instructions: Sequence[str], tokenize: Tokenize, *, further: Sequence[str] = ()):
         """Take each example's instruction; `further` texts get numbers too, but no draw of this class gives them."""
         self.unique = sorted({*instructions, *further})
-        """The different texts; sorted, so that their numbers do not depend on the examples' order."""
+        """The distinct texts, sorted, so that their numbers do not depend on the order of examples."""
         number = {text: index for index, text in enumerate(self.unique)}
         self.number_of_example = np.array([number[text] for text in instructions], dtype=np.int64)
         """int64 [num_examples]: each example's instruction, as a number in `unique`."""
@@ -96,7 +97,7 @@ class NegativeSampler:
         return found
 
     def _candidates(self, instruction: int, level: int) -> NDArray[np.bool_]:
-        """Return bool [num_unique]: which instructions may stand as c' at this level."""
+        """Return bool [num_unique]: the instructions that may be c' at this level."""
         if level < len(self._indexes):
             allowed = ~self._indexes[level].sharing(instruction)
         else:
@@ -126,10 +127,10 @@ class NegativeSampler:
 
 
 class ChoosySampler(NegativeSampler):
-    """Draws c' from the texts that `preferred` names for an example; where it names none, a disjoint one."""
+    """Draws c' from the texts that `preferred` returns for an example; where it returns none, a disjoint c'."""
 
     def preferred(self, example: int) -> NDArray[np.int64]:
-        """Return the texts to draw from, as numbers in `unique`; one that is there twice is drawn twice as often."""
+        """Return the texts to draw from, as numbers in `unique`; a text that is listed twice is drawn twice as often."""
         raise NotImplementedError
 
     def draw(self, examples: NDArray[np.int64], *, seed: int, step: int, first_row: int = 0) -> Negatives:
@@ -147,7 +148,9 @@ class ChoosySampler(NegativeSampler):
 
 
 class _TokenIndex:
-    """Who shares a token with whom, as bitsets both ways: instruction -> its tokens, token -> its instructions."""
+    """Shared tokens of instructions, as bitsets in both directions: instruction -> its tokens, token -> its
+    instructions.
+    """
 
     def __init__(self, tokens: Sequence[frozenset[int]]):
         vocabulary = {token: place for place, token in enumerate(sorted(frozenset().union(*tokens)))}

@@ -1,8 +1,8 @@
-"""Negatives that nobody wrote: c with its object exchanged for another thing of the data.
+"""Negatives that are not in the data: c with its object replaced by another object of the data.
 
 "take out red cup from fridge" -> "take out red bottle from fridge". The other kinds of c' are instructions of the data,
-so what the editor makes of a combination of verb and thing that the data lacks is asked by none of them. These say of a
-picture what it does not show, in combinations of all verbs and things. A draw is a function of (seed, step, row).
+so they never combine a verb with an object that the data does not combine. These do. A draw is a function of (seed,
+step, row).
 """
 
 import re
@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from modeling.objective.negatives import ChoosySampler, Tokenize
 
 NUM_SWAPS = 4
-"""Things that an instruction's object is exchanged for: each makes a text that is embedded once."""
+"""Number of replacements of an instruction's object; each gives a text that is embedded once."""
 
 
 class SwappedSampler(ChoosySampler):
-    """Draws c' uniformly from up to NUM_SWAPS exchanges of c's object."""
+    """Draws c' uniformly from up to NUM_SWAPS replacements of c's object."""
 
     def __init__(self, instructions: Sequence[str], tokenize: Tokenize, *, objects: Sequence[str]):
-        """Take each example's instruction and object; one that does not name its object in so many words has none."""
+        """Take each example's instruction and object; an instruction that does not contain its object's name has no
+        replacement.
+        """
         heads = Counter(head for each in objects if (head := head_noun(each)))
         object_of = dict(zip(instructions, objects, strict=True))
         swaps = {text: swapped(text, object_of[text], heads) for text in sorted(object_of)}
@@ -33,19 +35,19 @@ class SwappedSampler(ChoosySampler):
         }
 
     def preferred(self, example: int) -> NDArray[np.int64]:
-        """Return the exchanges of the example's object."""
+        """Return the texts with the example's object replaced."""
         return self._swaps[int(self.number_of_example[example])]
 
 
 def head_noun(thing: str) -> str:
-    """Return what a thing is, without what it is like: the last word of "red cup", in small letters."""
+    """Return the head noun of an object, in small letters: the last word, "cup" in "red cup"."""
     return (thing.lower().split() or [""])[-1]
 
 
 def swapped(instruction: str, thing: str, heads: Counter[str]) -> list[str]:
-    """Return the instruction with the last word of its object exchanged for others of `heads`, NUM_SWAPS at most.
+    """Return the instruction with the head noun of its object replaced by others of `heads`, at most NUM_SWAPS texts.
 
-    Which ones is drawn from the text; each head counts as often as the data has it.
+    The choice depends on the text alone; a head noun is drawn in proportion to its frequency in the data.
     """
     head = head_noun(thing)
     place = re.search(rf"\b{re.escape(thing.lower())}\b", instruction.lower()) if head else None

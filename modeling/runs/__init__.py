@@ -1,1 +1,1 @@
-"""What a training run keeps and shows."""
+"""A training run: its steps, checkpoints, log, and pictures on the way."""

@@ -1,7 +1,7 @@
-"""Config + examples + start -> sentences about what will go badly, said before the first step.
+"""Config + examples + start -> warnings before the first step.
 
-Nothing here stops a run: what is wrong for sure is refused elsewhere. The sentences depend on config, start and data
-alone, so that a run taken up again says the same.
+Nothing here stops a run: certain errors are refused elsewhere. The warnings depend on config, start and data alone, so
+a resumed run gives the same warnings.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,11 @@ from modeling.objective.negatives import NegativeSampler
 from modeling.small_editor.foreign import NUM_LOOKED_AT, foreign_pictures
 
 MAX_EPOCHS = 100
-"""Passes over the examples above which a run is warned about. The paper's: 19 to 27 of its 24 000 to 34 000 pairs."""
+"""A run with more epochs than this gets a warning. The paper's runs have 19 to 27 epochs of 24 000 to 34 000 pairs."""
 
 
 def warnings_before(config: TrainConfig, examples: Examples, editor: Editor) -> list[str]:
-    """Return what a person should know before this run, in the order of weight."""
+    """Return the warnings about this run, the most important first."""
     sampler = make_sampler(examples, editor.tokenizer, config.objective.negatives)
     pictures = [examples[number].source_image for number in range(min(NUM_LOOKED_AT, len(examples)))]
     found = [
@@ -33,7 +33,7 @@ def warnings_before(config: TrainConfig, examples: Examples, editor: Editor) -> 
 
 
 def no_contrast(config: TrainConfig, sampler: NegativeSampler) -> str:
-    """Say how many examples have no other instruction, so that L_action is 0 for them."""
+    """Warn of examples without another instruction: L_action is 0 for them."""
     if not config.objective.lambda_action:
         return ""
     num_examples = len(sampler.number_of_example)
@@ -49,7 +49,7 @@ def no_contrast(config: TrainConfig, sampler: NegativeSampler) -> str:
 
 
 def one_verb(verbs: Sequence[str]) -> str:
-    """Say that there is one class of actions only."""
+    """Warn when there is only one class of actions."""
     known = {verb.strip().lower() for verb in verbs} - {""}
     if len(known) != 1:
         return ""
@@ -60,12 +60,12 @@ def one_verb(verbs: Sequence[str]) -> str:
 
 
 def epochs_of(config: TrainConfig, num_examples: int) -> float:
-    """Return how often each example is seen."""
+    """Return the number of epochs."""
     return config.num_steps * config.batch_size / max(1, num_examples)
 
 
 def many_epochs(config: TrainConfig, num_examples: int) -> str:
-    """Say that each example is seen very often, and what would be fewer steps."""
+    """Warn when there are very many epochs, and suggest a number of steps."""
     epochs = epochs_of(config, num_examples)
     if epochs <= MAX_EPOCHS:
         return ""

@@ -1,7 +1,7 @@
-"""All that a training run's future depends on <-> `step-00000500/{tensors.safetensors, state.json}`.
+"""The whole state of a training run <-> `step-00000500/{tensors.safetensors, state.json}`.
 
-A checkpoint is there whole or not at all; older ones go only after a newer one is safe. `best.json` beside them holds
-{name: score, lower is better} of those that an evaluation named best, which stay as well.
+A checkpoint appears only when it is complete; older ones are removed only after a newer one is safe. `best.json` beside
+them holds {name: score, lower is better} of the checkpoints that an evaluation named best; these stay as well.
 """
 
 import json
@@ -25,7 +25,7 @@ class Checkpoint:
     """The state of a run after `num_steps_done` steps."""
 
     run: str
-    """Digest of the config, the start and the examples: a checkpoint of another run is not resumed."""
+    """Digest of config, start and examples, so that no checkpoint of another run is resumed."""
     num_steps_done: int
     """Optimiser steps done; the next step's number."""
     tensors: Mapping[str, Tensor]
@@ -35,7 +35,7 @@ class Checkpoint:
 
 
 def check_out(out: Path) -> None:
-    """Raise FileExistsError, before any work, where a folder of another would be replaced by the trained editor."""
+    """Raise FileExistsError before any work when the trained editor would replace a folder that this run did not make."""
     if not (out / "checkpoints").is_dir():
         for name in ("raw_unet", "pipeline"):
             check_replaceable(out / name)
@@ -47,19 +47,19 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def name_of(num_steps_done: int) -> str:
-    """Return the name of the checkpoint after so many steps."""
+    """Return the name of the checkpoint after `num_steps_done` steps."""
     return f"step-{num_steps_done:08d}"
 
 
 def best_checkpoints(folder: Path) -> dict[str, float]:
-    """Return name -> score of the checkpoints that were named best and are there, best first."""
+    """Return {name: score} of the best checkpoints that exist, best first."""
     named = json.loads((folder / BEST).read_text(encoding="utf-8")) if (folder / BEST).is_file() else {}
     there = {path.name for path in checkpoints(folder)}
     return dict(sorted(((name, score) for name, score in named.items() if name in there), key=lambda each: each[1]))
 
 
 def name_best(folder: Path, num_steps_done: int, score: float, *, keep: int) -> bool:
-    """Let a checkpoint stay if its score (lower is better) is among the best `keep`; tell whether it is."""
+    """Keep a checkpoint if its score (lower is better) is among the best `keep`; return whether it is."""
     scores = best_checkpoints(folder) | {name_of(num_steps_done): score}
     best = dict(sorted(scores.items(), key=lambda each: each[1])[:keep])
     write_json(folder / BEST, best)
@@ -72,7 +72,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep_last: int) -> 
     OSError with a clear message when it cannot be written (a full disk, say); the older ones are then still there.
     """
     path = folder / name_of(checkpoint.num_steps_done)
-    if (path / STATE).is_file():  # written just before, by this run or the one that it goes on from
+    if (path / STATE).is_file():  # this run, or the one that it resumes, has just written it
         return path
     state = {"run": checkpoint.run, "num_steps_done": checkpoint.num_steps_done, **checkpoint.state}
     try:
@@ -101,7 +101,7 @@ def remove_older(folder: Path, *, keep_last: int) -> None:
 def load_checkpoint(folder: Path, run: str, name: str | None = None) -> Checkpoint | None:
     """Return the newest checkpoint, or None where there is none; ValueError when it belongs to another run.
 
-    name: take this one instead, or, for "best", the best that was named; ValueError where it is not there.
+    name: return this checkpoint instead; "best" is the one with the lowest score. ValueError where it does not exist.
     """
     found = {path.name: path for path in checkpoints(folder)}
     if name == "best":

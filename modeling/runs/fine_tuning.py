@@ -1,4 +1,4 @@
-"""Shards of examples + a start -> a fine-tuned editor on disk: one run, from its beginning or its last checkpoint."""
+"""Shards of examples + a start -> a fine-tuned editor on disk, in one run that can be interrupted and resumed."""
 
 import hashlib
 import json
@@ -34,39 +34,40 @@ from modeling.training.trainer import Trainer
 from modeling.visible import visible
 
 WARNINGS = "warnings"
-"""Phase of the line that says, before the first step, what will go badly."""
+"""Phase of the progress lines that carry a warning before the first step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """Where and how fast a run goes; none of it changes the result, but for rounding."""
+    """The choices of device, speed and memory; they change the result by rounding only."""
 
     device: str = "auto"
     """Torch device; auto takes a GPU when there is one."""
     micro_batch: int = 0
     """Examples in one forward pass; gradients add up to the batch. 0: the whole batch. Halved where it does not fit."""
     cache: CacheMode = "auto"
-    """Whether latents are computed once: auto where they fit into memory."""
+    """Whether latents are computed once and kept; auto: when they fit into memory."""
     workers: int = 0
-    """Workers that read pictures ahead; 0: one a core, up to eight."""
+    """Workers that read pictures ahead; 0: one per core, up to eight."""
     keep_checkpoints: int = 2
     """Last checkpoints kept."""
     gradient_checkpointing: bool = False
-    """Compute activations twice and keep few of them."""
+    """Compute most activations a second time instead of keeping them."""
     compile: bool = False
     """torch.compile the U-Net."""
     ema_on: EmaPlace = "device"
-    """Where the averaged weights lie: cpu frees 3 GiB of a GPU at Stable Diffusion's size, for the same numbers."""
+    """Device of the averaged weights: cpu frees 3 GiB of a GPU at Stable Diffusion's size and gives the same numbers.
+    """
     validate_every: int = 0
     """Steps between looks at fixed examples; 0: never."""
     validation: Path | None = None
     """Folder of held-out shards for these looks; None: some of the training examples."""
     keep_best: int = 1
-    """Checkpoints kept because their loss on held-out examples is lowest; a look names them."""
+    """Number of checkpoints that are kept for their low loss on held-out examples."""
     trackers: tuple[str, ...] = ()
-    """Who else shows the log: tensorboard, wandb."""
+    """Further places that show the log: tensorboard, wandb."""
     take: str | None = None
-    """Train no further, but write the editor of this checkpoint (a name, or best) to a folder of that name."""
+    """Do not train; write the editor of this checkpoint (a name, or best) to a folder of that name."""
 
     def __post_init__(self) -> None:
         if self.micro_batch < 0 or self.keep_checkpoints < 1:
@@ -88,11 +89,11 @@ def fine_tune(
     watcher: Watcher,
     ranks: Ranks | None = None,
 ) -> None:
-    """Train and write everything under `out`; goes on from the newest checkpoint there.
+    """Train and write everything under `out`; resume from the newest checkpoint there.
 
-    `facts` go into the model card; `ranks` are the processes that train together, each of which calls this. ValueError
-    for what a user can fix, OSError for a full disk, FloatingPointError after too many skipped steps,
-    TrainingStopped after a signal.
+    `facts` go into the model card; `ranks` are the processes that train together, and each of them calls this.
+    ValueError for an error that the user can fix, OSError for a full disk, FloatingPointError after too many skipped
+    steps, TrainingStopped after a signal.
     """
     check_out(out)
     ranks = ranks or Ranks(device=pick_device(options.device))
@@ -127,7 +128,7 @@ def fine_tune(
 
 
 def tell_warnings(messages: Sequence[str], watcher: Watcher) -> None:
-    """Say before the first step what will go badly: to whoever started the run, and in its log."""
+    """Give the warnings before the first step: to the caller, and in the run's log."""
     if messages:
         watcher.say(WARNINGS, messages=list(messages))
         with suppress(OSError):
@@ -135,7 +136,7 @@ def tell_warnings(messages: Sequence[str], watcher: Watcher) -> None:
 
 
 def run_digest(config: TrainConfig, editor: Editor, examples: Examples) -> str:
-    """Return the hex digest of what a run's result depends on: config, start weights, examples."""
+    """Return the hex digest of everything that decides a run's result: config, start weights, examples."""
     digest = hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode())
     shards = [(shard.name, shard.stat().st_size) for shard in examples.shards]
     digest.update(json.dumps([shards, examples.instructions]).encode())
@@ -169,11 +170,11 @@ def make_batches(
     texts = embed_texts(
         editor,
         sampler.unique,
-        dtype=torch.bfloat16 if low_precision else torch.float32,  # autocast would make them that anyway
+        dtype=torch.bfloat16 if low_precision else torch.float32,  # autocast would convert them anyway
         tick=lambda done, total: watcher.tick("texts", done, total),
     )
     if isinstance(latents, CachedLatents):
-        editor.put_encoders("cpu")  # nothing needs them again until pictures are looked at or edited
+        editor.put_encoders("cpu")  # they are not needed again before pictures are edited
     rows = (ranks or Ranks()).rows(config.batch_size)
     micro_batch = min(options.micro_batch or config.batch_size, rows.stop - rows.start)
     return Batches(editor, config, latents, texts, sampler, micro_batch=micro_batch, rows=rows)
@@ -188,7 +189,7 @@ def make_sight(
     saver: Saver,
     num_steps_done: int,
 ) -> Sight | None:
-    """Open the trackers and get ready to look at the run, in the process that reports."""
+    """Open the trackers and prepare the validation, in the process that reports."""
     if not saver.writes:
         return None
     trackers = open_trackers(
@@ -215,7 +216,7 @@ def make_sight(
 
 
 def make_trainer(editor: Editor, config: TrainConfig, options: TrainOptions, ranks: Ranks | None = None) -> Trainer:
-    """Make the trainer and switch on what makes it fast or small."""
+    """Make the trainer and apply the choices of speed and memory."""
     ranks = ranks or Ranks(device=editor.device)
     ranks.rows(config.batch_size)  # ValueError here where there are too many
     if editor.device.type == "cuda":

@@ -15,7 +15,7 @@ class MetricsLog:
     """`metrics.jsonl`, written to in order."""
 
     def __init__(self, path: Path | None):
-        """Open the file for appending; without a path (in processes that do not write) everything is let go."""
+        """Open the file for appending; without a path (in processes that do not write) entries are dropped."""
         self._path = path or Path(os.devnull)
         self._writes = path is not None
         if path is not None:
@@ -23,7 +23,7 @@ class MetricsLog:
         self._file = self._path.open("ab")
 
     def truncate(self, num_bytes: int) -> None:
-        """Forget what was written after the first `num_bytes`; ValueError when there are fewer."""
+        """Cut the file back to its first `num_bytes` bytes; ValueError when it has fewer."""
         if not self._writes:
             return
         self._file.flush()
@@ -53,5 +53,5 @@ class MetricsLog:
 
 
 def finite_or_none(value: Any) -> Any:
-    """Return the value, or None for a float that JSON has no way to write."""
+    """Return the value, or None for a float that JSON cannot hold."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

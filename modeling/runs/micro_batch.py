@@ -11,10 +11,11 @@ from modeling.training.trainer import Gradients, Trainer
 
 
 def gradients_that_fit(trainer: Trainer, batches: Batches, step: int, watcher: Watcher) -> Gradients:
-    """Find the gradients of step `step`, halving `batches.micro_batch` for as long as the device's memory runs out.
+    """Compute the gradients of step `step`; halve `batches.micro_batch` as long as the device's memory does not
+    suffice.
 
-    Nothing was moved yet, so they can be found over again. ValueError where one example is too much, or where other
-    processes wait for this one's gradients.
+    No weight has changed yet, so the computation can begin again. ValueError when one example is already too much, or
+    when other processes wait for this one's gradients.
     """
     while True:
         try:
@@ -26,7 +27,7 @@ def gradients_that_fit(trainer: Trainer, batches: Batches, step: int, watcher: W
                     "examples a forward pass. Give a smaller --micro-batch, --gradient-checkpointing, adam_bits=8 "
                     "or smaller pictures (size_px)."
                 ) from error
-        # Here and not above: the error's traceback holds on to what the failed pass had computed.
+        # Outside the `except` block: the error's traceback keeps the tensors of the failed pass alive.
         trainer.forget_gradients()
         if trainer.device.type == "cuda":
             torch.cuda.empty_cache()

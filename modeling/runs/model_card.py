@@ -74,11 +74,11 @@ LICENSES = {
     "stable-diffusion-v1-5/stable-diffusion-v1-5": "creativeml-openrail-m",
     "starting_editor": "apache-2.0",
 }
-"""Start -> its licence, which its descendants keep; of others it is not known here."""
+"""Start -> its licence, which its fine-tuned editors keep; the licences of other starts are not known here."""
 
 
 def sampling_of(config: TrainConfig) -> SamplingConfig:
-    """Return how an editor of this training is meant to edit: the paper's way, or the kitchen's for small pictures."""
+    """Return the sampling settings that fit this training: the paper's, or the kitchen's for small pictures."""
     if config.size_px >= 256:
         return SamplingConfig(precision=config.precision)
     return SamplingConfig(

@@ -1,4 +1,4 @@
-"""Saves and restores a run: its checkpoints, and the log that must end where they do."""
+"""Saves and restores a run: its checkpoints, and a log that ends at the same step."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from modeling.training.trainer import Trainer
 
 
 class Saver:
-    """Every process reads checkpoints, the first one alone writes them and the log."""
+    """Every process reads checkpoints; only the first process writes them and the log."""
 
     def __init__(self, out: Path, run: str, ranks: Ranks, keep_last: int):
         """Take the run's output folder and digest; nothing is written yet."""
@@ -26,13 +26,15 @@ class Saver:
         self.run = run
         self.writes = ranks.is_first
         self.num_steps_done = 0
-        """Whole steps that weights and log have; changed under the trainer's lock `changing`."""
+        """Number of whole steps in weights and log; changed under the trainer's lock `changing`."""
         self.log = MetricsLog(out / METRICS if ranks.is_first else None)
         self._ranks = ranks
         self._keep_last = keep_last
 
     def name_best(self, num_steps_done: int, score: float, *, keep: int) -> bool | None:
-        """Let the checkpoint after so many steps stay if its score is among the lowest `keep`; None: there is none."""
+        """Keep the checkpoint of this step if its score is among the lowest `keep`; None when there is no such
+        checkpoint.
+        """
         if name_of(num_steps_done) not in {path.name for path in checkpoints(self.folder)}:
             return None
         is_best = name_best(self.folder, num_steps_done, score, keep=keep)
@@ -40,7 +42,7 @@ class Saver:
         return is_best
 
     def begin(self, trainer: Trainer) -> int:
-        """Set the trainer to the newest checkpoint, if any, and return the number of steps done."""
+        """Load the newest checkpoint, if any, into the trainer and return the number of steps done."""
         self._ranks.check_same(int(self.run[:12], 16), "as the digest of config, start and examples")
         restored = self.restore(trainer)
         if restored is None:
@@ -51,7 +53,7 @@ class Saver:
         return self.num_steps_done
 
     def take(self, trainer: Trainer, name: str) -> int:
-        """Set the trainer to one checkpoint, by name or "best", and return its number of steps; nothing is changed."""
+        """Load one checkpoint, by name or "best", into the trainer and return its number of steps; no file changes."""
         saved = load_checkpoint(self.folder, self.run, name)
         assert saved is not None
         trainer.restore(saved.tensors, saved.state)
@@ -66,7 +68,7 @@ class Saver:
     def save_now(self, trainer: Trainer) -> int:
         """Save the state after the last whole step from another thread, and return its number; 0: there is none.
 
-        It may be called in the middle of a step, whose gradients are then lost, and waits where weights change.
+        It may be called in the middle of a step; that step's gradients are then lost. It waits while weights change.
         """
         with trainer.changing:
             if self.num_steps_done and trainer.num_skipped_in_a_row == 0:
@@ -87,7 +89,7 @@ class Saver:
     def restore(self, trainer: Trainer) -> int | None:
         """Go back to the newest checkpoint and return its number of steps, or None where there is none."""
         saved = load_checkpoint(self.folder, self.run)
-        # Also the sign to the first process that all others have read what it will soon replace.
+        # This also tells the first process that all others have read the checkpoint that it will soon replace.
         self._ranks.check_same(saved.num_steps_done if saved else 0, "steps in its newest checkpoint")
         if saved is None:
             return None

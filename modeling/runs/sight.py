@@ -1,4 +1,4 @@
-"""What people see of a run while it trains: trackers, and a look at fixed examples every so often."""
+"""What people see of a run while it trains: trackers, and regular edits of fixed examples."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ class Sight:
         every: int = 0,
         keep_best: int = 0,
     ):
-        """Look every `every` steps (0: never), and let the best `keep_best` checkpoints stay."""
+        """Validate every `every` steps (0: never), and keep the best `keep_best` checkpoints."""
         self._saver = saver
         self._watcher = watcher
         self._trackers = trackers
@@ -32,13 +32,13 @@ class Sight:
         self._keep_best = keep_best
 
     def step_done(self, trainer: Trainer, step: int, entry: Mapping[str, Any]) -> None:
-        """Hear that `step` steps are done and saved where they are saved; `entry` is the log's."""
+        """Called after step `step` (and its checkpoint, if any) with its entry of the log."""
         if self._trackers is not None:
             self._trackers.scalars(step, entry)
         if self._validation is not None and self._every and step % self._every == 0:
             try:
                 self._look(trainer, step)
-            except Exception as error:  # any: a look that fails is no reason to lose a run
+            except Exception as error:  # any error: a failed validation must not end a run
                 self._watcher.say("validation_failed", step=step, message=f"{type(error).__name__}: {error}")
 
     def _look(self, trainer: Trainer, step: int) -> None:
@@ -54,6 +54,6 @@ class Sight:
             self._trackers.picture(step, "validation/grid", look.grid)
 
     def close(self) -> None:
-        """Write what trackers still hold."""
+        """Write what the trackers have not written yet."""
         if self._trackers is not None:
             self._trackers.close()

@@ -12,7 +12,7 @@ from modeling.training.batches import Batches
 from modeling.training.trainer import Trainer
 
 MAX_SKIPPED_IN_A_ROW = 3
-"""Skipped steps after which the last checkpoint is restored, once, and then the run stops."""
+"""After this many skipped steps in a row the last checkpoint is restored once; the next time the run stops."""
 
 
 def do_steps(
@@ -23,10 +23,11 @@ def do_steps(
     watcher: Watcher,
     sight: Sight | None = None,
 ) -> None:
-    """Do steps `first_step` to the last, with log, checkpoints and progress; a last checkpoint before TrainingStopped.
+    """Do the steps from `first_step` to the last, with log, checkpoints and progress; save before TrainingStopped is
+    raised.
 
-    Whatever can be lost is saved before anybody is told of it. A signal that comes in a step longer than the watcher's
-    grace is obeyed by the watcher's thread, which saves the state before that step.
+    Everything is saved before it is reported. When a signal comes in a step that lasts longer than the watcher's grace,
+    the watcher's thread obeys it and saves the state before that step.
     """
     config, ranks = trainer.config, trainer.ranks
     progress = StepProgress(watcher, config, first_step)
@@ -40,7 +41,7 @@ def do_steps(
                 step += 1
                 saver.log.add({"step": step, "epoch": batches.epochs_after(step - 1), **entry})
                 saver.num_steps_done = step
-            must_stop = ranks.any(watcher.stop_requested())  # asked once: a later signal waits for the next step
+            must_stop = ranks.any(watcher.stop_requested())  # read once: a later signal waits for the next step
             spoiled = trainer.num_skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW
             if not spoiled and (step % config.checkpoint_every == 0 or step == config.num_steps or must_stop):
                 saver.save(trainer, step)
@@ -58,7 +59,7 @@ def do_steps(
             if must_stop:
                 raise TrainingStopped(
                     watcher.signal_number or signal.SIGTERM, kept=step
-                )  # another process may have got it
+                )  # another process may have received it
 
 
 def _too_many_skipped(step: int, reason: str, folder: Path) -> str:

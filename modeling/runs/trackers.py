@@ -1,6 +1,6 @@
-"""The log's entries and the validation grids -> TensorBoard, and Weights & Biases where it is installed and set up.
+"""Entries of the log and validation pictures -> TensorBoard, and Weights & Biases where it is installed and set up.
 
-They look on: whatever goes wrong with one of them is said once, and the run goes on without it.
+They only watch: when one of them fails, that is reported once, and the run goes on without it.
 """
 
 import math
@@ -15,7 +15,7 @@ from modeling.data.images import Picture
 
 NAMES = ("tensorboard", "wandb")
 WANDB_VARIABLES = ("WANDB_API_KEY", "WANDB_MODE")
-"""Either of these set means that a person wants it; without them wandb would ask for a login."""
+"""wandb is used only when one of these variables is set; otherwise it would ask for a login."""
 
 
 class Tracker(Protocol):
@@ -84,7 +84,9 @@ class WeightsAndBiases:
 
 
 def wanted_trackers(given: str) -> tuple[str, ...]:
-    """Return the trackers that `given` names: auto (what is installed and set up), none, or names between commas."""
+    """Return the trackers that `given` names: auto (all that are installed and set up), none, or names separated by
+    commas.
+    """
     if given == "none":
         return ()
     if given == "auto":
@@ -103,7 +105,7 @@ class Trackers:
     """All trackers of a run; none of them can end it."""
 
     def __init__(self, makers: Mapping[str, Callable[[], Tracker]], on_failure: Callable[[str], None]):
-        """Open them. makers: name -> what opens it; `on_failure` hears a line about each that fails, once."""
+        """Open them. makers: name -> function that opens it; `on_failure` gets one line about each tracker that fails."""
         self._on_failure = on_failure
         self._open: dict[str, Tracker] = {}
         for name, make in makers.items():
@@ -132,7 +134,7 @@ class Trackers:
     def _guarded(self, name: str, do: Callable[[], None]) -> None:
         try:
             do()
-        except Exception as error:  # any: a broken onlooker is no reason to lose a run
+        except Exception as error:  # any error: a broken tracker must not end a run
             self._open.pop(name, None)
             self._on_failure(f"{name} is left out from here on: {type(error).__name__}: {error}")
 
@@ -155,7 +157,7 @@ def open_trackers(
 
 
 def _flat(entry: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numbers of an entry, those of nested objects as `outer/inner`; a step's number is left out."""
+    """Return the numbers of an entry without the step; a number in a nested object is named `outer/inner`."""
     flat: dict[str, float] = {}
     for name, value in entry.items():
         if isinstance(value, Mapping):

@@ -1,8 +1,8 @@
 """A run so far + a few fixed examples -> `validation/step-00000500.{json,png}`: its losses there, and edits to look at.
 
-Examples, noise, timesteps and negatives are the same at every look, and the averaged weights edit, as they will in the
-end. Nothing here can change a run or end it: weights are put back, no random number of training's is drawn, and what
-goes wrong is said and passed over.
+Examples, noise, timesteps and negatives are the same every time, and the averaged weights edit, as at the end of the
+run. Nothing here can change or end a run: the weights are restored, no random number of the training is drawn, and an
+error is only reported.
 """
 
 import hashlib
@@ -26,28 +26,28 @@ from modeling.training.batches import Batches
 from modeling.training.trainer import Trainer
 
 MAX_EXAMPLES = 256
-"""Examples whose losses are measured at each look."""
+"""Number of examples whose losses are measured each time."""
 NUM_ROWS = 6
-"""Examples that are edited at each look."""
+"""Number of examples that are edited each time."""
 SEED = 0
-"""Of noise, timesteps, negatives and the choice of examples: the same for every run."""
+"""Seed of noise, timesteps, negatives and the choice of examples; the same for every run."""
 _CAPTION_PX = 14
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What one look at a run found."""
+    """The result of one validation."""
 
     losses: dict[str, float]
     """Means over the examples: static (e_c), told_apart (share with e_c < e_c')."""
     grid: Picture
-    """A row an example: input, ground truth, edit; the instruction above it."""
+    """One row per example: input, ground truth, edit; the instruction is above it."""
 
 
 def grid_sampling(config: TrainConfig) -> SamplingConfig:
-    """Return a quick way to edit at the size of training: the paper's guidance, or none for small pictures.
+    """Return fast sampling settings at the size of training: with the paper's guidance, or none for small pictures.
 
-    Small ones are the kitchen's, whose editor overshoots at the paper's 7.5.
+    Small pictures are the kitchen's; its editor changes too much with the paper's 7.5.
     """
     return SamplingConfig(
         size_px=config.size_px,
@@ -59,7 +59,9 @@ def grid_sampling(config: TrainConfig) -> SamplingConfig:
 
 
 def chosen(segment_ids: list[str], count: int) -> list[int]:
-    """Return `count` examples' numbers, drawn by a hash of their ids: the same ones whatever else is in the shards."""
+    """Return the numbers of `count` examples, chosen by a hash of their ids, so that other examples hardly change the
+    choice.
+    """
     ranked = sorted(range(len(segment_ids)), key=lambda row: hashlib.sha256(segment_ids[row].encode()).digest())
     return ranked[:count]
 
@@ -77,10 +79,10 @@ def fixed_config(config: TrainConfig, num_examples: int) -> TrainConfig:
 
 
 class Validation:
-    """Looks at a run."""
+    """Validates a run."""
 
     def __init__(self, editor: Editor, config: TrainConfig, examples: Examples, make: Callable[..., Batches]):
-        """Take the run's editor, and `make(config)`, which gives batches of `examples`; called at the first look."""
+        """Take the run's editor, and `make(config)`, which gives batches of `examples` and is called the first time."""
         self._editor = editor
         self._config = config
         self._examples = examples
@@ -88,7 +90,7 @@ class Validation:
         self._batches: Batches | None = None
 
     def look(self, trainer: Trainer) -> Look:
-        """Measure and edit with the averaged weights; may raise what sampling and reading raise."""
+        """Measure and edit with the averaged weights; errors of sampling and reading are raised."""
         away = self._editor.vae.device
         with _undisturbed(trainer):
             try:
@@ -141,7 +143,7 @@ def draw_grid(captions: list[str], rows: list[list[Picture]]) -> Picture:
 
 
 def write_look(folder: Path, step: int, look: Look, facts: dict[str, Any]) -> None:
-    """Write one look's two files."""
+    """Write the two files of one validation."""
     folder.mkdir(parents=True, exist_ok=True)
     write_bytes(folder / f"step-{step:08d}.png", encode_png(look.grid))
     write_json(folder / f"step-{step:08d}.json", {"step": step, **facts, **look.losses})
@@ -149,10 +151,10 @@ def write_look(folder: Path, step: int, look: Look, facts: dict[str, Any]) -> No
 
 @contextmanager
 def _undisturbed(trainer: Trainer) -> Iterator[None]:
-    """Edit with the averaged weights inside, and train on with the present ones afterwards, whatever happened."""
+    """Use the averaged weights inside the `with` block; restore the current ones afterwards, also after an error."""
     try:
         with trainer.averaged(), torch.compiler.set_stance("force_eager"):
-            trainer.unet.eval()  # other shapes must not make a compiled network compile anew
+            trainer.unet.eval()  # other shapes must not make a compiled network compile again
             yield
     finally:
         trainer.unet.train()

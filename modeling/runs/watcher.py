@@ -1,4 +1,4 @@
-"""Between a run and whoever started it: progress as JSON lines goes out, a signal to stop comes in."""
+"""The connection of a run to its caller: it writes progress as JSON lines, and receives signals to stop."""
 
 import json
 import math
@@ -21,14 +21,15 @@ from modeling.config import TrainConfig
 from modeling.runs.log import finite_or_none
 
 REPORT_EVERY_S = 0.5
-"""Seconds between progress lines of one phase; its last one always comes."""
+"""Seconds between progress lines of one phase; the last line of a phase is always written."""
 
 
 STEP_GRACE_S = 5.0
-"""Seconds that a step may still take after a signal. A longer one is given up: the state before it is saved, which
-takes as long as the disk needs (7 to 14 GB at Stable Diffusion's size), and the process ends."""
+"""Seconds that the present step may still take after a signal. A longer step is abandoned: the state before it is saved
+(7 to 14 GB at Stable Diffusion's size, at the disk's speed), and the process ends.
+"""
 RECENT_S = 60.0
-"""The time left is told from the speed of so many last seconds: a busy machine changes it."""
+"""The time left is computed from the speed of this many last seconds, because the load of the machine changes."""
 
 
 class TrainingStopped(Exception):
@@ -40,16 +41,16 @@ class TrainingStopped(Exception):
 
 
 def stopped_message(signal_number: int, kept: int | None) -> str:
-    """Say what ended the run and after how many steps it is saved; None: it is not known here."""
+    """Take the cause and the number of saved steps; None when that is not known here."""
     saved = {None: "", 0: "; no step was finished, so none is saved"}.get(kept, f"; saved after step {kept}")
     return f"stopped by {signal.Signals(signal_number).name}{saved}"
 
 
 class Watcher:
-    """Says what goes on, and remembers a signal until a moment that suits the run."""
+    """Reports progress, and keeps a signal until the run can stop."""
 
     def __init__(self, write: Callable[[str], None], step_grace_s: float = STEP_GRACE_S):
-        """Take what each line of JSON is given to."""
+        """Take the function that gets each line of JSON."""
         self.signal_number: int | None = None
         self._write = write
         self._said_at = 0.0
@@ -58,10 +59,10 @@ class Watcher:
         self._wakers: tuple[socket.socket, socket.socket] | None = None
 
     def catch_signals(self) -> None:
-        """Hear SIGTERM and SIGINT from now on; only a process's main thread can.
+        """Listen for SIGTERM and SIGINT from now on; only a process's main thread can do this.
 
-        The main thread learns of them between two lines of Python, which a backward pass at real size can put off for
-        long. So a thread of its own hears of them at once, and ends the process once the grace is over.
+        The main thread sees a signal only between two lines of Python, and a backward pass at real size can delay that
+        for long. So a separate thread waits for signals, and ends the process when the grace is over.
         """
         receiving, sending = self._wakers = socket.socketpair()
         sending.setblocking(False)
@@ -71,7 +72,7 @@ class Watcher:
         threading.Thread(target=self._end_in_time, args=(receiving,), daemon=True).start()
 
     def release_signals(self) -> None:
-        """Let the thread that hears of signals go: the run is over."""
+        """End the thread that waits for signals: the run is over."""
         if self._wakers is not None:
             signal.set_wakeup_fd(-1)
             sending = self._wakers[1]
@@ -82,7 +83,7 @@ class Watcher:
         self.signal_number = signal_number
 
     def _end_in_time(self, receiving: socket.socket) -> None:
-        """Wait for a signal and for the grace after it; then save what is there to save and end the process."""
+        """Wait for a signal and for the grace after it; then save the last state and end the process."""
         with receiving:
             while content := receiving.recv(1):
                 if content[0] in (signal.SIGTERM, signal.SIGINT):
@@ -104,7 +105,7 @@ class Watcher:
 
     @contextmanager
     def saving(self, save: Callable[[], int]) -> Iterator[None]:
-        """Name what saves the run inside and returns the number of steps saved; it is called in another thread."""
+        """Set the function that saves the run and returns the number of saved steps; another thread calls it."""
         self._save = save
         try:
             yield
@@ -122,12 +123,12 @@ class Watcher:
             raise TrainingStopped(self.signal_number)
 
     def be_silent(self) -> None:
-        """Write nothing from now on, and leave it to the launcher to end this process: of several one reports."""
+        """Write nothing from now on, and let the launcher end this process: only one of several processes reports."""
         self._write = lambda line: None
         self._step_grace_s = float("inf")
 
     def say(self, phase: str, **fields: Any) -> None:
-        """Write one line; where nobody reads any more (a closed pipe, a full disk), say nothing from then on."""
+        """Write one line; after a write error (a closed pipe, a full disk) write nothing more."""
         try:
             self._write(json.dumps({"phase": phase, **fields}))
         except OSError:
@@ -143,7 +144,7 @@ class Watcher:
 
 
 class ProgressBar:
-    """Shows progress lines to a person at a terminal: a bar with the loss, samples a second and the time left."""
+    """Shows progress at a terminal: a bar with the loss, samples per second and the time left."""
 
     def __init__(self, console: Console):
         self._bar = Progress(
@@ -171,7 +172,7 @@ class ProgressBar:
         self._bar.update(self._task, completed=done, total=total, note=note_of(told))
 
     def close(self) -> None:
-        """Leave the bars as they are."""
+        """Close the bars, so that they stay on the screen."""
         self._bar.stop()
 
 
@@ -187,7 +188,7 @@ def note_of(told: Mapping[str, Any]) -> str:
 
 
 class StepProgress:
-    """Reports the steps of one run, with speed and what is left."""
+    """Reports the steps of one run, with speed and time left."""
 
     def __init__(self, watcher: Watcher, config: TrainConfig, first_step: int):
         self._watcher = watcher
@@ -196,7 +197,7 @@ class StepProgress:
         self._said_at = 0.0
 
     def __call__(self, step: int, entry: Mapping[str, Any]) -> None:
-        """Report that `step` steps are done; `entry` is what was logged of the last one."""
+        """Report that `step` steps are done; `entry` is the log's entry of the last one."""
         now = time.monotonic()
         if now - self._said_at < REPORT_EVERY_S and step < self._config.num_steps:
             return

@@ -1,4 +1,4 @@
-"""Pictures -> whether the small editor, which knows its drawn kitchen alone, can show them at all."""
+"""Pictures -> a warning when they are not from the drawn kitchen, the only scenes that the small editor knows."""
 
 from collections.abc import Sequence
 
@@ -15,11 +15,11 @@ KITCHEN_ERROR = 6.0
 Kitchen pictures: 1.8 to 3.0 (six scenes). Frames of ten real videos: 10 to 22.
 """
 NUM_LOOKED_AT = 8
-"""Pictures whose error is measured."""
+"""Number of pictures whose error is measured."""
 
 
 def foreign_pictures(editor: Editor, pictures: Sequence[Picture]) -> str:
-    """Say that the kitchen's own editor meets pictures that it cannot show."""
+    """Return the warning when the kitchen's editor gets pictures of other scenes."""
     if type(editor.vae).__module__ != OWN_MODULE or not len(pictures):
         return ""
     side = native_size_px(editor)

@@ -17,8 +17,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from modeling.autoencoder import PatchAutoencoder
 
 BETA_END = 0.05
-"""Last beta of the noise schedule. Stable Diffusion has 0.012, where these latents (64 numbers a patch, far from
-independent) show a thing through the noise until t = 850: few timesteps would teach what a sentence says."""
+"""Last beta of the noise schedule. With Stable Diffusion's 0.012 these latents (64 numbers per patch, far from
+independent) show an object through the noise until t = 850, so few timesteps would teach the meaning of a sentence.
+"""
 START_TOKEN, END_TOKEN = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -27,9 +28,9 @@ class SmallSizes:
     """Sizes of the small editor."""
 
     picture_px: int = 96
-    """Side of the square pictures it edits."""
+    """Side of the square pictures that it edits."""
     patch_px: int = 16
-    """Side of a patch; a latent cell stands for one patch."""
+    """Side of a patch; each position of the latents stands for one patch."""
     latent_channels: int = 64
     """Principal components kept of a patch."""
     unet_channels: tuple[int, ...] = (96, 128)
@@ -118,7 +119,7 @@ def build_scheduler(beta_end: float = BETA_END) -> DDIMScheduler:
 
 
 def build_pipeline(words: Iterable[str], sizes: SmallSizes, seed: int) -> StableDiffusionInstructPix2PixPipeline:
-    """Put an untrained small editor together; equal arguments give equal weights. The autoencoder is not fitted yet."""
+    """Make an untrained small editor; equal arguments give equal weights. The autoencoder is not fitted yet."""
     tokenizer = build_tokenizer(words, sizes.max_tokens)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -134,7 +135,7 @@ def build_pipeline(words: Iterable[str], sizes: SmallSizes, seed: int) -> Stable
 def assemble(
     autoencoder: PatchAutoencoder, text_model: CLIPTextModel, tokenizer: CLIPTokenizer, unet: UNet2DConditionModel
 ) -> StableDiffusionInstructPix2PixPipeline:
-    """Put parts together into a pipeline with the small editor's scheduler."""
+    """Make a pipeline of these parts and the small editor's scheduler."""
     pipeline = StableDiffusionInstructPix2PixPipeline(
         vae=autoencoder,
         text_encoder=text_model,

@@ -25,7 +25,7 @@ from transformers import CLIPTextModel
 from modeling.atomic import atomic_folder, write_json
 
 CHANGED = 0.05
-"""A latent cell has changed when one of its components (unit variance) differs by more than this."""
+"""A position of the latents has changed when one of its components (unit variance) differs by more than this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +47,16 @@ class PretrainConfig:
     ema_decay: float = 0.999
     """Upper bound of the average's decay min(ema_decay, (1 + n) / (10 + n))."""
     stop_after: int | None = None
-    """Steps really done, where the schedule of `num_steps` is not run to its end."""
+    """Number of steps to do, where the schedule of `num_steps` is not run to its end."""
     high_noise_share: float = 1.0
-    """Share of the timesteps t drawn with density proportional to t, where a sentence decides most; others uniform."""
+    """Share of the timesteps t that are drawn with density proportional to t (a sentence matters most at high noise);
+    the others are uniform.
+    """
     change_weight: float = 5.0
     """Weight of the error where the picture changes, against 1 elsewhere; falls to 1 over the last half of the run.
 
-    A sentence speaks of one tenth of a picture: unweighted, the rest drowns it (DECISIONS.md has the numbers).
+    A sentence changes about one tenth of a picture; without weights the rest dominates the loss (DECISIONS.md has the
+    numbers).
     """
     conditioning_dropout: float = 0.05
     """p: text alone, both, and picture alone are dropped with probability p each, as InstructPix2Pix."""
@@ -101,7 +104,7 @@ def learning_rate_at(step: int, config: PretrainConfig) -> float:
 
 
 def change_weight_at(step: int, config: PretrainConfig) -> float:
-    """Return the weight of changed places at a step: constant over the first half, then linear down to 1."""
+    """Return the weight of changed positions at a step: constant over the first half, then linear down to 1."""
     remaining = min(2 * (1 - step / config.num_steps), 1.0)
     return 1 + (config.change_weight - 1) * remaining
 
@@ -161,7 +164,7 @@ class Pretraining:
         return float(loss.detach())
 
     def save(self, folder: Path) -> None:
-        """Write all that the next step depends on, atomically, as safetensors and JSON."""
+        """Write the whole state of the run atomically, as safetensors and JSON."""
         with atomic_folder(folder, replaces="state.json") as temporary:
             weights = {name: value.detach() for name, value in self.learner.named_parameters()}
             save_file(weights, temporary / "weights.safetensors")
@@ -175,7 +178,7 @@ class Pretraining:
             write_json(temporary / "state.json", state)
 
     def load(self, folder: Path) -> None:
-        """Go on from what `save` wrote; raises ValueError when it belongs to a run with another config."""
+        """Load the state that `save` wrote; ValueError when it belongs to a run with another config."""
         state: dict[str, Any] = json.loads((folder / "state.json").read_text())
         if state["config"] != json.loads(json.dumps(asdict(self.config))):
             raise ValueError(f"{folder} belongs to a run with another config; choose another folder or remove it.")
@@ -198,8 +201,8 @@ def pretrain(
 ) -> None:
     """Train to the config's last step, resuming from the checkpoint in `folder` where there is one.
 
-    `on_step` hears (step, loss) after each step, and once with loss NaN after resuming: what it did at that step may
-    have been lost.
+    `on_step` is called with (step, loss) after each step, and once with loss NaN after resuming: it must then repeat
+    its work for that step, which may have been lost.
     """
     if (folder / "state.json").exists():
         run.load(folder)
@@ -216,7 +219,7 @@ def pretrain(
 
 
 def averaged(run: Pretraining, into: Learner) -> Learner:
-    """Copy the run's moving average into another learner of the same make, in evaluation mode."""
+    """Copy the run's moving average into another learner of the same sizes, in evaluation mode."""
     into.load_state_dict(run.average, strict=False)
     return into.eval()
 

@@ -1,4 +1,4 @@
-"""The draws of a step -> what goes through the network: noisy latents, conditions, c and c', in micro-batches.
+"""The draws of a step -> the inputs of the network: noisy latents, conditions, c and c', in micro-batches.
 
 Shape suffixes: b samples of a micro-batch, B of the global batch, C latent channels, H W latent rows and columns,
 L tokens, D text width.
@@ -22,7 +22,7 @@ from modeling.training.latents import LatentSource
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalBatch:
-    """Everything about one step but the pictures themselves."""
+    """One step of the whole batch, without the pictures."""
 
     step: int
     """From 0."""
@@ -31,7 +31,9 @@ class GlobalBatch:
     negatives: Negatives
     """c' of each example."""
     has_contrast: NDArray[np.bool_]
-    """[B] which samples count in L_action: those that kept their text and have a c', at steps and timesteps that do."""
+    """[B] the samples that count in L_action: those that kept their text and have a c', at the steps and timesteps
+    where L_action counts.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class MicroBatch:
     noisy: Tensor
     """x_t [b, C, H, W]."""
     goal: Tensor
-    """What shall be predicted [b, C, H, W]."""
+    """The training target [b, C, H, W]."""
     condition: Tensor
     """The source picture's latent, or zeros [b, C, H, W]."""
     timesteps: Tensor
@@ -105,12 +107,12 @@ class Batches:
         return GlobalBatch(step=step, draws=draws, negatives=negatives, has_contrast=has_contrast)
 
     def epochs_after(self, step: int) -> float:
-        """Return how often each example has been taken once step `step` is done: 1.5 is the middle of the second."""
+        """Return the number of epochs after step `step`: 1.5 is the middle of the second epoch."""
         return (step + 1) * self._config.batch_size / len(self._flippable)
 
     @property
     def num_parts(self) -> int:
-        """Micro-batches of this process in each step."""
+        """Number of micro-batches of this process per step."""
         return -(-(self._rows.stop - self._rows.start) // self.micro_batch)
 
     def parts(self, batch: GlobalBatch) -> Iterator[MicroBatch]:
@@ -141,7 +143,7 @@ class Batches:
             )
 
     def _contrasts(self, batch: GlobalBatch, rows: slice) -> tuple[Tensor | None, Tensor | None]:
-        """Return c' of the rows whose error under it is wanted, and which these are where they are not all."""
+        """Return c' of the rows that count in L_action, and the indices of these rows (None: all rows)."""
         objective = self._config.objective
         if not objective.contrasts_at(batch.step):
             return None, None

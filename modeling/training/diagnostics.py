@@ -1,4 +1,4 @@
-"""Errors and gradient norms of a step -> the figures that tell which regime a run is in."""
+"""Errors and gradient norms of a step -> figures that show how strongly each loss acts."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from modeling.training.batches import MicroBatch
 
 
 def gradient_ratios(entry: Mapping[str, float], objective: ObjectiveConfig) -> dict[str, float]:
-    """Return how hard L_action and L_reg, with their weights, pull on the network against L_static."""
+    """Return the gradient norms of the weighted L_action and L_reg, relative to that of L_static."""
     static = entry.get("static_gradient_norm")
     weights = {"action": objective.lambda_action, "reg": objective.lambda_reg}
     return {
@@ -34,7 +34,7 @@ def contrast_figures(errors: Errors, batch: MicroBatch, num_contrasts: int) -> d
 
 
 def gradient_norms(shares: Shares, weights: Sequence[Tensor], *, scale: float) -> dict[str, Tensor]:
-    """Return the norm of each loss's own gradient, unweighted, for those in use; summed over processes a mean.
+    """Return the gradient norm of each used loss, unweighted; the sum over processes is the mean.
 
     scale: size of the whole batch over this part's and over the number of processes, so that a part stands for all.
     """

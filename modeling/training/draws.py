@@ -1,6 +1,6 @@
 """Every random choice of one training step, as a pure function of (seed, step).
 
-So a run that was killed goes on bit for bit, and any number of processes or micro-batches sees the same global batch.
+So a killed run resumes bit for bit, and the global batch does not depend on the number of processes or micro-batches.
 """
 
 import re
@@ -20,7 +20,7 @@ _SIDED = re.compile(r"\b(left|right|clockwise|anti-?clockwise|counter-?clockwise
 
 @dataclass(frozen=True, kw_only=True)
 class StepDraws:
-    """What chance decides in one step, for the whole global batch of B examples."""
+    """The random choices of one step, for the whole global batch of B examples."""
 
     examples: NDArray[np.int64]
     """[B] examples."""
@@ -39,7 +39,7 @@ class StepDraws:
 
 
 def dropped(u: NDArray[np.float64], p: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which texts and which pictures are dropped, from one uniform number a sample.
+    """Return which texts and which pictures are dropped, by one uniform number per sample.
 
     Text where u < 2p, picture where p <= u < 3p: text alone, both, and picture alone with probability p each
     (InstructPix2Pix, arXiv:2211.09800, section 3.2.1, and its code).
@@ -79,7 +79,7 @@ def draw_step(
 def draw_examples(
     config: TrainConfig, step: int, flippable: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return `examples` and `flips` of step `step` by themselves: what must be read before the step."""
+    """Return only `examples` and `flips` of step `step`, so that the pictures can be read ahead."""
     examples = batch_indices(len(flippable), config.batch_size, config.seed, step)
     flips = _rng(config.seed, step, 1).random(config.batch_size) < config.flip_probability
     return examples, flips & flippable[examples]

@@ -1,4 +1,4 @@
-"""The exponential moving average of the trained weights, which is what edits in the end."""
+"""The exponential moving average of the trained weights; the finished editor uses it."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,8 @@ from torch import Tensor
 class MovingAverage:
     """Average with decay min(max_decay, (1 + n) / (10 + n)) at the n-th update, as InstructPix2Pix's code has it.
 
-    Once per optimiser step. The ramp forgets the start early: after 10 000 steps its weight is 4e-30 and the mean age
-    of what is averaged 1 000 steps.
+    One update per optimiser step. The rising decay forgets the start early: after 10 000 steps the start's weight is
+    4e-30, and the mean age of the averaged weights is 1 000 steps.
     """
 
     def __init__(self, weights: Sequence[Tensor], max_decay: float, home: torch.device | None = None):

@@ -1,8 +1,8 @@
 """Training examples -> latents and embedded instructions, encoded once at the start of a run where memory allows.
 
-The condition's latent is its mode; of the edited picture mean and standard deviation are kept, so that each step still
-samples. Mirrored pictures are encoded too, because an autoencoder's latents of a mirrored picture are not its mirrored
-latents. An instruction that many examples share is embedded once.
+The condition's latent is its mode. For the edited picture mean and standard deviation are kept, because each step
+samples from them. Mirrored pictures are encoded too: an autoencoder's latents of a mirrored picture are not its
+mirrored latents. An instruction that many examples share is embedded once.
 """
 
 import os
@@ -24,7 +24,7 @@ from modeling.data.reading import Pair, PictureReader
 from modeling.editors.instruct_pix2pix import Editor
 
 Tick = Callable[[int, int], None]
-"""Called with (done, total) between pieces of work; may raise to stop it."""
+"""Called with (done, total) while the work goes on; it may raise an exception to stop the work."""
 MEMORY_SHARE = 0.4
 """`auto` caches latents that take at most this share of the free memory."""
 
@@ -49,12 +49,12 @@ class LatentSource(Protocol):
         ...
 
     def expect(self, examples: NDArray[np.int64], flips: NDArray[np.bool_]) -> None:
-        """Hear what `take` will be asked for after the present step, all at once or in parts."""
+        """Announce the examples that `take` will get in the next step, in one call or in several."""
         ...
 
 
 class FreshLatents:
-    """Reads and encodes pictures whenever they are asked for."""
+    """Reads and encodes the pictures at every call."""
 
     def __init__(self, editor: Editor, examples: Examples, size_px: int, *, workers: int = 0):
         self._editor = editor
@@ -94,7 +94,7 @@ class CachedLatents:
         return LatentBatch(condition=found[0], target=found[1], spread=found[2] if len(found) > 2 else None)
 
     def expect(self, examples: NDArray[np.int64], flips: NDArray[np.bool_]) -> None:
-        """Everything is there already."""
+        """Do nothing: all latents are in memory."""
 
 
 def latent_source(
@@ -108,7 +108,7 @@ def latent_source(
     tick: Tick,
     workers: int = 0,
 ) -> LatentSource:
-    """Return the examples' latents, cached in `dtype` where `mode` says so or, for auto, where they fit."""
+    """Return the examples' latents; cached in `dtype` where `mode` says so or, for auto, where they fit into memory."""
     fresh = FreshLatents(editor, examples, size_px, workers=workers)
     copies = 2 if with_flips else 1
     probe = fresh.take(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.bool_))

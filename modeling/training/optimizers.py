@@ -1,7 +1,7 @@
 """AdamW with moments in fp32, or in 8 bits by bitsandbytes, and its moments in and out of checkpoints.
 
-All moments are allocated when the optimiser is made: what does not fit is known before the first step, and a step that
-has begun to move weights allocates nothing more.
+All moments are allocated when the optimiser is made. So a lack of memory shows before the first step, and the update of
+the weights allocates nothing.
 """
 
 import math
@@ -14,7 +14,7 @@ from torch import Tensor
 from modeling.config import TrainConfig
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "state1", "state2", "absmax1", "absmax2")
-"""State of a weight that a checkpoint holds: torch's moments, or bitsandbytes' with the scales of their blocks."""
+"""The state per weight in a checkpoint: torch's moments, or bitsandbytes' moments with the scales of their blocks."""
 
 
 class AdamW:
@@ -35,7 +35,7 @@ class AdamW:
         self._set_step(0)
 
     def _set_step(self, step: int) -> None:
-        """Make every weight's state anew, moments 0, as after `step` steps."""
+        """Reset the state of every weight: moments 0, step count `step`."""
         self.inner.state.clear()
         (group,) = self.inner.param_groups
         for place, weight in enumerate(self._weights.values()):
@@ -48,7 +48,7 @@ class AdamW:
                 self.inner.state[weight] = {"step": count, **moments}
 
     def step(self, learning_rate: float) -> None:
-        """Move the weights along their gradients."""
+        """Update the weights by their gradients."""
         (group,) = self.inner.param_groups
         group["lr"] = learning_rate
         self.inner.step()
@@ -64,7 +64,7 @@ class AdamW:
 
     @torch.no_grad()
     def restore(self, tensors: Mapping[str, Tensor], num_steps: int) -> None:
-        """Set the moments that `tensors` gave after `num_steps` steps; none are needed after none."""
+        """Load the moments that `tensors` returned after `num_steps` steps; after 0 steps none are needed."""
         self._set_step(num_steps)
         if num_steps:
             for name, own in self.tensors().items():

@@ -1,8 +1,8 @@
-"""The processes that train together: who they are, which rows of a batch each takes, and how they agree.
+"""The processes that train together: their numbers, their rows of a batch, and their sums.
 
-Started by `accelerate launch` or `torchrun`; a process that neither started is alone, and then nothing here does
-anything. Every process draws the same global batch (draws.py) and computes the rows of its own, so the number of
-processes changes nothing but rounding. All read and the first one writes: the output folder must be shared by all.
+`accelerate launch` or `torchrun` starts them; for a single process nothing here has an effect. Every process draws the
+same global batch (draws.py) and computes its own rows, so the number of processes changes rounding only. All processes
+read the output folder and the first one writes it: they must share it.
 """
 
 import os
@@ -21,22 +21,22 @@ from modeling.parent import die_with_parent
 
 @dataclass(frozen=True, kw_only=True)
 class Ranks:
-    """This process among those that train together."""
+    """This process as one of those that train together."""
 
     index: int = 0
     """From 0."""
     count: int = 1
     """Number of processes, over all machines."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    """Where this process computes."""
+    """Device of this process."""
 
     @property
     def is_first(self) -> bool:
-        """Whether this process is the one that writes and reports."""
+        """True for the one process that writes and reports."""
         return self.index == 0
 
     def rows(self, batch_size: int) -> slice:
-        """Return this process's rows of a global batch; each of them has one row at least, or it is a ValueError."""
+        """Return this process's rows of a global batch; ValueError when there are more processes than rows."""
         if batch_size < self.count:
             raise ValueError(
                 f"A batch of {batch_size} cannot be divided among {self.count} processes. Start at most {batch_size}."
@@ -55,7 +55,7 @@ class Ranks:
 
     @contextmanager
     def together(self, network: nn.Module, *, is_last: bool) -> Iterator[None]:
-        """Hold gradients of `parallel` networks back until the last of several backward passes."""
+        """Delay the exchange of gradients of `parallel` networks until the last of several backward passes."""
         if isinstance(network, DistributedDataParallel) and not is_last:
             with network.no_sync():
                 yield
@@ -88,11 +88,11 @@ class Ranks:
             )
 
     def wait(self) -> None:
-        """Go on when all have come here."""
+        """Wait until all processes are here."""
         self.any(False)
 
     def leave(self) -> None:
-        """Wait for all the others, and part."""
+        """Wait for all processes, and end the group."""
         self.wait()
         if self.count > 1:
             distributed.destroy_process_group()
@@ -117,7 +117,7 @@ def join_ranks(device: str) -> Ranks:
 
 
 def _partial_state(*, on_cpu: bool) -> Any:
-    from accelerate import PartialState  # only here: a process alone has no need of it
+    from accelerate import PartialState  # imported here: a single process does not need it
 
     # Without `cpu` a launcher's processes on a machine without GPUs would each train alone.
     return PartialState(cpu=on_cpu)

@@ -1,13 +1,13 @@
-"""The losses of a run so far -> whether the next one is a spike, which is skipped rather than learned from."""
+"""The losses of a run so far -> whether the next one is a spike; the step of a spike is skipped."""
 
 import math
 from collections import deque
 from collections.abc import Sequence
 
 NUM_RECENT = 100
-"""Accepted steps that a loss is compared with."""
+"""Number of last accepted steps that a loss is compared with."""
 MIN_RECENT = 20
-"""With fewer, nothing is called a spike."""
+"""With fewer accepted steps no loss counts as a spike."""
 
 
 class SpikeDetector:
@@ -18,7 +18,7 @@ class SpikeDetector:
     """
 
     def __init__(self, ratio: float | None):
-        """Take how many times the largest recent loss is a spike; None: never."""
+        """ratio: a loss above this factor times the largest recent loss is a spike; None: never."""
         self.recent: deque[float] = deque(maxlen=NUM_RECENT)
         """Losses of the last accepted steps, oldest first."""
         self._ratio = ratio

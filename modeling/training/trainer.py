@@ -1,4 +1,4 @@
-"""One training step and all that it changes: weights, their average, AdamW's moments.
+"""One training step and the state that it changes: weights, their average, AdamW's moments.
 
 draws of the step -> latents, noise, texts -> e_c, e_c', drift -> L -> gradients -> weights -> their average
 """
@@ -27,15 +27,15 @@ from modeling.training.ranks import Ranks
 from modeling.training.spikes import SpikeDetector
 
 GRADIENT_NORMS_EVERY = 100
-"""Steps between looks at the gradient norm of each loss by itself (three more backward passes)."""
+"""Every so many steps the gradient norm of each loss is measured (three more backward passes)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gradients:
-    """What one step found; the gradients themselves lie at the weights."""
+    """The result of one step; the gradients are in the weights' `.grad`."""
 
     batch: GlobalBatch
-    """What they were found on."""
+    """The batch that they belong to."""
     figures: dict[str, float]
     """Losses and norms to log."""
 
@@ -63,7 +63,7 @@ class Trainer:
         """Steps whose loss or gradient was not finite, or whose loss was a spike; they changed nothing."""
         self.num_skipped_in_a_row = 0
         self.changing = threading.RLock()
-        """Held while weights, average or moments change, so that another thread can save what belongs together."""
+        """Lock around every change of weights, average and moments, so that another thread saves a consistent state."""
         self._present: list[Tensor] | None = None  # the weights, while the network holds their average
 
     def step(self, batches: Batches, step: int) -> dict[str, Any]:
@@ -71,19 +71,21 @@ class Trainer:
         return self.move(step, self.find_gradients(batches, step))
 
     def find_gradients(self, batches: Batches, step: int) -> Gradients:
-        """Leave the gradients of step `step` at the weights, clipped; nothing else changes."""
+        """Compute the clipped gradients of step `step` into the weights' `.grad`; nothing else changes."""
         batch = batches.draw(step)
         sums = self._accumulate_gradients(batches, batch)
         norm = nn.utils.get_total_norm([each.grad for each in self._weights if each.grad is not None])
         if self.config.max_grad_norm is not None:
             nn.utils.clip_grads_with_norm_(self._weights, self.config.max_grad_norm, norm)
-        # One transfer for all figures: each by itself would wait for the device.
+        # One transfer for all figures: every single transfer would wait for the device.
         shares = self.ranks.add_up(torch.stack([*sums.values()]))
         figures = torch.cat([shares, norm[None]]).tolist()
         return Gradients(batch=batch, figures=dict(zip([*sums, "gradient_norm"], figures, strict=True)))
 
     def move(self, step: int, found: Gradients) -> dict[str, Any]:
-        """Let the gradients of step `step` move weights and average, unless they are skipped; return what to log."""
+        """Update weights and average by the gradients of step `step`, unless the step is skipped; return the log's
+        entry.
+        """
         entry: dict[str, Any] = dict(found.figures)
         reason = self._reason_to_skip(entry)
         self._move(step, entry["loss"], skip=reason is not None)
@@ -130,7 +132,7 @@ class Trainer:
         return sums
 
     def _move(self, step: int, loss: float, *, skip: bool) -> None:
-        """Let the gradient move weights and average, or, when the step is skipped, leave both alone."""
+        """Update weights and average by the gradient; change neither when the step is skipped."""
         if not skip:
             self.num_skipped_in_a_row = 0
             self._spikes.recent.append(loss)
@@ -147,7 +149,7 @@ class Trainer:
             weight.grad = None
 
     def compile(self) -> None:
-        """Compile the network and its frozen copy, memory layouts left as they are.
+        """Compile the network and its frozen copy without changing memory layouts.
 
         Inductor's own choice of layouts gives convolutions wrong gradients, silently (torch 2.13 on a CPU).
         """
@@ -158,7 +160,7 @@ class Trainer:
     def errors(self, batch: MicroBatch, *, alone: bool = False) -> Errors:
         """Return the per-sample errors; c and c' go through the network as one doubled batch.
 
-        alone: of several processes only this one computes; without gradients.
+        alone: only this process computes, without gradients.
         """
         num, rows = len(batch.noisy), batch.contrasted
         inputs = [batch.noisy, batch.condition, batch.timesteps, batch.text]
@@ -184,7 +186,9 @@ class Trainer:
 
     @torch.no_grad()
     def _mean_difference(self, batches: Batches, batch: GlobalBatch) -> Tensor:
-        """Return the global batch's mean of e_c - e_c', in a pass of its own: its sigmoid's slope is needed first."""
+        """Return the global batch's mean of e_c - e_c' in a separate pass: the gradients need the sigmoid's slope
+        there.
+        """
         total = torch.zeros((), device=self.device)
         for part in batches.parts(batch):
             errors = self.errors(part)
@@ -194,7 +198,7 @@ class Trainer:
         return self.ranks.add_up(total) / max(1, int(batch.has_contrast.sum()))
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return all tensors that the future depends on, by name; frozen weights are the start's."""
+        """Return all tensors of the run's state, by name; frozen weights are not among them, they are the start's."""
         named: dict[str, Tensor] = {}
         weights = self._present or self._weights
         for name, weight, average in zip(self._trainable, weights, self._average.average, strict=True):
@@ -202,7 +206,7 @@ class Trainer:
         return named | self._optimizer.tensors()
 
     def state(self) -> dict[str, Any]:
-        """Return all counters and figures that the future depends on; JSON."""
+        """Return all counters and figures of the run's state, as JSON values."""
         return {
             "num_updates": self._average.num_updates,
             "num_skipped": self.num_skipped,
@@ -224,7 +228,9 @@ class Trainer:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Let the network hold the averaged weights inside; the present ones wait in main memory and come back."""
+        """Put the averaged weights into the network inside the `with` block; the current ones are kept in main memory
+        and restored.
+        """
         with self.changing:
             self._present = [weight.detach().to("cpu", copy=True) for weight in self._weights]
             self._copy(self._average.average)
