@@ -21,7 +21,7 @@ _MARKS = re.compile(f"([{re.escape(string.punctuation)}])")
 
 
 def check_table(path: Path) -> None:
-    """Raise ValueError for a file that is too large for a table: a sparse file of terabytes costs its sender nothing."""
+    """Raise ValueError for a file that is too large for a table: a sparse file of terabytes costs nothing to send."""
     if path.stat().st_size > MAX_TABLE_BYTES:
         raise ValueError(f"{path}: {path.stat().st_size} bytes; a table has at most {MAX_TABLE_BYTES}. Split it.")
 

@@ -130,7 +130,7 @@ class ChoosySampler(NegativeSampler):
     """Draws c' from the texts that `preferred` returns for an example; where it returns none, a disjoint c'."""
 
     def preferred(self, example: int) -> NDArray[np.int64]:
-        """Return the texts to draw from, as numbers in `unique`; a text that is listed twice is drawn twice as often."""
+        """Return the texts to draw from, as numbers in `unique`; a text listed twice is drawn twice as often."""
         raise NotImplementedError
 
     def draw(self, examples: NDArray[np.int64], *, seed: int, step: int, first_row: int = 0) -> Negatives:

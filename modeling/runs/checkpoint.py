@@ -35,7 +35,7 @@ class Checkpoint:
 
 
 def check_out(out: Path) -> None:
-    """Raise FileExistsError before any work when the trained editor would replace a folder that this run did not make."""
+    """Raise FileExistsError before any work when the trained editor would replace somebody else's folder."""
     if not (out / "checkpoints").is_dir():
         for name in ("raw_unet", "pipeline"):
             check_replaceable(out / name)

@@ -105,7 +105,7 @@ class Trackers:
     """All trackers of a run; none of them can end it."""
 
     def __init__(self, makers: Mapping[str, Callable[[], Tracker]], on_failure: Callable[[str], None]):
-        """Open them. makers: name -> function that opens it; `on_failure` gets one line about each tracker that fails."""
+        """Open them. makers: name -> function that opens it; `on_failure` gets one line about each broken tracker."""
         self._on_failure = on_failure
         self._open: dict[str, Tracker] = {}
         for name, make in makers.items():
