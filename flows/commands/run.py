@@ -13,6 +13,7 @@ from flows.commands.ending import print_answer, print_stages
 from flows.commands.planned import earlier_seconds, print_plan, tell_problems
 from flows.commands.terminal import ITEMS_FAILED, console
 from flows.commands.watched import watched
+from flows.wiring.form import PresetName
 from flows.wiring.job import MEASURED_AFTER, UNTIL, make_job, parse_seeds, parse_settings
 from flows.wiring.presets import PRESETS
 from flows.wiring.request import Request
@@ -149,14 +150,14 @@ def demo(**options: Any) -> None:
 @click.option("--retries", type=click.IntRange(min=0), default=6, show_default=True, help="At a server that fails.")
 @job_options
 def run(
-    preset: str, annotations: str | None, more_annotations: tuple[str, ...], videos: str | None, **options: Any
+    preset: PresetName, annotations: str | None, more_annotations: tuple[str, ...], videos: str | None, **options: Any
 ) -> None:
     """Run the main job, or its stages up to --until; what is done already is not done again."""
     _run(preset, annotations, videos, more_annotations=list(more_annotations), **options)
 
 
 def _run(
-    preset: str,
+    preset: PresetName,
     annotations: str | None,
     videos: str | None,
     *,

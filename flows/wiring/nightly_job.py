@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from flows.wiring.evaluations import Evaluation, Setting, series_of
+from flows.wiring.form import Device, PresetName, as_named
 from flows.wiring.gate import Margins
 from flows.wiring.job import make_job
 from flows.wiring.main_job import Make
@@ -23,7 +24,7 @@ from tasks.pages.editor_names import SEED
 class NightlyRequest:
     """What is evaluated every night. Nothing is trained."""
 
-    preset: str = "demo"
+    preset: PresetName = "demo"
     """Recipe whose sampling and scoring settings are used."""
     workspace: str = "workspace"
     """Folder of the artifacts."""
@@ -43,10 +44,14 @@ class NightlyRequest:
     """Percentage points that each measure may fall before the run fails."""
     workers: int = 0
     """Processes for items; 0: one per core."""
-    device: str = "auto"
+    device: Device = "auto"
     """Torch device."""
 
-    __pydantic_config__: ClassVar[dict[str, bool]] = {"use_attribute_docstrings": True}
+    __pydantic_config__: ClassVar[dict[str, Any]] = {
+        "use_attribute_docstrings": True,
+        "extra": "forbid",
+        "json_schema_extra": as_named,
+    }
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:

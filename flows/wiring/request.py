@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from flows.wiring.form import as_form
+from flows.wiring.form import Device, MethodName, PresetName, Until, as_form
 from modeling.config import CacheMode, EmaPlace
 from modeling.presets import EDITACTION
 from tasks.config import Fetch, Patience, RunOptions
@@ -14,7 +14,7 @@ from tasks.fetching.sites import full_mirror
 class Request:
     """What a person, a deployment or a schedule asks for. The values are plain, so a flow takes them as JSON."""
 
-    preset: str = "demo"
+    preset: PresetName = "demo"
     """Name of the recipe."""
     workspace: str = "workspace"
     """Folder of the artifacts."""
@@ -28,13 +28,13 @@ class Request:
     """Folder or hub id to train from instead of the preset's."""
     long_distance: str | None = None
     """CSV of the segments that a person chose as the long-distance test set."""
-    until: str = "report"
+    until: Until = "report"
     """Last stage to run."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Dotted settings that differ from the preset, such as {"editor.num_steps": 100}."""
     workers: int = 0
     """Processes for decoding and drawing; 0 means one per core."""
-    device: str = "auto"
+    device: Device = "auto"
     """Torch device."""
     fetch: Fetch = "local"
     """Where videos come from: local | download | ranges."""
@@ -44,7 +44,7 @@ class Request:
     """Files that are fetched at the same time."""
     retries: int = 6
     """Retries in a row without progress; any byte received resets the count."""
-    methods: tuple[str, ...] = (EDITACTION,)
+    methods: tuple[MethodName | str, ...] = (EDITACTION,)
     """Objectives to train and evaluate beside each other, on the same data (modeling/presets.py names them)."""
     training_seeds: tuple[int, ...] = ()
     """Seeds under which each method is trained, each giving an editor of its own; empty takes the recipe's one seed."""

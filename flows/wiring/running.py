@@ -9,6 +9,7 @@ from prefect.runtime import flow_run
 
 from flows.wiring.checks import refuse
 from flows.wiring.failed_share import stopping_before_training
+from flows.wiring.form import Until
 from flows.wiring.job import MEASURED_AFTER, STAGE_ORDER, make_job
 from flows.wiring.making import as_tasks, plan, run_job
 from flows.wiring.request import Request
@@ -27,7 +28,7 @@ class PagesLost(ItemsFailed):
     """Everything is done but pages that show it, such as the dataset's; a retry of the run makes those."""
 
 
-def run_stages(request: Request, *, last: str, allow_failed: bool) -> str:
+def run_stages(request: Request, *, last: Until, allow_failed: bool) -> str:
     """Run every stage up to `last` or the request's earlier `until`; return the last one's folder.
 
     Stages that are done answer "Cached" at once. ItemsFailed at the end, unless allowed, when rows failed on the way,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.exceptions import PrefectHTTPStatusError
 
 from tasks.artifacts.artifact import artifacts_of
 from tests.support.commands import ROOT, TINY, run, wait_until
@@ -120,6 +121,25 @@ def test_every_flow_is_deployed_and_nightly_is_scheduled_at_its_cron_times(deplo
     times = [datetime.fromisoformat(run["expected_start_time"].replace("Z", "+00:00")) for run in scheduled()]
     assert {(when.hour, when.minute, when.utcoffset().total_seconds()) for when in times} == {(2, 15, 0.0)}
     assert len(set(times)) == len(times)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({}, "'request' is a required property"),
+        ({"request": {}}, "'preset' is a required property"),
+        ({"request": {"preset": "dem"}}, "'dem' is not one of"),
+        ({"request": {"preset": "demo"}, "reqest": 1}, "'reqest' was unexpected"),
+        ({"request": {"preset": "demo", "settings": {"editor.num_steps": 0}}}, "0 is less than the minimum of 1"),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused_when_it_is_made(
+    deployed: str, parameters: dict[str, Any], message: str
+) -> None:
+    found = get(deployed, "/deployments/name/reproduce/reproduce")
+    with pytest.raises(PrefectHTTPStatusError) as refused:
+        post(deployed, f"/deployments/{found['id']}/create_flow_run", {"parameters": parameters})
+    assert message in refused.value.response.json()["detail"]
 
 
 def test_reproduce_runs_to_its_end_by_a_worker_and_then_finds_everything_cached(deployed: str, tmp_path: Path) -> None:

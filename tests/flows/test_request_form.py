@@ -1,16 +1,30 @@
 """A request as a form: every field is described, values are those of the command, and the server refuses others."""
 
+import dataclasses
+import typing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from prefect.utilities.callables import parameter_schema
+from prefect.utilities.callables import ParameterSchema, parameter_schema
 
 from flows.nightly import nightly
 from flows.reproduce import reproduce
-from flows.wiring.form import METHODS, settings_schema
-from flows.wiring.job import UNTIL
+from flows.wiring.form import (
+    KITCHENS,
+    OWN_TABLES,
+    UNTIL,
+    MethodName,
+    PresetName,
+    refuse_unknown_parameters,
+    settings_schema,
+)
+from flows.wiring.job import official_annotations
 from flows.wiring.presets import PRESETS
+from flows.wiring.settings import dotted_settings, with_settings
+from modeling.presets import method_names
+from tasks.stages import STAGES
 
 
 def schema_of(flow: Any) -> dict[str, Any]:
@@ -30,10 +44,36 @@ def test_every_field_is_described(flow: Any, name: str) -> None:
 
 def test_values_are_those_of_the_command() -> None:
     properties = schema_of(reproduce)["definitions"]["Request"]["properties"]
-    assert properties["preset"]["enum"] == list(PRESETS)
+    assert properties["preset"]["enum"] == list(typing.get_args(PresetName)) == list(PRESETS)
     assert properties["until"]["enum"] == list(UNTIL)
+    has_end = [name for name, each in STAGES.items() if each.in_main_job]
+    assert [name for name in has_end if name not in ("kitchen", "videos", "classifier")] == list(UNTIL)
     assert "auto" in properties["device"]["enum"]
-    assert settings_schema()["editor.num_steps"] == {"type": "integer"}
+    assert settings_schema()["editor.num_steps"] == {"type": "integer", "minimum": 1}
+    assert [name for name in PRESETS if PRESETS[name]().kitchen is not None] == list(KITCHENS)
+    readers = {name: PRESETS[name]().segments.reader for name in PRESETS if name not in KITCHENS}
+    assert {name for name, each in readers.items() if official_annotations(Path(), each) is None} == set(OWN_TABLES)
+    for name in typing.get_args(MethodName):
+        method_names(name)  # ValueError where there is none
+
+
+def test_the_least_values_are_those_that_the_recipes_themselves_take() -> None:
+    bounds = {name: each["minimum"] for name, each in settings_schema().items() if "minimum" in each}
+    assert len(bounds) >= 10
+    for name, least in bounds.items():
+        for make in PRESETS.values():
+            if name in dict(dotted_settings(dataclasses.asdict(make()))):
+                    with pytest.raises(ValueError):  # noqa: PT011 - each config says it in its own words
+                    with_settings(make(), {name: least - 1})
+
+
+def test_a_parameter_beside_the_request_is_refused_in_deployments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ParameterSchema, "model_dump", ParameterSchema.model_dump)  # put back afterwards
+    refuse_unknown_parameters()
+    validator = Draft202012Validator(schema_of(reproduce))
+    assert validator.is_valid({"request": {"preset": "demo"}})
+    [error] = validator.iter_errors({"request": {"preset": "demo"}, "reqest": {}})
+    assert "'reqest' was unexpected" in error.message
 
 
 @pytest.mark.parametrize(
@@ -44,6 +84,15 @@ def test_values_are_those_of_the_command() -> None:
         {"preset": "demo", "until": "reports"},
         {"preset": "demo", "device": "gpu"},
         {"preset": "demo", "methods": ["fancy"]},
+        {"preset": "demo", "methods": ["action_0"]},
+        {"preset": "demo", "methods": []},
+        {"preset": "demo", "settings": {"editor.num_steps": 0}},
+        {"preset": "demo", "settings": {"splits.held_out_share": -0.1}},
+        {"preset": "demo", "annotations": "a.csv"},
+        {"preset": "demo", "fetch": "download"},
+        {"preset": "hc", "settings": {"kitchen.num_videos": 2}},
+        {"preset": "table", "videos": "v"},
+        {"preset": "table", "annotations": None},
         {"preset": "demo", "settings": {"editor.num_step": 3}},
         {"preset": "demo", "settings": {"editor.num_steps": "many"}},
         {"preset": "demo", "settings": {"editor.num_steps": 1.5}},
@@ -61,10 +110,11 @@ def test_what_the_command_refuses_is_refused_when_the_run_is_made(request_fields
     [
         {"preset": "demo"},
         {"preset": "hc", "annotations": "a.csv", "videos": "v", "settings": {"splits.num_test": 5}},
-        {"preset": "demo", "methods": ["editaction", "action_0.01", "without_reg", "grid"], "until": "editor"},
+        {"preset": "lc", "fetch": "download"},
+        {"preset": "demo-hc", "settings": {"kitchen.num_videos": 2}, "videos": None, "fetch": "local"},
+        {"preset": "demo", "methods": ["editaction", "action_0.01", "reg_1e-3", "without_reg", "grid"]},
         {"preset": "demo", "settings": {"edits.seeds": [0, 1], "frames.image_format": "png"}, "long_distance": None},
     ],
 )
 def test_what_the_command_takes_is_taken(request_fields: dict[str, Any]) -> None:
     assert not refused(request_fields)
-    assert METHODS
