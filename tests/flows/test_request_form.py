@@ -63,7 +63,7 @@ def test_the_least_values_are_those_that_the_recipes_themselves_take() -> None:
     for name, least in bounds.items():
         for make in PRESETS.values():
             if name in dict(dotted_settings(dataclasses.asdict(make()))):
-                    with pytest.raises(ValueError):  # noqa: PT011 - each config says it in its own words
+                with pytest.raises(ValueError):  # noqa: PT011 - each config says it in its own words
                     with_settings(make(), {name: least - 1})
 
 
