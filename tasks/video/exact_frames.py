@@ -6,6 +6,7 @@ comes out is held against the plan. Files that no plan can describe (damaged pac
 are decoded whole, and so is AVI, which has decoding times only.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from tasks.video.decoding import Decoded, VideoError, deinterlaced, demux, opene
 from tasks.video.file_end import ends_early
 from tasks.video.in_order import breaks_off, read_by_count, read_whole
 from tasks.video.moments import Film, Moment, Reading, Shown, T
+from tasks.video.order import lacks_order
 from tasks.video.packets import Packets, read_packets
 from tasks.video.streams import video_streams
 
@@ -86,13 +88,14 @@ def _read(path: VideoFile, moments: Sequence[Moment], keep: Callable[[Decoded], 
         packets = read_packets(container, stream, ends_early(path, stream))
         if packets.jumps_back:
             raise VideoError("times_jump_back", f"{path.name}: its clock jumps back, so no time is certain. Remux it.")
-        is_counted = container.format.name == "avi" or all(pts is None for pts in packets.pts)
+        is_counted = container.format.name == "avi" or lacks_order(path, stream, packets)
         film = _film_of(container, stream, packets, is_counted=is_counted)
         moments = how.shifted(moments, film)
         if packets.is_trusted and not is_counted:
             planned = _read_by_plan(container, stream, packets, film, moments, keep, how)
             if planned is not None:
                 return planned
+            is_counted = lacks_order(path, stream, packets)  # decoding may have shown that pictures are reordered
     with opened(path) as (container, stream):  # anew: not every container goes back to its very first packet
         read = read_by_count if is_counted else read_whole
         return read(container, stream, packets, film, moments, keep)
@@ -151,14 +154,19 @@ def _read_by_plan(
     """Decode what the plan says; None when what comes out is not what the packets promised, or needs its neighbours."""
     indices = [packets.index_of(moment.index, moment.exact_s) for moment in moments]
     places = {packets.position[packets.shown[index]]: index for index in indices if index is not None}
+    in_order = sorted(places)
     shown: dict[int, Shown[T]] = {}
     num_decoded = 0
     for first, last in packets.ranges(places):
-        wanted = {place for place in places if first <= place <= last}
+        wanted = set(in_order[bisect_left(in_order, first) : bisect_right(in_order, last)])
         missing = {packets.pts[place]: places[place] for place in wanted}
+        latest: int | None = None
         for frame in _decode_range(container, stream, packets, first, last, wanted):
             if frame is None or frame.is_corrupt or (how.deinterlaces and frame.interlaced_frame):
                 return None
+            if latest is not None and frame.pts is not None and frame.pts <= latest:
+                return None
+            latest = frame.pts
             num_decoded += 1
             index = missing.pop(frame.pts, None)
             if index is not None:

@@ -178,20 +178,25 @@ def _pick(
     A limit before the first frame gives the first, one behind the last the last; decoding ends with the last limit.
     """
     picked: dict[int, Shown[T]] = {}
-    waiting = set(range(len(limits)))
+    # Latest first, so that each frame looks at the next one due only: 10 000 segments of hours are no rarity.
+    queues: dict[str, list[int]] = {"number": [], "ticks": []}
+    for place in sorted(range(len(limits)), key=lambda place: -limits[place][1]):
+        queues[limits[place][0]].append(place)
     last: _OnScreen | None = None
     for now in _in_order(frames):
-        clocks = {"number": now.number, "ticks": now.ticks}
-        due = {place for place in waiting if clocks[limits[place][0]] > limits[place][1]}
+        due = set()
+        for clock, reached in (("number", now.number), ("ticks", now.ticks)):
+            while queues[clock] and limits[queues[clock][-1]][1] < reached:
+                due.add(queues[clock].pop())
         if due:
             shown = last.shown(keep, now.decoded.frame) if last is not None else now.shown(keep, None)
             picked |= dict.fromkeys(due, shown)
-            waiting -= due
         last = now
-        if not waiting:
+        if not any(queues.values()):
             break
     if last is None:
         raise VideoError("no_frames", "No frame of the video can be decoded.")
+    waiting = {place for queue in queues.values() for place in queue}
     if waiting:
         picked |= dict.fromkeys(waiting, last.shown(keep, None))
     outcomes: list[Shown[T] | VideoError] = [picked[place] for place in range(len(limits))]

@@ -138,10 +138,10 @@ class Packets:
         keyframe (open GOP), so decoding starts one keyframe earlier.
         """
         pts = self.pts[place]
-        for start in range(place, -1, -1):
-            start_pts = self.pts[start]
-            if self.is_key[start] and (pts is None or start_pts is None or start_pts <= pts):
-                return start
+        for at in range(bisect_right(self.keys, place) - 1, -1, -1):
+            start_pts = self.pts[self.keys[at]]
+            if pts is None or start_pts is None or start_pts <= pts:
+                return self.keys[at]
         return 0
 
     def seek_times(self, place: int) -> Iterator[int]:

@@ -12,9 +12,12 @@ from tasks.config import FramesConfig
 from tasks.cutting.outside import facts_of
 from tasks.cutting.pairs import VideoJob, VideoPairs, cut_video
 from tasks.fetching.video_files import fingerprint
+from tasks.video.decoding import opened
 from tasks.video.exact_frames import How, Moment, Shown, VideoError, read_moments
 from tasks.video.ffmpeg import ffmpeg_program
+from tasks.video.packets import read_packets
 from tests.support.clips import CLIPS, DERIVED, X264, encode, make_clip, read_number, remux
+from tests.support.field_pictures import write_field_film
 
 SHORT = [*X264, "keyint=15:bframes=2:b-adapt=0"]
 
@@ -276,3 +279,42 @@ def test_a_file_of_one_stream_does_not_start_late(name: str, tmp_path: Path) -> 
     [row] = cut(make_clip(name, tmp_path).path, [(0.2, 0.9)]).kept
     assert not row["video_starts_late"]
     assert not facts_of([row])["warnings"]
+
+
+@pytest.mark.parametrize("name", ["fields.mp4", "fields.mkv", "fields.ts", "fields.h264"])
+def test_packets_of_single_fields_are_no_frames(name: str, tmp_path: Path) -> None:
+    path = write_field_film(tmp_path / "fields.h264", range(30))
+    if path.name != name:
+        path = remux(path, tmp_path / name, after=["-bsf:v", "setts=ts=N*0.02/TB"])
+    for time, number in ((0.0, 0), (0.18, 4), (0.22, 5), (0.9, 22), (99, 29)):  # each alone: a plan of its own
+        [shown] = read_moments(path, [Moment(time_s=time)], read_number).outcomes
+        assert isinstance(shown, Shown)
+        assert (shown.kept, shown.index) == (number, number)
+    assert [indices(row) for row in cut(path, [(7, 21)], frames=True).kept] == [(7, 21)]
+
+
+def test_fields_within_the_macroblocks_of_a_frame_are_planned_as_frames_are(tmp_path: Path) -> None:
+    path = encode(tmp_path / "fields.mp4", [*X264, "interlaced=1:keyint=10:bframes=2:b-adapt=0"], num_frames=30)
+    reading = read_moments(path, [Moment(time_s=time) for time in (0.2, 0.9)], read_number)
+    assert ([each.index for each in reading.outcomes if isinstance(each, Shown)], reading.method) == ([5, 22], "plan")
+
+
+@pytest.mark.parametrize("name", ["copied.mp4", "copied.mkv", "copied.mxf"])
+def test_decoding_times_that_stand_for_presentation_times_are_seen_and_frames_counted_in_their_order(
+    name: str, tmp_path: Path
+) -> None:
+    """An AVI has no other times, and a copy of it into another container makes them look like presentation times."""
+    film = encode(tmp_path / "film.avi", [*X264, "bframes=3:b-adapt=0:keyint=20"], num_frames=50)
+    path = remux(film, tmp_path / name, before=["-fflags", "+genpts"])
+    assert numbers_at(path, [number / 25 for number in range(50)]) == list(range(50))
+    [row] = cut(path, [(0.4, 1.6)]).kept
+    assert (indices(row), row["read_by"]) == ((10, 40), "count")
+
+
+def test_ascending_times_are_trusted_where_no_picture_is_reordered(tmp_path: Path) -> None:
+    path = encode(tmp_path / "film.mp4", [*X264, "bframes=3:b-bias=-100:keyint=20"], num_frames=50)
+    with opened(path) as (container, stream):
+        packets = read_packets(container, stream, is_truncated=False)
+        assert stream.codec_context.reorder_depth > 0
+        assert packets.pts == sorted(packets.pts, key=lambda pts: pts or 0)
+    assert cut(path, [(0.4, 1.6)]).kept[0]["read_by"] == "plan"
