@@ -430,6 +430,9 @@ class RunOptions:
     """Stages that are built anew though they are there."""
     item_limit_s: float = 7_200.0
     """Wall-clock seconds that one item (a video, say) may take in a worker process; then it fails as `timed_out`."""
+    store: str | None = None
+    """Address of a store that machines share (s3://bucket/path, file:///folder): finished artifacts go there by key
+    and come from there; None: nothing is shared."""
 
     def __post_init__(self) -> None:
         if self.item_limit_s <= 0:

@@ -82,6 +82,10 @@ class StageBars:
         """Say whom the stage waits for."""
         self.console.print(f"{stage:<10} {label}: waits for {holder}, which builds the same", markup=False)
 
+    def told(self, stage: str, label: str, message: str) -> None:
+        """Print it."""
+        self.console.print(f"{stage:<10} {label}: {message}", markup=False, highlight=False, soft_wrap=True)
+
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
         """Close the stage's bar with what came of it, once a run."""
         if (bar := self._ids.pop((stage, label), None)) is not None:

@@ -7,18 +7,16 @@ needs none of it. Heavy libraries are imported only by the checks that need them
 import importlib.util
 import json
 import os
-import shutil
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.wiring.job import Job
+from flows.wiring.disk_room import check_disk
+from flows.wiring.job import STAGE_ORDER, Job
 from flows.wiring.making import Step
 
 START_PARTS = ("unet", "vae", "text_encoder")
 """Parts of a pipeline that have weights."""
-SD_UNET_BYTES = 3.44e9
-"""fp32 weights of Stable Diffusion's U-Net, for a start that is not on this machine yet."""
 HUB_PATIENCE_S = 10.0
 """Seconds to wait for the hub's answer."""
 
@@ -35,7 +33,7 @@ class Problem:
 
 def problems_of(job: Job, steps: Collection[Step]) -> list[Problem]:
     """Return all that would stop the stages which are still to be made."""
-    wanted = {step.stage for step in steps if not step.is_cached}
+    wanted = {step.stage for step in steps if not step.is_found}
     found = []
     for check, stages in CHECKS.items():
         if not wanted & {*stages}:
@@ -57,7 +55,7 @@ def refuse(job: Job, steps: Collection[Step]) -> None:
 
 
 class Unreachable(ValueError):
-    """The hub gave no answer."""
+    """The hub or the store gave no answer."""
 
 
 def check_start(job: Job) -> None:
@@ -168,44 +166,6 @@ def check_table(job: Job) -> None:
         read_table(job.annotations)
 
 
-def check_disk(job: Job) -> None:
-    """Check that checkpoints and editors find room: an estimate from below, of training alone."""
-    num_editors = len(job.request.methods) * max(1, len(job.request.training_seeds))
-    place = job.workspace.resolve()
-    while not place.exists():
-        place = place.parent
-    message = no_room(
-        str(job.workspace),
-        free=shutil.disk_usage(place).free,
-        weights=unet_bytes(Path(job.config.start)),
-        num_editors=num_editors,
-    )
-    if message:
-        raise ValueError(message)
-
-
-def no_room(workspace: str, *, free: float, weights: float, num_editors: int) -> str:
-    """Return what to say where `free` bytes do not hold so many editors of U-Nets of `weights` bytes; "" where they do.
-
-    Each editor is written twice (raw and averaged) and keeps a checkpoint of weights, average and two moments; a new
-    checkpoint is written before the old one goes.
-    """
-    needed = num_editors * (2 + 4) * weights + 4 * weights
-    if free >= needed:
-        return ""
-    return (
-        f"--workspace {workspace}: {free / 2**30:.1f} GiB are free, and training takes {needed / 2**30:.1f} GiB at "
-        f"least (checkpoints and {num_editors} editors). Make room, or name a workspace on another disk."
-    )
-
-
-def unet_bytes(start: Path) -> float:
-    """Return the bytes of a start's U-Net in fp32."""
-    # The smallest file of several variants is that of one in half precision, twice as large in fp32.
-    sizes = [path.stat().st_size for path in (start / "unet").glob("*.safetensors") if "fp16" not in path.name]
-    return float(max(sizes)) if sizes else SD_UNET_BYTES
-
-
 def check_hub(name: str, option: str, files: tuple[str, ...]) -> None:
     """Check that a hub id is in the cache, or that the hub knows it."""
     if name.count("/") != 1 or name.startswith((".", "/", "~")) or "\\" in name:
@@ -233,7 +193,20 @@ def check_hub(name: str, option: str, files: tuple[str, ...]) -> None:
         ) from error
 
 
+def check_store(job: Job) -> None:
+    """Check that the store that machines share can be asked."""
+    from tasks.artifacts.shared_store import storage_of
+    from tasks.artifacts.storage import StorageError
+
+    try:
+        if (storage := storage_of(job.request.options)) is not None:
+            storage.check()
+    except StorageError as error:
+        raise Unreachable(str(error)) from error
+
+
 CHECKS: dict[Callable[[Job], None], tuple[str, ...]] = {
+    check_store: STAGE_ORDER,
     check_table: ("segments",),
     check_device: ("editor", "edits", "told_apart", "timing", "classifier", "scores"),
     check_start: ("editor", "edits", "told_apart", "timing"),

@@ -16,6 +16,7 @@ from modeling.hub import is_hub_id
 from modeling.presets import method_names, safe
 from tasks.artifacts.artifact import Outside, digest_of, sha256_of
 from tasks.artifacts.once import read_once
+from tasks.artifacts.storage import check_store_address
 from tasks.config import Reader, RunConfig
 from tasks.fetching.sites import Site, annotation_urls, check_mirror, full_mirror
 
@@ -114,6 +115,8 @@ def check_job(job: Job) -> None:
         raise ValueError(f"There is no file {request.long_distance} with a long-distance test set.")
     if request.until not in UNTIL:
         raise ValueError(f"There is no stage {request.until!r} to end with; choose one of {', '.join(UNTIL)}.")
+    if request.store is not None:
+        check_store_address(request.store)
     _check_editors(job)
     for path in request.more_annotations:
         if not Path(path).is_file():
@@ -221,19 +224,6 @@ def outside_start(start: str, setting: str = "") -> Outside:
             f"{setting}{start!r} is neither a pipeline folder (with model_index.json) nor a hub id such as owner/name."
         )
     return Outside(location=start, digest=digest_of({"hub": start}))
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """Parse seeds between commas; none in an empty text.
-
-    >>> parse_seeds("0, 1,2")
-    (0, 1, 2)
-    """
-    parts = [part.strip() for part in text.split(",")] if text.strip() else []
-    for part in parts:
-        if not (part.isascii() and part.isdigit()):
-            raise ValueError(f"--training-seeds {text!r}: {part!r} is no seed. Give whole numbers, such as 0,1,2.")
-    return tuple(map(int, parts))
 
 
 def parse_settings(pairs: list[str]) -> dict[str, Any]:

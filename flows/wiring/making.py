@@ -10,6 +10,7 @@ from flows.wiring.job import MEASURED_AFTER, Job
 from flows.wiring.main_job import Make, Place, Reached, editors, ending_with, evaluation, make_dataset, told_apart_of
 from tasks.artifacts.again import why_again
 from tasks.artifacts.artifact import Outside, artifact_folder, find_artifact, opened, stage_key
+from tasks.artifacts.shared_store import in_store
 from tasks.config import RunOptions
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Step:
     stage: str
     label: str
     state: str
-    """Cached | build | resume | rebuild | retry | waits"""
+    """Cached | fetch (from the store) | build | resume | rebuild | retry | waits"""
     reason: str
     """Why, in words."""
     expected_s: float | None
@@ -63,6 +64,11 @@ class Step:
     """Folder of the artifact, where its key is known already."""
     num_failed: int = 0
     """Failed rows of the artifact that is there."""
+
+    @property
+    def is_found(self) -> bool:
+        """Whether nothing needs to be built."""
+        return self.state in ("Cached", "fetch")
 
     @property
     def is_cached(self) -> bool:
@@ -147,6 +153,8 @@ def _plan_stage(
     if artifact is None:
         partial = artifact_folder(workspace, stage, label, key)
         partial = partial.with_name(partial.name + ".partial")
+        if (shown := in_store(stage, key, options)) is not None:
+            return step("fetch", f"is in {shown}"), None
         state = "resume" if partial.exists() else "build"
         return step(state, "was cut off" if partial.exists() else "not there yet", partial), None
     again = why_again(artifact, options)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from flows.wiring.form import Device, MethodName, PresetName, Until, as_form
 from modeling.config import CacheMode, EmaPlace
 from modeling.presets import EDITACTION
+from tasks.artifacts.storage import full_store
 from tasks.config import Fetch, Patience, RunOptions
 from tasks.fetching.sites import full_mirror
 
@@ -76,6 +77,9 @@ class Request:
     """Seconds that one item, a video say, may take before it counts as timed_out."""
     max_failed_share: float = 0.5
     """Share of the segments, 0 to 1, that may fail in frames; the run ends before training where more did."""
+    store: str | None = None
+    """Address of object storage that machines share, such as s3://bucket/path: finished artifacts go there and come
+    from there."""
 
     # What Prefect's form shows and its server checks: the sentences above, and the values of form.py.
     __pydantic_config__: ClassVar[dict[str, Any]] = {
@@ -104,4 +108,5 @@ class Request:
             refresh=tuple(self.refresh),
             retry_failed=self.retry_failed,
             item_limit_s=self.item_limit_s,
+            store=full_store(self.store),
         )

@@ -44,7 +44,7 @@ def run_stages(request: Request, *, last: Until, allow_failed: bool) -> str:
     if job.annotations is not None and not job.annotations.is_file():
         reader, options = job.config.segments.reader, request.options
         fetch_annotations(job.annotations, reader, mirror=options.mirror, patience=options.patience)
-    refuse(job, plan(job))
+    refuse(job, plan(job, options=request.options))
     with run_in(job.workspace, request.options):
         lost: list[str] = []
         make = stopping_before_training(as_tasks(job.workspace), job.workspace, request.max_failed_share)

@@ -75,3 +75,16 @@ def _spoken(expected: Any) -> str:
     if typing.get_origin(expected) is typing.Literal:
         return "one of " + ", ".join(map(str, typing.get_args(expected)))
     return getattr(expected, "__name__", str(expected)) if isinstance(expected, type) else str(expected)
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Parse seeds between commas; none in an empty text.
+
+    >>> parse_seeds("0, 1,2")
+    (0, 1, 2)
+    """
+    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    for part in parts:
+        if not (part.isascii() and part.isdigit()):
+            raise ValueError(f"--training-seeds {text!r}: {part!r} is no seed. Give whole numbers, such as 0,1,2.")
+    return tuple(map(int, parts))

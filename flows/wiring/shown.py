@@ -108,6 +108,12 @@ class RunPage:
         if self.inner is not None:
             self.inner.waiting(stage, label, holder, seconds)
 
+    def told(self, stage: str, label: str, message: str) -> None:
+        """Log it."""
+        _log(f"{stage} {label}: {message}")
+        if self.inner is not None:
+            self.inner.told(stage, label, message)
+
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
         """Say what came of it; list what failed."""
         self._waits("")

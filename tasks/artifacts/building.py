@@ -7,7 +7,6 @@ failed items shall be tried again, is built anew beside itself and swapped in; w
 import contextvars
 import importlib.metadata
 import json
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -40,7 +39,9 @@ from tasks.artifacts.failures import is_transient
 from tasks.artifacts.file_list import describe_files, names_below, write_file_list
 from tasks.artifacts.locks import Holder, locked
 from tasks.artifacts.manifest import is_link, not_ours
-from tasks.artifacts.sources import REPOSITORY, source_digest
+from tasks.artifacts.shared_store import fetch_finished, publish_finished
+from tasks.artifacts.sources import code_commit as code_commit
+from tasks.artifacts.sources import source_digest
 from tasks.artifacts.swapping import remove_folder, swap_in
 from tasks.artifacts.work import Work
 from tasks.config import RunOptions
@@ -65,6 +66,9 @@ class StageWatcher(Protocol):
     def waiting(self, stage: str, label: str, holder: str, seconds: float) -> None:
         """Another run, told as `holder`, builds the same, and has done so for `seconds` of this run's waiting."""
 
+    def told(self, stage: str, label: str, message: str) -> None:
+        """Something about it to be shown in one line, such as where it was fetched from."""
+
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
         """It is there: built now, or found."""
 
@@ -87,6 +91,7 @@ def find_or_build(
 ) -> tuple[Artifact, bool]:
     """Return the stage's artifact and whether it was there already."""
     artifact, cached = _find_or_build(build, stage, workspace, label, config, inputs)
+    publish_finished(artifact, running_options.get() or RunOptions(), partial_call(_tell, stage, label))
     if (watcher := watching.get()) is not None:
         watcher.finished(stage, label, artifact, cached)
     return artifact, cached
@@ -110,6 +115,11 @@ def _find_or_build(
             newer = find_artifact(workspace, stage, key)
             if newer is not None and (found is None or newer.manifest != found.manifest) and not damaged_files(newer):
                 return newer, True  # by the run that held the lock
+            if again is None or again.damaged:
+                told = {"label": label, "inputs": {name: _describe(each) for name, each in inputs.items()}}
+                asked = {"version": STAGES[stage].version, "config": _as_json(config)}
+                if fetch_finished(final, stage, key, asked, told, options, partial_call(_tell, stage, label)):
+                    return Artifact.read(final), True
             begin_beside(found, again, partial, afresh=stage in options.refresh)
             artifact = _build(build, stage, label, key, config, inputs, workspace, partial)
             if found is not None and again is not None and again.is_retry and artifact.digest == found.digest:
@@ -122,6 +132,11 @@ def _find_or_build(
             f"{stage}: {error.strerror or error} ({error.filename or partial}). "
             "What is finished is kept: make room or mend the path, then run the same command again."
         ) from error
+
+
+def _tell(stage: str, label: str, message: str) -> None:
+    if (watcher := watching.get()) is not None:
+        watcher.told(stage, label, message)
 
 
 def _tell_waiting(stage: str, label: str, holder: Holder, seconds: float) -> None:
@@ -179,7 +194,7 @@ def _manifest(
         "counts": counts,
         "num_transient": num_transient,
         "facts": work.facts,
-        "config": json.loads(json.dumps(config, default=_plain)),
+        "config": _as_json(config),
         "inputs": {name: _describe(each) for name, each in inputs.items()},
         "items": {"total": work.num_items, "run": work.num_items_run},
         "source_digest": source_digest(stage),
@@ -212,6 +227,10 @@ def _counts(work: Work) -> tuple[dict[str, Any], int]:
     return counts, num_transient
 
 
+def _as_json(config: Any) -> Any:
+    return json.loads(json.dumps(config, default=_plain))
+
+
 def _plain(value: Any) -> Any:
     return {name: getattr(value, name) for name in value.__dataclass_fields__}
 
@@ -220,15 +239,3 @@ def _describe(each: Input) -> dict[str, str]:
     if isinstance(each, Outside):
         return {"outside": each.location, "digest": each.digest}
     return {"artifact": f"{each.path.parent.name}/{each.path.name}", "digest": each.digest}
-
-
-def code_commit() -> str | None:
-    """Return the git commit of the code, with "+changes" when files differ from it; None outside a checkout."""
-    try:
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        changed = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=REPOSITORY, capture_output=True).returncode
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return head + ("+changes" if changed else "")

@@ -66,13 +66,18 @@ def write_file_list(folder: Path, entries: Iterable[FileEntry]) -> dict[str, str
 def read_file_list(folder: Path) -> Iterator[FileEntry]:
     """Yield the entries of `files.jsonl`; FileNotFoundError without one, ValueError for a line that is no entry."""
     with (folder / FILES).open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                entry = FileEntry(**parse_json(line))
-                checked_parts(entry.name)
-                yield entry
-            except (ValueError, TypeError, AttributeError) as error:
-                raise ValueError(f"{folder / FILES}: line {number} names no file ({error}).") from error
+        yield from read_entries(file, str(folder / FILES))
+
+
+def read_entries(lines: Iterable[str], named: str) -> Iterator[FileEntry]:
+    """Yield the entries of the lines of a list; ValueError, which calls it `named`, for a line that is no entry."""
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = FileEntry(**parse_json(line))
+            checked_parts(entry.name)
+            yield entry
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"{named}: line {number} names no file ({error}).") from error
 
 
 def is_altered(folder: Path, entry: FileEntry, *, full: bool) -> bool:

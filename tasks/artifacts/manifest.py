@@ -39,7 +39,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: larger than {MAX_BYTES >> 20} MiB, so no manifest. Remove its folder.")
     try:
         manifest = parse_json(path.read_bytes())
-        wrong = _what_is_wrong(manifest)
+        wrong = what_is_wrong(manifest)
     except ValueError as error:
         wrong = str(error)
     if wrong:
@@ -79,7 +79,7 @@ def is_made_here(folder: Path) -> bool:
     return False
 
 
-def _what_is_wrong(manifest: Any) -> str:
+def what_is_wrong(manifest: Any) -> str:
     if not isinstance(manifest, dict):
         return f"it is a {type(manifest).__name__}"
     for name, kind in FIELDS.items():

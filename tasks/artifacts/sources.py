@@ -9,6 +9,7 @@ counts by the content of what it imports, so moving a file is no change.
 import ast
 import hashlib
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -189,3 +190,15 @@ def _imports_of(root: Path, statement: ast.Import | ast.ImportFrom) -> Iterator[
             attributes.append(f"{alias.name} as {alias.asname}" if alias.asname else alias.name)
     if attributes and package is not None:
         yield Import(package, tuple(sorted(attributes)))
+
+
+def code_commit() -> str | None:
+    """Return the git commit of the code, with "+changes" when files differ from it; None outside a checkout."""
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=REPOSITORY, capture_output=True).returncode
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+changes" if changed else "")

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from transformers import TimesformerConfig, TimesformerForVideoClassification
 
 from flows.commands.cli import cli
-from flows.wiring.checks import SD_UNET_BYTES, no_room, problems_of
+from flows.wiring.checks import problems_of
+from flows.wiring.disk_room import SD_UNET_BYTES, no_room
 from flows.wiring.job import make_job
 from flows.wiring.making import plan
 from flows.wiring.request import Request

@@ -13,6 +13,8 @@ class ProgressLog:
     def __init__(self, cut_off: tuple[str, int] | None = None):
         self.seen: list[tuple[str, int, int]] = []
         self.waited_for: list[str] = []
+        self.messages: list[str] = []
+        self.built: list[str] = []
         self.cut_off = cut_off
         """(stage, done): raise KeyboardInterrupt when this stage has done so much."""
 
@@ -29,8 +31,14 @@ class ProgressLog:
         """Keep whom it waits for."""
         self.waited_for.append(holder)
 
+    def told(self, stage: str, label: str, message: str) -> None:
+        """Keep the message."""
+        self.messages.append(message)
+
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
-        """Nothing to keep."""
+        """Keep what was built."""
+        if not cached:
+            self.built.append(stage)
 
 
 @contextmanager

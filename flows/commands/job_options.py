@@ -1,0 +1,112 @@
+"""The options of `editaction run` and `demo` that say what is run, where, and how."""
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+import click
+
+from flows.wiring.job import MEASURED_AFTER, UNTIL
+from modeling.config import CacheMode, EmaPlace
+from modeling.editors.settings import METHOD_CONFIGS
+from tasks.artifacts.storage import STORE_VARIABLE
+from tasks.stages import STAGES
+
+REFRESHABLE = [name for name, stage in STAGES.items() if stage.in_main_job]
+"""Stages that `--refresh` rebuilds: those that the main job has."""
+
+
+def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what is run and where."""
+    for option in reversed(
+        (
+            click.option("--workspace", default="workspace", show_default=True, help="Folder of all artifacts."),
+            click.option("--start", help="Pipeline folder or hub id to train from, instead of the preset's."),
+            click.option(
+                "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: editor.num_steps=100."
+            ),
+            click.option("--long-distance", help="CSV of the segments that you chose as the long-distance test set."),
+            click.option("--until", type=click.Choice(UNTIL), default="report", show_default=True, help="Last stage."),
+            click.option(
+                "--methods",
+                default="editaction",
+                show_default=True,
+                help="Objectives to compare: editaction, finetuned, without_action, action_0.01, table5, grid, ...",
+            ),
+            click.option(
+                "--training-seeds",
+                default="",
+                metavar="SEEDS",
+                help="Seeds under which each method is trained, such as 0,1,2; without it the recipe's one.",
+            ),
+            click.option(
+                "--measure",
+                multiple=True,
+                type=click.Choice([*MEASURED_AFTER]),
+                help="Measure every editor too: told_apart, the instruction retrieval; verdicts, the kitchen's oracle; "
+                "timing, seconds per picture.",
+            ),
+            click.option(
+                "--editors",
+                default="",
+                metavar="NAMES",
+                help="Text-to-image methods beside them: all, or of " + ", ".join(METHOD_CONFIGS) + ".",
+            ),
+            click.option(
+                "--limit",
+                type=click.IntRange(min=1),
+                help="Pictures that each of --editors edits (text_editors.limit); all are scored on these alone.",
+            ),
+            click.option("--safe", is_flag=True, help="Train with clipped gradients and a warm-up."),
+            click.option("--plan", "plan_only", is_flag=True, help="Say what would run and why, and run nothing."),
+            click.option("--refresh", multiple=True, type=click.Choice(REFRESHABLE), help="Rebuild this stage."),
+            click.option("--retry-failed", is_flag=True, help="Try failed items again, whatever their reason."),
+            click.option(
+                "--item-limit-s",
+                type=click.FloatRange(min=0, min_open=True),
+                default=7200.0,
+                show_default=True,
+                help="Seconds that one video may take before it counts as timed_out.",
+            ),
+            click.option(
+                "--max-failed-share",
+                type=click.FloatRange(min=0, max=1),
+                default=0.5,
+                show_default=True,
+                help="Train only where no larger share of the segments failed.",
+            ),
+            click.option(
+                "--store",
+                envvar=STORE_VARIABLE,
+                help="Address of storage that machines share (s3://bucket/path, file:///folder): finished artifacts "
+                "go there and come from there. Or $EDITACTION_STORE.",
+            ),
+            click.option("--workers", default=0, help="Processes for decoding and drawing; 0: one per core."),
+            click.option("--device", default="auto", show_default=True, help="Torch device."),
+            click.option(
+                "--processes", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs to train on."
+            ),
+            click.option("--micro-batch", type=click.IntRange(min=0), default=0, help="Examples a pass; 0: what fits."),
+            click.option("--gradient-checkpointing", is_flag=True, help="Train with less memory and more time."),
+            click.option(
+                "--ema-on",
+                type=click.Choice(get_args(EmaPlace)),
+                default="device",
+                show_default=True,
+                help="Where the averaged weights lie while training: cpu frees 3 GiB at full size.",
+            ),
+            click.option("--compile", is_flag=True, help="Compile the U-Net for training."),
+            click.option(
+                "--cache",
+                type=click.Choice(get_args(CacheMode)),
+                default="auto",
+                show_default=True,
+                help="Compute all latents once before training.",
+            ),
+            click.option("--adam-bits", type=click.Choice(["8", "32"]), help="8: moments in a quarter of the memory."),
+            click.option(
+                "--validate-every", default=0, help="Training steps between looks at fixed pictures; 0: never."
+            ),
+        )
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,47 @@
+"""Room that training takes on the disk, an estimate from below: checkpoints and editors against what is free."""
+
+import shutil
+from pathlib import Path
+
+from flows.wiring.job import Job
+
+SD_UNET_BYTES = 3.44e9
+"""fp32 weights of Stable Diffusion's U-Net, for a start that is not on this machine yet."""
+
+
+def check_disk(job: Job) -> None:
+    """Check that checkpoints and editors find room: an estimate from below, of training alone."""
+    num_editors = len(job.request.methods) * max(1, len(job.request.training_seeds))
+    place = job.workspace.resolve()
+    while not place.exists():
+        place = place.parent
+    message = no_room(
+        str(job.workspace),
+        free=shutil.disk_usage(place).free,
+        weights=unet_bytes(Path(job.config.start)),
+        num_editors=num_editors,
+    )
+    if message:
+        raise ValueError(message)
+
+
+def no_room(workspace: str, *, free: float, weights: float, num_editors: int) -> str:
+    """Return what to say where `free` bytes do not hold so many editors of U-Nets of `weights` bytes; "" where they do.
+
+    Each editor is written twice (raw and averaged) and keeps a checkpoint of weights, average and two moments; a new
+    checkpoint is written before the old one goes.
+    """
+    needed = num_editors * (2 + 4) * weights + 4 * weights
+    if free >= needed:
+        return ""
+    return (
+        f"--workspace {workspace}: {free / 2**30:.1f} GiB are free, and training takes {needed / 2**30:.1f} GiB at "
+        f"least (checkpoints and {num_editors} editors). Make room, or name a workspace on another disk."
+    )
+
+
+def unet_bytes(start: Path) -> float:
+    """Return the bytes of a start's U-Net in fp32."""
+    # The smallest file of several variants is that of one in half precision, twice as large in fp32.
+    sizes = [path.stat().st_size for path in (start / "unet").glob("*.safetensors") if "fp16" not in path.name]
+    return float(max(sizes)) if sizes else SD_UNET_BYTES
