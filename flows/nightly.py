@@ -55,10 +55,15 @@ def nightly(request: NightlyRequest) -> str | State[str]:
         told = [_evaluate(request, editor, shards, classifier, evaluated, setting, make) for editor in editors]
     verdict = _publish([line for lines, _ in told for line in lines])
     if any(is_regression for _, is_regression in told):
-        run = {"prefect.resource.id": "editaction.nightly", "prefect.resource.name": str(workspace)}
-        emit_event(REGRESSION, resource=run, payload={"verdict": verdict})
+        tell_regression(workspace, verdict)
         return Failed(message=verdict)
     return verdict
+
+
+def tell_regression(workspace: Path, verdict: str) -> None:
+    """Emit the event that automations.yaml sends on."""
+    of_night = {"prefect.resource.id": "editaction.nightly", "prefect.resource.name": str(workspace)}
+    emit_event(REGRESSION, resource=of_night, payload={"verdict": verdict})
 
 
 def _evaluate(
