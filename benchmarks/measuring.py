@@ -4,6 +4,7 @@ On a CPU the seconds are this process's CPU seconds, so that other load disturbs
 seconds between synchronisations. Variants take turns and the median of the turns' ratios is told.
 """
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -40,13 +41,25 @@ def _synchronise(device: torch.device) -> None:
 
 
 def in_turns(
-    variants: Mapping[str, Callable[[], object]], *, num_turns: int, device: torch.device
+    variants: Mapping[str, Callable[[], object]],
+    *,
+    num_turns: int,
+    device: torch.device,
+    max_seconds: float = math.inf,
+    warm_up: Mapping[str, Callable[[], object]] | None = None,
 ) -> dict[str, list[Seconds]]:
-    """Do every variant once a turn, after one turn that does not count; return each one's seconds, turn by turn."""
-    for work in variants.values():
+    """Do every variant once a turn, after one turn that does not count; return each one's seconds, turn by turn.
+
+    No turn begins once `max_seconds` are over, but there is always one. `warm_up`: what is done in the turn that does
+    not count (default: the variants).
+    """
+    for work in (warm_up or variants).values():
         work()
     taken: dict[str, list[Seconds]] = {name: [] for name in variants}
+    began_at = time.monotonic()
     for turn in range(num_turns):
+        if turn and time.monotonic() - began_at > max_seconds:
+            break
         order = list(variants) if turn % 2 == 0 else list(variants)[::-1]
         for name in order:
             taken[name].append(timed(variants[name], device))

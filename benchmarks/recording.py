@@ -30,7 +30,7 @@ def record(
     content = earlier | {
         "question": question,
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": _commit(),
+        "commit": commit(),
         "machine": machine(),
         "measures": earlier.get("measures", {}) | measures,
         **details,
@@ -48,6 +48,10 @@ def machine() -> dict[str, object]:
     return {"cpu": model, "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
 
 
-def _commit() -> str | None:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=RESULTS, capture_output=True, text=True)
+def commit() -> str | None:
+    """Return the commit of this checkout; None where there is no git, or no repository."""
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=RESULTS, capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
     return done.stdout.strip() or None

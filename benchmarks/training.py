@@ -10,6 +10,7 @@ timesteps, and the first losses are compared. The other objectives are EditActio
 
 import argparse
 import gc
+import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ class Setting:
     options: TrainOptions
     precision: str
     device: torch.device
+    max_seconds: float = math.inf
+    """No turn begins after so long."""
 
     def config(self, objective: str) -> TrainConfig:
         """Return the run's config; clipped, as the recipe is."""
@@ -113,7 +116,7 @@ def measure_objective(name: str, examples: Examples, setting: Setting, *, with_r
         first, theirs = ours(0), recipe(ours.batches.draw(0).draws)
         measures["first_loss_difference_percent"] = 100 * abs(first / theirs - 1)
         work["recipe"] = Counted(ours, setting.steps_per_turn, recipe)
-    taken = in_turns(work, num_turns=setting.turns, device=setting.device)
+    taken = in_turns(work, num_turns=setting.turns, device=setting.device, max_seconds=setting.max_seconds)
     num_samples = setting.batch_size * setting.steps_per_turn
     flops, matmul = step_flops(ours) * setting.steps_per_turn, work["matmul"]
     assert isinstance(matmul, Matmul)
