@@ -69,6 +69,8 @@ class FramesConfig:
     """bwdif: one moment out of each frame of two fields, for true interlaced films; such files are decoded whole."""
     time_zero: Literal["first_frame", "container"] = "first_frame"
     """What times count from: the first frame shown, or the container's start, as players show them."""
+    crop: Literal["stored", "container"] = "stored"
+    """stored: whole pictures; container: without what an MP4's clean aperture or Matroska's PixelCrop cuts off."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,7 @@ def facts_of(rows: Iterable[Record]) -> dict[str, Any]:
         counts["hdr_tone_mapped"] += bool(row["hdr"])
         counts["of_several_streams"] += row["num_video_streams"] > 1
         counts["video_starts_late"] += row["video_starts_late"]
+        counts["crop_not_applied"] += bool(row["container_crop"]) and not row["crop_applied"]
     facts: dict[str, Any] = {name: counts[name] for name in COUNTED}
     return facts | {"warnings": [f"{counts[name]} {text}" for name, text in COUNTED.items() if text and counts[name]]}
 
@@ -65,5 +66,7 @@ COUNTED = {
     "of_several_streams": "",
     "video_starts_late": "pairs are of files whose video starts after the container does. Their times count from the "
     "first frame; for times read off a player: frames.time_zero=container.",
+    "crop_not_applied": "pairs are of files whose container says that their pictures are to be cropped. They were not; "
+    "frames.crop=container does it.",
 }
 """What is counted over all pairs, and what the warning says after the number; "" warns of nothing."""

@@ -88,7 +88,11 @@ def moments_of(segment: Segment) -> tuple[Moment, Moment]:
 
 def how_of(config: FramesConfig) -> How:
     """Return the config's choices about what a moment shows."""
-    return How(deinterlaces=config.deinterlace == "bwdif", from_container=config.time_zero == "container")
+    return How(
+        deinterlaces=config.deinterlace == "bwdif",
+        from_container=config.time_zero == "container",
+        crops=config.crop == "container",
+    )
 
 
 def cut_video(job: VideoJob) -> VideoPairs:
@@ -224,6 +228,8 @@ def _record(
         "num_video_streams": film.num_streams,
         "video_offset_s": round(float(film.late_s), 6),
         "video_starts_late": is_late(film),
+        "container_crop": str(film.crop or ""),
+        "crop_applied": film.crop is not None and config.crop == "container",
         "decoder_key": DECODER_KEY,
     }
     return asdict(segment) | taken | quality_of(source.kept.look, edited.kept.look)

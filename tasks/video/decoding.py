@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from modeling.data.images import Picture
 from tasks.fetching.opening import VideoFile, bytes_of
 from tasks.video.claims import claims_too_much
+from tasks.video.cropping import Crop
 from tasks.video.streams import best_stream, count_packets, needs_probing, video_streams
 from tasks.video.timeline import Timeline
 from tasks.video.tone_mapping import hdr_kind, to_sdr
@@ -158,17 +159,24 @@ class Decoded:
     """The frame shown before it, where all are decoded."""
     after: VideoFrame | None = None
     """The frame shown after it, likewise."""
+    crop: Crop | None = None
+    """What is cut off it."""
 
 
-def to_rgb(frame: VideoFrame, size_px: int | None = None, matrix: Matrix | None = None) -> Picture:
+def to_rgb(
+    frame: VideoFrame, size_px: int | None = None, matrix: Matrix | None = None, crop: Crop | None = None
+) -> Picture:
     """Return a frame as uint8 RGB [H, W, 3], upright, by its own colour matrix and range (untagged: BT.601, limited).
 
     With `size_px` it is squashed to that square by LANCZOS while it is converted: from 1080p to 512 px a sixth of the
     time of converting it first, and nearer to the same filter in full precision (benchmarks/frame_extraction.py).
-    `matrix` is the display matrix that was told before this frame; the frame's own goes before it.
+    `matrix` is the display matrix that was told before this frame; the frame's own goes before it. `crop` is cut off.
     """
     how = _TO_RGB if size_px is None else _TO_SQUARE
     whole = filtered([frame], "setfield", "prog")[0] if frame.interlaced_frame else frame
+    if crop is not None and crop.fits(frame.width, frame.height):
+        width, height = frame.width - crop.left - crop.right, frame.height - crop.top - crop.bottom
+        whole = filtered([whole], "crop", f"{width}:{height}:{crop.left}:{crop.top}:exact=1")[0]
     rgb = whole.reformat(width=size_px, height=size_px, format="rgb24", interpolation=how, threads=1)
     image: Picture = rgb.to_ndarray().astype(np.uint8, copy=False)
     kind = hdr_kind(frame.color_trc)

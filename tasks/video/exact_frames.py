@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 
 from modeling.data.images import Picture
 from tasks.fetching.opening import VideoFile
+from tasks.video.cropping import crop_of
 from tasks.video.decoding import Decoded, VideoError, deinterlaced, demux, opened, to_rgb
 from tasks.video.file_end import ends_early
 from tasks.video.in_order import breaks_off, read_by_count, read_whole
@@ -43,6 +44,14 @@ class How:
     """Make one moment of an interlaced frame by bwdif; its file is then decoded whole."""
     from_container: bool = False
     """Count times from the container's start, as players do, instead of from the first frame."""
+
+    crops: bool = False
+    """Cut off what the container says."""
+
+    def cropped(self, keep: Callable[[Decoded], T], film: Film) -> Callable[[Decoded], T]:
+        """Return `keep` for frames of the film, with the crop that holds for them."""
+        crop = film.crop if self.crops else None
+        return keep if crop is None else lambda decoded: keep(replace(decoded, crop=crop))
 
     def shifted(self, moments: Sequence[Moment], film: Film) -> Sequence[Moment]:
         """Return the moments as counted from the first frame."""
@@ -71,7 +80,7 @@ def read_moments(
         frame = decoded.frame
         if how.deinterlaces and frame.interlaced_frame:
             frame = deinterlaced(decoded.before, frame, decoded.after)
-        return keep(to_rgb(frame, size_px, decoded.matrix))
+        return keep(to_rgb(frame, size_px, decoded.matrix, decoded.crop))
 
     try:
         return _read(path, moments, picture, how)
@@ -89,8 +98,8 @@ def _read(path: VideoFile, moments: Sequence[Moment], keep: Callable[[Decoded], 
         if packets.jumps_back:
             raise VideoError("times_jump_back", f"{path.name}: its clock jumps back, so no time is certain. Remux it.")
         is_counted = container.format.name == "avi" or lacks_order(path, stream, packets)
-        film = _film_of(container, stream, packets, is_counted=is_counted)
-        moments = how.shifted(moments, film)
+        film = _film_of(path, container, stream, packets, is_counted=is_counted)
+        moments, keep = how.shifted(moments, film), how.cropped(keep, film)
         if packets.is_trusted and not is_counted:
             planned = _read_by_plan(container, stream, packets, film, moments, keep, how)
             if planned is not None:
@@ -101,7 +110,9 @@ def _read(path: VideoFile, moments: Sequence[Moment], keep: Callable[[Decoded], 
         return read(container, stream, packets, film, moments, keep)
 
 
-def _film_of(container: InputContainer, stream: VideoStream, packets: Packets, *, is_counted: bool) -> Film:
+def _film_of(
+    file: VideoFile, container: InputContainer, stream: VideoStream, packets: Packets, *, is_counted: bool
+) -> Film:
     """Return what is known of a film before it is decoded."""
     first = stream.start_time if is_counted else packets.shown[0] if packets.shown else None
     starts = container.start_time is not None and first is not None
@@ -112,6 +123,7 @@ def _film_of(container: InputContainer, stream: VideoStream, packets: Packets, *
         late_s=max(late_s, Fraction(0)) if starts else Fraction(0),
         frame_s=packets.frame_ticks * packets.time_base,
         tolerance_s=packets.tolerance * packets.time_base,
+        crop=crop_of(file, container, stream),
     )
 
 
@@ -126,10 +138,10 @@ def _read_by_index(
         file.hollow = media
         index = read_index(file, container, stream)
         codec, extradata = stream.codec_context.codec.canonical_name, stream.codec_context.extradata or b""
-        film = _film_of(container, stream, index.packets, is_counted=False) if index is not None else None
+        film = _film_of(file, container, stream, index.packets, is_counted=False) if index is not None else None
     if index is not None and film is not None:
         packets = index.packets
-        moments = how.shifted(moments, film)
+        moments, keep = how.shifted(moments, film), how.cropped(keep, film)
         shown = (packets.index_of(moment.index, moment.exact_s) for moment in moments)
         places = {packets.position[packets.shown[each]] for each in shown if each is not None}
         file.prefetch(index.spans(packets.ranges(places)))

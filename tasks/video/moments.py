@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, Literal, TypeVar
 
+from tasks.video.cropping import Crop
 from tasks.video.decoding import Decoded, VideoError
 from tasks.video.tone_mapping import hdr_kind
 
@@ -70,6 +71,8 @@ class Film:
     """How long a frame is shown mostly."""
     tolerance_s: Fraction = Fraction(0)
     """Half a tick of the clock, by which a time may miss a frame's and means it still; 0 where ticks are frames."""
+    crop: Crop | None = None
+    """What the container says to cut off its pictures."""
     length_s: Fraction | None = None
     """From its first frame to the end of its last; None where reading did not come to the end."""
     num_frames: int | None = None

@@ -176,3 +176,17 @@ def set_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
     values = (a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
     content[matrix : matrix + 36] = b"".join(value.to_bytes(4, "big", signed=True) for value in values)
     path.write_bytes(bytes(content))
+
+
+def set_aperture(path: Path, wide: int, high: int, right: Fraction, down: Fraction) -> None:
+    """Write a clean aperture into an MP4 whose index comes last: its size, and how far its centre is off."""
+    content = path.read_bytes()
+    entry = content.index(b"avc1", content.index(b"stsd")) - 4
+    end = entry + int.from_bytes(content[entry : entry + 4], "big")
+    numbers = (wide, 1, high, 1, right.numerator, right.denominator, down.numerator, down.denominator)
+    box = (40).to_bytes(4, "big") + b"clap" + b"".join(each.to_bytes(4, "big", signed=True) for each in numbers)
+    grown = bytearray(content)
+    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+        size = content.rindex(kind, 0, entry + 8) - 4
+        grown[size : size + 4] = (int.from_bytes(content[size : size + 4], "big") + len(box)).to_bytes(4, "big")
+    path.write_bytes(bytes(grown[:end]) + box + bytes(grown[end:]))

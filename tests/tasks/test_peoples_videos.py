@@ -1,6 +1,7 @@
 """Videos as people have them: each situation made here, with the frame that is right by construction."""
 
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from tasks.video.decoding import opened
 from tasks.video.exact_frames import How, Moment, Shown, VideoError, read_moments
 from tasks.video.ffmpeg import ffmpeg_program
 from tasks.video.packets import read_packets
-from tests.support.clips import CLIPS, DERIVED, X264, encode, make_clip, read_number, remux
+from tests.support.clips import CLIPS, DERIVED, X264, encode, make_clip, read_number, remux, set_aperture
 from tests.support.field_pictures import write_field_film
 
 SHORT = [*X264, "keyint=15:bframes=2:b-adapt=0"]
@@ -318,3 +319,26 @@ def test_ascending_times_are_trusted_where_no_picture_is_reordered(tmp_path: Pat
         assert stream.codec_context.reorder_depth > 0
         assert packets.pts == sorted(packets.pts, key=lambda pts: pts or 0)
     assert cut(path, [(0.4, 1.6)]).kept[0]["read_by"] == "plan"
+
+
+@pytest.mark.parametrize("name", ["cropped.mp4", "cropped.mov", "cropped.mkv"])
+def test_a_crop_in_the_container_is_recorded_counted_and_applied_where_wanted(name: str, tmp_path: Path) -> None:
+    """The ffmpeg program copies an MP4's clean aperture into Matroska's PixelCrop, and applies both."""
+    path = encode(tmp_path / "cropped.mp4", SHORT, num_frames=30)
+    set_aperture(path, 144, 72, Fraction(-4), Fraction(9, 2))
+    if name != path.name:
+        path = remux(path, tmp_path / name)
+    [row] = cut(path, [(0.2, 0.9)]).kept
+    assert (row["container_crop"], row["crop_applied"]) == ("left 4, top 16, right 12, bottom 8", False)
+    facts = facts_of([row])
+    assert facts["crop_not_applied"] == 1
+    assert any(warning.startswith("1 pairs are of files whose container says") for warning in facts["warnings"])
+    [row] = cut(path, [(0.2, 0.9)], crop="container").kept
+    assert (row["crop_applied"], facts_of([row])["crop_not_applied"]) == (True, 0)
+    pictures = []
+    for how in (How(), How(crops=True)):
+        [shown] = read_moments(path, [Moment(time_s=0.4)], lambda image: image, how=how).outcomes
+        assert isinstance(shown, Shown)
+        pictures.append(shown.kept.astype(int))
+    assert pictures[1].shape == (72, 144, 3)
+    assert np.abs(pictures[0][16:-8, 4:-12] - pictures[1]).mean() < 0.5
