@@ -5,16 +5,19 @@ Where and how fast a stage runs (RunOptions) is not part of any config and so of
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from modeling.config import CacheMode, EmaPlace, NegativeKind, SamplingConfig, TrainConfig
 from modeling.editors.settings import (
+    EditPrecision,
     ImagicConfig,
     MasaCtrlConfig,
     MethodConfig,
     NoiseSpaceConfig,
+    PipelineConfig,
     PlugAndPlayConfig,
     ProxMasaCtrlConfig,
+    check_class_name,
 )
 
 Reader = Literal["epic", "mpii", "table", "pairs", "lerobot"]
@@ -303,11 +306,11 @@ class SurveyConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodEditsConfig:
-    """A text-to-image method x test pictures x seeds -> edited pictures."""
+    """A text-to-image method, or a diffusers pipeline, x test pictures x seeds -> edited pictures."""
 
     method: str
-    """Name of the method (modeling/editors/settings.py)."""
-    settings: MethodConfig
+    """Name of the method (modeling/editors/settings.py), or of the pipeline's class."""
+    settings: MethodConfig | PipelineConfig
     """How it edits, prompt policy included."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One edit of each test picture per seed; of a method that draws no noise one is made and stands for all."""
@@ -323,7 +326,7 @@ class TimingConfig:
 
     method: str
     """Name of the system (modeling/editors/load.py)."""
-    settings: SamplingConfig | MethodConfig
+    settings: SamplingConfig | MethodConfig | PipelineConfig
     """How it edits: as in the run's edits."""
     batch_sizes: tuple[int, ...] = (1, 2, 4, 8)
     """Pictures edited at once."""
@@ -358,6 +361,26 @@ class TextEditorsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PipelineEditorConfig:
+    """Any diffusers pipeline that edits a picture by an instruction, as an editor of `--editors`."""
+
+    class_name: str
+    """Name of its class in diffusers, such as FluxKontextPipeline; written as `class` in settings."""
+    start: str
+    """Folder or hub id of its weights (safetensors)."""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """Further arguments of its call, such as {"guidance_scale": 2.5, "num_inference_steps": 28}."""
+    precision: EditPrecision = "fp32"
+    """Number type of its weights."""
+    size_px: int | None = None
+    """Side of the pictures that it is given; None: that of the run's other edits."""
+
+    def __post_init__(self) -> None:
+        check_class_name(self.class_name)
+        PipelineConfig(options=self.arguments)  # ValueError for arguments that the run gives itself
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """The main job: every stage's config and the start, as a preset gives it."""
 
@@ -377,6 +400,8 @@ class RunConfig:
     editor: TrainConfig
     edits: EditsConfig
     text_editors: TextEditorsConfig = field(default_factory=TextEditorsConfig)
+    editors: dict[str, PipelineEditorConfig] = field(default_factory=dict)
+    """Diffusers pipelines by the names under which `--editors` has them."""
     scores: ScoresConfig
     report: ReportConfig
 

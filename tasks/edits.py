@@ -19,7 +19,7 @@ from modeling.editors.interface import EditingSystem
 from modeling.editors.load import INSTRUCT_PIX2PIX, load_system
 from modeling.editors.prompts import CaptionedInstruction
 from modeling.editors.reconstruction import through_autoencoder
-from modeling.editors.settings import DETERMINISTIC
+from modeling.editors.settings import DETERMINISTIC, MethodConfig
 from tasks.artifacts.artifact import Artifact, Input, Outside, Record, digest_of, editor_location
 from tasks.artifacts.failures import failed
 from tasks.artifacts.map_items import Failure, guarded
@@ -61,7 +61,7 @@ class _LazyEditor:
     @cached_property
     def loaded(self) -> EditingSystem:
         name = self._config.method if isinstance(self._config, MethodEditsConfig) else INSTRUCT_PIX2PIX
-        return load_system(name, editor_location(self._start), self._device)
+        return load_system(name, editor_location(self._start), self._device, settings_of(self._config).precision)
 
 
 def picture_seed(seed: int, segment_id: str) -> int:
@@ -168,7 +168,9 @@ def _file_name(seed: int, segment_id: str) -> str:
 
 
 def _records(batch: Batch, config: AnyEdits) -> Iterator[Record]:
-    policy = {"prompt_policy": config.settings.prompt_policy} if isinstance(config, MethodEditsConfig) else {}
+    policy = {}
+    if isinstance(config, MethodEditsConfig) and isinstance(config.settings, MethodConfig):
+        policy = {"prompt_policy": config.settings.prompt_policy}
     for row in batch.rows:
         yield {
             "segment_id": row["segment_id"],

@@ -31,10 +31,16 @@ def stated(system: EditingSystem, config: TimingConfig) -> dict[str, Any]:
         "torch": torch.__version__,
         "precision": getattr(config.settings, "precision", "fp32"),
         "size_px": config.settings.size_px,
-        "num_steps": config.settings.num_steps,
+        "num_steps": num_steps_of(config),
         "num_warm_up": config.num_warm_up,
         "num_calls": config.num_calls,
     }
+
+
+def num_steps_of(config: TimingConfig) -> int | None:
+    """Return the denoising steps of an edit; None where they are a pipeline's own."""
+    options = getattr(config.settings, "options", {})
+    return options.get("num_inference_steps", config.settings.num_steps)
 
 
 def time_batch(system: EditingSystem, examples: list[Example], size: int, config: TimingConfig) -> dict[str, Any]:
@@ -58,7 +64,7 @@ def timing(work: Work, config: TimingConfig, *, editor: Input, shards: Artifact)
     tested = Examples(sorted({shards.file(row["shard"]) for row in rows}))
     index_of = {segment_id: index for index, segment_id in enumerate(tested.segment_ids)}
     examples = [tested[index_of[row["segment_id"]]] for row in rows]
-    system = load_system(config.method, editor_location(editor), work.options.device)
+    system = load_system(config.method, editor_location(editor), work.options.device, config.settings.precision)
     protocol = stated(system, config)
     for done, size in enumerate(config.batch_sizes):
         work.progress(done, len(config.batch_sizes))

@@ -10,19 +10,21 @@ import click
 
 from flows.commands.screen import say, styled
 from flows.commands.terminal import ITEMS_FAILED, console, counting
-from flows.wiring.presets import picture_side, sampling_for
+from flows.wiring.job import parse_settings
+from flows.wiring.presets import picture_side, preset, sampling_for
 from flows.wiring.settings import with_settings
 from modeling.config import Precision, SamplingConfig, SchedulerName
-from modeling.editors.settings import METHOD_CONFIGS, METHOD_PRESETS, ImagicConfig, MethodConfig
+from modeling.editors.settings import METHOD_CONFIGS, METHOD_PRESETS, ImagicConfig, MethodConfig, PipelineConfig
 from modeling.presets import GUIDANCES
+from tasks.config import PipelineEditorConfig
 from tasks.starting_editor.text_editors import kitchen_text_editors
 
 
 @click.command()
 @click.option(
     "--editor",
-    required=True,
-    help="Pipeline folder, folder of an editor artifact, hub id, or a workspace: its newest finished editor.",
+    help="Pipeline folder, folder of an editor artifact, hub id, or a workspace: its newest finished editor. May be "
+    "left out where --set editors.NAME has a start.",
 )
 @click.option(
     "--image",
@@ -48,19 +50,30 @@ from tasks.starting_editor.text_editors import kitchen_text_editors
 @click.option("--batch-size", type=click.IntRange(min=1), help="Pictures at a time; by default 8 at 512 px.")
 @click.option(
     "--method",
-    type=click.Choice(list(METHOD_CONFIGS)),
-    help="Edit with this method; --editor is then a text-to-image model (stable-diffusion-v1-5/stable-diffusion-v1-5).",
+    metavar="NAME",
+    help="Edit with one of "
+    + ", ".join(METHOD_CONFIGS)
+    + " (--editor is then a text-to-image model, such as stable-diffusion-v1-5/stable-diffusion-v1-5), with a "
+    "diffusers pipeline by its class (FluxKontextPipeline), or by the name that --set gives it.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="editors.NAME=...",
+    help='A diffusers pipeline: editors.kontext=\'{"class": "FluxKontextPipeline", "start": ..., "arguments": {}}\'.',
 )
 @click.option("--fast", is_flag=True, help="The method's cheaper settings, where its authors offer some.")
 @click.option("--prompt-policy", type=click.Choice(["instruction", "template"]), help="What text a method gets.")
 @click.option("--compile", is_flag=True, help="Compile the U-Net: a minute first, then faster.")
 @click.option("--device", default="auto", show_default=True)
-def edit(editor: str, image: str, instruction: str | None, out: str, seeds: tuple[int, ...], **options: Any) -> None:
+def edit(
+    editor: str | None, image: str, instruction: str | None, out: str, seeds: tuple[int, ...], **options: Any
+) -> None:
     """Carry out an instruction in a picture, or many in a folder, the rows of a CSV, or shards."""
     from modeling.editing.files import edit_files
 
-    editor = newest_editor(editor)
-    sampling = _method_settings(editor, options) if options["method"] else _sampling(editor, options)
+    editor, sampling = how_to_edit(editor, options)
     if isinstance(sampling, ImagicConfig):
         say(f"imagic tunes the model for {sampling.embedding_steps + sampling.unet_steps:,} steps a picture.")
     with counting(console, "edits") as on_progress:
@@ -84,6 +97,53 @@ def edit(editor: str, image: str, instruction: str | None, out: str, seeds: tupl
             console.print(styled(f"{outcome.request.image}: {outcome.message}"), soft_wrap=True)
     if counts["failed"]:
         sys.exit(ITEMS_FAILED)
+
+
+AnyConfig = SamplingConfig | MethodConfig | PipelineConfig
+
+
+def how_to_edit(editor: str | None, options: dict[str, Any]) -> tuple[str, AnyConfig]:
+    """Take what decides an edit out of `options`; return the editor's place and how it edits."""
+    named = named_pipelines(parse_settings(list(options.pop("settings"))))
+    method = options["method"]
+    if method is not None and method not in METHOD_CONFIGS:
+        pipeline = named.get(method) or (PipelineEditorConfig(class_name=method, start=editor) if editor else None)
+        if pipeline is None:
+            raise ValueError(
+                f"--method {method}: name its weights with --editor, or with --set editors.{method}={{...}}."
+            )
+        options["method"] = pipeline.class_name
+        return editor or pipeline.start, _pipeline_settings(pipeline, options)
+    if editor is None:
+        raise ValueError("--editor is missing: a pipeline folder, an editor artifact, a hub id, or a workspace.")
+    editor = newest_editor(editor)
+    return editor, _method_settings(editor, options) if method else _sampling(editor, options)
+
+
+def named_pipelines(settings: dict[str, Any]) -> dict[str, PipelineEditorConfig]:
+    """Return the diffusers pipelines that settings name; ValueError for a setting of anything else."""
+    if strange := [name for name in settings if not name.startswith("editors.")]:
+        raise ValueError(f"--set {strange[0]}: an edit has settings of editors.NAME alone; options say the rest.")
+    pipelines: dict[str, PipelineEditorConfig] = with_settings(preset("demo"), settings).editors
+    return pipelines
+
+
+def _pipeline_settings(pipeline: PipelineEditorConfig, options: dict[str, Any]) -> PipelineConfig:
+    """Take what decides a pipeline's edit out of `options` and return it; its own arguments come with --set."""
+    from modeling.editors.pipeline import check_pipeline  # torch and diffusers
+
+    for unused in ("guidance", "image_guidance", "text_guidance", "scheduler", "fast", "prompt_policy", "compile"):
+        if options[unused]:
+            raise ValueError(
+                f"--{unused.replace('_', '-')} does not go with a diffusers pipeline by its class; give its own "
+                'arguments with --set editors.NAME={"class": ..., "start": ..., "arguments": {...}}.'
+            )
+    for each in ("guidance", "image_guidance", "text_guidance", "scheduler", "fast", "prompt_policy"):
+        options.pop(each)
+    check_pipeline(pipeline.class_name, pipeline.arguments)
+    config = PipelineConfig(size_px=pipeline.size_px or 512, precision=pipeline.precision, options=pipeline.arguments)
+    given = {"num_steps": options.pop("steps"), "precision": options.pop("precision")}
+    return with_settings(config, {field: value for field, value in given.items() if value is not None})
 
 
 def newest_editor(editor: str) -> str:

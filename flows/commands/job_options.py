@@ -49,7 +49,8 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--editors",
                 default="",
                 metavar="NAMES",
-                help="Text-to-image methods beside them: all, or of " + ", ".join(METHOD_CONFIGS) + ".",
+                help="Further editors: all, or of " + ", ".join(METHOD_CONFIGS) + "; or a diffusers pipeline that "
+                "--set editors.NAME=... gives.",
             ),
             click.option(
                 "--limit",

@@ -14,6 +14,7 @@ from pathlib import Path
 from flows.wiring.disk_room import check_disk
 from flows.wiring.job import STAGE_ORDER, Job
 from flows.wiring.making import Step
+from modeling.editors.settings import METHOD_CONFIGS
 
 START_PARTS = ("unet", "vae", "text_encoder")
 """Parts of a pipeline that have weights."""
@@ -80,7 +81,7 @@ def check_start(job: Job) -> None:
 def check_text_start(job: Job) -> None:
     """Check that the text-to-image methods' model, where some are asked for, has weights and draws from text alone."""
     start, folder = job.config.text_editors.start, Path(job.config.text_editors.start)
-    if not job.editors:
+    if not set(job.editors) & METHOD_CONFIGS.keys():
         return None
     if not folder.is_dir():
         return check_hub(start, "text_editors.start", ("model_index.json",))
@@ -92,6 +93,26 @@ def check_text_start(job: Job) -> None:
             f"text_editors.start {start}: its U-Net takes {given} channels, and --editors want {latent} "
             "(text-to-image). Take such a model: --set text_editors.start=FOLDER."
         )
+
+
+def check_pipelines(job: Job) -> None:
+    """Check that the diffusers pipelines that shall edit exist, take their arguments, and have weights."""
+    for name in [each for each in job.editors if each not in METHOD_CONFIGS]:
+        from modeling.editors.pipeline import check_pipeline  # torch and diffusers: only where one is asked for
+
+        given = job.config.editors[name]
+        try:
+            check_pipeline(given.class_name, given.arguments)
+        except ValueError as error:
+            raise ValueError(f"editors.{name}: {error}") from error
+        folder = Path(given.start)
+        if not folder.is_dir():
+            check_hub(given.start, f"editors.{name}.start", ("model_index.json",))
+        elif not list(folder.glob("*/*.safetensors")):
+            raise ValueError(
+                f"editors.{name}.start {given.start}: no part has weights as safetensors, and no others are read. Save "
+                "the pipeline again with save_pretrained(FOLDER, safe_serialization=True)."
+            )
 
 
 def _check_weights(folder: Path, named: str) -> None:
@@ -211,6 +232,7 @@ CHECKS: dict[Callable[[Job], None], tuple[str, ...]] = {
     check_device: ("editor", "edits", "told_apart", "timing", "classifier", "scores"),
     check_start: ("editor", "edits", "told_apart", "timing"),
     check_text_start: ("edits",),
+    check_pipelines: ("edits", "timing"),
     check_adam: ("editor",),
     check_disk: ("editor",),
     check_classifier: ("classifier",),

@@ -32,6 +32,8 @@ STAGE_ORDER = tuple(STAGES)
 MEASURED_AFTER = {"told_apart": "editor", "verdicts": "edits", "timing": "edits"}
 """Measurements that any run can ask for (--measure) -> the stage that makes what they measure."""
 
+NAMED_EDITORS = r"^editors\.[a-z][a-z0-9_]{0,39}(\.[a-z_]+)?$"
+"""Settings of diffusers pipelines that a person names."""
 Schema = dict[str, Any]
 
 KITCHENS = ("demo", "demo-hc")
@@ -72,7 +74,11 @@ def as_form(schema: Schema) -> None:
 def as_named(schema: Schema) -> Schema:
     """Let a request name settings that there are; return its properties. A night's request needs no more than this."""
     properties: Schema = schema["properties"]
-    properties["settings"] |= {"properties": settings_schema(), "additionalProperties": False}
+    properties["settings"] |= {
+        "properties": settings_schema(),
+        "patternProperties": {NAMED_EDITORS: {}},
+        "additionalProperties": False,
+    }
     properties["workers"]["minimum"] = 0
     return properties
 
@@ -98,6 +104,8 @@ def _leaves(config: Any, inside: str) -> Iterator[tuple[str, Schema]]:
     hints = typing.get_type_hints(type(config))
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
+        if isinstance(value, dict):
+            continue  # entries that people name: NAMED_EDITORS
         if dataclasses.is_dataclass(value):
             yield from _leaves(value, f"{inside}{field.name}.")
         else:

@@ -49,8 +49,9 @@ class Job:
 
     @property
     def editors(self) -> tuple[str, ...]:
-        """Text-to-image methods to evaluate beside the trained editors."""
-        return tuple(METHOD_CONFIGS) if "all" in self.request.editors else tuple(dict.fromkeys(self.request.editors))
+        """Text-to-image methods and diffusers pipelines to evaluate beside the trained editors."""
+        names = [name for each in self.request.editors for name in (METHOD_CONFIGS if each == "all" else (each,))]
+        return tuple(dict.fromkeys(names))
 
     @property
     def training_seeds(self) -> tuple[int, ...]:
@@ -136,10 +137,17 @@ def _check_editors(job: Job) -> None:
     if not request.methods:
         raise ValueError("No method to train; leave --methods out for editaction.")
     method_names(",".join(request.methods))  # ValueError for one that does not exist
+    own = job.config.editors
+    taken = {"start", "truth", "truth_vae", "copy", "all", *METHOD_CONFIGS, *job.methods}
+    if clash := sorted(taken & own.keys()):
+        raise ValueError(f"editors.{clash[0]}: the name {clash[0]!r} is taken; choose another.")
     for name in request.editors:
-        if name not in ("all", *METHOD_CONFIGS):
-            raise ValueError(f"--editors: there is no {name!r}; choose of all, {', '.join(METHOD_CONFIGS)}.")
-    for name in job.editors:
+        if name not in ("all", *METHOD_CONFIGS, *own):
+            raise ValueError(
+                f"--editors: there is no {name!r}; choose of {', '.join(('all', *METHOD_CONFIGS, *own))}, or set "
+                f'editors.{name}={{"class": ..., "start": ...}} for a diffusers pipeline.'
+            )
+    for name in set(job.editors) & METHOD_CONFIGS.keys():
         settings = getattr(job.config.text_editors, name)
         if settings.prompt_policy == "caption_plus" and not job.config.text_editors.captions:
             raise ValueError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from flows.wiring.job import MEASURED_AFTER, Job, outside_annotations, outside_file, outside_start
+from modeling.editors.settings import METHOD_CONFIGS, PipelineConfig
 from modeling.presets import EDITACTION, method
 from tasks.artifacts.artifact import Artifact, Outside
 from tasks.config import MethodEditsConfig, TimingConfig, ToldApartConfig, VerdictsConfig
@@ -127,22 +128,34 @@ def edits_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Mak
         if "timing" in job.request.measure:
             timed = TimingConfig(method="instruct_pix2pix", settings=job.config.edits.sampling)
             make("timing", name, timed, editor=editor, shards=made.shards)
-    texts = job.config.text_editors
     for name in job.editors:
-        config = MethodEditsConfig(
-            method=name,
-            settings=getattr(texts, name),
-            seeds=job.config.edits.seeds,
-            limit=texts.limit,
-            captions=read_captions(texts.captions),
-        )
-        start = outside_start(texts.start, "text_editors.start ")
+        config, start = other_editor(job, name)
         edits[EDITS + name] = make("edits", f"{preset}-{name}", config, editor=start, shards=made.shards)
         if "timing" in job.request.measure:
             # One picture at a time: most of these methods take minutes for it.
-            timed = TimingConfig(method=name, settings=config.settings, batch_sizes=(1,))
+            timed = TimingConfig(method=config.method, settings=config.settings, batch_sizes=(1,))
             make("timing", f"{preset}-{name}", timed, editor=start, shards=made.shards)
     return edits
+
+
+def other_editor(job: Job, name: str) -> tuple[MethodEditsConfig, Outside]:
+    """Return how an editor that is not trained here edits, and its start: a text-to-image method, or a pipeline."""
+    texts, edits = job.config.text_editors, job.config.edits
+    if name in METHOD_CONFIGS:
+        config = MethodEditsConfig(
+            method=name,
+            settings=getattr(texts, name),
+            seeds=edits.seeds,
+            limit=texts.limit,
+            captions=read_captions(texts.captions),
+        )
+        return config, outside_start(texts.start, "text_editors.start ")
+    given = job.config.editors[name]
+    settings = PipelineConfig(
+        size_px=given.size_px or edits.sampling.size_px, precision=given.precision, options=given.arguments
+    )
+    config = MethodEditsConfig(method=given.class_name, settings=settings, seeds=edits.seeds, limit=texts.limit)
+    return config, outside_start(given.start, f"editors.{name}.start ")
 
 
 def read_captions(path: str | None) -> dict[str, str] | None:

@@ -52,7 +52,7 @@ class Request:
     measure: tuple[str, ...] = ()
     """Further measurements of editors and edits: told_apart, timing, and verdicts where the kitchen is drawn."""
     editors: tuple[str, ...] = ()
-    """Methods that edit with a text-to-image model, beside the editors that are trained; all stands for all five."""
+    """Further editors: text-to-image methods (all: the five), or pipelines that settings `editors.NAME` give."""
     safe: bool = False
     """Train with clipped gradients and a warm-up."""
     processes: int = 1

@@ -5,6 +5,7 @@ Values are checked by pydantic in strict mode, as JSON: true is no number, 1.5 i
 
 import dataclasses
 import json
+import re
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -33,7 +34,10 @@ def with_settings(config: Any, settings: Mapping[str, Any], *, inside: str = "")
         where = f"{inside}{name}"
         if name not in names:
             raise ValueError(f"There is no setting {where!r}; there are {', '.join(sorted(names))}.")
-        if not rest:
+        if _entry_class(config, name) is not None:
+            entries = changes.setdefault(name, dict(getattr(config, name)))
+            _set_entry(config, name, entries, rest, value)
+        elif not rest:
             changes[name] = _checked(config, name, value, where)
         elif dataclasses.is_dataclass(getattr(config, name)):
             nested.setdefault(name, {})[rest] = value
@@ -44,13 +48,64 @@ def with_settings(config: Any, settings: Mapping[str, Any], *, inside: str = "")
     return dataclasses.replace(config, **changes)
 
 
+def _set_entry(config: Any, name: str, entries: dict[str, Any], rest: str, value: Any) -> None:
+    """Set one named entry, such as editors.kontext={"class": ..., "start": ...}, or one setting of it."""
+    entry, _, field = rest.partition(".")
+    where = f"{name}.{entry}"
+    if re.fullmatch(r"[a-z][a-z0-9_]{0,39}", entry) is None:
+        raise ValueError(f"{where!r} is no name: small letters, digits and _, such as {name}.kontext.")
+    kind = _entry_class(config, name)
+    assert kind is not None
+    if field:
+        if entry not in entries:
+            raise ValueError(f"There is no {where} yet: give it whole, {where}={{...}}.")
+        entries[entry] = with_settings(entries[entry], {_python_name(field): value}, inside=f"{where}.")
+        return
+    if not isinstance(value, Mapping):
+        raise ValueError(f'{where} is {value!r}; it must be an object, such as {{"class": ..., "start": ...}}.')
+    given = {_python_name(each): each_value for each, each_value in value.items()}
+    absent = dataclasses.MISSING
+    fields = {each.name: each for each in dataclasses.fields(kind)}
+    needed = [each.name for each in fields.values() if each.default is absent and each.default_factory is absent]
+    if unknown := sorted(given.keys() - fields.keys()):
+        raise ValueError(f"{where} has no {unknown[0]!r}; there are {', '.join(map(_written_name, sorted(fields)))}.")
+    if missing := [each for each in needed if each not in given]:
+        raise ValueError(f"{where} lacks {_written_name(missing[0])!r}.")
+    checked = {each: _as_type(kind, each, value, f"{where}.{_written_name(each)}") for each, value in given.items()}
+    try:
+        entries[entry] = kind(**checked)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _entry_class(config: Any, name: str) -> type[Any] | None:
+    """Return the config class of a field's named entries; None for a field that has no such entries."""
+    arguments = typing.get_args(typing.get_type_hints(type(config))[name])
+    kind: Any = arguments[-1] if arguments else None
+    return kind if isinstance(kind, type) and dataclasses.is_dataclass(kind) else None
+
+
+def _python_name(name: str) -> str:
+    """Return the field of a written name: `class` is no name in Python."""
+    return "class_name" if name == "class" else name
+
+
+def _written_name(name: str) -> str:
+    return "class" if name == "class_name" else name
+
+
 def _checked(config: Any, name: str, value: Any, where: str) -> Any:
     """Return `value` as the field's type; ValueError where it is none of the values that the field can have."""
-    import pydantic  # here and not above: commands that change no setting need not load it
-
     if dataclasses.is_dataclass(getattr(config, name)):
         raise ValueError(f"{where!r} holds several settings; name one of them, such as {where}.seed=1.")
-    expected = typing.get_type_hints(type(config))[name]
+    return _as_type(type(config), name, value, where)
+
+
+def _as_type(kind: type[Any], name: str, value: Any, where: str) -> Any:
+    """Return `value` as the type of a field of the class `kind`; ValueError where it is none of its values."""
+    import pydantic  # here and not above: commands that change no setting need not load it
+
+    expected = typing.get_type_hints(kind)[name]
     if isinstance(value, bool) and not _takes_bool(expected):  # pydantic's Literal[0, 1] takes true, since True == 1
         raise ValueError(f"{where} is {json.dumps(value)}; it must be {_spoken(expected)}.")
     try:

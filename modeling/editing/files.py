@@ -18,9 +18,9 @@ from modeling.data.images import Picture, encode_jpeg, encode_png, read_note, re
 from modeling.editing.requests import JPEG_SUFFIXES, EditRequest, plan_requests
 from modeling.editors.instruct_pix2pix import Editor, default_batch_size
 from modeling.editors.interface import EditingSystem, NotFinite
-from modeling.editors.load import load_method
+from modeling.editors.load import load_method, load_system
 from modeling.editors.native_size import native_size_px
-from modeling.editors.settings import MethodConfig
+from modeling.editors.settings import MethodConfig, PipelineConfig
 from modeling.editors.text_to_image import TextToImageEditor
 from modeling.editors.tokens import cut_texts, shown
 from modeling.hub import is_hub_id
@@ -50,7 +50,7 @@ def edit_files(
     instruction: str | None,
     out: str | Path,
     seeds: Sequence[int] = (0,),
-    sampling: SamplingConfig | MethodConfig | None = None,
+    sampling: SamplingConfig | MethodConfig | PipelineConfig | None = None,
     method: str | None = None,
     size_px: int | None = None,
     keep_aspect: bool = False,
@@ -65,7 +65,8 @@ def edit_files(
 
     `editor`: pipeline folder, folder of an editor artifact, or hub id. `size_px`: side that is edited at, by default
     the editor's own. `keep_aspect`: stretch edits back to their pictures' aspect ratio; else they are squares.
-    `method`: a method that edits with a text-to-image model, which `editor` then is; `sampling` is its config.
+    `method`: a method that edits with a text-to-image model, which `editor` then is, or the class of the diffusers
+    pipeline that `editor` is; `sampling` is its config.
     `batch_size` pictures are edited at a time; `compile` makes the first batch slow and the others fast. Neither
     changes an edit by more than rounding, so neither makes it another edit.
     `on_warning` hears of instructions that are cut and of pictures that are none for this editor.
@@ -75,25 +76,27 @@ def edit_files(
     if len(requests) == 1 and isinstance(requests[0].image, Path) and not requests[0].image.is_file():
         raise ValueError(f"{requests[0].image}: there is no such picture.")
     location = editor_folder(editor)
-    system, loaded = _load(location, method, device)
-    if method is None and not loaded.sees_pictures:
+    system, loaded = _load(location, method, device, sampling)
+    if method is None and loaded is not None and not loaded.sees_pictures:
         raise ValueError(
             f"{editor} is text-to-image: its U-Net takes no picture, so every picture would give the same edit. "
             "Train an editor from it first (editaction run --start), give an InstructPix2Pix pipeline, or name a "
             "method that edits with such a model (--method)."
         )
-    for warning in _warnings(loaded, requests):
+    for warning in [] if loaded is None else _warnings(loaded, requests):
         if on_warning is not None:
             on_warning(warning)
+    config = sampling or SamplingConfig()
+    native_px = config.size_px if loaded is None else native_size_px(loaded)
     recipe = _Recipe(
-        config=replace(sampling or SamplingConfig(), size_px=size_px or native_size_px(loaded)),
+        config=replace(config, size_px=size_px or native_px),
         editor_stamp=_editor_stamp(location) + (method or ""),
         keep_aspect=keep_aspect,
         overwrite=overwrite,
     )
     if isinstance(system, TextToImageEditor):
         system.check(recipe.config)
-    if compile:
+    if compile and loaded is not None:
         loaded.compile()
     num_at_once = batch_size or default_batch_size(recipe.config.size_px)
     outcomes: list[EditOutcome] = []
@@ -106,11 +109,15 @@ def edit_files(
     return outcomes
 
 
-def _load(location: str, method: str | None, device: str) -> tuple[EditingSystem, Editor]:
-    """Return the system that edits, and the parts of its pipeline."""
+def _load(
+    location: str, method: str | None, device: str, config: SamplingConfig | MethodConfig | PipelineConfig | None
+) -> tuple[EditingSystem, Editor | None]:
+    """Return the system that edits, and the parts of its pipeline; None for a diffusers pipeline by its class."""
     if method is None:
         editor = Editor.load(location, device)
         return editor, editor
+    if isinstance(config, PipelineConfig):
+        return load_system(method, location, device, config.precision), None
     system = load_method(method, location, device)
     return system, system.model
 
@@ -150,7 +157,7 @@ def _warnings(editor: Editor, requests: Sequence[EditRequest]) -> list[str]:
 class _Recipe:
     """The settings that all requests of a call share."""
 
-    config: SamplingConfig | MethodConfig
+    config: SamplingConfig | MethodConfig | PipelineConfig
     editor_stamp: str
     keep_aspect: bool
     overwrite: bool

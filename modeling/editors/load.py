@@ -10,6 +10,7 @@ from modeling.editors.masactrl import MasaCtrl
 from modeling.editors.pipeline import PipelineEditor
 from modeling.editors.plug_and_play import PlugAndPlay
 from modeling.editors.prox_masactrl import ProxMasaCtrl
+from modeling.editors.settings import EditPrecision
 from modeling.editors.text_to_image import TextToImage, TextToImageEditor
 
 INSTRUCT_PIX2PIX = "instruct_pix2pix"
@@ -30,10 +31,13 @@ def load_method(name: str, start: str | Path, device: str = "auto") -> TextToIma
     return METHODS[name](TextToImage.load(start, device))
 
 
-def load_system(name: str, start: str | Path, device: str = "auto") -> EditingSystem:
-    """Load `instruct_pix2pix` (also a fine-tuned one), a method, or a diffusers pipeline by the name of its class."""
+def load_system(name: str, start: str | Path, device: str = "auto", precision: EditPrecision = "fp32") -> EditingSystem:
+    """Load `instruct_pix2pix` (also a fine-tuned one), a method, or a diffusers pipeline by the name of its class.
+
+    `precision`: number type of a diffusers pipeline's weights; the others take theirs with each edit.
+    """
     if name == INSTRUCT_PIX2PIX:
         return Editor.load(start, device)
     if name in METHODS:
         return load_method(name, start, device)
-    return PipelineEditor.load(name, start, device)
+    return PipelineEditor.load(name, start, device, precision)

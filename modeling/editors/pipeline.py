@@ -5,10 +5,9 @@ nothing that comes with the weights is run.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import diffusers
 import numpy as np
@@ -20,21 +19,9 @@ from modeling.data.images import Picture, squash
 from modeling.editors.checking import BROKEN, check_weights, first_line
 from modeling.editors.instruct_pix2pix import check_parts, loading, pick_device
 from modeling.editors.interface import NotFinite, OnProgress, check_lengths, no_pictures
+from modeling.editors.settings import EditPrecision, PipelineConfig, check_class_name
 
-EditPrecision = Literal["fp32", "bf16", "fp16"]
 _TYPES: Mapping[EditPrecision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True, kw_only=True)
-class PipelineConfig:
-    """How a diffusers pipeline is called."""
-
-    size_px: int = 512
-    """Side of the square pictures that it is given and gives."""
-    num_steps: int | None = None
-    """`num_inference_steps`; None: the pipeline's own."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Further arguments of the call, such as {"guidance_scale": 7.5}."""
 
 
 class PipelineEditor:
@@ -48,13 +35,23 @@ class PipelineEditor:
         check_call(type(pipeline).__name__, self._arguments)
         pipeline.set_progress_bar_config(disable=True)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return torch.device(self._pipeline.device)
+
+    @property
+    def unet(self) -> torch.nn.Module | None:
+        """Its denoising network, whatever it is called; None where it has none by a known name."""
+        return getattr(self._pipeline, "unet", None) or getattr(self._pipeline, "transformer", None)
+
     @classmethod
     def load(
         cls,
         class_name: str,
         start: str | Path,
         device: str = "auto",
-        precision: Literal["fp32", "bf16", "fp16"] = "fp32",
+        precision: EditPrecision = "fp32",
     ) -> "PipelineEditor":
         """Load a folder or hub id with the diffusers class `class_name`; ValueError says what is wrong."""
         kind = pipeline_class(class_name)
@@ -99,8 +96,7 @@ class PipelineEditor:
         options = {name: value for name, value in options.items() if name in self._arguments}
         if config.num_steps is not None:
             options["num_inference_steps"] = config.num_steps
-        if unknown := set(config.options) - self._arguments:
-            raise ValueError(f"{type(self._pipeline).__name__} takes no {', '.join(sorted(unknown))}.")
+        check_options(type(self._pipeline).__name__, self._arguments, config.options)
         output = self._pipeline(
             prompt=instruction,
             image=Image.fromarray(image),
@@ -114,9 +110,14 @@ class PipelineEditor:
 
 
 def pipeline_class(name: str) -> Any:
-    """Return the diffusers pipeline class of that name; ValueError for what is none."""
-    kind = getattr(diffusers, name, None)
-    if not (inspect.isclass(kind) and issubclass(kind, diffusers.DiffusionPipeline)):
+    """Return the diffusers pipeline class of that name; ValueError for what is none.
+
+    Names alone are allowed, and of these only classes that diffusers itself defines.
+    """
+    check_class_name(name)
+    kind: Any = getattr(diffusers, name, None)
+    is_pipeline = inspect.isclass(kind) and issubclass(kind, diffusers.DiffusionPipeline)
+    if not (is_pipeline and kind.__module__.startswith("diffusers.pipelines.")):
         raise ValueError(f"diffusers {diffusers.__version__} has no pipeline class {name!r}.")
     check_call(name, set(inspect.signature(kind.__call__).parameters))
     return kind
@@ -126,3 +127,14 @@ def check_call(name: str, arguments: set[str]) -> None:
     """Refuse a pipeline that does not take a picture and a sentence."""
     if missing := {"prompt", "image", "generator"} - arguments:
         raise ValueError(f"{name} takes no {', '.join(sorted(missing))}, so it edits no picture by an instruction.")
+
+
+def check_options(name: str, arguments: Iterable[str], options: Mapping[str, Any]) -> None:
+    """Refuse options that the call of a pipeline does not take."""
+    if unknown := sorted(set(options) - set(arguments)):
+        raise ValueError(f"{name} takes no {', '.join(unknown)}.")
+
+
+def check_pipeline(name: str, options: Mapping[str, Any]) -> None:
+    """ValueError for a class that edits no picture by an instruction, or takes no such options; nothing is loaded."""
+    check_options(name, inspect.signature(pipeline_class(name).__call__).parameters, options)

@@ -1,11 +1,13 @@
-"""The settings of the five methods that edit with a text-to-image model, as their papers and codes state them.
+"""The settings of the five text-to-image methods, as their papers and codes state them, and of a diffusers pipeline.
 
 Each default (preset `paper`) is the value of the method's own code. Where the code states none, the field gives the
 reason for ours. No torch is imported here, so recipes and the command line can use these configs cheaply.
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 EditPrecision = Literal["fp32", "bf16", "fp16"]
 PromptPolicy = Literal["instruction", "template", "caption_plus"]
@@ -164,5 +166,40 @@ METHOD_CONFIGS: dict[str, type[MethodConfig]] = {
 """Config class of each method by its name."""
 DETERMINISTIC = ("plug_and_play", "masactrl", "prox_masactrl")
 """Methods that draw no noise: one seed stands for all."""
+RESERVED_ARGUMENTS = frozenset(
+    {"prompt", "image", "generator", "output_type", "return_dict", "num_images_per_prompt", "latents"}
+)
+"""Arguments of a diffusers pipeline's call that are given by us, or that would give no single picture back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineConfig:
+    """How a diffusers pipeline that edits by an instruction is called."""
+
+    size_px: int = 512
+    """Side of the square pictures that it is given and gives."""
+    num_steps: int | None = None
+    """`num_inference_steps`; None: the pipeline's own."""
+    precision: EditPrecision = "fp32"
+    """Number type of its weights."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of the call, such as {"guidance_scale": 7.5}."""
+
+    def __post_init__(self) -> None:
+        if self.size_px < 1 or (self.num_steps is not None and self.num_steps < 1):
+            raise ValueError(f"size_px {self.size_px} and num_steps {self.num_steps} are at least 1.")
+        if taken := sorted(RESERVED_ARGUMENTS & self.options.keys()):
+            raise ValueError(f"arguments: {taken[0]} is given by the run itself. Leave it out.")
+
+
+def check_class_name(name: str) -> None:
+    """ValueError for what cannot be a pipeline class of diffusers: a name such as FluxKontextPipeline, and no path."""
+    if re.fullmatch(r"[A-Z][A-Za-z0-9]*Pipeline", name) is None or name == "DiffusionPipeline":
+        raise ValueError(
+            f"{name[:80]!r} is no pipeline class of diffusers. Give its bare name, such as FluxKontextPipeline; "
+            "modules and paths are never imported."
+        )
+
+
 METHOD_PRESETS = {"paper": paper_settings, "fast": fast_settings}
 """Named settings."""

@@ -93,7 +93,7 @@ class _Passes:
         self._hook = None if unet is None else unet.register_forward_pre_hook(self._count, with_kwargs=True)
 
     def _count(self, unet: torch.nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        sample = arguments[0] if arguments else named["sample"]
+        sample = arguments[0] if arguments else named["sample" if "sample" in named else "hidden_states"]
         self.num_rows += len(sample)
 
     def per_picture(self, num_pictures: int) -> float | None:

@@ -12,7 +12,7 @@ from modeling.editors.instruct_pix2pix import Editor
 from modeling.editors.interface import NotFinite
 from modeling.editors.load import load_system
 from modeling.editors.made_before import MadeBefore, MadeBeforeConfig, edit_key
-from modeling.editors.pipeline import PipelineConfig
+from modeling.editors.settings import PipelineConfig
 from tests.support.tiny_pipeline import SIZE_PX, drawn_pictures, tiny_pipeline
 
 
