@@ -344,6 +344,39 @@ class TimingConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StaticScenesConfig:
+    """Static edits that an editor could do before it was fine-tuned, asked of it again: `--measure forgetting`."""
+
+    num_scenes: int = 120
+    """Scenes of the drawn kitchen, where no triples are named."""
+    seed: int = 0
+    """Decides the drawn scenes and the noise of every edit."""
+    triples: str | None = None
+    """CSV of picture, instruction, expected (pictures relative to it), or a folder with triples.csv; None: the drawn
+    kitchen's own scenes, read by its oracle."""
+    features: Features = "fixed-random"
+    """Network that tells whether an edit went towards the expected picture; for triples."""
+    weights: str | None = None
+    """Its file, folder or hub id."""
+    least_psnr_db: float = 20.0
+    """An edit has kept the rest when it has this PSNR to its input outside the expected change; for triples."""
+
+    def __post_init__(self) -> None:
+        if self.num_scenes < 2:
+            raise ValueError(f"forgetting.num_scenes is {self.num_scenes}; at least 2, so that there is an interval.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgettingConfig:
+    """An editor x static scenes -> which static edits it still carries out, and keeps the rest of the picture."""
+
+    scenes: StaticScenesConfig
+    """What is asked of it."""
+    sampling: SamplingConfig
+    """How it edits: as in the run's edits."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TextEditorsConfig:
     """The methods that edit with a text-to-image model, for `--editors`."""
 
@@ -399,6 +432,7 @@ class RunConfig:
     classifier: ClassifierConfig
     editor: TrainConfig
     edits: EditsConfig
+    forgetting: StaticScenesConfig = field(default_factory=StaticScenesConfig)
     text_editors: TextEditorsConfig = field(default_factory=TextEditorsConfig)
     editors: dict[str, PipelineEditorConfig] = field(default_factory=dict)
     """Diffusers pipelines by the names under which `--editors` has them."""

@@ -22,6 +22,7 @@ from modeling.editors.reconstruction import through_autoencoder
 from modeling.editors.settings import DETERMINISTIC, MethodConfig
 from tasks.artifacts.artifact import Artifact, Input, Outside, Record, digest_of, editor_location
 from tasks.artifacts.failures import failed
+from tasks.artifacts.keyed_hash import picture_seed
 from tasks.artifacts.map_items import Failure, guarded
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
@@ -62,11 +63,6 @@ class _LazyEditor:
     def loaded(self) -> EditingSystem:
         name = self._config.method if isinstance(self._config, MethodEditsConfig) else INSTRUCT_PIX2PIX
         return load_system(name, editor_location(self._start), self._device, settings_of(self._config).precision)
-
-
-def picture_seed(seed: int, segment_id: str) -> int:
-    """Return the seed of one picture's noise, in [0, 2^63): a hash keyed by the run's seed."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{segment_id}".encode()).digest()[:8], "big") >> 1
 
 
 def plan_batches(rows: list[Record], seeds: tuple[int, ...], size: int = PICTURES_PER_ITEM) -> list[Batch]:

@@ -35,6 +35,7 @@ STAGES: dict[str, Stage] = {
         Stage(name="survey", version=1, inputs=("shards", "edits"), in_main_job=False),
         Stage(name="verdicts", version=1, inputs=("edits", "shards", "kitchen"), in_main_job=False),
         Stage(name="told_apart", version=2, inputs=("editor", "shards"), in_main_job=False),
+        Stage(name="forgetting", version=1, inputs=("editor",), in_main_job=False),
         Stage(name="timing", version=1, inputs=("editor", "shards"), in_main_job=False),
     )
 }

@@ -43,7 +43,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 multiple=True,
                 type=click.Choice([*MEASURED_AFTER]),
                 help="Measure every editor too: told_apart, the instruction retrieval; verdicts, the kitchen's oracle; "
-                "timing, seconds per picture.",
+                "forgetting, static edits that it could do before; timing, seconds per picture.",
             ),
             click.option(
                 "--editors",

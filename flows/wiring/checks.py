@@ -171,6 +171,18 @@ def check_feature_weights(job: Job) -> None:
         feature_network(kind, weights, setting=setting)
 
 
+def check_triples(job: Job) -> None:
+    """Check the table of static edits and the network that judges them."""
+    config = job.config.forgetting
+    if config.triples is None:
+        return
+    from evaluation.metrics.weights import find_weights
+    from tasks.annotations.triples import read_triples
+
+    read_triples(Path(config.triples))
+    find_weights(config.features, config.weights, "forgetting.weights")
+
+
 def check_device(job: Job) -> None:
     """Check that the device is here."""
     if job.request.device not in ("auto", "cpu"):
@@ -229,8 +241,9 @@ def check_store(job: Job) -> None:
 CHECKS: dict[Callable[[Job], None], tuple[str, ...]] = {
     check_store: STAGE_ORDER,
     check_table: ("segments",),
-    check_device: ("editor", "edits", "told_apart", "timing", "classifier", "scores"),
-    check_start: ("editor", "edits", "told_apart", "timing"),
+    check_device: ("editor", "edits", "told_apart", "forgetting", "timing", "classifier", "scores"),
+    check_start: ("editor", "edits", "told_apart", "forgetting", "timing"),
+    check_triples: ("forgetting",),
     check_text_start: ("edits",),
     check_pipelines: ("edits", "timing"),
     check_adam: ("editor",),

@@ -29,7 +29,7 @@ WEIGHTED = r"^(action|reg)_(?!0*\.?0*([eE]|$))(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 """Pattern of the methods action_X and reg_X."""
 STAGE_ORDER = tuple(STAGES)
 """Every stage, in the order in which they run."""
-MEASURED_AFTER = {"told_apart": "editor", "verdicts": "edits", "timing": "edits"}
+MEASURED_AFTER = {"told_apart": "editor", "forgetting": "editor", "verdicts": "edits", "timing": "edits"}
 """Measurements that any run can ask for (--measure) -> the stage that makes what they measure."""
 
 NAMED_EDITORS = r"^editors\.[a-z][a-z0-9_]{0,39}(\.[a-z_]+)?$"

@@ -15,10 +15,10 @@ from flows.wiring.job import MEASURED_AFTER, Job, outside_annotations, outside_f
 from modeling.editors.settings import METHOD_CONFIGS, PipelineConfig
 from modeling.presets import EDITACTION, method
 from tasks.artifacts.artifact import Artifact, Outside
-from tasks.config import MethodEditsConfig, TimingConfig, ToldApartConfig, VerdictsConfig
+from tasks.config import ForgettingConfig, MethodEditsConfig, TimingConfig, ToldApartConfig, VerdictsConfig
 from tasks.fetching.checked_files import downloads_folder
 from tasks.fetching.video_files import outside_folder, outside_site
-from tasks.pages.editor_names import EDITS, SEED, TOLD_APART, editor_label, editor_of
+from tasks.pages.editor_names import EDITS, FORGETTING, SEED, TOLD_APART, editor_label, editor_of
 
 ANNOTATIONS_OF_STYLE = {"mpii": "annotations.mat", "epic": "annotations.csv"}
 
@@ -104,6 +104,22 @@ def told_apart_of(job: Job, made: Dataset, trained: dict[str, Path | None], make
         name = folder_label(job.config.preset, label)
         told[TOLD_APART + label] = make("told_apart", name, ToldApartConfig(), editor=editor, shards=made.shards)
     return told
+
+
+def forgetting_of(job: Job, trained: dict[str, Path | None], make: Make) -> dict[str, Path | None]:
+    """Ask static edits of every editor and of the untouched start, as inputs `forgetting_LABEL`."""
+    # The table's place is no part of the key; its content is, as an input.
+    scenes, given = replace(job.config.forgetting, triples=None), {}
+    if job.config.forgetting.triples is not None:
+        # Here and not above: it imports pyarrow, which takes a third of a second.
+        from tasks.annotations.triples import outside_triples
+
+        given["triples"] = outside_triples(Path(job.config.forgetting.triples))
+    config, asked = ForgettingConfig(scenes=scenes, sampling=job.config.edits.sampling), {}
+    for label, editor in [*trained.items(), ("start", outside_start(job.config.start))]:
+        name = folder_label(job.config.preset, label)
+        asked[FORGETTING + label] = make("forgetting", name, config, editor=editor, **given)
+    return asked
 
 
 def folder_label(preset: str, label: str) -> str:

@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.wiring.job import MEASURED_AFTER, Job
-from flows.wiring.main_job import Make, Place, Reached, editors, ending_with, evaluation, make_dataset, told_apart_of
+from flows.wiring.main_job import (
+    Make,
+    Place,
+    Reached,
+    editors,
+    ending_with,
+    evaluation,
+    forgetting_of,
+    make_dataset,
+    told_apart_of,
+)
 from tasks.artifacts.again import why_again
 from tasks.artifacts.artifact import Outside, artifact_folder, find_artifact, opened, stage_key
 from tasks.artifacts.shared_store import in_store
@@ -119,6 +129,8 @@ def run_job(job: Job, make: Make, on_lost_page: Callable[[str], None] | None = N
         data = make_dataset(job, made)
         trained = editors(job, data, made)
         told = told_apart_of(job, data, trained, made) if "told_apart" in job.request.measure else {}
+        if "forgetting" in job.request.measure:
+            forgetting_of(job, trained, made)
         evaluation(job, data, trained, made, told)
     except Reached:
         pass

@@ -34,6 +34,9 @@ KNOWN = frozenset(
         "start_point",
         "end_point",
         "group",
+        "picture",
+        "expected",
+        "id",
     ]
 )
 """Columns that a reader of tables looks at."""

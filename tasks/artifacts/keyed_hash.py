@@ -9,6 +9,11 @@ def hash_rank(seed: int, segment_id: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{segment_id}".encode()).digest()[:8], "big")
 
 
+def picture_seed(seed: int, segment_id: str) -> int:
+    """Return the seed of one picture's noise, in [0, 2^63): a hash keyed by the run's seed."""
+    return hash_rank(seed, segment_id) >> 1
+
+
 def in_hash_order(seed: int, names: Collection[str]) -> list[str]:
     """Return names in the order in which they are drawn."""
     return sorted(names, key=lambda name: (hash_rank(seed, name), name))

@@ -10,7 +10,7 @@ from tasks.stages import STAGES
 
 CHECKPOINTS = "checkpoints"
 """Folder of a finished training that only the repair of its result would read."""
-BESIDE_REPORTS = ("dataset", "told_apart", "verdicts", "survey")
+BESIDE_REPORTS = ("dataset", "told_apart", "forgetting", "verdicts", "survey")
 """Stages that no report is made of; theirs stay while all that they were made of stays."""
 
 

@@ -3,6 +3,7 @@
 EDITS = "edits_"
 """Beginning of the names of the inputs that are edits; what follows is the editor's label."""
 TOLD_APART = "told_apart_"
+FORGETTING = "forgetting_"
 """Beginning of the names of the inputs that are instruction retrievals; what follows is the editor's label."""
 SEED = "__seed_"
 """Stands between method and training seed in an editor's label, where the method is trained under several seeds."""

@@ -12,7 +12,7 @@ from modeling.editors.instruct_pix2pix import Editor
 from tasks import edits as edits_file
 from tasks.artifacts.artifact import Outside
 from tasks.config import EditsConfig, ShardsConfig, SplitsConfig
-from tasks.edits import edits, picture_seed
+from tasks.edits import edits
 from tasks.shards import shards
 from tasks.splits import splits
 from tests.support.drawn_frames import draw_frames

@@ -1,0 +1,87 @@
+"""A table of static edits (picture, instruction, expected picture) -> `Triple` records, for `--measure forgetting`.
+
+    picture,instruction,expected[,id][,group]
+    kitchen/001.jpg,make the cup red,kitchen/001_red.jpg
+
+CSV, JSON lines or Parquet; a folder stands for its `triples.csv` (or .jsonl, .parquet). Pictures lie relative to the
+table. `group`: what is alike and was drawn together, such as the film that pictures come from: intervals are clustered
+by it; without it every picture is its own. The digest is of the table and of every picture, never of a path.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.annotations.table_files import SUFFIXES, rows_of
+from tasks.artifacts.artifact import Outside, digest_of, sha256_of
+
+WANTED = ("picture", "instruction", "expected")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triple:
+    """One static edit of a real editor's kind."""
+
+    triple_id: str
+    """Its column id, or its picture's name and its place in the table."""
+    group: str
+    """What it was drawn with."""
+    instruction: str
+    """The sentence."""
+    picture: Path
+    """What is edited."""
+    expected: Path
+    """What the edit should look like."""
+
+
+def triples_table(source: Path) -> Path:
+    """Return the table of a file or folder; ValueError where there is none."""
+    if source.is_file():
+        return source
+    tables = [source / f"triples{suffix}" for suffix in SUFFIXES]
+    for table in tables:
+        if table.is_file():
+            return table
+    raise ValueError(
+        f"forgetting.triples: {source} is no file, and there is no {tables[0]}. Give a table with the columns "
+        f"{', '.join(WANTED)}, or the folder that holds it as triples.csv."
+    )
+
+
+def read_triples(source: Path) -> list[Triple]:
+    """Read the table of a file or folder; ValueError says which row lacks what, and never looks at the pictures."""
+    table, triples = triples_table(source), []
+    with rows_of(table) as (columns, rows):
+        lacking = [name for name in WANTED if columns is not None and name not in columns]
+        if lacking:
+            raise ValueError(f"{table}: no column {lacking[0]!r}; it wants {', '.join(WANTED)}, and maybe id and group.")
+        for number, (where, row) in enumerate(rows, 1):
+            given = {name: str(row.get(name) or "").strip() for name in (*WANTED, "id", "group")}
+            empty = [name for name in WANTED if not given[name]]
+            if empty:
+                raise ValueError(f"{table}, {where}: {empty[0]} is empty. Fill it in, or remove the row.")
+            name = given["id"] or f"{number:04d}-{Path(given['picture']).stem}"
+            triples.append(
+                Triple(
+                    triple_id=name,
+                    group=given["group"] or name,
+                    instruction=given["instruction"],
+                    picture=table.parent / given["picture"],
+                    expected=table.parent / given["expected"],
+                )
+            )
+    names = [triple.triple_id for triple in triples]
+    if len(triples) < 2 or len(set(names)) < len(names):
+        twice = next((name for name in names if names.count(name) > 1), None)
+        what = f"the id {twice!r} is there twice" if twice else f"{len(triples)} rows, and an interval wants 2"
+        raise ValueError(f"{table}: {what}.")
+    return triples
+
+
+def outside_triples(source: Path) -> Outside:
+    """Return the table as a stage's input; a picture that is missing is part of the digest as missing."""
+    table = triples_table(source)
+    digests = {"table": sha256_of(table)}
+    for triple in read_triples(table):
+        for name, path in (("picture", triple.picture), ("expected", triple.expected)):
+            digests[f"{triple.triple_id} {name}"] = sha256_of(path) if path.is_file() else "missing"
+    return Outside(location=str(table), digest=digest_of(digests))

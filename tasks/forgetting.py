@@ -1,0 +1,149 @@
+"""editor (+ triples) -> `forgetting.json`: the static edits that it still carries out, and how much it keeps.
+
+Without triples the scenes are drawn: recolour, add, remove and replace, which the kitchen's starting editor knows.
+The same scenes and noise for every editor. Item: a few scenes. Asked for by --measure forgetting; the untouched start
+is measured beside the editors, and what it carries out more than one of them is what that one forgot.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluation.kitchen.actions import fixed_view
+from evaluation.kitchen.static_edits import StaticEdit, sample_static_edit
+from evaluation.kitchen.world import draw
+from evaluation.metrics.fid import FeatureNetwork, feature_network
+from evaluation.scoring.static_edits import forgetting_content, judge_scene, judge_triples
+from modeling.atomic import write_json
+from modeling.data.images import Picture, read_image, squash
+from modeling.editors.instruct_pix2pix import Editor
+from tasks.annotations.triples import Triple, read_triples
+from tasks.artifacts.artifact import Input, Outside, Record, digest_of, editor_location
+from tasks.artifacts.failures import failed
+from tasks.artifacts.keyed_hash import picture_seed
+from tasks.artifacts.map_items import Failure, guarded
+from tasks.artifacts.stage import stage
+from tasks.artifacts.work import Work
+from tasks.config import ForgettingConfig, StaticScenesConfig
+
+SCENES_PER_ITEM = 24
+"""Scenes edited between two done-records: what a kill can cost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One static edit that is asked of the editor."""
+
+    scene_id: str
+    group: str
+    """What it was drawn with: intervals are clustered by it."""
+    kind: str | None
+    """recolour, add, remove, replace; None where nobody said."""
+    instruction: str
+    what: StaticEdit | Triple
+    """The scene, or the pictures."""
+
+    @property
+    def record(self) -> Record:
+        """What is told of it beside the verdict."""
+        told = {"scene_id": self.scene_id, "group": self.group, "kind": self.kind, "instruction": self.instruction}
+        return {name: value for name, value in told.items() if value is not None}
+
+
+def drawn_scenes(config: StaticScenesConfig) -> list[Asked]:
+    """Draw static edits of the fixed camera's kitchen; no start was trained on or chosen by these."""
+    asked = []
+    for number in range(config.num_scenes):
+        edit = sample_static_edit(np.random.default_rng([config.seed, number, 2407]), fixed_view())
+        name = f"static-{config.seed}-{number:04d}"
+        asked.append(Asked(scene_id=name, group=name, kind=edit.edit, instruction=edit.instruction, what=edit))
+    return asked
+
+
+def asked_triples(table: Path) -> list[Asked]:
+    """Return the triples of a table."""
+    return [
+        Asked(scene_id=each.triple_id, group=each.group, kind=None, instruction=each.instruction, what=each)
+        for each in read_triples(table)
+    ]
+
+
+class _Editing:
+    """The editor and the feature network, each loaded when it is needed first."""
+
+    def __init__(self, editor: Input, config: ForgettingConfig, device: str) -> None:
+        self._editor, self._config, self._device = editor, config, device
+
+    @cached_property
+    def editor(self) -> Editor:
+        return Editor.load(editor_location(self._editor), self._device)
+
+    @cached_property
+    def network(self) -> FeatureNetwork:
+        scenes = self._config.scenes
+        return feature_network(scenes.features, scenes.weights, setting="forgetting.weights")
+
+    def judged(self, part: Sequence[Asked]) -> list[Record]:
+        """Edit some scenes and judge the edits, in order."""
+        sampling = self._config.sampling
+        sources = [self._source(each) for each in part]
+        seeds = [picture_seed(self._config.scenes.seed, each.scene_id) for each in part]
+        edited = self.editor.edit(sources, [each.instruction for each in part], seeds, sampling)
+        verdicts = [
+            judge_scene(each.what, picture)
+            for each, picture in zip(part, edited, strict=True)
+            if isinstance(each.what, StaticEdit)
+        ]
+        triples = [each.what for each in part if isinstance(each.what, Triple)]
+        if triples:
+            squared = [squash(source, sampling.size_px) for source in sources]
+            expected = [squash(read_image(each.expected), sampling.size_px) for each in triples]
+            verdicts = judge_triples(self.network, squared, expected, edited, self._config.scenes.least_psnr_db)
+        return [each.record | verdict for each, verdict in zip(part, verdicts, strict=True)]
+
+    @staticmethod
+    def _source(asked: Asked) -> Picture:
+        return draw(asked.what.before, 0) if isinstance(asked.what, StaticEdit) else read_image(asked.what.picture)
+
+
+def outcome(judge: Callable[[Sequence[Asked]], list[Record]], part: list[Asked]) -> tuple[list[Record], list[Record]]:
+    """Return the kept and the failed rows of a part; where it fails as a whole, its scenes are tried one by one."""
+    judged = guarded(judge, part)
+    if not isinstance(judged, Failure):
+        return judged, []
+    kept: list[Record] = []
+    rejected: list[Record] = []
+    for each in part:
+        alone = guarded(judge, [each])
+        if isinstance(alone, Failure):
+            why = failed(alone.reason, f"{each.scene_id}: {alone.message}", transient=alone.transient)
+            rejected.append(each.record | why)
+        else:
+            kept += alone
+    return kept, rejected
+
+
+@stage
+def forgetting(work: Work, config: ForgettingConfig, *, editor: Input, triples: Outside | None = None) -> None:
+    """Ask every static edit of one editor and judge it; one that cannot be made or read is listed as failed."""
+    asked = asked_triples(Path(triples.location)) if triples is not None else drawn_scenes(config.scenes)
+    editing = _Editing(editor, config, work.options.device)
+    key_parts: dict[str, Any] = {"editor": editor.digest, "config": asdict(config)}
+    key = digest_of(key_parts | {"triples": triples.digest if triples is not None else None})
+    for first in range(0, len(asked), SCENES_PER_ITEM):
+        work.progress(first, len(asked))
+        part = asked[first : first + SCENES_PER_ITEM]
+        item = f"scenes/{part[0].scene_id}"
+        if not work.item_done(item, key):
+            kept, rejected = outcome(editing.judged, part)
+            work.finish_item(item, key, kept=kept, rejected=rejected)
+    kept, rejected = work.collect()
+    read_by = "oracle of the drawn kitchen" if triples is None else f"features {config.scenes.features}"
+    write_json(work.path / "forgetting.json", {"read_by": read_by} | forgetting_content(kept))
+    work.funnel = {"scenes": len(asked), "judged": len(kept)}
+    work.write_rows(kept, rejected)
+    work.progress(len(asked), len(asked))
