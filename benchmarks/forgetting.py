@@ -102,7 +102,7 @@ def job_of(study: Study, run: Run | None = None) -> Job:
 
 
 def make_run(study: Study, run: Run, make: Make) -> tuple[Path | None, Path | None]:
-    """Make, or look up, one run: its `forgetting` and its `verdicts` of the test actions; None for what is not there."""
+    """Make, or look up, a run: its `forgetting` and its `verdicts` of the test actions; None for what is not there."""
     job, made = job_of(study, run), {}
 
     def remembering(stage: str, label: str, config: object, **inputs: Path | Outside | None) -> Path | None:

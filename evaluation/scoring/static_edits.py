@@ -3,7 +3,7 @@
 Forgetting = carried out by the untouched start - carried out by the editor, on the same scenes and noise.
     drawn kitchen: carried out and kept are what the oracle reads (evaluation/kitchen/judge.py)
     triples:       carried out   d(edit, expected) < d(input, expected), d the paired distance (metrics/similarity.py)
-                   kept          PSNR(edit, input) outside the expected change >= a limit in dB (metrics/preservation.py)
+                   kept          PSNR(edit, input) outside the expected change >= a limit, dB (metrics/preservation.py)
 A copy of the input carries out 0 % and keeps 100 %, the expected picture carries out 100 %. Unlike the paper, which
 gives forgetting as the reason for freezing attn2 and for L_reg and does not measure it. "Nearer to the expected
 picture" asks whether the edit went the right way, not whether it is done. Intervals are clustered by scene (or group).

@@ -6,20 +6,18 @@ needs none of it. Heavy libraries are imported only by the checks that need them
 
 import importlib.util
 import json
-import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from flows.wiring.disk_room import check_disk
+from flows.wiring.hub_checks import Unreachable, check_hub
 from flows.wiring.job import STAGE_ORDER, Job
 from flows.wiring.making import Step
 from modeling.editors.settings import METHOD_CONFIGS
 
 START_PARTS = ("unet", "vae", "text_encoder")
 """Parts of a pipeline that have weights."""
-HUB_PATIENCE_S = 10.0
-"""Seconds to wait for the hub's answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +51,6 @@ def refuse(job: Job, steps: Collection[Step]) -> None:
     problems = problems_of(job, steps)
     if problems:
         raise ValueError("\n".join(problem.message for problem in problems))
-
-
-class Unreachable(ValueError):
-    """The hub or the store gave no answer."""
 
 
 def check_start(job: Job) -> None:
@@ -197,33 +191,6 @@ def check_table(job: Job) -> None:
         from tasks.annotations.table import read_table
 
         read_table(job.annotations)
-
-
-def check_hub(name: str, option: str, files: tuple[str, ...]) -> None:
-    """Check that a hub id is in the cache, or that the hub knows it."""
-    if name.count("/") != 1 or name.startswith((".", "/", "~")) or "\\" in name:
-        raise ValueError(f"{option} {name}: there is no such file or folder, and it is no hub id (owner/name).")
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, RepositoryNotFoundError
-
-    try:
-        if any(isinstance(huggingface_hub.try_to_load_from_cache(name, each), str) for each in files):
-            return
-        if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-            raise Unreachable(f"{option} {name}: it is not in the hub's cache, and HF_HUB_OFFLINE forbids to fetch it.")
-        huggingface_hub.HfApi().model_info(name, timeout=HUB_PATIENCE_S)
-    except RepositoryNotFoundError as error:
-        raise ValueError(
-            f"{option} {name}: there is no such folder, and the hub has no such model, or not for you. Mind the "
-            "spelling, or log in (hf auth login)."
-        ) from error
-    except HFValidationError as error:
-        raise ValueError(f"{option} {name}: that is no hub id (owner/name).") from error
-    except (HTTPError, HfHubHTTPError, OSError) as error:
-        raise Unreachable(
-            f"{option} {name}: there is no such folder, and the hub cannot be reached ({type(error).__name__}). "
-            "Connect, or download the model and name its folder."
-        ) from error
 
 
 def check_store(job: Job) -> None:

@@ -163,15 +163,10 @@ def _check_editors(job: Job) -> None:
                 f"--measure {name} reads what the stage {MEASURED_AFTER[name]} makes, and the run ends with "
                 f"{request.until}: use --until {MEASURED_AFTER[name]} or a later stage."
             )
-    if "forgetting" in request.measure and job.config.kitchen is None and job.config.forgetting.triples is None:
-        raise ValueError(
-            "--measure forgetting: only the drawn kitchen has static scenes of its own. Name a table of picture, "
-            "instruction and expected picture: --set forgetting.triples=FILE.csv."
-        )
-    if "verdicts" in request.measure and job.config.kitchen is None:
-        raise ValueError(
-            "--measure verdicts: only the drawn kitchen has an oracle that judges edits. Leave it out, or take a demo."
-        )
+    if job.config.kitchen is None and "verdicts" in request.measure:
+        raise ValueError("--measure verdicts: only the drawn kitchen has an oracle. Leave it out, or take a demo.")
+    if job.config.kitchen is None and "forgetting" in request.measure and job.config.forgetting.triples is None:
+        raise ValueError("--measure forgetting asks static edits: name them with --set forgetting.triples=FILE.csv.")
 
 
 def _check_sources(job: Job) -> None:

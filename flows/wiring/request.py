@@ -50,7 +50,7 @@ class Request:
     training_seeds: tuple[int, ...] = ()
     """Seeds under which each method is trained, each giving an editor of its own; empty takes the recipe's one seed."""
     measure: tuple[str, ...] = ()
-    """Further measurements of editors and edits: told_apart, forgetting, timing, and verdicts where the kitchen is drawn."""
+    """Further measurements of editors and edits (told_apart, forgetting, timing; verdicts of a drawn kitchen)."""
     editors: tuple[str, ...] = ()
     """Further editors: text-to-image methods (all: the five), or pipelines that settings `editors.NAME` give."""
     safe: bool = False

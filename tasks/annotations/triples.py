@@ -53,7 +53,9 @@ def read_triples(source: Path) -> list[Triple]:
     with rows_of(table) as (columns, rows):
         lacking = [name for name in WANTED if columns is not None and name not in columns]
         if lacking:
-            raise ValueError(f"{table}: no column {lacking[0]!r}; it wants {', '.join(WANTED)}, and maybe id and group.")
+            raise ValueError(
+                f"{table}: no column {lacking[0]!r}; it wants {', '.join(WANTED)}, and maybe id and group."
+            )
         for number, (where, row) in enumerate(rows, 1):
             given = {name: str(row.get(name) or "").strip() for name in (*WANTED, "id", "group")}
             empty = [name for name in WANTED if not given[name]]

@@ -11,6 +11,7 @@ from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import Editor
 from tasks import edits as edits_file
 from tasks.artifacts.artifact import Outside
+from tasks.artifacts.keyed_hash import picture_seed
 from tasks.config import EditsConfig, ShardsConfig, SplitsConfig
 from tasks.edits import edits
 from tasks.shards import shards
