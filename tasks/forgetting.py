@@ -102,7 +102,7 @@ class _Editing:
         if triples:
             squared = [squash(source, sampling.size_px) for source in sources]
             expected = [squash(read_image(each.expected), sampling.size_px) for each in triples]
-            verdicts = judge_triples(self.network, squared, expected, edited, self._config.scenes.least_psnr_db)
+            verdicts = judge_triples(self.network, squared, expected, list(edited), self._config.scenes.least_psnr_db)
         return [each.record | verdict for each, verdict in zip(part, verdicts, strict=True)]
 
     @staticmethod
