@@ -84,6 +84,8 @@ SCHEMA = pa.schema(
 """Columns of segments.parquet."""
 
 
+ROWS_OF_A_GROUP = 100_000
+"""Rows that are written to segments.parquet at once."""
 MAX_REJECTED = 2_000
 """Characters that are kept of a text of a row that is not."""
 
@@ -107,6 +109,12 @@ class Annotations:
         self.rejected.append({"row": row, **plain, "status": status, "reason": reason})
 
 
+MAX_NAME_BYTES = 240
+"""Of the name of a video or of a folder: a file system takes 255, and downloads end in .part.json while they grow."""
+MAX_VIDEO_ID = 1_000
+"""Characters of a video's name with its folders."""
+
+
 def _writable(text: str) -> str:
     """Return a text that can be written: halves of surrogate pairs as escapes, and no more than a message holds."""
     return text[:MAX_REJECTED].encode(errors="backslashreplace").decode()
@@ -120,9 +128,12 @@ def is_safe_video_id(video_id: str) -> bool:
     >>> [is_safe_video_id(each) for each in ("", "x" * 300, "a/../b", "a/", "a\\\\b", "a/.b")]
     [False, False, False, False, False, False]
     """
-    if len(video_id.encode(errors="replace")) > 200 or not video_id.isprintable() or "\\" in video_id:
+    if len(video_id) > MAX_VIDEO_ID or not video_id.isprintable() or "\\" in video_id:
         return False
-    return all(part and not part.startswith((".", "~")) for part in video_id.split("/"))
+    parts = video_id.split("/")
+    if any(len(part.encode(errors="replace")) > MAX_NAME_BYTES for part in parts):
+        return False
+    return all(part and not part.startswith((".", "~")) for part in parts)
 
 
 def segment_id_of(video_id: str, place: str) -> str:
@@ -160,9 +171,11 @@ def mark_overlaps(segments: list[Segment]) -> list[Segment]:
 
 def write_segments(path: Path, segments: list[Segment]) -> None:
     """Write segments as Parquet with SCHEMA, atomically; equal segments give equal bytes."""
-    table = pa.Table.from_pylist([asdict(segment) for segment in segments], schema=SCHEMA)
-    with atomic_file(path) as temporary:
-        pq.write_table(table, temporary)
+    with atomic_file(path) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
+        # A group at a time: a table of two million rows would be in memory three times over.
+        for first in range(0, max(len(segments), 1), ROWS_OF_A_GROUP):
+            rows = [asdict(segment) for segment in segments[first : first + ROWS_OF_A_GROUP]]
+            writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
 
 
 def read_segments(path: Path) -> list[Segment]:

@@ -14,7 +14,15 @@ from pathlib import Path
 
 from modeling.sheets import MAX_TEXT
 from tasks.annotations.instructions import parse_instruction
-from tasks.annotations.segment import UNKNOWN_S, Annotations, Segment, has_good_times, is_safe_video_id, segment_id_of
+from tasks.annotations.segment import (
+    MAX_NAME_BYTES,
+    UNKNOWN_S,
+    Annotations,
+    Segment,
+    has_good_times,
+    is_safe_video_id,
+    segment_id_of,
+)
 from tasks.annotations.table_files import Row, rows_of
 from tasks.annotations.times import seconds_of, why_no_time
 from tasks.artifacts.artifact import digest_of
@@ -22,6 +30,8 @@ from tasks.artifacts.artifact import digest_of
 REQUIRED = ("video", "start_s", "stop_s", "instruction")
 SECONDS, FRAMES = ("start_s", "stop_s"), ("start_frame", "stop_frame")
 OPTIONAL = ("verb", "object", "start_point", "end_point", "group")
+MAX_CHARACTERS = 200_000_000
+"""Of the instructions of a table: what is read passes by, what is kept is in memory, at about a gigabyte then."""
 MAX_NAME = 100
 """Characters of a video's name in the keys of its segments."""
 _LOOKS_LIKE_TIME = re.compile(r"start|stop|begin|end|time|frame|from|until|onset|second")
@@ -44,6 +54,7 @@ def read_table(path: Path) -> Annotations:
     """
     annotations = Annotations(funnel={"rows": 0})
     first_of: dict[str, str] = {}
+    num_characters = 0
     with rows_of(path) as (columns, rows):
         if columns is not None:
             _check_columns(columns, str(path))
@@ -56,6 +67,12 @@ def read_table(path: Path) -> Annotations:
                 first = first_of.setdefault(outcome.segment_id, where)
                 if first is where:
                     annotations.segments.append(outcome)
+                    num_characters += len(outcome.instruction)
+                    if num_characters > MAX_CHARACTERS:
+                        raise ValueError(
+                            f"{path}: the instructions up to {where} have more than {MAX_CHARACTERS} characters, which "
+                            "are kept in memory. Shorten them, or split the table."
+                        )
                     continue
                 message = f"{path.name}: {where} repeats {first}: the same video, times and instruction."
                 annotations.reject(number, "filtered", "duplicate_segment", video_id=outcome.video_id, message=message)
@@ -100,9 +117,9 @@ def _check_columns(names: Iterable[str], where: str) -> None:
     missing = [name for name in wanted if name not in there]
     if missing:
         raise ValueError(
-            f"{where}: column {missing[0]!r} is missing; there are {', '.join(there) or 'none'}. "
-            f"A table has {', '.join(REQUIRED)}, or start_frame and stop_frame in place of seconds, or no times where "
-            f"each row is a whole clip; it may have {', '.join(OPTIONAL)}."
+            f"{where}: column {missing[0]!r} is missing; there are {', '.join(there)[:500] or 'none'}. The first line "
+            f"names the columns. A table has {', '.join(REQUIRED)}, or start_frame and stop_frame in place of seconds, "
+            f"or no times where each row is a whole clip; it may have {', '.join(OPTIONAL)}."
         )
 
 
@@ -119,7 +136,7 @@ def _segment(row: Row, where: str) -> Segment | Unusable:
     # Decomposed accents, as a Mac writes them, are the same name.
     video_id = unicodedata.normalize("NFC", texts["video"]).replace("\\", "/").removeprefix("./")
     if not is_safe_video_id(video_id):
-        said = f"{video_id[:120]!r} cannot be used. Name a file inside the videos' folder"
+        said = f"{video_id[:120]!r} cannot be used. {_remedy_for_name(video_id)}"
         return Unusable(reason="unsafe_video_id", column="video", said=said)
     if not texts["instruction"]:
         return Unusable(reason="no_instruction", column="instruction", said="'' cannot be used. Say what is done")
@@ -201,10 +218,19 @@ def _segment_id(video_id: str, times: _Times, instruction: str) -> str:
     return segment_id_of(video_id[:MAX_NAME], f"{times.place}-{digest}")
 
 
+def _remedy_for_name(video_id: str) -> str:
+    longest = max(len(part.encode(errors="replace")) for part in video_id.split("/"))
+    if longest > MAX_NAME_BYTES:
+        return f"It has {longest} bytes, and a name has at most {MAX_NAME_BYTES}. Rename the file"
+    return "Name a file inside the videos' folder"
+
+
 def _why_no_text(text: str) -> str:
     """Say why a text can be written to no file, or is too long; "" for a good one."""
     if len(text) > MAX_TEXT:
         return f"it has {len(text)} characters, and a text has at most {MAX_TEXT}. Shorten it"
+    if "\0" in text:
+        return f"{text[:80]!r} holds a null character, which no text has. Write the table anew, in UTF-8"
     try:
         text.encode()
     except UnicodeEncodeError:

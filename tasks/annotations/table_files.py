@@ -1,14 +1,12 @@
-"""A file of rows (CSV, JSON lines, Parquet), as programs and people write it -> its columns, and row after row.
+"""A file of rows (CSV, JSON, JSON lines, Parquet), as programs and people write it -> its columns, and row after row.
 
 Names of columns are taken without blanks around them and in small letters. The separator of a CSV is found in its first
 line that holds anything; `sep=;`, which Excel writes before it, is obeyed.
 """
 
 import csv
-import json
 import re
-from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -16,10 +14,12 @@ from typing import Any, TextIO
 
 import pyarrow as pa
 
-from modeling.sheets import MAX_ROWS, check_table, strict_rows
+from modeling.sheets import check_table, strict_rows
+from tasks.annotations.json_rows import json_lines, json_rows
 from tasks.annotations.parquet_rows import open_parquet, rows_of_columns
+from tasks.annotations.text_files import encoding_of, named, refuse_other_files
 
-SUFFIXES = (".csv", ".jsonl", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 KNOWN = frozenset(
     [
@@ -49,29 +49,25 @@ def rows_of(path: Path) -> Iterator[tuple[list[str] | None, Iterator[tuple[str, 
 
     `where` is "row 3" or "line 3", from 1. ValueError, which names the file, for what is no such table.
     """
-    readers = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
-    if path.suffix.lower() not in readers:
-        raise ValueError(f"{path}: a table is one of {', '.join(SUFFIXES)}. Rename or convert the file.")
+    readers = dict.fromkeys((".csv", ".tsv", ".txt"), _csv) | dict.fromkeys((".jsonl", ".ndjson"), json_lines)
+    readers |= {".json": json_rows, ".parquet": _parquet}
     check_table(path)
+    refuse_other_files(path, SUFFIXES)
     try:
         with closing(readers[path.suffix.lower()](path)) as parts:
             columns = next(parts)
             yield columns, parts
-    except (UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+    except UnicodeError as error:
+        raise ValueError(
+            f"{path}: its text is not in UTF-8 ({error}), but in an encoding of one country, as Windows-1252, which "
+            "nothing tells apart. Save it as UTF-8; in Excel: CSV UTF-8."
+        ) from error
+    except (csv.Error, pa.ArrowException) as error:
         raise ValueError(f"{path}: not a readable {path.suffix} file ({error}). Write it anew, in UTF-8.") from error
 
 
-def named(names: Iterable[object], where: str) -> list[str]:
-    """Return names of columns without blanks and capitals; ValueError when two are one."""
-    plain = [str(name).strip().lower() for name in names]
-    twice = [name for name, count in Counter(plain).items() if count > 1 and name]
-    if twice:
-        raise ValueError(f"{where}: column {twice[0]!r} is there twice. Remove or rename one.")
-    return plain
-
-
 def _csv(path: Path) -> Generator[Any, None, None]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with path.open(newline="", encoding=encoding_of(path)) as file:
         first, separator = _first_line(file)
         reader = strict_rows(chain([first], file), path, separator)
         columns = named(next(reader, []), str(path))
@@ -98,30 +94,6 @@ def _first_line(file: TextIO) -> tuple[str, str]:
         return next((each for each in file if each.strip()), ""), told[1]
     unquoted = re.sub(r'"[^"]*"', "", line)
     return line, max(SEPARATORS, key=lambda each: (unquoted.count(each), each == ","))
-
-
-def _json_lines(path: Path) -> Generator[Any, None, None]:
-    # Only a line feed ends a line: JSON allows U+2028, U+2029 and U+0085 inside its strings.
-    with path.open(newline="\n", encoding="utf-8-sig") as file:
-        yield None
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            where = f"line {number}"
-            if number > MAX_ROWS:
-                raise ValueError(f"{path}: more than {MAX_ROWS} lines. Split the table.")
-            try:
-                pairs = json.loads(line, object_pairs_hook=_Pairs)
-            except (ValueError, RecursionError) as error:
-                raise ValueError(f"{path}: {where} is no JSON ({error}). Write one object a line.") from error
-            if not isinstance(pairs, _Pairs):
-                raise ValueError(f"{path}: {where} is no object. Write one object a line.")
-            names = named((name for name, _ in pairs), f"{path}: {where}")
-            yield where, dict(zip(names, (value for _, value in pairs), strict=True))
-
-
-class _Pairs(list[tuple[str, Any]]):
-    """The members of a JSON object in order, so that one that is given twice is seen."""
 
 
 def _parquet(path: Path) -> Generator[Any, None, None]:

@@ -1,4 +1,5 @@
-"""Times as people write them -> seconds: 12.5, 12.5s, 12,5, MM:SS(.ff), HH:MM:SS(.ff), and what Parquet has for times.
+"""Times as people write them -> seconds: 12.5, 12.5s, 12,5, MM:SS(.ff), HH:MM:SS(.ff), 1h2m3s, ISO 8601's PT1M2.5S,
+1500ms, and what Parquet has for times.
 
 A text is converted at once as a decimal number, so that 62.5 s is not 62 + 0.5 with a rounding in between.
 """
@@ -12,6 +13,12 @@ ACCEPTED = "Write seconds (12.5), MM:SS or HH:MM:SS.ss"
 """What a message tells whoever has written something else."""
 _SECONDS = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(?:s|sec|secs|seconds)?", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,4}):([0-5]?\d)(?:[.,](\d+))?", re.ASCII)
+_UNITS = re.compile(
+    r"(PT)?(?:(\d{1,4})\s*h(?:rs?|ours?)?)?\s*(?:(\d{1,5})\s*m(in|ins|inutes?)?)?"
+    r"\s*(?:(\d+)(?:[.,](\d+))?\s*s(?:ecs?|econds?)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+_MILLISECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:ms|msecs?|milliseconds?)", re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d{1,2}|\d{4,})(\s*s?)", re.ASCII)
 """Not three digits behind the comma: 1,500 may be one and a half, or fifteen hundred."""
 
@@ -21,6 +28,8 @@ def seconds_of(value: object) -> float | None:
 
     >>> seconds_of(" 0:01:02.50"), seconds_of("1:30"), seconds_of("12,5"), seconds_of("0.2s"), seconds_of(3)
     (62.5, 90.0, 12.5, 0.2, 3.0)
+    >>> seconds_of("PT1M2.5S"), seconds_of("1h 2m 3s"), seconds_of("2 min"), seconds_of("1500ms")
+    (62.5, 3723.0, 120.0, 1.5)
     >>> seconds_of("1,500"), seconds_of("00:00:01:12"), seconds_of("1_0"), seconds_of("soon"), seconds_of(True)
     (None, None, None, None, None)
     """
@@ -43,11 +52,25 @@ def _from_text(text: str) -> float | None:
         return float(number[1])
     clock = _CLOCK.fullmatch(text)
     if clock is None:
-        return None
+        return _from_units(text)
     hours, minutes = int(clock[1] or 0), int(clock[2])
     if clock[1] is not None and minutes > 59:
         return None
     return float(f"{hours * 3600 + minutes * 60 + int(clock[3])}.{clock[4] or 0}")
+
+
+def _from_units(text: str) -> float | None:
+    """Read hours, minutes and seconds with their units. 5m alone is none: it may be metres."""
+    thousandths = _MILLISECONDS.fullmatch(text)
+    if thousandths:
+        return float(Decimal(thousandths[1]) / 1000)
+    parts = _UNITS.fullmatch(text)
+    if parts is None or not any(parts.group(2, 3, 5)):
+        return None
+    iso, hours, minutes, long, seconds, fraction = parts.groups()
+    if minutes and not (iso or hours or long or seconds):
+        return None
+    return float(f"{int(hours or 0) * 3600 + int(minutes or 0) * 60 + int(seconds or 0)}.{fraction or 0}")
 
 
 def why_no_time(value: object) -> str:
@@ -60,6 +83,8 @@ def why_no_time(value: object) -> str:
     if isinstance(value, str) and re.fullmatch(r"\s*\d+,\d{3}\s*", value):
         whole, part = value.strip().split(",")
         return f"{shown} may be {float(f'{whole}.{part}'):g} or {whole}{part}. {ACCEPTED}"
-    if isinstance(value, str) and value.count(":") == 3:
+    if isinstance(value, str) and re.fullmatch(r"\s*\d{1,3}([,.' \u00a0\u202f’]\d{3})+([.,]\d+)?\s*", value):
+        return f"{shown} holds a separator of thousands. {ACCEPTED}"
+    if isinstance(value, str) and value.count(":") + value.count(";") == 3:
         return f"{shown} looks like a time code with a number of frame, whose rate is not known. {ACCEPTED}"
     return f"{shown} is no time. {ACCEPTED}"

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from modeling.data.images import Picture, encode_jpeg, encode_png
-from tasks.annotations.segment import Segment
+from tasks.annotations.segment import MAX_NAME_BYTES, Segment
 from tasks.artifacts.artifact import Record, digest_of
 from tasks.artifacts.failures import failed
 from tasks.config import FramesConfig
@@ -131,14 +131,15 @@ def picture_folder(job: VideoJob) -> Path:
 
 
 def folder_name(video_id: str) -> str:
-    """Return the name of the folder of a video's pictures: one folder each, also for videos in subfolders.
+    """Return the name of the folder of a video's pictures: one folder each, also for videos in subfolders, never long.
 
     >>> folder_name("P01_101"), folder_name("P01/clip.mp4")
     ('P01_101', 'P01_clip.mp4-bc9b06b8')
     """
-    if "/" not in video_id:
+    if "/" not in video_id and len(video_id.encode()) <= MAX_NAME_BYTES:
         return video_id
-    return f"{video_id.replace('/', '_')}-{digest_of(video_id)[:8]}"
+    start = video_id.replace("/", "_").encode()[:200].decode(errors="ignore")
+    return f"{start}-{digest_of(video_id)[:8]}"
 
 
 def all_failed(segments: Sequence[Segment], reason: str, message: str, *, transient: bool = False) -> VideoPairs:

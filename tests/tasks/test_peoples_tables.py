@@ -3,6 +3,7 @@
 import datetime
 import json
 import random
+import tracemalloc
 import unicodedata
 from pathlib import Path
 
@@ -50,6 +51,10 @@ def spans(found: Annotations) -> list[tuple[float, float]]:
         ('"0,2"', '"0,9"', (0.2, 0.9)),
         ("0.2s", "0.9 s", (0.2, 0.9)),
         (" 0.2 ", "9e-1", (0.2, 0.9)),
+        ("1:02:03,5", "1:02:04,5", (3723.5, 3724.5)),
+        ("PT1M2.5S", "PT1H", (62.5, 3600.0)),
+        ("1m31s", "1h 2m 4.5s", (91.0, 3724.5)),
+        ("1500ms", "2 min", (1.5, 120.0)),
     ],
 )
 def test_times_are_read_as_people_write_them(
@@ -70,6 +75,13 @@ def test_times_are_read_as_people_write_them(
         ("5", "2", "comes before the stop"),
         ("1", "", "one of the two is empty"),
         ("00:61:00", "9999", "no time"),
+        ('"1,234.5"', "1300", "separator of thousands"),
+        ('"1.234,5"', "1300", "separator of thousands"),
+        ("00:00:01;12", "2", "time code"),
+        ("5m", "9m", "'5m' is no time"),
+        ("-1", "2", "at least 0"),
+        ("NaN", "2", "'NaN' is no time"),
+        ("inf", "2", "'inf' is no time"),
     ],
 )
 def test_a_time_that_cannot_be_read_is_told_with_row_value_and_remedy(
@@ -278,3 +290,98 @@ def test_epic_rows_that_fail_say_where_and_what_to_do(tmp_path: Path) -> None:
     assert rejected["message"].startswith("e.csv: row 1, column start_timestamp")
     assert "00:00:02.0, 00:00:01.0" in rejected["message"]
     assert "Write timestamps as HH:MM:SS.ss" in rejected["message"]
+
+
+ROW = {"video": "crème.mp4", "start_s": 0.2, "stop_s": 0.9, "instruction": "ドアを開ける"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", (HEADER + "crème.mp4,0.2,0.9,ドアを開ける\n").encode("utf-16")),
+        ("a.txt", (HEADER + "crème.mp4,0.2,0.9,ドアを開ける\n").replace(",", "\t").encode("utf-16")),
+        ("a.TSV", (HEADER + "crème.mp4,0.2,0.9,ドアを開ける\n").replace(",", "\t").encode()),
+        ("a.ndjson", json.dumps(ROW).encode()),
+        ("a.jsonl", json.dumps(ROW, ensure_ascii=False).encode("utf-16")),
+        ("a.json", json.dumps([ROW], indent=2).encode()),
+        ("a.json", b"\xef\xbb\xbf" + json.dumps({"version": 2, "annotations": [ROW], "authors": ["x"]}).encode()),
+    ],
+)
+def test_other_encodings_and_forms_of_json_are_read(name: str, content: bytes, tmp_path: Path) -> None:
+    found = table(tmp_path, content, name)
+    assert spans(found) == [(0.2, 0.9)]
+    assert (found.segments[0].video_id, found.segments[0].instruction) == ("crème.mp4", "ドアを開ける")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", (HEADER + "crème.mp4,0,1,x\n").encode("cp1252"), "not in UTF-8 .*Windows-1252.* Save it as UTF-8"),
+        ("a.csv", (HEADER + "料理.mp4,0,1,x\n").encode("shift_jis"), "not in UTF-8"),
+        ("a.csv", (HEADER + "a.mp4,0,1,x\n").encode("utf-16-le"), "UTF-16 and has no byte order mark"),
+        ("a.xlsx", b"PK\x03\x04" + bytes(80), "workbook of Excel .* Save it as CSV UTF-8"),
+        ("a.csv", b"PK\x03\x04" + bytes(80), "workbook of Excel"),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(80), "old workbook of Excel"),
+        ("a.numbers", b"anything else", "a workbook"),
+        ("a.csv.gz", b"\x1f\x8b" + bytes(80), "packed by gzip.* Unpack it"),
+        ("a.csv", b"\n<!DOCTYPE html><title>Log in</title>", "page of HTML"),
+        ("a.jsonl", json.dumps([ROW], indent=2).encode(), "one array.* Call the file .json"),
+        ("a.json", json.dumps({"database": {"v": {"annotations": [ROW]}}}).encode(), "no array of objects.* database"),
+        ("a.json", json.dumps({"train": [ROW], "val": [ROW]}).encode(), "there are train, val"),
+        ("a.json", json.dumps([[1, 2]]).encode(), "row 1 is no object"),
+        ("a.json", json.dumps(ROW).encode() + b"\n" + json.dumps(ROW).encode(), "One object a line is called .jsonl"),
+        ("a.csv", b"a.mp4,0.2,0.9,open door\n", "The first line names the columns"),
+    ],
+)
+def test_what_is_no_table_is_refused_by_its_own_name(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=said):
+        table(tmp_path, content, name)
+
+
+def test_a_name_may_hold_what_file_systems_take_and_a_longer_one_is_told_its_length(tmp_path: Path) -> None:
+    names = [
+        "my clip (1) #2 100%?.mp4",
+        "😀 &=+.mp4",
+        "厨" * 78 + ".mp4",
+        ("a" * 90 + "/") * 4 + "b.mp4",
+        "x" * 300 + ".mp4",
+    ]
+    rows = "".join(f'"{name}",0.2,0.9,x\n' for name in names)
+    found = table(tmp_path, HEADER + rows)
+    assert [each.video_id for each in found.segments] == names[:4]
+    assert len({each.segment_id for each in found.segments}) == 4
+    assert "304 bytes, and a name has at most 240" in found.rejected[0]["message"]
+    folder = tmp_path / "videos"
+    for each in found.segments:
+        check_key(each.segment_id)
+        (folder / each.video_id).parent.mkdir(parents=True, exist_ok=True)
+        (folder / each.video_id).write_bytes(b"x")
+        (tmp_path / folder_name(each.video_id)).mkdir()
+        assert VideoFolder(folder).find(each.video_id) == each.video_id
+
+
+def test_a_null_character_is_no_text(tmp_path: Path) -> None:
+    [rejected] = table(tmp_path, f"{HEADER}a.mp4,0.2,0.9,op\0en\n").rejected
+    assert (rejected["reason"], "null character" in rejected["message"]) == ("bad_cell", True)
+
+
+def test_a_table_whose_texts_would_fill_the_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.annotations.table.MAX_CHARACTERS", 1_000)
+    monkeypatch.setattr("tasks.annotations.json_rows.MAX_JSON_BYTES", 1_000)
+    rows = "".join(f"a.mp4,{start},{start + 1},{'x' * 300}\n" for start in range(5))
+    with pytest.raises(ValueError, match="instructions up to row 4 have more than 1000 characters"):
+        table(tmp_path, HEADER + rows)
+    with pytest.raises(ValueError, match=r"at most 1000.*Write one object a line"):
+        table(tmp_path, json.dumps([ROW] * 20), "a.json")
+
+
+def test_columns_that_nobody_asked_for_stay_out_of_memory(tmp_path: Path) -> None:
+    """A line of 100 kB beside an action: what is read passes by, so a table may be larger than memory."""
+    rows = (ROW | {"start_s": start, "stop_s": start + 1, "boxes": "x" * 100_000} for start in range(200))
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    tracemalloc.start()
+    found = read_table(tmp_path / "a.jsonl")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found.segments) == 200
+    assert peak < 3_000_000  # of 20 MB
