@@ -1,8 +1,8 @@
 """videos + training shards -> a TimeSformer that tells which action a clip shows, and how well it does.
 
-Writes `model/` (safetensors), `labels.json` (the actions, in the order of the logits) and `accuracy.json`: right
-answers on real clips of the test videos, on ground-truth pairs (the ceiling of accuracy B) and on copies (its floor).
-Item: the clips of one video. Training goes on after a kill at its last finished epoch.
+Writes `model/` (safetensors), `labels.json` (the actions, in the order of the logits) and `accuracy.json`: correct
+answers on real clips of the test videos, on ground-truth pairs (the upper bound of accuracy B) and on copies of the
+input (its lower bound). Item: the clips of one video. After a kill, training continues at its last finished epoch.
 """
 
 import shutil
@@ -35,7 +35,7 @@ CHECKPOINT = "checkpoint.safetensors"
 
 @dataclass(frozen=True)
 class TrainingClips:
-    """Segments with labels, as training draws them: a film, or with a chance of `pair_share` a 4 + 4 clip."""
+    """Labelled segments for training: each draw gives a film clip or, with probability `pair_share`, a 4 + 4 clip."""
 
     segments: Sequence[CutSegment]
     labels: Sequence[int]
@@ -44,7 +44,7 @@ class TrainingClips:
     pair_share: float
 
     def clip(self, index: int, rng: np.random.Generator) -> Clip:
-        """Draw a clip of segment `index`. The same numbers are drawn either way."""
+        """Draw a clip of segment `index`. Both kinds of clip draw the same random numbers."""
         segment = self.segments[index]
         choices = rng.integers(segment.stored.index.shape[2], size=NUM_FRAMES)
         if rng.random() < self.pair_share:
@@ -54,7 +54,7 @@ class TrainingClips:
 
 
 def choose_rows(rows: Sequence[Record], config: ClassifierConfig) -> tuple[list[Record], list[Record], list[Record]]:
-    """Divide the shards' records: to train on, to test on, and the rest with `status` and `reason`."""
+    """Divide the shards' records: for training, for testing, and the rest with `status` and `reason`."""
     train_rows = [row for row in rows if row["split"] == "train"]
     drawn = sorted(train_rows, key=lambda row: (hash_rank(config.seed, row["segment_id"]), row["segment_id"]))
     drawn = drawn[: config.max_segments]
@@ -85,7 +85,7 @@ class Pairs:
 
 
 def new_model(config: ClassifierConfig, num_labels: int) -> tuple[TimesformerForVideoClassification, TrainRecipe]:
-    """Return the untrained classifier of a config and how it is to be trained."""
+    """Return the untrained classifier of a config, and the settings of its training."""
     recipe = TrainRecipe(
         optimizer="adamw" if config.start is None else "sgd",
         num_epochs=config.num_epochs,
@@ -112,7 +112,7 @@ def measure(
     pairs: Pairs,
     config: ClassifierConfig,
 ) -> Record:
-    """Count right answers of each test split on films, ground-truth pairs and copies of the input."""
+    """Count the correct answers of each test split on films, ground-truth pairs and copies of the input."""
     measured = {}
     for split in sorted({segment.row["split"] for segment in tested}):
         segments = [segment for segment in tested if segment.row["split"] == split]
@@ -134,7 +134,7 @@ def measure(
 def train_model(
     work: Work, segments: Sequence[CutSegment], labels: list[str], pairs: Pairs, config: ClassifierConfig
 ) -> TimesformerForVideoClassification:
-    """Train the classifier on the segments, going on from a kept checkpoint."""
+    """Train the classifier on the segments; resume from a kept checkpoint."""
     model, recipe = new_model(config, len(labels))
     loaded = [pairs.pair(segment.row["segment_id"]) for segment in segments] if config.pair_clip_share else []
     indices = [int(index) for index in label_indices([segment.row["verb"] for segment in segments], labels)]
@@ -151,7 +151,7 @@ def train_model(
 
 
 def how_of_pairs(shards: Artifact) -> How:
-    """Return what a moment shows by the settings with which the pairs were cut; the default where that is not known."""
+    """Return the settings that map a moment to a frame, as the pairs were cut; the default when they are not known."""
     described = shards.manifest["inputs"].get("frames", {})
     folder = shards.path.parent.parent / str(described.get("artifact"))
     if not (folder / MANIFEST).is_file():

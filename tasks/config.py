@@ -1,7 +1,7 @@
 """The config of each stage, in the order of the stages: the whole recipe on one page.
 
-Light on purpose (no torch, no Prefect): `editaction status`, `--plan` and `--help` read it and answer at once.
-Where and how fast a stage runs (RunOptions) is not part of any config and so of no key.
+It imports neither torch nor Prefect, so `editaction status`, `--plan` and `--help` answer at once. RunOptions, which
+say where and how fast a stage runs, are part of no config and of no key.
 """
 
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class KitchenConfig:
     num_videos: int = 160
     """Videos to act out and encode."""
     seed: int = 0
-    """Decides every scene and action."""
+    """Seed of every scene and action."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class SegmentsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class VideosConfig:
-    """Segments + a folder -> the video files that are needed. Nothing to decide yet."""
+    """Segments + a folder -> the video files that are needed. There are no settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,29 +69,31 @@ class FramesConfig:
     image_format: ImageFormat = "jpeg"
     """jpeg: quality 95, 4:4:4; png: lossless, for small pictures."""
     deinterlace: Literal["none", "bwdif"] = "none"
-    """bwdif: one moment out of each frame of two fields, for true interlaced films; such files are decoded whole."""
+    """bwdif: deinterlace each frame of two fields into one picture, for true interlaced films; such files are decoded
+    whole.
+    """
     time_zero: Literal["first_frame", "container"] = "first_frame"
-    """What times count from: the first frame shown, or the container's start, as players show them."""
+    """Zero of the times: the first frame shown, or the container's start (as players count)."""
     crop: Literal["stored", "container"] = "stored"
     """stored: whole pictures; container: without what an MP4's clean aperture or Matroska's PixelCrop cuts off."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class QualityLimits:
-    """Pairs outside these limits are filtered; None sets no limit. The columns are told in tasks/cutting/quality.py."""
+    """Pairs outside these limits are filtered; None sets no limit. tasks/cutting/quality.py defines the measures."""
 
     min_sharpness: float | None = None
-    """Of the blurrier picture; reason `blurred`."""
+    """Least sharpness of the blurrier picture; reason `blurred`."""
     min_brightness: float | None = None
-    """Of the darker picture; `too_dark`."""
+    """Least brightness of the darker picture; `too_dark`."""
     max_brightness: float | None = None
-    """Of the brighter picture; `too_bright`."""
+    """Greatest brightness of the brighter picture; `too_bright`."""
     min_change: float | None = None
-    """Least difference of the two; `no_change`."""
+    """Least difference of the two pictures; `no_change`."""
     min_motion: float | None = None
-    """Least area that differs once the camera's shift is undone; `no_motion`."""
+    """Least changed area after the camera's shift is undone; `no_motion`."""
     max_motion: float | None = None
-    """Greatest such area; `too_much_motion`."""
+    """Greatest changed area; `too_much_motion`."""
     max_camera_shift: float | None = None
     """Greatest shift of the view; `camera_moved`."""
     max_scene_cut: float | None = None
@@ -100,38 +102,42 @@ class QualityLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitsConfig:
-    """Frame pairs -> train and test sets, all disjoint."""
+    """Frame pairs -> disjoint training and test sets."""
 
     method: SplitMethod = "paper"
-    """paper: test pairs at random. The others: no pair of a test pair's video, or participant, is trained on."""
+    """paper: random test pairs. video-disjoint, participant-disjoint: no training pair shares its video or participant
+    with a test pair.
+    """
     held_out_share: float = 0.05
-    """Least share of the videos or participants that a disjoint method holds out: few would stand for little."""
+    """Least share of the videos or participants that a disjoint method holds out."""
     num_test: int = 500
     """Random test pairs (the paper's test500)."""
     num_long_distance: int = 0
     """Test pairs of long-distance actions (the paper's test100 for HC)."""
     num_validation: int = 0
-    """Held-out pairs carved from training, for choosing settings."""
+    """Held-out pairs taken from the training pairs, for choosing settings."""
     verbs: tuple[str, ...] = ()
-    """Use pairs of these verbs alone and filter the others; none named: all verbs."""
+    """Use only pairs of these verbs and filter the others; empty: all verbs."""
     unseen_combinations: tuple[str, ...] = ()
-    """Verb and kind of thing, such as "move cup", that nobody is trained on, whatever else the object's name says."""
+    """Combinations of verb and kind of thing, such as "move cup", that no training pair has, whatever else the object's
+    name says.
+    """
     num_unseen: int = 0
-    """Test pairs of these combinations; the others of them are filtered."""
+    """Number of test pairs of these combinations; the other pairs of them are filtered."""
     withhold_verbs: tuple[str, ...] = ()
     """Verbs, as `editaction dataset` lists them, that nobody is trained on; their pairs are a test set of their own."""
     num_withheld: int | None = None
     """Test pairs of these verbs; the others of them are filtered. None: as many as num_test, or all where fewer."""
     num_train: int | None = None
-    """Train on so many pairs and filter the others, to see what little data does; None: on all that are left."""
+    """Train on this many pairs and filter the others, to study small training sets; None: on all remaining pairs."""
     max_test_share: float = 1.0
     """Each test set takes at most this share of all pairs; below it num_test is exact or an error."""
     test_without_overlap: bool = False
     """Draw test pairs only among segments that overlap no other segment of their video."""
     quality: QualityLimits = field(default_factory=QualityLimits)
-    """Which pairs are too poor to use; none by default, as in the paper."""
+    """Limits below which pairs are not used; no limits by default, as in the paper."""
     seed: int = 0
-    """Key of the hash that draws the split."""
+    """Key of the hash by which the splits are drawn."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.held_out_share < 1:
@@ -139,7 +145,7 @@ class SplitsConfig:
         if bool(self.unseen_combinations) != bool(self.num_unseen):
             raise ValueError("unseen_combinations and num_unseen go together: name both, or neither.")
         if self.unseen_combinations and self.method != "paper":
-            raise ValueError(f"unseen_combinations go with the method 'paper'; {self.method} holds out other things.")
+            raise ValueError(f"unseen_combinations need the method 'paper'; {self.method} holds out other things.")
         if self.num_withheld is not None and (self.num_withheld < 1 or not self.withhold_verbs):
             raise ValueError(
                 f"num_withheld is {self.num_withheld}; it is at least 1 and goes with withhold_verbs: name both."
@@ -155,7 +161,7 @@ class DatasetConfig:
     title: str = "The dataset"
     """Heading of the page."""
     paper: Literal["lc", "hc"] | None = None
-    """Dataset of the paper whose figures stand beside those measured; None where there is none."""
+    """Dataset of the paper whose figures are shown beside the measured ones; None: no figures."""
     num_shown_pairs: int = 12
     """Pairs shown."""
 
@@ -173,28 +179,30 @@ class ClassifierConfig:
     """The action classifier: a TimeSformer on 8 frames of each training segment."""
 
     start: str | None = None
-    """Pretrained weights: hub folder, hub id or an original .pyth file; None trains a small one from nothing."""
+    """Pretrained weights: hub folder, hub id or an original .pyth file; None: train a small classifier from scratch."""
     num_heads: int | None = None
-    """Attention heads of an original .pyth file, which cannot be read off it; None: width / 64, as published."""
+    """Attention heads of an original .pyth file, which does not say; None: width / 64, as published."""
     size_px: int = 48
     """Side of the frames it sees (224 for the published checkpoints)."""
     patch_px: int = 16
-    """Side of a patch of the small one (16 of 48 px: a cell of the kitchen)."""
+    """Side of a patch of the small classifier (16 of 48 px: a cell of the kitchen)."""
     width: int = 96
-    """Width of a token of the small one; a multiple of 32."""
+    """Token width of the small classifier; a multiple of 32."""
     num_layers: int = 2
-    """Blocks of the small one."""
+    """Number of blocks of the small classifier."""
     pair_clip_share: float = 0.0
-    """Share of training clips that are the input four times and the edited picture four times, as edits are judged.
+    """Share of training clips that show the input four times and the edited picture four times, as in the scoring of
+    edits.
 
-    The paper's classifier sees films only (0); the small one is trained on both, so that ground truth scores well.
+    The paper's classifier sees films only (0); the small classifier is trained on both, so that the ground truth scores
+    well.
     """
     num_epochs: int = 15
     """Passes over the training segments."""
     max_segments: int | None = None
     """Train on at most this many segments, drawn by the seed."""
     learning_rate: float = 5e-3
-    """SGD's rate for published checkpoints; AdamW's for the small one."""
+    """Learning rate: of SGD for published checkpoints, of AdamW for the small classifier."""
     batch_size: int = 64
     """Clips a step."""
     moments_per_part: int = 3
@@ -202,7 +210,7 @@ class ClassifierConfig:
     channel_order: Literal["rgb", "bgr"] = "rgb"
     """bgr for weights pretrained on Something-Something-V2 by the reference code."""
     seed: int = 0
-    """Decides weights, order and frame sampling."""
+    """Seed of weights, order and frame sampling."""
 
     def __post_init__(self) -> None:
         if self.moments_per_part < 1 or self.moments_per_part % 2 == 0:
@@ -226,12 +234,13 @@ class ScoresConfig:
     """Edits -> FID, action accuracy and, in the kitchen, what the oracle sees."""
 
     fid_features: Features = "fixed-random"
-    """Network of FID and KID. fixed-random: a fixed-seed convolutional stand-in; inception: the paper's, from
-    `fid_weights`; efficientnet: EfficientNet-Lite0; dinov2: a Dinov2Model."""
+    """Network of FID and KID. fixed-random: a convolutional network with fixed random weights; inception: the paper's,
+    from `fid_weights`; efficientnet: EfficientNet-Lite0; dinov2: a Dinov2Model.
+    """
     fid_weights: str | None = None
     """File of the FID Inception or of EfficientNet-Lite0; folder or hub id of the Dinov2Model."""
     fid_resize: Literal["pytorch_fid", "torch_fidelity", "clean_fid"] = "pytorch_fid"
-    """How pictures reach the Inception: as in pytorch-fid, torch-fidelity (TensorFlow 1) or clean-fid."""
+    """Preprocessing for the Inception: as in pytorch-fid, torch-fidelity (TensorFlow 1) or clean-fid."""
     paired_features: Features | None = None
     """Network of the paired distances; None: the one of FID."""
     paired_weights: str | None = None
@@ -240,7 +249,7 @@ class ScoresConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class VerdictsConfig:
-    """Edits -> what the kitchen's oracle sees in each. Nothing to decide."""
+    """Edits -> the verdicts of the kitchen's oracle. There are no settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,13 +259,13 @@ class ToldApartConfig:
     num_draws: int = 2
     """Noises and timesteps of each pair, shared by all instructions and all editors."""
     kinds: tuple[NegativeKind, ...] = ("disjoint", "same_verb", "same_object")
-    """Kinds of other instructions, drawn from those of all test pairs."""
+    """Kinds of other instructions; they are drawn from the instructions of all test pairs."""
     seed: int = 0
-    """Decides noise, timesteps and other instructions."""
+    """Seed of noise, timesteps and other instructions."""
 
     def __post_init__(self) -> None:
         if "swapped" in self.kinds:
-            raise ValueError("kinds: swapped instructions are not those of pairs; ask for other kinds.")
+            raise ValueError("kinds: swapped instructions do not come from pairs; choose other kinds.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,25 +285,25 @@ class SurveyConfig:
     """Test pairs + edits -> pages on which people rate them."""
 
     camera: Literal["fixed", "head"] = "fixed"
-    """head: raters are told of the head camera, and long-distance pairs are asked about by R5 alone."""
+    """head: the pages mention the head camera, and long-distance pairs get question R5 alone."""
     questions: tuple[str, ...] = ()
-    """Of R1 to R5; empty: those that the paper asks."""
+    """Questions, of R1 to R5; empty: those of the paper."""
     num_items: int = 100
-    """Pairs of each test set that are rated."""
+    """Number of rated pairs of each test set."""
     items_per_form: int = 10
-    """Pairs that one rater sees."""
+    """Number of pairs in one rater's form."""
     num_controls: int = 3
-    """Pictures of a form whose right answer is known; at most one beside a pair."""
+    """Control pictures of a form, whose right answer is known; at most one per pair."""
     seed: int = 0
-    """Decides which pairs are drawn, and the codes of the pictures."""
+    """Seed of the choice of pairs and of the pictures' codes."""
     title: str = "Rating edited pictures"
-    """Head of the page."""
+    """Heading of the page."""
     platform_code: str = ""
-    """Completion code that a platform wants to see at the end; empty: the page's own."""
+    """Completion code that a platform needs at the end; empty: a code of the page's own."""
     base_url: str = ""
-    """Address before the names of pictures in the files for platforms, with its last slash."""
+    """Address that comes before the names of pictures in the files for platforms, with a slash at its end."""
     paper: Literal["", "LC", "HC"] = ""
-    """The paper's data set that this one is; its printed values then stand beside the results."""
+    """The paper's data set that this one is; the paper's values are then shown beside the results."""
 
     def __post_init__(self) -> None:
         if self.num_items < 1 or self.items_per_form < 1 or self.num_controls < 0:
@@ -313,9 +322,9 @@ class MethodEditsConfig:
     settings: MethodConfig | PipelineConfig
     """How it edits, prompt policy included."""
     seeds: tuple[int, ...] = (0, 1, 2)
-    """One edit of each test picture per seed; of a method that draws no noise one is made and stands for all."""
+    """One edit of each test picture per seed; a method without noise makes one edit, which stands for all seeds."""
     limit: int | None = None
-    """Edit the first so many test pictures alone; the others are listed as left out. None: all."""
+    """Edit only this many test pictures, from the first on; the others are listed as left out. None: all."""
     captions: dict[str, str] | None = None
     """Segment -> caption of its source picture, for the prompt policy caption_plus."""
 
@@ -329,7 +338,7 @@ class TimingConfig:
     settings: SamplingConfig | MethodConfig | PipelineConfig
     """How it edits: as in the run's edits."""
     batch_sizes: tuple[int, ...] = (1, 2, 4, 8)
-    """Pictures edited at once."""
+    """Batch sizes: numbers of pictures that are edited at once."""
     num_warm_up: int = 1
     """Calls before the clock starts."""
     num_calls: int = 3
@@ -449,46 +458,48 @@ class Patience:
     first_wait_s: float = 1.0
     """The wait before attempt n is drawn from [0, first_wait_s * 2 ** n]."""
     longest_wait_s: float = 60.0
-    """The longest wait before an attempt, also where the server asks for more."""
+    """The longest wait before an attempt, even when the server asks for more."""
     stall_s: float = 30.0
-    """A connection that receives nothing for so many seconds is closed."""
+    """A connection that receives nothing for this many seconds is closed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Where and how fast stages run; never part of a key."""
+    """The choices of place and speed; never part of a key."""
 
     workers: int = 0
     """Processes for decoding and drawing; 0 means one per core."""
     device: str = "auto"
     """Torch device; auto takes a GPU when there is one."""
     fetch: Fetch = "local"
-    """Where videos come from: local, a folder; download, what the folder lacks is fetched into it; ranges, frames are
-    read from the server's files without fetching them whole."""
+    """Source of the videos. local: a folder. download: missing videos are fetched into the folder. ranges: frames are
+    read from the server's files without fetching them whole.
+    """
     mirror: str | None = None
-    """Address that takes the place of the official sites."""
+    """Address that replaces the official sites."""
     connections: int = 4
-    """Files that are fetched at the same time."""
+    """Number of files that are fetched at the same time."""
     patience: Patience = field(default_factory=Patience)
     """How often and how long a request to a server is tried again."""
     processes: int = 1
-    """Processes of this machine that train an editor together, one a GPU; its numbers are the same but for rounding."""
+    """Processes of this machine that train an editor together, one per GPU; the result is the same except for rounding.
+    """
     validate_every: int = 0
     """Training steps between looks at fixed examples (losses and a grid of edits beside the editor); 0: never."""
     micro_batch: int = 0
     """Training examples in one forward pass; gradients add up to the batch. 0: all, halved where they do not fit."""
     gradient_checkpointing: bool = False
-    """Train with activations computed twice and few of them kept."""
+    """Compute most activations of training a second time instead of keeping them."""
     compile: bool = False
     """torch.compile the U-Net for training."""
     ema_on: EmaPlace = "device"
-    """Where training keeps the averaged weights: cpu is main memory, for the same numbers."""
+    """Place of the averaged weights in training: cpu is main memory; the numbers are the same."""
     cache: CacheMode = "auto"
-    """Whether training computes all latents once; auto: where they fit into memory."""
+    """Whether training computes all latents once and keeps them; auto: when they fit into memory."""
     retry_failed: bool = False
-    """Try every failed item again, not only those whose failure may pass by itself."""
+    """Try every failed item again, not only those whose failure may disappear by itself."""
     refresh: tuple[str, ...] = ()
-    """Stages that are built anew though they are there."""
+    """Stages that are built again although they are finished."""
     item_limit_s: float = 7_200.0
     """Wall-clock seconds that one item (a video, say) may take in a worker process; then it fails as `timed_out`."""
     store: str | None = None

@@ -1,6 +1,6 @@
-"""segments (and videos, frames, splits where they are) -> `dataset.html` and `statistics.json`: what the data is.
+"""segments (and videos, frames, splits where they exist) -> `dataset.html` and `statistics.json` about the data.
 
-Works from the segments alone, before any video is there. Records: one for each rule of the appendix's statistics.
+The segments alone are enough, before any video exists. Records: one per rule of the appendix's statistics.
 """
 
 import json
@@ -27,7 +27,7 @@ from tasks.splitting.leakage import LEAKAGE
 PAGE = "dataset.html"
 STATISTICS = "statistics.json"
 NUM_BARS = 20
-"""Verbs, objects and places that are drawn."""
+"""Number of verbs, objects and places in the charts."""
 STEP_NAMES = {
     "rows": "annotation rows",
     "in_subset": "in the chosen subset",
@@ -40,13 +40,13 @@ STEP_NAMES = {
     "of_good_quality": "within the quality limits",
     "in_splits": "in a split",
 }
-"""Steps of the stages' funnels that are drawn, in order, in words."""
+"""Steps of the stages' funnels in the chart, in order, with their labels."""
 
 Json = dict[str, Any]
 
 
 def steps_of(stages: Mapping[str, Artifact], num_train: int | None) -> Bars:
-    """Return what is left after each step from the annotations to training."""
+    """Return the number of rows after each step from the annotations to training."""
     merged: dict[str, int] = {}
     for artifact in stages.values():
         merged |= artifact.manifest["funnel"]
@@ -57,7 +57,7 @@ def steps_of(stages: Mapping[str, Artifact], num_train: int | None) -> Bars:
 
 
 def tiles_of(statistics: Json, counted: str, paper: DatasetFigures | None) -> list[Tile]:
-    """Return the headline numbers, the paper's beside them."""
+    """Return the headline numbers, with the paper's beside them."""
     spread = statistics["durations_s"]
     tiles = [
         Tile(name=counted, value=f"{statistics['num']:,}", detail=f"paper: {paper.num_pairs:,}" if paper else ""),
@@ -84,7 +84,7 @@ def tiles_of(statistics: Json, counted: str, paper: DatasetFigures | None) -> li
 
 
 def bars_of(statistics: Json) -> list[Bars]:
-    """Return verbs, objects and end points by how often they occur."""
+    """Return verbs, objects and end points by frequency."""
     titles = {"verbs": "Verbs", "objects": "Objects", "end_points": "End points"}
     return [
         Bars(
@@ -100,7 +100,7 @@ def bars_of(statistics: Json) -> list[Bars]:
 
 
 def warnings_of(segments: Artifact, frames: Artifact | None, splits: Artifact | None) -> list[str]:
-    """Say what must be known before the data is used."""
+    """Return the warnings about the data."""
     warnings = list(segments.manifest["facts"].get("warnings", []))
     warnings += frames.manifest["facts"].get("warnings", []) if frames is not None else []
     if splits is not None and splits.manifest["facts"]["method"] == "paper":
@@ -139,7 +139,7 @@ def quality_histograms(rows: Sequence[Record]) -> list[Histogram]:
 
 
 def histograms_of(rows: Sequence[Record], counted: str) -> list[Histogram]:
-    """Return the distributions that annotations alone have."""
+    """Return the distributions that need only annotations."""
     if not rows:
         return []
     durations = [row["stop_s"] - row["start_s"] for row in rows]
@@ -148,7 +148,7 @@ def histograms_of(rows: Sequence[Record], counted: str) -> list[Histogram]:
         Histogram(title="Durations", note="Seconds, on a logarithmic axis.", values=durations, log_scale=True),
         Histogram(
             title=f"{counted.capitalize()} of a video",
-            note="Videos by how many they have.",
+            note="Number of videos by their number of rows.",
             values=list(by_video.values()),
             low=0,
         ),
@@ -156,7 +156,7 @@ def histograms_of(rows: Sequence[Record], counted: str) -> list[Histogram]:
 
 
 def summary_of(statistics: Json, counted: str, segments: Artifact) -> str:
-    """Say in a sentence or two what the data is."""
+    """Describe the data in one or two sentences."""
     reader = segments.manifest["config"]["reader"]
     kinds = {
         "epic": "EPIC-KITCHENS-100",

@@ -1,7 +1,7 @@
 """training shards + a start -> the fine-tuned editor, by `python -m modeling.train` in a process of its own.
 
-Training resumes from its checkpoints after any kill; the last one stays beside the result, so that a damaged result
-can be written again without training again.
+Training resumes from its checkpoints after any kill. The last checkpoint stays beside the result, so a damaged result
+can be written again without training.
 """
 
 import fcntl
@@ -34,9 +34,9 @@ from tasks.artifacts.work import Work
 CONFIG, FACTS = "train.json", "facts.json"
 LOG, CHECKPOINTS = "training.log", "checkpoints"
 SCRATCH = {LOG, CHECKPOINTS, "validation", "tensorboard", "wandb"}
-"""Kept beside the result without being part of it."""
+"""Files that are kept beside the result and are no part of it."""
 VALIDATION = "validation"
-"""Split whose losses training looks at, where there is one."""
+"""Split on which training measures its validation losses, where there is one."""
 STOP_WITHIN_S = 120.0
 """Seconds that training gets to save and end after SIGTERM: five for its step, the others for the disk."""
 EARLIER_ENDS_WITHIN_S = 180.0
@@ -44,25 +44,27 @@ EARLIER_ENDS_WITHIN_S = 180.0
 DATASETS = {"demo": "drawn-kitchen", "hc": "epic-kitchens-100", "lc": "mpii-cooking-2"}
 """Beginning of a label -> the data set that its preset is for."""
 MESSAGE = "modeling.train: "
-"""What training's own messages begin with."""
+"""Beginning of training's own messages."""
 _SHOWN_LINES = 8
 
 
 def keep_for_repair(folder: Path) -> None:
-    """Keep a copy of the metrics beside the last checkpoint, and nothing unfinished."""
+    """Keep a copy of the metrics beside the last checkpoint, and remove unfinished files."""
     for unfinished in (folder / CHECKPOINTS).glob(".*"):
         shutil.rmtree(unfinished)
     write_bytes(folder / CHECKPOINTS / METRICS, (folder / METRICS).read_bytes())
 
 
 def repair(folder: Path) -> None:
-    """Put back the metrics that the last checkpoint goes with, where a finished run lost them."""
+    """Restore the metrics that belong to the last checkpoint, where a finished run lost them."""
     if (folder / CHECKPOINTS / METRICS).is_file() and not (folder / METRICS).is_file():
         write_bytes(folder / METRICS, (folder / CHECKPOINTS / METRICS).read_bytes())
 
 
 def training_command(work: Work, config: TrainConfig, shards: Artifact, start: Outside) -> list[str]:
-    """Write the files that training reads, and return its command line, with absolute paths: it works elsewhere."""
+    """Write the files that training reads, and return its command line. Paths are absolute: its working folder is
+    another.
+    """
     folder, shards_folder = work.path.absolute(), shards.path.absolute()
     write_json(work.path / CONFIG, asdict(config))
     write_json(work.path / FACTS, facts_of(shards, start, work.label) | began_with(work.path / FACTS))
@@ -89,7 +91,7 @@ def training_command(work: Work, config: TrainConfig, shards: Artifact, start: O
 
 
 def facts_of(shards: Artifact, start: Outside, label: str) -> dict[str, str]:
-    """Return what the model card says of where the editor comes from."""
+    """Return the facts about the editor's origin for the model card."""
     return {
         "dataset": next((name for beginning, name in DATASETS.items() if label.startswith(beginning)), "own-videos"),
         "data": f"shards {shards.manifest['key']}, content {shards.digest}",
@@ -99,34 +101,36 @@ def facts_of(shards: Artifact, start: Outside, label: str) -> dict[str, str]:
 
 
 def began_with(facts: Path) -> dict[str, str]:
-    """Return the commit that a run which is taken up again began with: its card must not depend on the interruption."""
+    """Return the commit with which a resumed run began: its card must not depend on the interruption."""
     if not facts.is_file():
         return {}
     return {name: each for name, each in json.loads(facts.read_text(encoding="utf-8")).items() if name == "commit"}
 
 
 def launcher(processes: int) -> list[str]:
-    """Return the arguments of Python that come before the module, to start it in so many processes of this machine."""
+    """Return the arguments of Python before the module, which start it in `num` processes of this machine."""
     if processes == 1:
         return []
     return ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
 
 
 def start_name(start: Outside) -> str:
-    """Return a hub id, or the name of a folder without where it lies: the card must not depend on the machine."""
+    """Return a hub id, or the name of a folder without its path: the card must not depend on the machine."""
     return start.path.name if start.path.exists() else start.location
 
 
 @contextmanager
 def running_training(command: list[str], log_path: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Run training with its stderr in a log; whatever ends the block ends training too, saved where it can be."""
+    """Run training with its stderr in a log. When the block ends for any reason, training ends too and saves its state
+    if it can.
+    """
     named = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     paths = [str(REPOSITORY), *map(os.path.abspath, named)]
     environment = os.environ | patient_threads(os.environ) | {"PYTHONPATH": os.pathsep.join(paths)}
     with log_path.open("a", encoding="utf-8") as log:
         wait_for_earlier_training(log, log_path)
         log.truncate(0)
-        # Training inherits the lock with the log, and so keeps it until it has ended even if we are killed.
+        # Training inherits the lock with the log, so it keeps the lock until it ends, even if we are killed.
         training = spawn(command, stdout=subprocess.PIPE, stderr=log, env=environment)
         try:
             yield training
@@ -142,7 +146,7 @@ def running_training(command: list[str], log_path: Path) -> Iterator["subprocess
 
 
 def tell_what_is_kept(folder: Path) -> None:
-    """Say on stderr after how many steps an interrupted training was saved: what the next run goes on from."""
+    """Write to stderr after how many steps an interrupted training was saved; the next run continues there."""
     steps = sorted(
         int(path.parent.name.removeprefix("step-")) for path in folder.glob(f"{CHECKPOINTS}/step-*/state.json")
     )
@@ -164,7 +168,7 @@ def wait_for_earlier_training(log: IO[str], log_path: Path) -> None:
 
 
 def follow(work: Work, training: "subprocess.Popen[str]", num_steps: int) -> dict[str, Any]:
-    """Pass progress on until training ends; return its last line about a step."""
+    """Forward progress until training ends; return its last line about a step."""
     latest: dict[str, Any] = {}
     assert training.stdout is not None
     for line in training.stdout:
@@ -178,7 +182,7 @@ def follow(work: Work, training: "subprocess.Popen[str]", num_steps: int) -> dic
 
 
 def parse_progress(line: str) -> dict[str, Any]:
-    """Return a progress line's content; {} for a line that some library printed."""
+    """Return a progress line's content; {} for a line that a library printed."""
     try:
         told = json.loads(line)
     except ValueError:
@@ -187,9 +191,9 @@ def parse_progress(line: str) -> dict[str, Any]:
 
 
 def what_went_wrong(log_path: Path) -> str:
-    """Return training's own message in its log, or, where it had no time for one, the log's last lines.
+    """Return training's own message in its log or, when there is none, the log's last lines.
 
-    A launcher of several processes writes a long report of its own behind it.
+    A launcher of several processes writes its own long report after it.
     """
     with log_path.open(encoding="utf-8", errors="replace") as log:
         lines = log.readlines()

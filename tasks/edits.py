@@ -1,4 +1,4 @@
-"""editor + test shards -> `<seed>/<segment_id>.png`: every test picture edited as its instruction says, once a seed.
+"""editor + test shards -> `<seed>/<segment_id>.png`: every test picture edited by its instruction, once per seed.
 
 Item: a few pictures under one seed. The noise of a picture depends on the seed and the picture's segment alone, so
 neither the order nor the size of the batches matters, and two editors start from the same noise.
@@ -32,7 +32,7 @@ from tasks.splitting.assignment import NOT_TESTED
 
 AnyEdits = EditsConfig | MethodEditsConfig
 PICTURES_PER_ITEM = 24
-"""Pictures edited between two done-records: what a kill can cost."""
+"""Number of pictures per done-record; a kill loses at most these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def plan_batches(rows: list[Record], seeds: tuple[int, ...], size: int = PICTURE
 
 
 def batch_key(batch: Batch, examples: list[Example], editor: Input, config: AnyEdits) -> str:
-    """Return the digest of all that decides a batch's pictures."""
+    """Return the digest of everything that decides a batch's pictures."""
     pictures = [[each.segment_id, each.instruction, hashlib.sha256(each.source_file).hexdigest()] for each in examples]
     parts = {"editor": editor.digest, "sampling": vars(settings_of(config)), "seed": batch.seed, "pictures": pictures}
     if isinstance(config, MethodEditsConfig):
@@ -82,18 +82,18 @@ def batch_key(batch: Batch, examples: list[Example], editor: Input, config: AnyE
 
 
 def settings_of(config: AnyEdits) -> Any:
-    """Return how the system of a config edits."""
+    """Return the sampling settings of a config's system."""
     return config.settings if isinstance(config, MethodEditsConfig) else config.sampling
 
 
 def seeds_of(config: AnyEdits) -> tuple[int, ...]:
-    """Return the seeds under which edits are really made: one where the system draws no noise."""
+    """Return the seeds that are really used: only one when the system draws no noise."""
     is_deterministic = isinstance(config, MethodEditsConfig) and config.method in DETERMINISTIC
     return config.seeds[:1] if is_deterministic else config.seeds
 
 
 def for_all_seeds(records: list[Record], config: AnyEdits) -> list[Record]:
-    """Return records of edits that stand for every seed, once for each; others as they are."""
+    """Repeat the records of edits that stand for all seeds, once per seed; return other records unchanged."""
     seeds = config.seeds if len(seeds_of(config)) < len(config.seeds) else ()
     return [record | {"seed": seed} for record in records for seed in seeds] if seeds else records
 
@@ -137,7 +137,7 @@ def _finish_batch(
     tell: Callable[[int, int], None],
     key: str,
 ) -> None:
-    """Edit a batch and record it; where it fails, its pictures are edited one by one, each with its own outcome."""
+    """Edit a batch and record it; when it fails, edit its pictures one by one, each with its own outcome."""
 
     def edit(part: list[Example]) -> list[str]:
         return edit_batch(work, editor, batch, part, config, tell)
@@ -179,7 +179,7 @@ def _records(batch: Batch, config: AnyEdits) -> Iterator[Record]:
 
 
 def _pass_truths(work: Work, lazy: _LazyEditor, batch: Batch, examples: list[Example], config: EditsConfig) -> None:
-    """Write the ground truths of a batch through the editor's autoencoder, unless they are there."""
+    """Write the ground truths of a batch after the editor's autoencoder, unless they exist."""
     item = f"{TRUTH_VAE}/{examples[0].segment_id}"
     pictures = [[each.segment_id, hashlib.sha256(each.edited_file).hexdigest()] for each in examples]
     key = digest_of({"editor": lazy.digest, "size_px": config.sampling.size_px, "pictures": pictures})
@@ -205,7 +205,7 @@ def _tell(work: Work, done_before: int, total: int, done: int, _: int) -> None:
 
 @stage
 def edits(work: Work, config: EditsConfig | MethodEditsConfig, *, editor: Input, shards: Artifact) -> None:
-    """Edit every test picture once a seed."""
+    """Edit every test picture once per seed."""
     every = [row for row in shards.records() if row["split"] not in NOT_TESTED]
     rows = every[: config.limit] if isinstance(config, MethodEditsConfig) else every
     if not rows or not config.seeds:
@@ -213,7 +213,7 @@ def edits(work: Work, config: EditsConfig | MethodEditsConfig, *, editor: Input,
     tested = Examples(sorted({shards.file(row["shard"]) for row in rows}))
     index_of = {segment_id: index for index, segment_id in enumerate(tested.segment_ids)}
     lazy = _LazyEditor(editor, config, work.options.device)
-    # Minutes a picture: each is an item, so that a kill costs one.
+    # A picture takes minutes: each is an item, so a kill loses one picture.
     size = 1 if isinstance(config, MethodEditsConfig) and config.method == "imagic" else PICTURES_PER_ITEM
     done, total = 0, len(rows) * len(seeds_of(config))
     for batch in plan_batches(rows, seeds_of(config), size):

@@ -1,4 +1,4 @@
-"""segments + videos -> the first and the last frame of every segment, as pictures of one size. The item is a video."""
+"""segments + videos -> the first and last frame of every segment, as pictures of one size. An item is a video."""
 
 import shutil
 from collections import Counter, defaultdict
@@ -31,7 +31,7 @@ def segments_by_video(segments: Artifact) -> dict[str, tuple[Segment, ...]]:
 
 
 def item_key(fingerprint: str, segments: tuple[Segment, ...], config: FramesConfig) -> str:
-    """Return the key of a video's pairs: all that decides them."""
+    """Return the key of a video's pairs: a digest of everything that decides them."""
     plain = [vars(segment) for segment in segments]
     version = STAGES["frames"].version
     return digest_of({"fingerprint": fingerprint, "segments": plain, "config": vars(config), "version": version})
@@ -40,7 +40,9 @@ def item_key(fingerprint: str, segments: tuple[Segment, ...], config: FramesConf
 def cut_videos(
     jobs: list[VideoJob], workers: int, limit_s: float = float("inf")
 ) -> Iterator[tuple[VideoJob, VideoPairs]]:
-    """Cut videos in parallel, the largest first; yield each as it is finished. Whatever a video does fails it alone."""
+    """Cut videos in parallel, the largest first; yield each when it is finished. An error in one video affects no
+    other.
+    """
     largest_first = sorted(jobs, key=lambda job: -size_of(job.path))
     for job, pairs in map_items(cut_video_anywhere, largest_first, workers=workers, limit_s=limit_s):
         if isinstance(pairs, Failure):

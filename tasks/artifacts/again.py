@@ -1,4 +1,4 @@
-"""When a finished artifact is built again, and from what: beside itself, so that its readers never miss it."""
+"""The decision whether a finished artifact is built again, and the folder for that work."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ from tasks.config import RunOptions
 
 @dataclass(frozen=True, kw_only=True)
 class Again:
-    """Why a finished artifact shall be built again."""
+    """The reason why a finished artifact is built again."""
 
     reason: str
     """In words."""
     damaged: tuple[str, ...] = ()
     """Files that are missing or altered."""
     is_retry: bool = False
-    """It is whole, and only failed items are tried again."""
+    """True when no file is damaged, and only failed items are tried again."""
 
 
 def why_again(found: Artifact, options: RunOptions) -> Again | None:
-    """Return why a finished artifact shall be built again; None where it is taken as it is.
+    """Return the reason to build a finished artifact again; None when it is used as it is.
 
-    Failed items are a reason where another attempt may go better (a server was away), or where a person asks for it
-    (`--retry-failed`, a retry of a flow run). An item whose own input changed makes another artifact, of another key.
+    Failed items are a reason when another attempt may succeed (a server did not answer), or when the user asks for it
+    (`--retry-failed`, a retry of a flow run). An item whose own input changed gives another artifact with another key.
     """
     if found.manifest["stage"] in options.refresh:
         return Again(reason="--refresh")
@@ -36,12 +36,14 @@ def why_again(found: Artifact, options: RunOptions) -> Again | None:
     if found.num_failed and options.retry_failed:
         return Again(reason=f"{found.num_failed} failed rows", is_retry=True)
     if found.num_transient:
-        return Again(reason=f"{found.num_transient} failed rows that may go better now", is_retry=True)
+        return Again(reason=f"{found.num_transient} failed rows that may succeed now", is_retry=True)
     return None
 
 
 def begin_beside(found: Artifact | None, again: Again | None, partial: Path, *, afresh: bool) -> None:
-    """Make the folder to work in: what is good of the finished artifact, or what a run that was cut off has left."""
+    """Make the folder to work in. It begins with the good files of the finished artifact, or with those of an
+    interrupted run.
+    """
     if afresh and partial.exists():
         remove_folder(partial)
     partial.mkdir(parents=True, exist_ok=True)
@@ -51,13 +53,13 @@ def begin_beside(found: Artifact | None, again: Again | None, partial: Path, *, 
 
 
 def changed_inputs(inputs: Mapping[str, Input]) -> list[str]:
-    """Return the inputs that are no longer the content that they were when the stage began."""
+    """Return the inputs whose content has changed since the stage began."""
     opened = {name: each for name, each in inputs.items() if isinstance(each, Artifact)}
     return [name for name, each in opened.items() if Artifact.read(each.path).digest != each.digest]
 
 
 def remove_unless_locked(folder: Path) -> Holder | None:
-    """Remove an artifact, or work that was cut off; or return who is building it, and leave it."""
+    """Remove an artifact or an interrupted build; when a run is building it, leave it and return that run."""
     key = folder.name.removesuffix(".partial")[-8:]
     with locked_now(lock_of(folder.parent.parent, folder.parent.name, key)) as holder:
         if holder is None:

@@ -1,8 +1,8 @@
 """An artifact is a folder with a manifest, written last: config + inputs -> `workspace/stage/label-key8/`.
 
-The key hashes the digests of the inputs' content, the stage's config and its version, so equal work is found again
-wherever it lies. Work goes on in `label-key8.partial`; each item (a video, a batch) leaves its own done-record there,
-so that a stage that was cut off, or some of whose items failed, does only what is missing (architecture.md).
+The key is a hash of the digests of the inputs' content, the stage's config and its version, so equal work is found
+again in any place. A stage works in `label-key8.partial`. Each item (a video, a batch) leaves its own done-record
+there, so an interrupted stage, or one with failed items, does only the missing items (architecture.md).
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from tasks.stages import STAGES
 RECORDS = "records.jsonl"
 REJECTED = "rejected.jsonl"
 BUILDING = "building.json"
-"""In a `.partial` folder: what is being built there."""
+"""File in a `.partial` folder that names the artifact being built."""
 ITEMS = "items"
 """Folder of the items' done-records inside an artifact; not part of its content digest."""
 
@@ -47,7 +47,7 @@ def digest_of(value: Any) -> str:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Yield the records of a JSON-lines file; ValueError, which names it, for a line that is none."""
+    """Yield the records of a JSON-lines file; ValueError, which names the file, for a line that is no record."""
     with path.open(encoding="utf-8") as file:
         # Many lines as one array: its records share the names of their fields, which halves what a list of them takes.
         while lines := list(islice(file, _LINES_AT_ONCE)):
@@ -61,7 +61,7 @@ def read_records(path: Path) -> Iterator[Record]:
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:
-    """Write records as JSON lines, atomically, as they come."""
+    """Write records as JSON lines, atomically, in the given order."""
     with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
 
@@ -90,26 +90,28 @@ class Artifact:
 
     @classmethod
     def read(cls, path: Path) -> "Artifact":
-        """Read the artifact at `path`; FileNotFoundError when it has no manifest, ValueError for what is none."""
+        """Read the artifact at `path`; FileNotFoundError when it has no manifest, ValueError when the manifest is
+        invalid.
+        """
         return cls(path=path, manifest=read_manifest(path / MANIFEST))
 
     @property
     def digest(self) -> str:
-        """Digest of the content: names and SHA-256 of the files that a later stage may read."""
+        """Digest of the content: of names and SHA-256 of all files that a later stage may read."""
         return str(self.manifest["digest"])
 
     @property
     def num_failed(self) -> int:
-        """Rows that ended as failed."""
+        """Number of failed rows."""
         return sum(self.manifest["counts"]["failed"].values())
 
     @property
     def num_transient(self) -> int:
-        """Those of the failed rows that may go better next time: a server was away, memory was short."""
+        """Number of failed rows that may succeed next time: a server did not answer, memory was short."""
         return int(self.manifest.get("num_transient", 0))
 
     def file(self, name: object) -> Path:
-        """Return the path of a name that a record gives; ValueError when it leads out of the artifact."""
+        """Return the path of a name in a record; ValueError when it leads out of the artifact."""
         return inside(self.path, name)
 
     def files(self) -> Iterator[FileEntry]:
@@ -131,8 +133,8 @@ Input = Artifact | Outside
 def damaged_files(artifact: Artifact, *, full: bool = False) -> list[str]:
     """Return the files of an artifact that are missing or altered.
 
-    Sizes are compared always; digests of files whose modification time is not the recorded one, or of all (`full`).
-    A list of files that is missing or not whole is itself the damage.
+    Sizes are always compared. Digests are compared for files with another modification time than the recorded one, or
+    for all files (`full`). A missing or incomplete list of files is damage too.
     """
     damaged, content, num_files = [], {}, 0
     try:
@@ -191,19 +193,19 @@ def newest_artifact(workspace: Path, stage: str) -> Artifact:
 
 
 def opened(places: Mapping[str, "Path | Outside"]) -> dict[str, Input]:
-    """Open the inputs of a stage: folders of artifacts are read, things from outside stay as they are."""
+    """Open the inputs of a stage: read the folders of artifacts, and keep outside inputs as they are."""
     return {name: place if isinstance(place, Outside) else Artifact.read(place) for name, place in places.items()}
 
 
 def _folders(stage_folder: Path, pattern: str) -> list[Path]:
-    """Return the folders of a stage that are none by way of a link: what is rebuilt or removed must be in here."""
+    """Return the folders of a stage without links: a rebuild or a removal must stay inside the workspace."""
     if stage_folder.is_symlink():
         return []
     return sorted(path for path in stage_folder.glob(pattern) if not path.is_symlink())
 
 
 def made_from(artifacts: Iterable[Artifact], name: str, source: Artifact) -> list[Artifact]:
-    """Return those artifacts whose input `name` is `source` by content, in their order."""
+    """Return the artifacts whose input `name` has the content of `source`, in their order."""
     return [each for each in artifacts if each.manifest["inputs"].get(name, {}).get("digest") == source.digest]
 
 

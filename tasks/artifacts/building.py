@@ -1,7 +1,7 @@
-"""Find a stage's artifact or build it: key -> (artifact, cached). Plain Python, no Prefect.
+"""Find a stage's artifact, or build it: key -> (artifact, cached). Plain Python, no Prefect.
 
-The rules of architecture.md in one place: a finished, whole artifact is taken as it is. A damaged one, or one whose
-failed items shall be tried again, is built anew beside itself and swapped in; work that was cut off goes on.
+The rules of architecture.md in one place. A finished, undamaged artifact is used as it is. A damaged one, or one whose
+failed items are tried again, is rebuilt in a folder beside it and then swapped in. An interrupted build is continued.
 """
 
 import contextvars
@@ -48,7 +48,7 @@ from tasks.config import RunOptions
 from tasks.stages import STAGES
 
 PACKAGES = ("torch", "diffusers", "transformers", "av", "prefect", "numpy", "pillow")
-"""Packages; a manifest records their versions."""
+"""Packages whose versions a manifest records."""
 
 Build = Callable[..., None]
 """A stage's plain function: (work, config, **inputs)."""
@@ -64,32 +64,34 @@ class StageWatcher(Protocol):
         """`done` of its `total` items are finished; the note, perhaps empty, says how it goes."""
 
     def waiting(self, stage: str, label: str, holder: str, seconds: float) -> None:
-        """Another run, told as `holder`, builds the same, and has done so for `seconds` of this run's waiting."""
+        """Another run (`holder`) builds the same artifact; this run has waited for it for `seconds`."""
 
     def told(self, stage: str, label: str, message: str) -> None:
         """Something about it to be shown in one line, such as where it was fetched from."""
 
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
-        """It is there: built now, or found."""
+        """The stage is finished: built now, or found."""
 
 
 watching: contextvars.ContextVar[StageWatcher | None] = contextvars.ContextVar("watching", default=None)
 running_options: contextvars.ContextVar[RunOptions | None] = contextvars.ContextVar("running_options", default=None)
-"""Where and how fast stages run in this context."""
+"""The options of speed and place for stages in this context."""
 
 
 class StageFailed(Exception):
-    """A stage could not be finished for a reason that a person can mend; its message says where and how."""
+    """A stage cannot be finished; the user can remove the cause, and the message says where and how."""
 
 
 class InputChanged(Exception):
-    """An input was rebuilt with other content while a stage read it: what was built is of neither, and built again."""
+    """An input was rebuilt with other content while a stage read it. The result mixes both contents, so it is built
+    again.
+    """
 
 
 def find_or_build(
     build: Build, stage: str, workspace: Path, label: str, config: Any, inputs: Mapping[str, Input]
 ) -> tuple[Artifact, bool]:
-    """Return the stage's artifact and whether it was there already."""
+    """Return the stage's artifact, and whether it was finished before."""
     artifact, cached = _find_or_build(build, stage, workspace, label, config, inputs)
     publish_finished(artifact, running_options.get() or RunOptions(), partial_call(_tell, stage, label))
     if (watcher := watching.get()) is not None:
@@ -114,7 +116,7 @@ def _find_or_build(
         with locked(lock_of(workspace, stage, key), on_wait=partial_call(_tell_waiting, stage, label)):
             newer = find_artifact(workspace, stage, key)
             if newer is not None and (found is None or newer.manifest != found.manifest) and not damaged_files(newer):
-                return newer, True  # by the run that held the lock
+                return newer, True  # built by the run that held the lock
             if again is None or again.damaged:
                 told = {"label": label, "inputs": {name: _describe(each) for name, each in inputs.items()}}
                 asked = {"version": STAGES[stage].version, "config": _as_json(config)}
@@ -123,14 +125,14 @@ def _find_or_build(
             begin_beside(found, again, partial, afresh=stage in options.refresh)
             artifact = _build(build, stage, label, key, config, inputs, workspace, partial)
             if found is not None and again is not None and again.is_retry and artifact.digest == found.digest:
-                remove_folder(partial)  # failed items that failed again: the same content
+                remove_folder(partial)  # the failed items failed again: the content is the same
                 return found, True
             swap_in(partial, final)
             return Artifact.read(final), False
     except OSError as error:
         raise StageFailed(
             f"{stage}: {error.strerror or error} ({error.filename or partial}). "
-            "What is finished is kept: make room or mend the path, then run the same command again."
+            "Finished items are kept. Free disk space or correct the path, then run the same command again."
         ) from error
 
 
@@ -154,7 +156,7 @@ def _build(
     workspace: Path,
     partial: Path,
 ) -> Artifact:
-    """Build in the folder `partial`; return it as an artifact. InputChanged where an input was swapped meanwhile."""
+    """Build in the folder `partial` and return it as an artifact. InputChanged when an input was replaced meanwhile."""
     started = time.monotonic()
     watcher = watching.get()
     if watcher is not None:
@@ -179,7 +181,9 @@ def _build(
 def _manifest(
     work: Work, stage: str, label: str, key: str, config: Any, inputs: Mapping[str, Input], seconds: float
 ) -> dict[str, Any]:
-    """Describe a finished stage. Files are synced here, so that the manifest never names what is not on the disk."""
+    """Make the manifest of a finished stage. Files are synced to the disk first, so the manifest never names a lost
+    file.
+    """
     counts, num_transient = _counts(work)
     names = names_below(work.path, leave_out=lambda name: _is_no_content(work, name))
     sync_files(work.path, names)
@@ -207,12 +211,14 @@ def _manifest(
 
 
 def _is_no_content(work: Work, name: str) -> bool:
-    """Tell whether a file is about the artifact, or scratch: a checkpoint removed to make room is no damage."""
+    """Tell whether a file is no content: metadata, or scratch such as a checkpoint, which may be removed to free disk
+    space.
+    """
     return name in (MANIFEST, FILES, BUILDING) or name.startswith(f"{ITEMS}/") or work.is_scratch(name)
 
 
 def _counts(work: Work) -> tuple[dict[str, Any], int]:
-    """Count the rows, input = kept + filtered + failed; and of the failed those that may go better next time."""
+    """Count the rows (input = kept + filtered + failed), and the failed rows that may succeed next time."""
     with (work.path / RECORDS).open("rb") as file:
         kept = sum(1 for _ in file)
     reasons: dict[str, Counter[str]] = {"filtered": Counter(), "failed": Counter()}

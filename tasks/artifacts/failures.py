@@ -1,6 +1,6 @@
-"""An item's failure is an item's failure, whatever raised it: an exception -> the reason that is counted, or the end.
+"""Exceptions of items -> counted reasons. Only a few exceptions end a run.
 
-Only what no item can be blamed for ends a run: Ctrl-C, a full disk, and the assertions of our own code.
+These end a run, because no item causes them: Ctrl-C, a full disk, and failed assertions of our own code.
 """
 
 import errno
@@ -13,13 +13,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 OURS = tuple(str(REPOSITORY / name) + "/" for name in ("flows", "tasks", "evaluation", "modeling"))
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 LONGEST_MESSAGE = 500
-"""Characters of a message that are kept."""
+"""Largest number of characters of a kept message."""
 TRANSIENT = "transient"
-"""Column of a failed row, true where another attempt may go better though nothing was changed."""
+"""Column of a failed row; true when another attempt may succeed without any change."""
 
 
 def ends_the_run(error: BaseException) -> bool:
-    """Tell whether an exception is no item's failure."""
+    """Tell whether an exception ends the run, because no item causes it."""
     if not isinstance(error, Exception):
         return True
     if isinstance(error, OSError) and error.errno in DISK_FULL:
@@ -28,7 +28,7 @@ def ends_the_run(error: BaseException) -> bool:
 
 
 def _is_ours(error: BaseException) -> bool:
-    """Tell whether an exception was raised by a line of this project, and not by a library that it calls."""
+    """Tell whether a line of this project raised an exception, not a library that it calls."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
@@ -36,13 +36,13 @@ def _is_ours(error: BaseException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the word that is counted: an error's own `reason` where it has one, else its class."""
+    """Return the reason under which an error is counted: its own `reason`, else the name of its class."""
     own = getattr(error, "reason", None)
     return own if isinstance(own, str) and own.isidentifier() else type(error).__name__
 
 
 def may_pass(error: BaseException) -> bool:
-    """Tell whether an error may pass by itself: memory was short, a server was away."""
+    """Tell whether an error may disappear by itself: memory was short, a server did not answer."""
     return isinstance(error, MemoryError | ConnectionError) or getattr(error, TRANSIENT, False) is True
 
 
@@ -54,16 +54,16 @@ def message_of(error: BaseException) -> str:
 
 
 def failed(reason: str, message: str, *, transient: bool = False) -> dict[str, Any]:
-    """Return the columns that a failed row has beside its own."""
+    """Return the columns that a failed row gets in addition."""
     columns = {"status": "failed", "reason": reason, "message": message}
     return columns | ({TRANSIENT: True} if transient else {})
 
 
 def is_transient(row: dict[str, Any]) -> bool:
-    """Tell whether a row failed in a way that may go better next time."""
+    """Tell whether a failed row may succeed next time."""
     return row["status"] == "failed" and row.get(TRANSIENT) is True
 
 
 def shall_retry(row: dict[str, Any], options: RunOptions) -> bool:
-    """Tell whether a row of an item, whose input is as it was, shall be tried again."""
+    """Tell whether a failed row of an unchanged item is tried again."""
     return row["status"] == "failed" and (options.retry_failed or row.get(TRANSIENT) is True)

@@ -1,7 +1,7 @@
 """The files of an artifact as a list beside its manifest: `files.jsonl`, one line a file, sorted by name.
 
-Apart from the manifest, which stays small whatever an artifact holds: 150 000 pictures make a list of 30 MB, which
-only those read who compare files, line by line; states, plans and keys need the manifest alone.
+The list is separate so that the manifest stays small: 150 000 pictures make a list of 30 MB. It is read line by line,
+and only to compare files; states, plans and keys need the manifest alone.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ class FileEntry(NamedTuple):
     sha256: str
     """Of its content."""
     mtime_ns: int
-    """Modification time when the list was written; says where looking at the content can be spared."""
+    """Modification time when the list was written; a file that still has it need not be read."""
 
 
 def sha256_of(path: Path | str) -> str:
@@ -38,7 +38,7 @@ def sha256_of(path: Path | str) -> str:
 
 
 def names_below(folder: Path, *, leave_out: Callable[[str], bool]) -> list[str]:
-    """Return the files below a folder, relative to it and sorted, without those that `leave_out` is true of."""
+    """Return the files below a folder, relative to it and sorted, without those for which `leave_out` is true."""
     names = []
     for parent, _, files in os.walk(folder):
         inside = os.path.relpath(parent, folder).replace(os.sep, "/")
@@ -83,7 +83,7 @@ def read_entries(lines: Iterable[str], named: str) -> Iterator[FileEntry]:
 def is_altered(folder: Path, entry: FileEntry, *, full: bool) -> bool:
     """Tell whether a file is missing or not as listed.
 
-    Its size is compared always; its digest where its modification time is not the listed one, or always (`full`).
+    The size is always compared; the digest when the modification time is not the listed one, or always (`full`).
     """
     size = size_inside(folder, entry.name)
     if size is None or size != entry.size:

@@ -1,4 +1,4 @@
-"""Two trainings never share a card: a lock for each GPU of this machine, whatever workspaces they are of."""
+"""Two trainings never share a card: one lock per GPU of this machine, for all workspaces."""
 
 import os
 import tempfile
@@ -10,9 +10,10 @@ from tasks.artifacts.locks import Holder, locked
 
 
 def gpu_of(device: str) -> str | None:
-    """Return which GPU a torch device is, by number; None where it is none. CUDA_VISIBLE_DEVICES renumbers them.
+    """Return the number of a torch device's GPU on this machine; None for another device. CUDA_VISIBLE_DEVICES is
+    followed.
 
-    auto is the first GPU where the machine has one.
+    auto means the first GPU where the machine has one.
     """
     if device == "auto" and not Path("/dev/nvidia0").exists():
         return None

@@ -1,7 +1,7 @@
-"""A name that an artifact records -> a path inside its folder: the only way from a recorded name to a file.
+"""A recorded name -> a path inside its artifact's folder; every recorded name becomes a file path here.
 
-Records, lists of files and done-records travel with a workspace, so anybody may have written them. A name that leads
-elsewhere, through `..`, from the root, or over a link, is refused: nothing outside is read, written or removed for it.
+Workspaces are passed on, so anybody may have written their records, lists of files and done-records. A name that leads
+out of the folder (by `..`, by an absolute path, or by a link) is refused: nothing outside is read, written or removed.
 """
 
 import os
@@ -40,7 +40,7 @@ def inside(folder: Path, name: object) -> Path:
 
 
 def size_inside(folder: Path, name: object) -> int | None:
-    """Return the size of the file of a recorded name in bytes, None when no such plain file is inside `folder`."""
+    """Return the size in bytes of the file with a recorded name; None without such a plain file inside `folder`."""
     try:
         status = os.lstat(inside(folder, name))
     except (ValueError, OSError):
@@ -49,7 +49,7 @@ def size_inside(folder: Path, name: object) -> int | None:
 
 
 def remove_inside(folder: Path, name: str) -> None:
-    """Remove the file of a recorded name inside `folder`, or the link on the way to it: never what that leads to."""
+    """Remove the file with a recorded name inside `folder`. A link on the way is removed itself, never its target."""
     path = folder
     for part in checked_parts(name):
         path = path / part
@@ -62,7 +62,7 @@ def remove_inside(folder: Path, name: str) -> None:
 
 
 def remove_foreign(folder: Path) -> None:
-    """Remove below `folder` what is none of our work: links, pipes, devices; and the writes of work that was killed."""
+    """Remove everything below `folder` that we never make (links, pipes, devices), and what killed runs left."""
     for parent, folders, files in os.walk(folder):
         for name in [*folders, *files]:
             path = Path(parent, name)

@@ -1,11 +1,11 @@
-"""An order of names that a seed decides: a keyed hash of each name, never its place in a list."""
+"""A random order of names by a seed: the order of their keyed hashes, independent of their order in a list."""
 
 import hashlib
 from collections.abc import Collection
 
 
 def hash_rank(seed: int, segment_id: str) -> int:
-    """Return the place of a segment in the draw: a 64-bit hash keyed by `seed`; the smallest are drawn first."""
+    """Return a 64-bit hash of a segment's name, keyed by `seed`; the names with the smallest hashes are drawn first."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{segment_id}".encode()).digest()[:8], "big")
 
 

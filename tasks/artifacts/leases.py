@@ -1,7 +1,8 @@
-"""Locks for file systems without `flock`: a file that only one can create, touched every few seconds by its holder.
+"""Locks for file systems without `flock`: a file that only one process can create, and that its holder touches
+regularly.
 
-A lease is dead when its holder's process is gone on this machine, or when nobody has touched it for `DEAD_AFTER_S`,
-measured on the clock of the one who watches: the clocks of two machines need not agree.
+A lease is dead when its holder's process on this machine has ended, or when nobody has touched it for `DEAD_AFTER_S` by
+the clock of the waiting process: clocks of two machines may differ.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ TOUCH_EVERY_S = 5.0
 DEAD_AFTER_S = 60.0
 
 _seen: dict[Path, tuple[tuple[int, str], float]] = {}
-"""What each lease of others looked like (when touched, by whom), and since when it looks so, on this clock."""
+"""Last seen state (time of touch, holder) of each other lease, and since when it is unchanged by this clock."""
 
 
 @dataclass
@@ -28,12 +29,12 @@ class Lease:
 
     path: Path
     token: str
-    """What is in no other lease."""
+    """Text that no other lease contains."""
     ended: threading.Event = field(default_factory=threading.Event)
-    """Set when it is given back; ends the touching."""
+    """Set when the lease is released; ends the touching."""
 
     def touch_until_ended(self) -> None:
-        """Show every few seconds that the holder lives."""
+        """Touch the file every few seconds to show that the holder lives."""
         while not self.ended.wait(TOUCH_EVERY_S):
             try:
                 os.utime(self.path)
@@ -42,7 +43,7 @@ class Lease:
 
 
 def take_lease(path: Path, holder: dict[str, Any]) -> Lease | dict[str, Any]:
-    """Return the lease `path`, or what its holder wrote about itself. A dead one is taken over."""
+    """Return the lease `path`, or the text of its holder. A dead lease is taken over."""
     token = secrets.token_hex(8)
     content = json.dumps(holder | {"token": token}).encode()
     for _ in range(2):
@@ -65,7 +66,7 @@ def take_lease(path: Path, holder: dict[str, Any]) -> Lease | dict[str, Any]:
 
 
 def drop_lease(lease: Lease) -> None:
-    """Give the lease back."""
+    """Release the lease."""
     lease.ended.set()
     if _read(lease.path).get("token") == lease.token:
         lease.path.unlink(missing_ok=True)
@@ -80,7 +81,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _is_dead(path: Path, holder: dict[str, Any]) -> bool:
-    """Tell whether nobody stands behind a lease any more."""
+    """Tell whether a lease is dead."""
     if holder.get("host") == socket.gethostname() and isinstance(holder.get("pid"), int):
         try:
             os.kill(holder["pid"], 0)
@@ -101,7 +102,7 @@ def _is_dead(path: Path, holder: dict[str, Any]) -> bool:
 
 
 def _break(path: Path, token: str) -> None:
-    """Remove a dead lease, and none that somebody has taken over meanwhile."""
+    """Remove a dead lease, but not one that another process has taken over meanwhile."""
     aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     try:
         os.rename(path, aside)

@@ -1,9 +1,9 @@
-"""One builder at a time: a lock that waits, tells who holds it, and is free again when its holder is dead.
+"""One builder at a time: a lock that waits, names its holder, and becomes free when its holder dies.
 
-A lock is a file. Where the file system knows `flock`, the kernel frees the lock with the process that held it. Where it
-does not (some shared folders), the lock is a lease: a file beside it that only one can create, and that its holder
-touches every few seconds. Both name the holder's run, host and pid. `EDITACTION_LOCKS=lease` asks for leases, for
-folders whose `flock` is known to this machine alone; all machines that share a workspace then set it.
+A lock is a file. Where the file system supports `flock`, the kernel frees the lock when the holder's process ends.
+Where it does not (some shared folders), the lock is a lease: a file beside it that only one process can create, and
+that its holder touches every few seconds. Both name the holder's run, host and pid. Set `EDITACTION_LOCKS=lease` on all
+machines that share a workspace when `flock` does not work between machines.
 """
 
 import errno
@@ -27,17 +27,17 @@ running_as: ContextVar[str] = ContextVar("running_as", default="")
 """Name of the run that takes locks in this context; "" outside of runs."""
 
 RUNS = ".runs"
-"""Folder of the workspace with a lock for each run that is at work in it."""
+"""Folder of the workspace with one lock per run that works in it."""
 LOOK_AGAIN_S = 0.3
-"""Between two tries at a lock that somebody holds."""
+"""Seconds between two attempts to take a lock."""
 TELL_AGAIN_S = 60.0
-"""Between two messages about the same wait."""
+"""Seconds between two messages about the same wait."""
 _NO_FLOCK = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Who holds a lock."""
+    """The holder of a lock."""
 
     run: str
     """Name of its run, or "a command"."""
@@ -54,13 +54,13 @@ UNKNOWN = Holder(run="somebody", host="an unknown machine", pid=0)
 
 
 def this_process() -> Holder:
-    """Return what this process writes into its locks."""
+    """Return this process as a holder; it is written into its locks."""
     return Holder(run=running_as.get() or "a command", host=socket.gethostname(), pid=os.getpid())
 
 
 @contextmanager
 def locked(path: Path, on_wait: Callable[[Holder, float], None] = lambda holder, seconds: None) -> Iterator[None]:
-    """Hold the lock `path`, waiting while another holds it; `on_wait` is told who does, and how long that is so."""
+    """Hold the lock `path`; wait while another holds it, and call `on_wait` with the holder and the seconds waited."""
     started, told_at = time.monotonic(), float("-inf")
     while True:
         with locked_now(path) as holder:
@@ -75,7 +75,7 @@ def locked(path: Path, on_wait: Callable[[Holder, float], None] = lambda holder,
 
 @contextmanager
 def locked_now(path: Path) -> Iterator[Holder | None]:
-    """Hold the lock `path` and give None; or, where another holds it, give the holder and hold nothing."""
+    """Hold the lock `path` and yield None. When another holds it, yield the holder and hold nothing."""
     refuse_in_starting_worker()
     path.parent.mkdir(parents=True, exist_ok=True)
     if os.environ.get("EDITACTION_LOCKS") == "lease":
@@ -103,7 +103,7 @@ def locked_now(path: Path) -> Iterator[Holder | None]:
 
 
 def holder_of(path: Path) -> Holder | None:
-    """Return who holds the lock `path` now; None when nobody does."""
+    """Return the present holder of the lock `path`; None when it is free."""
     if not path.exists() and not _lease_of(path).exists():
         return None
     with locked_now(path) as holder:
@@ -112,7 +112,7 @@ def holder_of(path: Path) -> Holder | None:
 
 @contextmanager
 def at_work(workspace: Path) -> Iterator[None]:
-    """Let others see that a run is at work in this workspace, so that nothing finished is removed meanwhile."""
+    """Register a run as working in this workspace, so that no finished artifact is removed meanwhile."""
     path = inside(workspace, RUNS) / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.lock"
     with locked(path):
         try:
@@ -122,7 +122,7 @@ def at_work(workspace: Path) -> Iterator[None]:
 
 
 def runs_at_work(workspace: Path) -> list[Holder]:
-    """Return the runs that are at work in a workspace; what dead ones left is removed."""
+    """Return the runs that work in a workspace; entries of dead runs are removed."""
     holders = []
     folder = inside(workspace, RUNS)
     for name in sorted({path.name.removesuffix(".held") for path in folder.glob("*.lock*")}):
@@ -146,7 +146,7 @@ def _flock(descriptor: int, path: Path) -> str:
             return "no flock"
         raise
     try:
-        # Whoever removed the file meanwhile removed the lock with it.
+        # When another process removed the file meanwhile, this lock is void.
         return "mine" if os.path.samestat(os.fstat(descriptor), os.stat(path)) else "held"
     except FileNotFoundError:
         return "held"
@@ -165,7 +165,7 @@ def _lease_of(path: Path) -> Path:
 
 @contextmanager
 def _leased(path: Path) -> Iterator[Holder | None]:
-    """As `locked_now`, by a lease."""
+    """Like `locked_now`, by a lease."""
     other = take_lease(_lease_of(path), asdict(this_process()))
     if isinstance(other, dict):
         try:

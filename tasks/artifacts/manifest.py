@@ -1,4 +1,4 @@
-"""`manifest.json` -> a checked dict: what later code relies on is there and of its type, whoever wrote the file."""
+"""`manifest.json` -> a checked dict: the fields that later code needs exist and have the right types."""
 
 import re
 from pathlib import Path
@@ -8,9 +8,9 @@ from modeling.json_text import parse_json
 
 MANIFEST = "manifest.json"
 BUILDING = "building.json"
-"""What says of a folder at work which artifact it becomes."""
+"""File in a folder at work that names its artifact."""
 MAX_BYTES = 64 << 20
-"""A manifest is a few KB; with the addresses of 100 000 videos a few MB."""
+"""Largest size of a manifest. Most have a few KB; with the addresses of 100 000 videos a few MB."""
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "stage": str,
     "label": str,
@@ -28,11 +28,13 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "num_files": int,
 }
 NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,100}")
-"""A stage or a label: both become parts of folders' names."""
+"""Form of a stage's name or a label; both become parts of folders' names."""
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """Return the manifest at `path`; FileNotFoundError without one, ValueError that names the file for another."""
+    """Return the manifest at `path`; FileNotFoundError when there is none, ValueError, which names the file, when it is
+    invalid.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no manifest.")
     if path.stat().st_size > MAX_BYTES:
@@ -48,25 +50,25 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def not_ours(folder: Path) -> str:
-    """Say why a folder must not be built in, replaced or removed; "" where it is not there yet, or is our own work.
+    """Return why a folder must not be written, replaced or removed; "" when it does not exist or is our own work.
 
-    Our own has a `manifest.json` or a `building.json` that names its stage. A link is never our own.
+    Our own work has a `manifest.json` or `building.json` that names its stage. A link is never our own.
     """
     if why := is_link(folder):
         return why
     if not folder.exists() or is_made_here(folder) or (folder.is_dir() and not any(folder.iterdir())):
         return ""
-    return f"{folder} is there already, and is none of our work. Move it elsewhere."
+    return f"{folder} exists, and no stage made it. Move it elsewhere."
 
 
 def is_link(folder: Path) -> str:
-    """Say that a stage's folder, or one in it, is a link; "" where it is not."""
+    """Return an error when a stage's folder, or a folder in it, is a link; else ""."""
     linked = next((each for each in (folder.parent, folder) if each.is_symlink()), None)
     return f"{linked} is a link, which is not followed. Remove it, or name another workspace." if linked else ""
 
 
 def is_made_here(folder: Path) -> bool:
-    """Tell whether a folder is an artifact or work at one, by what its `manifest.json` or `building.json` says."""
+    """Tell whether a folder is an artifact or an unfinished one, by its `manifest.json` or `building.json`."""
     if folder.is_symlink() or folder.parent.is_symlink():
         return False
     for path in (folder / MANIFEST, folder / BUILDING):

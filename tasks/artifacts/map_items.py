@@ -1,7 +1,7 @@
-"""A function over a stage's items in worker processes: each item gives a result or a Failure, and harms no other.
+"""A function over a stage's items in worker processes: each item gives a result or a Failure; no item affects another.
 
-Whatever an item does is its own failure: an exception, a crash, being killed, standing still. The process is then
-replaced and the next item goes on. What no item can be blamed for (failures.ends_the_run) is raised here.
+An exception, a crash, a kill or a stopped process is the failure of the item at work. The process is then replaced, and
+the next item begins. Errors that no item causes (failures.ends_the_run) are raised here.
 """
 
 import multiprocessing
@@ -29,26 +29,26 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 LOOK_EVERY_S = 1.0
-"""Between two looks at processes that say nothing."""
+"""Seconds between two checks of processes that send nothing."""
 STOPPED_LOOKS = 30
-"""So many looks in a row find a process stopped (SIGSTOP), while we run: nobody will let it go on."""
+"""A process that is found stopped (SIGSTOP) in this many checks in a row counts as stopped for ever."""
 START_TRIES = 3
-"""So many processes in a row that end before they are ready mean that none can be started."""
+"""When this many processes in a row end before they are ready, none can be started."""
 START_LIMIT_S = 600.0
-"""A process that is not ready after so long never will be; a loaded machine takes a minute to import torch."""
+"""Seconds after which a process that is not ready counts as failed; a busy machine takes a minute to import torch."""
 CRASHED, KILLED, TIMED_OUT = "crashed", "killed", "timed_out"
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What became of an item that gave no result."""
+    """The failure of an item without a result."""
 
     reason: str
-    """The word that is counted: an error's own, its class, or crashed, killed, timed_out."""
+    """Reason under which it is counted: an error's own reason or class, or crashed, killed, timed_out."""
     message: str
-    """In words, for a person."""
+    """The failure in a sentence."""
     transient: bool = False
-    """Another attempt may go better though nothing was changed."""
+    """True when another attempt may succeed without any change."""
 
     @classmethod
     def of(cls, error: BaseException) -> "Failure":
@@ -57,7 +57,7 @@ class Failure:
 
 
 def guarded(function: Callable[[Item], Result], item: Item) -> Result | Failure:
-    """Return the function's result, or its exception as a Failure; what is no item's fault is raised."""
+    """Return the function's result, or its exception as a Failure; an error that no item causes is raised."""
     try:
         return function(item)
     except BaseException as error:
@@ -69,7 +69,7 @@ def guarded(function: Callable[[Item], Result], item: Item) -> Result | Failure:
 def map_items(
     function: Callable[[Item], Result], items: Sequence[Item], *, workers: int = 0, limit_s: float = float("inf")
 ) -> Iterator[tuple[Item, Result | Failure]]:
-    """Yield each item with its result or failure, as they are finished; begun in the order given.
+    """Yield each item with its result or failure as soon as it is finished; items begin in the given order.
 
     `workers`: processes at once, 0 for one a core. `limit_s`: seconds that an item may take.
     """
@@ -91,12 +91,13 @@ def map_items(
 
 
 class _Worker(Generic[Item]):
-    """A process, and what it works on."""
+    """A worker process and its item."""
 
     def __init__(self, function: Callable[[Item], Any]):
-        # Workers begin with `python -c`, which looks for modules in the current folder first unless told not to.
+        # Workers begin with `python -c`, which looks for modules in the current folder first unless PYTHONSAFEPATH is
+        # set.
         os.environ["PYTHONSAFEPATH"] = "1"
-        context = multiprocessing.get_context("spawn")  # nothing forked from a threaded parent
+        context = multiprocessing.get_context("spawn")  # a parent with threads must not be forked
         self.pipe, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(target=_work, args=(function, theirs), daemon=False)
         self.process.start()
@@ -108,9 +109,9 @@ class _Worker(Generic[Item]):
         self.looks_stopped = 0
 
     def give(self, item: Item) -> None:
-        """Let it work on `item`."""
+        """Give it `item` to work on."""
         self.items, self.since, self.looks_stopped = [item], time.monotonic(), 0
-        with suppress(BrokenPipeError, ConnectionResetError):  # it is dead: seen at its pipe's end
+        with suppress(BrokenPipeError, ConnectionResetError):  # it is dead: its pipe will end
             self.pipe.send(item)
 
     def kill(self) -> None:
@@ -120,7 +121,7 @@ class _Worker(Generic[Item]):
         self.pipe.close()
 
     def looks_stuck(self, limit_s: float) -> str | None:
-        """Return how its item has stood still for too long, None where it has not."""
+        """Return why its item counts as stuck; None where it does not."""
         self.looks_stopped = self.looks_stopped + 1 if _is_stopped(self.process.pid) else 0
         if time.monotonic() - self.since > limit_s:
             return f"took more than {limit_s:g} s"
@@ -136,7 +137,7 @@ class _Pool(Generic[Item, Result]):
         self.workers: list[_Worker[Item]] = []
         self.failed_starts = 0
         self.size = 0
-        """Processes that shall be there while there is work for them."""
+        """Wanted number of processes while there is work."""
         self._looked_at = time.monotonic()
 
     @property
@@ -147,7 +148,7 @@ class _Pool(Generic[Item, Result]):
         return [worker for worker in self.workers if worker.is_ready and not worker.items]
 
     def finished(self) -> Iterator[tuple[Item, Result | Failure]]:
-        """Wait a moment; yield what is finished, or failed with its process."""
+        """Wait a moment; yield the items that are finished, or that failed with their process."""
         said: Any = wait([worker.pipe for worker in self.workers], timeout=LOOK_EVERY_S)
         for worker in [worker for worker in self.workers if worker.pipe in said]:
             try:
@@ -181,16 +182,14 @@ class _Pool(Generic[Item, Result]):
             return
         self._looked_at = time.monotonic()
         if any(not each.is_ready and self._looked_at - each.since > START_LIMIT_S for each in self.workers):
-            raise OSError(
-                f"A worker process was not ready after {START_LIMIT_S:.0f} s; what it is busy with is unknown."
-            )
+            raise OSError(f"A worker process was not ready after {START_LIMIT_S:.0f} s, for an unknown reason.")
         for worker in [worker for worker in self.workers if worker.items]:
             if (how := worker.looks_stuck(self.limit_s)) is not None:
                 self._drop(worker)
                 yield worker.items.pop(), Failure(TIMED_OUT, f"{how}; the process was ended")
 
     def fill(self, num_waiting: int) -> None:
-        """Start processes, also for those that ended, as far as there is work for them."""
+        """Start missing processes, as many as there is work for."""
         while len(self.workers) < min(self.size, self.num_busy + num_waiting):
             self.workers.append(_Worker(self.function))
 
@@ -221,7 +220,7 @@ def _is_stopped(pid: int | None) -> bool:
 
 
 def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
-    """Work on what comes through the pipe until its other end is gone; runs in a process of its own."""
+    """Work on the items that come through the pipe until its other end closes; runs in a process of its own."""
     start_worker()
     pipe.send(("ready", None))
     while True:

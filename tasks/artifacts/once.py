@@ -1,7 +1,7 @@
-"""What is read of a file from outside, kept for the rest of the process as long as the file stays as it is.
+"""A cache in this process for facts about outside files; an entry is valid while the file is unchanged.
 
-A run plans, builds and plans again, and each time asks for the digests of its annotations, videos and start. At 700
-videos these are gigabytes of reads, so each file is read once; asking again costs a look at its size and times.
+A run plans, builds and plans again, and each time it needs the digests of its annotations, videos and start. With 700
+videos these are gigabytes of reads, so each file is read once; later requests only look at its size and times.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _known: dict[tuple[Any, ...], Any] = {}
-"""(what was asked, path, device, inode, size, times of content and inode) -> the answer."""
+"""(kind of fact, path, device, inode, size, times of content and inode) -> the fact."""
 
 
 def read_once(asked: str, path: Path, read: Callable[[Path], T]) -> T:
-    """Return `read(path)`, called once in this process while the file is the same; `asked` names what is read.
+    """Return `read(path)`, computed once in this process while the file is unchanged; `asked` names the kind of fact.
 
     A file that is replaced or changed has another inode, size or time, and is read again.
     """

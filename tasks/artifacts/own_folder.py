@@ -1,6 +1,6 @@
-"""Folders of this user's alone, outside of every workspace: what a program reads as configuration lies here.
+"""Private folders of the user, outside every workspace: all files that programs read as configuration are here.
 
-A workspace is passed from one to another, so whatever lies in it is data. Prefect's home, its settings and the folder
+Workspaces are passed on, so every file in them is data. Prefect's home, its settings and the folder
 that child processes work in are therefore the user's own: `$XDG_STATE_HOME/editaction` or `~/.local/state/editaction`.
 """
 
@@ -10,13 +10,13 @@ import tempfile
 from pathlib import Path
 
 PRIVATE = 0o700
-"""Nobody else may look in: Prefect's database tells what was run on which files."""
+"""Only the user may read it: Prefect's database shows all runs and their files."""
 
 
 def own_folder(*names: str) -> Path:
-    """Return the folder of these names below the user's state folder, made with mode 700 unless it is there.
+    """Return the folder of these names below the user's state folder; make it with mode 700 when it does not exist.
 
-    ValueError when one of them is a link, or belongs to somebody else: it was not made by us.
+    ValueError when one of them is a link or belongs to another user: then we did not make it.
     """
     folder = _state_folder()
     for name in names:
@@ -27,7 +27,7 @@ def own_folder(*names: str) -> Path:
 
 
 def empty_folder() -> Path:
-    """Return the folder in which child processes work; nothing is ever put there, so that nothing is read from it."""
+    """Return the working folder of child processes. It stays empty, so no process can read a file from it."""
     folder = own_folder("empty")
     for name in os.listdir(folder):
         raise ValueError(f"{folder / name}: this folder has to be empty, as programs work in it. Remove what is there.")
@@ -35,7 +35,7 @@ def empty_folder() -> Path:
 
 
 def _state_folder() -> Path:
-    """Return the user's state folder of this project, or one below the system's temporary folder where HOME is none."""
+    """Return the user's state folder of this project, or one below the temporary folder when there is no HOME."""
     named = os.environ.get("XDG_STATE_HOME", "")
     home = Path(named) if os.path.isabs(named) else Path(os.path.expanduser("~")) / ".local" / "state"
     folder = home / "editaction"

@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, however it ends: workers (map_items.py) and long-running programs."""
+"""Child processes that end with their parent, for whatever reason it ends: workers (map_items.py) and long programs."""
 
 import multiprocessing
 import os
@@ -14,14 +14,14 @@ from modeling.parent import die_with_parent
 from tasks.artifacts.own_folder import empty_folder
 
 NO_GUARD_STATUS = 79
-"""Exit status of a worker that would run its parent's script again instead of working."""
+"""Exit status of a worker that would run its parent's script again."""
 NO_GUARD = 'A worker process runs the script again: put what the script does under `if __name__ == "__main__":`.'
 
 
 def refuse_in_starting_worker() -> None:
     """End this process where it is a worker that is running its parent's script from the top.
 
-    Fresh processes import the script that started them. Without the guard they would do all of it again, and wait for
+    New processes import the script that started them. Without the guard they would repeat all its work, and wait for
     ever for a lock that their parent holds.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
@@ -35,15 +35,15 @@ def num_workers(requested: int) -> int:
 
 
 def start_worker() -> None:
-    """Set up a pool's worker: Ctrl-C is the parent's to handle, and a dead parent ends it."""
+    """Set up a pool's worker: only the parent handles Ctrl-C, and the worker ends when the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
 
 
 def spawn(arguments: Sequence[str], **options: Any) -> "subprocess.Popen[str]":
-    """Start a program in a session of its own, so that Ctrl-C reaches it only through us; it gets SIGTERM if we die.
+    """Start a program in a session of its own: Ctrl-C does not reach it directly, and it gets SIGTERM if we die.
 
-    It works in an empty folder and imports nothing from where it works: give it absolute paths.
+    Its working folder is empty, and it imports nothing from there: give it absolute paths.
     """
     environment = options.pop("env", os.environ) | {"PYTHONSAFEPATH": "1"}
     return subprocess.Popen(
@@ -58,11 +58,11 @@ def spawn(arguments: Sequence[str], **options: Any) -> "subprocess.Popen[str]":
 
 
 _ending: list[float] = []
-"""Until when (time.monotonic) programs may save what they have: one entry a program that is being ended."""
+"""Deadlines (time.monotonic) by which ending programs must have saved their state: one entry per program."""
 
 
 def ending_until() -> float:
-    """Return the latest moment (time.monotonic) at which a program that is being ended will be; 0: there is none."""
+    """Return the latest deadline (time.monotonic) of the programs that are being ended; 0 when there are none."""
     return max(_ending, default=0.0)
 
 

@@ -1,9 +1,9 @@
-"""A stage's code -> one digest, so that a change of it can be reported. Sources are read; nothing is imported.
+"""A stage's code -> one digest, so that a change of code can be reported. Sources are read; nothing is imported.
 
-A stage's code is its file in tasks/ and all that can be reached from there: modules that are imported anywhere in a
-file or named by a string (such as that of the process which trains), and data files that a string names
-beside a file or in a folder above it (templates, style sheets, tables). Paths are no part of the digest, and an import
-counts by the content of what it imports, so moving a file is no change.
+A stage's code is its file in tasks/ and everything that it can reach: modules that are imported anywhere in a file or
+named by a string (such as the module of the training process), and data files that a string names beside a file or in a
+folder above it (templates, style sheets, tables). The digest contains no paths, and an import counts by the content of
+the imported file, so moving a file is no change.
 """
 
 import ast
@@ -25,9 +25,9 @@ IMPORT = re.compile(
     rf"|import[ \t][^\n]*\b(?:{'|'.join(PRODUCT)})\b[^\n]*)",
     re.MULTILINE,
 )
-"""A line, or the lines in brackets, that look like an import of the product's modules."""
+"""Matches lines that look like an import of the product's modules, with a list in brackets over several lines."""
 TEXT = re.compile(r"""["']([A-Za-z_][\w./:-]{2,80})["']""")
-"""A string in a source that can be the name of a module or a file."""
+"""Matches a string in a source that can be the name of a module or a file."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Import:
 
     file: Path
     names: tuple[str, ...]
-    """What is imported and under which name; empty for the file itself."""
+    """The imported names; empty for the file itself."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What one Python file says."""
+    """The parts of one Python file that matter here."""
 
     text: str
     """Its lines without the imports of the product's files."""
@@ -52,7 +52,7 @@ class Source:
 
 @cache
 def source_digest(stage: str) -> str:
-    """Return the digest of a stage's code in this installation, computed once a process."""
+    """Return the digest of a stage's code in this installation, computed once per process."""
     return digest_of_code(REPOSITORY, stage)
 
 
@@ -63,7 +63,7 @@ def digest_of_code(root: Path, stage: str) -> str:
 
 
 def files_of(root: Path, stage: str) -> set[Path]:
-    """Return the files of a stage's code: what its file can reach, itself, and the packages that they lie in."""
+    """Return the files of a stage's code: its file, all files that it can reach, and their packages."""
     reached: set[Path] = set()
     waiting = [root / "tasks" / f"{stage}.py"]
     while waiting:
@@ -90,7 +90,7 @@ def _reached_from(root: Path, file: Path) -> Iterator[Path]:
 
 
 def _data_files(path: Path) -> Iterator[Path]:
-    """Yield a data file, or those of a folder that is no package; nothing where there is neither."""
+    """Yield a data file, or the files of a folder that is no package; nothing when neither exists."""
     if path.is_file():
         yield path
     elif path.is_dir() and not (path / "__init__.py").is_file():
@@ -123,7 +123,7 @@ def _text_digest(root: Path, file: Path) -> str:
 
 
 def _read(root: Path, file: Path) -> Source:
-    """Read a Python file; once as long as it stays as it is."""
+    """Read a Python file; a second time only after it changed."""
     status = file.stat()
     return _parsed(root, file, status.st_mtime_ns, status.st_size)
 
@@ -145,10 +145,10 @@ def _parsed(root: Path, file: Path, mtime_ns: int, size: int) -> Source:
 
 
 def _import_statements(text: str) -> Iterator[tuple[ast.Import | ast.ImportFrom, int, int]]:
-    """Yield the statements of a file that import the product's modules, each with its first place and the one behind.
+    """Yield the statements of a file that import the product's modules, each with its start and end position.
 
-    The lines that look like one are parsed, and not the whole file, which takes seven times as long. Where such a line
-    is none, as in a text, or goes on in a way that the pattern does not know, the whole file is parsed after all.
+    Only lines that look like an import are parsed; parsing the whole file takes seven times as long. When such a line
+    is no import (as in a text), or continues in a way that the pattern does not know, the whole file is parsed.
     """
     candidates = [(found.start(), found.end()) for found in IMPORT.finditer(text)]
     try:

@@ -1,7 +1,7 @@
-"""Where Prefect meets a stage: `@stage` makes a plain stage function a Prefect task whose cached state reads "Cached".
+"""`@stage` makes a plain stage function a Prefect task; its state is "Cached" when the artifact was there.
 
-The manifest is the truth and Prefect shows it: a stage that is found done returns a Completed state of that name, so
-a retry, a new run and a run after a kill all skip the same work, with any server or none.
+The manifest is the truth, and Prefect only shows it. A stage that is already finished returns a Completed state named
+"Cached". So a retry, a new run and a run after a kill all skip the same work, with any server or none.
 """
 
 import re
@@ -24,13 +24,15 @@ __all__ = ["StageTask", "end", "spawn", "stage"]
 
 
 class StageTask:
-    """A stage: `build` is its plain function, `run` finds or builds without Prefect, a call does it as a task."""
+    """A stage. `build` is its plain function; `run` finds or builds the artifact without Prefect; a call does so as a
+    Prefect task.
+    """
 
     def __init__(self, build: Build):
         self.build = build
         self.name = build.__name__
         update_wrapper(self, build)
-        # An asset of no workspace; each call names its own.
+        # a placeholder without workspace; each call names its own asset
         self._task: Any = materialize(
             f"editaction://none/{self.name}",
             name=self.name,
@@ -58,7 +60,7 @@ class StageTask:
 
     def __call__(self, workspace: Path, label: str, config: Any, **inputs: Path | Outside) -> Path:
         """Find or build the artifact as a Prefect task; return its folder."""
-        # A direct call gives the path when built and the State when cached: unwrapped here and nowhere else.
+        # A direct call returns the path when built and the State when cached: unwrapped here and nowhere else.
         as_asset = self._task.with_options(
             assets=[asset_key(workspace, f"{self.name}/{label}")],
             asset_deps=[
@@ -81,12 +83,12 @@ class StageTask:
         self, workspace: Path, label: str, config: Any, inputs: dict[str, Path | Outside]
     ) -> tuple[Artifact, bool]:
         while True:
-            with suppress(InputChanged):  # then once more, from what the inputs are now
+            with suppress(InputChanged):  # build once more from the present inputs
                 return find_or_build(self.build, self.name, workspace, label, config, opened(inputs))
 
 
 def asset_key(workspace: Path, name: str) -> str:
-    """Return the name of an artifact among Prefect's assets; the workspace by its name, not by where it lies."""
+    """Return the key of an artifact among Prefect's assets; it holds the workspace's name, not its path."""
     return re.sub(r"[^A-Za-z0-9_.:/-]", "_", f"editaction://{workspace.resolve().name}/{name}")
 
 

@@ -1,4 +1,4 @@
-"""A finished artifact is rebuilt beside and swapped in whole: whoever reads it finds it there at every moment."""
+"""A finished artifact is rebuilt in a folder beside it and then swapped in, so readers find it at every moment."""
 
 import ctypes
 import errno
@@ -14,11 +14,11 @@ from tasks.artifacts.artifact import FILES, ITEMS, MANIFEST, Artifact
 from tasks.artifacts.file_list import names_below
 
 GRACE_S = 0.2
-"""Before what was replaced is removed: a reader may be between finding the folder and opening a file in it."""
+"""Seconds before a replaced folder is removed: a reader may have found it and not yet opened its files."""
 REMOVING = ".removing"
-"""Ending of a folder that is no artifact any more and only waits for its removal."""
+"""Ending of a replaced folder that waits for its removal."""
 LINKED_FROM_BYTES = 64 * 1024**2
-"""Files that belong to no item are copied, as stages may write into them; those as large as this are linked."""
+"""Files of no item are copied, because stages may write into them; files of at least this size are linked."""
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -37,9 +37,9 @@ def link_or_copy(source: Path | str, target: Path | str) -> None:
 
 
 def lay_beside(found: Artifact, damaged: list[str], partial: Path) -> None:
-    """Fill the folder `partial` with what is good of a finished artifact, so that work at it goes on from there.
+    """Fill the folder `partial` with the good files of a finished artifact, so that work goes on from there.
 
-    The artifact itself is left as it is. What lies in `partial` already, from a run that was cut off, has precedence.
+    The artifact itself does not change. Files that an interrupted run left in `partial` are kept instead.
     """
     of_items = _files_of_items(found.path)
     leave = {MANIFEST, FILES, *damaged}
@@ -60,12 +60,12 @@ def _files_of_items(folder: Path) -> set[str]:
         try:
             names.update(json.loads(record.read_text(encoding="utf-8"))["files"])
         except (ValueError, KeyError, TypeError):
-            continue  # not whole: its item is done again
+            continue  # damaged: its item is done again
     return names
 
 
 def swap_in(partial: Path, final: Path) -> None:
-    """Let the folder `partial` be `final`; what had that name before is removed afterwards."""
+    """Rename the folder `partial` to `final`; the folder that had that name is removed afterwards."""
     if not final.exists():
         os.replace(partial, final)
     else:
@@ -76,14 +76,16 @@ def swap_in(partial: Path, final: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder: first its name, so that a removal that is cut off leaves nothing that looks like an artifact."""
+    """Remove a folder. It is renamed first, so an interrupted removal leaves nothing that looks like an artifact."""
     removing = folder.with_name(f".{secrets.token_hex(6)}{REMOVING}")
     os.rename(folder, removing)
     shutil.rmtree(removing)
 
 
 def _exchange(one: Path, other: Path) -> None:
-    """Exchange two folders in one step; in two where the system cannot (then `other` is away for a moment)."""
+    """Exchange two folders in one step. Where the system cannot do that, in two steps; `other` is then missing for a
+    moment.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if hasattr(libc, "renameat2"):
         if libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:

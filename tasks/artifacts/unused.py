@@ -1,4 +1,4 @@
-"""Which finished artifacts nobody needs any more: all but the newest reports, their sources, and pinned ones."""
+"""The finished artifacts that nothing needs: all except the newest reports, their inputs, and pinned ones."""
 
 import os
 from collections.abc import Collection, Iterable, Iterator
@@ -15,10 +15,11 @@ BESIDE_REPORTS = ("dataset", "told_apart", "forgetting", "verdicts", "survey")
 
 
 def unused_folders(workspace: Path, *, keep: int, pinned: Collection[str] = ()) -> list[Path]:
-    """Return what may go, checkpoints of finished trainings first, then whole artifacts; no work that was cut off.
+    """Return the folders that may be removed: checkpoints of finished trainings, then artifacts; never interrupted
+    work.
 
-    `keep`: newest reports that stay. `pinned`: artifacts that stay with what they were made of, such as
-    splits/demo-0123abcd. ValueError where there is no report, or a pinned artifact is not there.
+    `keep`: number of newest reports that stay. `pinned`: artifacts that stay with all their inputs, such as
+    splits/demo-0123abcd. ValueError when there is no report, or a pinned artifact does not exist.
     """
     every = {_name(each): each for stage in STAGES for each in artifacts_of(workspace, stage)}
     reports = [_name(each) for each in artifacts_of(workspace, "report")]
@@ -75,7 +76,7 @@ def _with_sources(names: Iterable[str], every: dict[str, Artifact]) -> set[str]:
 
 
 def _sources(artifact: Artifact, every: dict[str, Artifact]) -> Iterator[str]:
-    """Yield the artifacts that one was made of: by name, by content where it has another label, by its files."""
+    """Yield the inputs of an artifact: found by name, by content under another label, or by their files."""
     for each in artifact.manifest["inputs"].values():
         if "artifact" in each:
             stage = str(each["artifact"]).split("/")[0]
@@ -84,6 +85,6 @@ def _sources(artifact: Artifact, every: dict[str, Artifact]) -> Iterator[str]:
                 for name, other in every.items()
                 if name == each["artifact"] or (other.manifest["stage"] == stage and other.digest == each["digest"])
             )
-        else:  # a file of the drawn kitchen, say
+        else:  # for example a file of the drawn kitchen
             parts = Path(str(each["outside"])).parts
             yield from (name for name in map("/".join, pairwise(parts)) if name in every)

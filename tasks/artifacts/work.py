@@ -1,4 +1,4 @@
-"""What a stage is given to work with: its folder, its options, the done-records of its items, its counts."""
+"""A stage at work: its folder, its options, the done-records of its items, its counts."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ from tasks.config import RunOptions
 
 
 class Work:
-    """A stage at work: where it writes, which of its items are done, what it counted."""
+    """What a stage's function gets: the folder to write to, the finished items, the counts."""
 
     def __init__(self, *, stage: str, path: Path, label: str, options: RunOptions, on_progress: NotedProgress | None):
         self.stage = stage
@@ -42,7 +42,7 @@ class Work:
 
     @property
     def num_items(self) -> int:
-        """Items asked for so far."""
+        """Items that the stage has named so far."""
         return len(self._items)
 
     def is_scratch(self, name: str) -> bool:
@@ -50,12 +50,12 @@ class Work:
         return any(name == each or name.startswith(f"{each}/") for each in self.scratch)
 
     def progress(self, done: int, total: int, note: str = "") -> None:
-        """Tell whoever watches that `done` of `total` items are finished; the note says how it goes."""
+        """Report that `done` of `total` items are finished; the note may say more about the progress."""
         if self._on_progress is not None:
             self._on_progress(done, total, note)
 
     def warn(self, *messages: str) -> None:
-        """Say at once what will go badly, and keep it for the manifest and the report; each sentence once."""
+        """Show a warning at once, and keep it for the manifest and the report; an equal warning is given once."""
         known = self.facts.setdefault("warnings", [])
         for message in messages:
             if message not in known:
@@ -66,14 +66,14 @@ class Work:
     def offer_for_reuse(self, artifact_path: Path) -> None:
         """Let items of an older artifact of this stage stand in for equal ones (same id, same item key).
 
-        Of several artifacts that have one, that which was offered last is asked first.
+        When several artifacts have the item, the one offered last is used.
         """
         self._older.insert(0, artifact_path)
 
     def item_done(self, item: str, key: str) -> bool:
-        """Tell whether `item` with this key is finished, here or in an offered older artifact.
+        """Tell whether `item` with this key is finished, in this artifact or in an offered older one.
 
-        One with failed rows counts as finished, unless another attempt may go better or is asked for (`shall_retry`).
+        An item with failed rows counts as finished, unless another attempt may succeed or is requested (`shall_retry`).
         Call once per item, in the order in which their records shall be listed.
         """
         name = f"{ITEMS}/{digest_of(item)[:24]}.json"
@@ -92,7 +92,7 @@ class Work:
         return bool(item["key"] == key) and not any(shall_retry(row, self.options) for row in item["rejected"])
 
     def _is_as_listed(self, artifact_path: Path, item: Record) -> bool:
-        """Tell whether an item's files in an older artifact are those that its list of files has."""
+        """Tell whether an item's files in an older artifact are unchanged, by its list of files."""
         if artifact_path not in self._listed:
             try:
                 entries = {entry.name: entry for entry in read_file_list(artifact_path)}
@@ -120,8 +120,8 @@ class Work:
     ) -> None:
         """Record an item as done: its kept rows, its rejected rows (`status` filtered | failed, `reason`), its files.
 
-        `files` are names relative to `path`, already written in full. They and their folders are on the disk before
-        the record is: a power cut may leave files without a record, but no record of files that are not whole.
+        `files` are names relative to `path`; they are completely written. They and their folders are synced to the disk
+        before the record. So a power cut may leave files without a record, but never a record of incomplete files.
         """
         self.num_items_run += 1
         sizes = {name: (self.path / name).stat().st_size for name in sorted(files)}
@@ -129,7 +129,7 @@ class Work:
         for folder in {(self.path / name).parent for name in sizes}:
             sync_folder(folder)
         content = {"item": item, "key": key, "kept": list(kept), "rejected": list(rejected), "files": sizes}
-        # In one line: with an indent Python's own encoder is at work, which takes ten times as long.
+        # One line without indent: with one, json uses its encoder in Python, which takes ten times as long.
         line = json.dumps(content, ensure_ascii=False) + "\n"
         write_bytes(self.path / ITEMS / f"{digest_of(item)[:24]}.json", line.encode())
 
@@ -155,7 +155,7 @@ class Work:
 
 
 def _read_item(path: Path) -> Record | None:
-    """Return an item's done-record; None where there is none, or none that this project can have written."""
+    """Return an item's done-record; None when there is none, or when this project cannot have written it."""
     try:
         item = parse_json(path.read_bytes()) if path.is_file() else None
     except (OSError, ValueError):
@@ -174,5 +174,5 @@ def _read_item(path: Path) -> Record | None:
 
 
 def _is_whole(folder: Path, item: Record) -> bool:
-    """Tell whether all files of an item are there, inside the folder, whatever its record says."""
+    """Tell whether all files of an item exist inside the folder."""
     return all(size_inside(folder, name) == size for name, size in item["files"].items())

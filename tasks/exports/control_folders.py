@@ -1,12 +1,13 @@
-"""Shards -> `target/` and `control/` with equal names and .txt: how trainers of today's large editors keep pairs.
+"""Shards -> `target/` and `control/` with equal names and .txt, as trainers of today's large editors expect pairs.
 
     target/<id>.png|jpg   the picture after the action     target/<id>.txt   the instruction
     control/<id>.png|jpg  the picture before it, of the same name
     metadata.csv          image, prompt, edit_image: the same pairs for trainers that read a table (DiffSynth)
-    pairs.jsonl           all that a shard knows of each pair
+    pairs.jsonl                all fields of each pair in the shards
 
 ai-toolkit takes target as folder_path and control as control_path, musubi-tuner as image_directory and
-control_directory, SimpleTuner as a data set and its conditioning data set. One split a folder: trainers know none.
+control_directory, SimpleTuner as a data set and its conditioning data set. One split per folder: these trainers know no
+splits.
 """
 
 import csv
@@ -28,7 +29,7 @@ def export_control_folders(
 ) -> dict[str, int]:
     """Write the examples of one split; return split -> examples. Equal shards give equal bytes.
 
-    ValueError when `out` holds anything already, there is no such split, or a partner is missing in what was written.
+    ValueError when `out` is not empty, there is no such split, or a written file lacks its partner.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} is there already. Name a new folder, or remove it.")
@@ -60,7 +61,7 @@ def export_control_folders(
 
 
 def _write(folder: Path, example: Example) -> str:
-    """Write one pair; return the name that both pictures have. Bytes stay, unless one is PNG and the other JPEG."""
+    """Write one pair; return the name of both pictures. Files stay unchanged, unless one is PNG and one JPEG."""
     files = {"control": example.source_file, "target": example.edited_file}
     kinds = {picture_format(file) for file in files.values()}
     if len(kinds) > 1:

@@ -1,9 +1,10 @@
-"""Shards -> a folder as Hugging Face `datasets` and its hub keep one: Parquet files with two image columns, and a card.
+"""Shards -> a folder in the format of Hugging Face `datasets` and its hub: Parquet files with two image columns, and a
+card.
 
     data/<split>-00000-of-00003.parquet   one for each tar: its examples in their order, pictures as they are stored
     README.md                             the card: splits, columns, how they were made
 
-An image column is struct{bytes, path}; which columns are images stands in the schema's metadata and in the card.
+An image column is struct{bytes, path}; the schema's metadata and the card name the image columns.
 """
 
 import json
@@ -49,7 +50,7 @@ def schema() -> pa.Schema:
 def export_hf_parquet(shards: Path, out: Path, on_progress: Callable[[int, int], None]) -> dict[str, int]:
     """Write the tars below `shards` as such a folder; return split -> examples. Equal shards give equal bytes.
 
-    ValueError when `out` holds anything already, or a tar cannot be read. Nothing is left of an export cut off.
+    ValueError when `out` is not empty, or a tar cannot be read. An interrupted export leaves nothing.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} is there already. Name a new folder, or remove it.")

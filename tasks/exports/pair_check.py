@@ -1,7 +1,7 @@
-"""A list of pairs against shards: every pair listed is the same, different or missing there, and why.
+"""Compare shards with a list of pairs: each listed pair is the same, different or missing, with the reason.
 
-The same: both picture files have the listed SHA-256, and the texts, times and split are the listed ones. The files are
-read out of the tars and hashed anew, whatever any manifest says.
+A pair is the same when both picture files have the listed SHA-256, and texts, times and split are the listed ones. The
+files are read from the tars and hashed; no manifest is trusted.
 """
 
 import hashlib
@@ -19,29 +19,29 @@ from tasks.artifacts.artifact import Artifact
 
 @dataclass(kw_only=True)
 class PairCheck:
-    """What came of the comparison."""
+    """The result of the comparison."""
 
     same: int = 0
-    """Pairs that are there as listed."""
+    """Number of pairs that are as listed."""
     different: dict[str, int] = field(default_factory=dict)
-    """Others that are there, by what differs: source_image, edited_image, and fields such as instruction."""
+    """Number of different pairs by what differs: source_image, edited_image, or a field such as instruction."""
     missing: dict[str, int] = field(default_factory=dict)
-    """Pairs that are not there, by the reason that frames gave."""
+    """Number of missing pairs by the reason of stage frames."""
     not_listed: int = 0
-    """Pairs that are there and not in the list."""
+    """Number of pairs in the shards that are not listed."""
     examples: list[str] = field(default_factory=list)
     """Segment ids of the first pairs that are not the same, with what differs."""
     videos: dict[str, str] = field(default_factory=dict)
-    """Videos that are missing, or another file than the pairs were cut from: id -> what is wrong."""
+    """Missing videos, and videos that differ from the files of the listed pairs: id -> what is wrong."""
 
     @property
     def num_pairs(self) -> int:
-        """Pairs in the list."""
+        """Number of pairs in the list."""
         return self.same + sum(self.different.values()) + sum(self.missing.values())
 
     @property
     def is_same(self) -> bool:
-        """Whether every pair listed is there as listed."""
+        """True when every listed pair is the same."""
         return self.same == self.num_pairs
 
 
@@ -82,7 +82,7 @@ def check_pairs(pair_list: Path, shards_folder: Path, shards: Artifact | None = 
 
 
 def differences(row: dict[str, Any], example: Example) -> list[str]:
-    """Return what of an example is not as its row in the list says: source_image, edited_image, names of fields."""
+    """Return what differs between an example and its row in the list: source_image, edited_image, names of fields."""
     there = metadata_of(example)
     hashes = {"source": example.source_file, "edited": example.edited_file}
     pictures = [

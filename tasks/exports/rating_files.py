@@ -1,4 +1,4 @@
-"""Pictures to be rated -> the key of their codes, and the files that other platforms and language models are given."""
+"""Pictures to be rated -> the key of their codes, and the input files for other platforms and language models."""
 
 import hashlib
 import json
@@ -15,12 +15,12 @@ from tasks.config import SurveyConfig
 
 
 def notice_of(config: SurveyConfig) -> str:
-    """Return what raters of a head camera's pictures are told."""
+    """Return the notice for raters of a head camera's pictures."""
     return HEAD_CAMERA_NOTICE if config.camera == "head" else ""
 
 
 def write_key(work: Work, study: str, kept: Sequence[Record], methods: Sequence[str], config: SurveyConfig) -> None:
-    """Write what the codes stand for."""
+    """Write the key: the meaning of the codes."""
     pictures = {
         row["picture"]: {name: value for name, value in row.items() if name not in ("picture", "questions")}
         | {"questions": list(row["questions"])}
@@ -33,7 +33,9 @@ def write_key(work: Work, study: str, kept: Sequence[Record], methods: Sequence[
 
 
 def write_exports(work: Work, kept: Sequence[Record], suffix: str, config: SurveyConfig) -> None:
-    """Write the files of other platforms, each split for itself: its questions are the same throughout."""
+    """Write the files of other platforms, separately for each split, because all pairs of a split have the same
+    questions.
+    """
     by_split: dict[str, list[exports.Task]] = defaultdict(list)
     for row in sorted(kept, key=lambda each: hashlib.sha256(each["picture"].encode()).hexdigest()):
         by_split[row["split"]].append(

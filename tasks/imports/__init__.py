@@ -1,1 +1,1 @@
-"""Pairs that were made elsewhere: how they are found, and how they become shards."""
+"""Pairs that were made elsewhere -> shards."""

@@ -1,4 +1,4 @@
-"""One pair as it was found elsewhere: its texts, and its pictures as bytes or as the names of files."""
+"""One pair of an imported data set: its texts, and its pictures as bytes or as names of files."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ BEFORE: tuple[str, ...] = (
     "edit_image",
 )
 BEFORE += ("before", "source", "input", "control", "image_before")
-"""Names of columns that hold the picture before, the most telling first."""
+"""Names of columns with the picture before, the clearest names first."""
 AFTER: tuple[str, ...] = (
     "edited_image",
     "target_image",
@@ -35,26 +35,27 @@ AFTER += ("output", "image_after", "image", "file_name")
 TEXT = ("instruction", "edit_prompt", "edit_instruction", "edit", "prompt", "caption", "text")
 """The instruction."""
 IDS = ("segment_id", "id", "img_id", "image_id", "key")
-"""What names a pair; img_id with turn_index in MagicBrush."""
+"""Columns that identify a pair; in MagicBrush img_id with turn_index."""
 _SPLITS = {"dev": "validation", "val": "validation", "valid": "validation", "eval": "validation"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundPair:
-    """A pair, not looked at yet."""
+    """A pair whose pictures have not been read yet."""
 
     name: str
-    """What it is called there."""
+    """Its name in the data set."""
     group: str
-    """Pairs of one group belong together, as the turns of one picture do; takes the place of the video."""
+    """Pairs of one group stay together, for example the turns of one picture; the group takes the place of the video.
+    """
     split: str
-    """The split that it belongs to there."""
+    """Its split in the data set."""
     instruction: object
     before: object
     """Bytes, a path, or None where there is no such picture."""
     after: object
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """An example's other fields, where they are known."""
+    """The other fields of an example, where they are known."""
 
 
 Found = FoundPair | Record
@@ -62,12 +63,12 @@ Found = FoundPair | Record
 
 
 def rejected(name: str, status: str, reason: str, message: str) -> Record:
-    """Return a row that gives no pair."""
+    """Return a rejected row."""
     return {"name": name[:200], "status": status, "reason": reason, "message": message[:300]}
 
 
 def split_of(name: str) -> str:
-    """Return the split that a name of elsewhere stands for.
+    """Return our split for the name of a split or file of the data set.
 
     >>> [split_of(each) for each in ("train", "dev", "test", "train-00000-of-00003", "weird name!")]
     ['train', 'validation', 'test', 'train', 'train']

@@ -1,4 +1,4 @@
-"""A folder or Parquet files of pairs made elsewhere -> the pairs, whichever of the known layouts they are in.
+"""A folder or Parquet files of pairs made elsewhere -> the pairs, for all known layouts.
 
 parquet          Hugging Face: two image columns and a text (InstructPix2Pix, MagicBrush, our own export, others)
 instruct-pix2pix its authors' own: folders with prompt.json and <seed>_0.jpg, <seed>_1.jpg
@@ -22,12 +22,12 @@ FOLDERS = (("control", "target"), ("before", "after"), ("input", "output"), ("so
 """Names of the folders with the pictures before and after."""
 TABLES = ("pairs.jsonl", "metadata.jsonl", "pairs.csv", "metadata.csv")
 MAX_TEXT_BYTES = 100_000
-"""Longer .txt and prompt.json files are no instruction."""
+"""A longer .txt or prompt.json file is no instruction."""
 LAYOUTS = ("parquet", "instruct-pix2pix", "folders", "table")
 
 
 def layout_of(path: Path) -> str:
-    """Return the layout of what lies at `path`; ValueError, which names all that are known, when it is none."""
+    """Return the layout of the data at `path`; ValueError, which names all known layouts, when it has none of them."""
     if path.is_file() and path.suffix.lower() == ".parquet":
         return "parquet"
     if path.is_dir():
@@ -47,7 +47,7 @@ def layout_of(path: Path) -> str:
 
 
 def find_pairs(path: Path, layout: str) -> Iterator[Found]:
-    """Yield the pairs of a layout in its order, and the rows that are none."""
+    """Yield the pairs of a layout in its order, and the rejected rows."""
     readers = {"parquet": _parquet, "instruct-pix2pix": _instruct_pix2pix, "folders": _folders, "table": _table}
     if layout not in readers:
         raise ValueError(f"There is no layout {layout!r}; choose of {', '.join(LAYOUTS)}.")

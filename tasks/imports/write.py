@@ -1,7 +1,7 @@
-"""Pairs found elsewhere -> `<split>/<split>-000000.tar`, `index.parquet`, `rejected.jsonl`, as stage shards does.
+"""Imported pairs -> `<split>/<split>-000000.tar`, `index.parquet`, `rejected.jsonl`, as in stage shards.
 
-PNG and JPEG files stay as they are, others become PNG. A pair that lacks a picture or its text, or of which a picture
-cannot be read, is counted with its reason: pairs found = pairs in shards + filtered + failed.
+PNG and JPEG files stay unchanged, others become PNG. A pair with a missing or unreadable picture, or without text, is
+counted with its reason: pairs found = pairs in shards + filtered + failed.
 """
 
 import json
@@ -24,11 +24,11 @@ from tasks.imports.layouts import find_pairs, layout_of
 from tasks.shards import INDEX, write_index
 
 MAX_TEXT = 10_000
-"""Longer texts are no instructions."""
+"""A longer text is no instruction."""
 MAX_FILE_BYTES = 500_000_000
-"""Larger files are no pictures."""
+"""A larger file is no picture."""
 LOSSLESS_PX = 128
-"""With a size up to this, pictures are kept as PNG, else as JPEG."""
+"""Pictures of sizes up to this are kept as PNG, larger ones as JPEG."""
 
 
 class _Writer:
@@ -40,7 +40,7 @@ class _Writer:
         self._waiting: dict[str, list[Example]] = {}
         self._num_shards: Counter[str] = Counter()
         self._rows = folder / ".rows.jsonl"
-        """Rows of the tars that are written: on the disk, as there may be millions."""
+        """Rows of the written tars; on the disk, because there may be millions."""
 
     def add(self, example: Example) -> None:
         """Take an example."""
@@ -80,7 +80,7 @@ def import_pairs(
 ) -> dict[str, Any]:
     """Write pairs from elsewhere as shards; return counts: per split, and rejected by reason.
 
-    `num_test`: so many of the training pairs, drawn by a hash of their keys, become the split test<N>; whole groups.
+    `num_test`: number of training pairs that become the split test<N>, in whole groups drawn by a hash of their keys.
     ValueError when nothing is there to import, or `out` holds anything already.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -113,7 +113,7 @@ def import_pairs(
 
 
 def _drawn(path: Path, layout: str, num_test: int) -> tuple[set[str], int]:
-    """Return the groups whose pairs are tested and how many pairs these are, as near to `num_test` as groups allow."""
+    """Return the test groups and their number of pairs, as close to `num_test` as whole groups allow."""
     groups: Counter[str] = Counter()
     for found in find_pairs(path, layout):
         if isinstance(found, FoundPair) and found.split == "train" and _problem(found) is None:
@@ -134,7 +134,7 @@ def _drawn(path: Path, layout: str, num_test: int) -> tuple[set[str], int]:
 
 
 def _problem(found: FoundPair) -> Record | None:
-    """Return the rejection of a pair that lacks something, without a look into its pictures."""
+    """Return the rejection of an incomplete pair; its pictures are not read."""
     if not isinstance(found.instruction, str) or not found.instruction.strip():
         return rejected(found.name, "filtered", "no_instruction", f"{found.instruction!r:.80}")
     if len(found.instruction) > MAX_TEXT:
@@ -160,7 +160,7 @@ def _example(found: FoundPair, taken: set[str], size_px: int | None) -> Example 
 
 
 def _file(picture: object, size_px: int | None, name: str) -> bytes:
-    """Return a picture as a shard holds it; ValueError for one that cannot be read."""
+    """Return a picture as the bytes in a shard; ValueError when it cannot be read."""
     if not isinstance(picture, bytes) and Path(str(picture)).stat().st_size > MAX_FILE_BYTES:
         raise ValueError(f"{name}: a file of more than {MAX_FILE_BYTES} bytes is no picture")
     content = picture if isinstance(picture, bytes) else Path(str(picture)).read_bytes()
@@ -176,7 +176,7 @@ def _file(picture: object, size_px: int | None, name: str) -> bytes:
 
 
 def _fields(found: FoundPair, instruction: str) -> dict[str, Any]:
-    """Return the other fields of an example: those that are known, else what the instruction says."""
+    """Return the other fields of an example: the known ones, else the parts of the instruction."""
     parsed = parse_instruction(instruction)
     plain: dict[str, Any] = {
         "split": found.split,
@@ -192,12 +192,12 @@ def _fields(found: FoundPair, instruction: str) -> dict[str, Any]:
     }
     known = {name: found.metadata[name] for name in METADATA if _fits(plain.get(name), found.metadata.get(name))}
     fields = plain | known
-    # A split is the name of a folder here, and anybody may have written it.
+    # A split becomes the name of a folder, and anybody may have written it.
     return fields if re.fullmatch(r"\w{1,40}", fields["split"], re.ASCII) else fields | {"split": "train"}
 
 
 def _fits(default: object, value: object) -> bool:
-    """Tell whether a value that was found is of the field's type."""
+    """Tell whether a value has the field's type."""
     if isinstance(default, bool):
         return isinstance(value, bool)
     if isinstance(default, float):
