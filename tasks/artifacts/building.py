@@ -132,7 +132,7 @@ def _find_or_build(
     except OSError as error:
         raise StageFailed(
             f"{stage}: {error.strerror or error} ({error.filename or partial}). "
-            "Finished items are kept. Free disk space or correct the path, then run the same command again."
+            "Finished items are kept: make room or correct the path, then run the same command again."
         ) from error
 
 
