@@ -1,7 +1,7 @@
 """The dataset with a long-distance test set that a person chooses while the run waits.
 
-The run builds the pairs, shows the candidates (a page in the workspace, a table in Prefect's artifacts), pauses until
-somebody resumes it with the segments they chose, and goes on. A choice that does not fit is asked for again.
+The run builds the pairs, shows the candidates (a page in the workspace, a table in Prefect's artifacts), and pauses
+until somebody resumes it with the chosen segments. After an invalid choice it asks again.
 """
 
 from collections.abc import Sequence
@@ -28,15 +28,15 @@ from tasks.splitting.long_distance import Choice, choice_csv
 
 WEEK_S = 7 * 24 * 3600
 POLL_S = 3
-"""Seconds between two looks whether somebody has answered."""
+"""Seconds between two checks for an answer."""
 NUM_LISTED = 50
-"""Candidates in Prefect's table; the page has more."""
+"""Number of candidates in Prefect's table; the page has more."""
 
 
 class LongDistance(RunInput):
     """The answer of the person who chooses."""
 
-    segment_ids: list[str] = Field(min_length=1, description="The chosen segments, each once.")
+    segment_ids: list[str] = Field(min_length=1, description="The chosen segments, without repeats.")
     chosen_by: str = Field(min_length=1, description="Who chooses, in your own words; it goes into the manifest.")
 
 
@@ -44,13 +44,13 @@ class LongDistance(RunInput):
 def choose_long_distance(request: Request, wait_s: int = WEEK_S, limit: int = 400) -> str:
     """Build the dataset up to the request's `until` (at most the shards), pausing for the choice; return the folder.
 
-    `wait_s`: after so many seconds without an answer the run fails. `limit`: pairs on the page.
+    `wait_s`: the run fails after this many seconds without an answer. `limit`: number of pairs on the page.
     """
     job = make_job(request)
     config = job.config.splits
     if not config.num_long_distance:
         raise ValueError("splits.num_long_distance is 0: say how many pairs shall be chosen.")
-    # Without a long-distance set of its own accord: it may be impossible. The random test set is drawn all the same.
+    # No automatic long-distance set: there may be none. The random test set is drawn in any case.
     first = replace(
         request, long_distance=None, until="splits", settings=request.settings | {"splits.num_long_distance": 0}
     )
@@ -77,7 +77,7 @@ def told(candidates: Sequence[Record], num_wanted: int, page: Path) -> str:
 
 
 def _ask(text: str, job: Job, frames: Artifact, wait_s: int) -> Path:
-    """Pause until somebody gives a choice that fits the pairs; return the file that holds it."""
+    """Pause until somebody gives a valid choice; return the file that holds it."""
     rows = list(frames.records())
     poor = poor_pairs(rows, job.config.splits.quality)
     good = [row for row in rows if row["segment_id"] not in poor]
@@ -86,7 +86,7 @@ def _ask(text: str, job: Job, frames: Artifact, wait_s: int) -> Path:
         asked = LongDistance.with_initial_data(description=f"{problem}\n\n{text}".strip())
         answer = pause_flow_run(wait_for_input=asked, timeout=wait_s, poll_interval=POLL_S)
         choice = Choice(
-            segment_ids=tuple(answer.segment_ids), chosen_by=answer.chosen_by.strip(), how="answered to a paused run"
+            segment_ids=tuple(answer.segment_ids), chosen_by=answer.chosen_by.strip(), how="answer to a paused run"
         )
         path = job.workspace / "choices" / f"long{len(choice.segment_ids)}-{digest_of(choice)[:8]}.csv"
         write_bytes(path, choice_csv(choice).encode())

@@ -1,4 +1,4 @@
-"""Editors + test shards -> edits -> scores -> report; what they need is made first where it is missing."""
+"""Editors + test shards -> edits -> scores -> report; missing inputs are made first."""
 
 from prefect import flow
 

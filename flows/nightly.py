@@ -1,7 +1,7 @@
 """Every night: evaluate the finished editors that are new, on a frozen test set, and say whether they got worse.
 
-Nothing is trained and the test set never changes by itself. "Before" is the last evaluation of the same recipe with the
-same test set and settings; where there is none, the night says why. A regression makes the run Failed.
+It trains nothing, and the test set never changes by itself. "Before" is the last evaluation of the same recipe with the
+same test set and settings; when there is none, the verdict says why. A regression makes the run Failed.
 """
 
 import re
@@ -33,14 +33,14 @@ from tasks.artifacts.artifact import Artifact, artifacts_of
 from tasks.splitting.assignment import NOT_TESTED
 
 REGRESSION = "editaction.regression"
-"""Event that automations.yaml waits for."""
+"""Name of the event that automations.yaml waits for."""
 NUM_IDS = 10
-"""Failed items that are named for each reason."""
+"""Number of failed items that are named for each reason."""
 
 
 @flow(name="nightly", flow_run_name=run_name, result_serializer="json")
 def nightly(request: NightlyRequest) -> str | State[str]:
-    """Evaluate what is new; return the verdict. The run is Failed where an editor got worse or lacks test pairs."""
+    """Evaluate new editors; return the verdict. The run fails when an editor got worse or test pairs are missing."""
     workspace, make = Path(request.workspace), as_tasks(Path(request.workspace))
     with run_in(workspace, request.options):
         evaluated = evaluations_of(workspace)
@@ -75,7 +75,7 @@ def _evaluate(
     setting: Any,
     make: Any,
 ) -> tuple[list[str], bool]:
-    """Evaluate one editor; return the lines to publish, and whether the gate is shut."""
+    """Evaluate one editor; return the lines to publish, and whether it failed the gate."""
     scores, report = evaluate_editor(request, editor, shards, classifier, make)
     series = series_of(editor.path.name)
     now = Evaluation(series=series, editor=editor.digest, label=label_of(series), setting=setting, scores=scores)
@@ -98,7 +98,7 @@ def _evaluate(
 
 
 def _verdict_line(editor: Artifact, earlier: Evaluation | str, verdict: Verdict) -> str:
-    """Return the line that tells all: regression with its reasons, none, or why nothing can be compared."""
+    """Return the verdict in one line: a regression with its reasons, no regression, or why nothing can be compared."""
     name = editor.path.name
     if verdict.problems:
         return f"REGRESSION of {name}: {'; '.join(verdict.problems)}."
@@ -108,7 +108,7 @@ def _verdict_line(editor: Artifact, earlier: Evaluation | str, verdict: Verdict)
 
 
 def _leak_line(request: NightlyRequest, editor: Artifact, tested: set[str]) -> list[str]:
-    """Say how many test pairs the editor was trained on, where its training shards are still there."""
+    """Warn of test pairs that the editor was trained on; this needs its training shards."""
     for shards in artifacts_of(Path(request.workspace), "shards"):
         if shards.digest == editor.manifest["inputs"]["shards"]["digest"]:
             seen = {row["segment_id"] for row in shards.records() if row["split"] == "train"} & tested

@@ -1,7 +1,7 @@
 """The command `editaction`. Heavy things (torch, Prefect) are imported by the commands that need them, when they run.
 
-Exit status: 0 everything asked for is there; 1 it could not be done, and a message says why; 2 the command line is
-wrong; 3 everything is there but for failed items; 130 and 143 after Ctrl-C and SIGTERM.
+Exit status: 0 success; 1 failure, and a message says why; 2 the command line is wrong; 3 success except for failed
+items; 130 and 143 after Ctrl-C and SIGTERM.
 """
 
 import os
@@ -36,13 +36,13 @@ for command in (kitchen, starting_editor, text_to_image, survey):
 
 
 def forget_current_folder() -> None:
-    """Import nothing more from the current folder, which `python -m` put at the head of the path."""
+    """Import nothing more from the current folder, which `python -m` put first in the path."""
     here, code = os.getcwd(), str(Path(__file__).resolve().parents[2])
     sys.path[:] = [each for each in sys.path if each == code or os.path.abspath(each) != here]
 
 
 def main() -> None:
-    """Run the command line: errors that a person can mend are one line, signals end it soon."""
+    """Run the command line: errors that the user can fix are one line; signals end it soon."""
     from flows.commands.screen import say
     from flows.commands.server import set_environment
     from flows.commands.terminal import Interrupted, ending_on_signals

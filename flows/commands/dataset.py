@@ -1,4 +1,4 @@
-"""The commands about the data: its page, candidates for the long-distance set, and its forms for others."""
+"""The commands about the data: its page, candidates for the long-distance set, list of pairs, exports."""
 
 import json
 from pathlib import Path
@@ -12,10 +12,12 @@ from tasks.artifacts.artifact import artifacts_of, made_from, newest_artifact
 
 @click.command()
 @click.option("--workspace", default="workspace", show_default=True)
-@click.option("--out", required=True, help="File to write: .html is a page to tick them in, .csv a table of all.")
-@click.option("--limit", type=click.IntRange(min=1), default=400, show_default=True, help="Pairs on the page.")
+@click.option("--out", required=True, help="File to write: .html is a page to tick candidates, .csv a table of all.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=400, show_default=True, help="Number of pairs on the page."
+)
 def candidates(workspace: str, out: str, limit: int) -> None:
-    """List pairs of which you can choose the long-distance test set; give your choice to `run --long-distance`."""
+    """List candidates for the long-distance test set; give your choice to `run --long-distance`."""
     from tasks.splitting.candidates import write_candidates
 
     number = write_candidates(Path(workspace), Path(out), limit)
@@ -25,7 +27,7 @@ def candidates(workspace: str, out: str, limit: int) -> None:
 @click.command("dataset")
 @click.option("--workspace", default="workspace", show_default=True)
 def dataset_page(workspace: str) -> None:
-    """Write a page about the newest segments, with their pairs and splits where there are any; print where it lies."""
+    """Write a page about the newest segments, with pairs and splits where they exist; print its path."""
     from flows.commands.prefect_apart import import_prefect
     from flows.wiring.making import stage_task
     from flows.wiring.presets import PRESETS
@@ -51,7 +53,9 @@ def dataset_page(workspace: str) -> None:
 @click.option("--workspace", default="workspace", show_default=True)
 @click.option("--out", required=True, help="Parquet file to write.")
 def manifest(workspace: str, out: str) -> None:
-    """Write the newest shards as a list of ids, times and hashes without pixels, to cut the same pairs again from."""
+    """Write the newest shards as a list of ids, times and hashes without pixels. The same pairs can be cut from it
+    again.
+    """
     from tasks.annotations.pair_list import write_pair_list
 
     num_pairs = write_pair_list(Path(out), newest_artifact(Path(workspace), "shards"))
@@ -63,11 +67,11 @@ def manifest(workspace: str, out: str) -> None:
     "--to", "target", type=click.Choice(["hf-parquet", "control-folders"]), required=True, help="Which format."
 )
 @click.option("--workspace", default="workspace", show_default=True)
-@click.option("--shards", help="A folder of tars, in place of the workspace's newest.")
-@click.option("--split", default="train", show_default=True, help="With control-folders: which examples.")
-@click.option("--out", required=True, help="Folder to write; must not be there yet.")
+@click.option("--shards", help="A folder of tars, instead of the workspace's newest.")
+@click.option("--split", default="train", show_default=True, help="With control-folders: the split to write.")
+@click.option("--out", required=True, help="Folder to write; it must not exist yet.")
 def export(target: str, workspace: str, shards: str | None, split: str, out: str) -> None:
-    """Write shards as others keep data sets.
+    """Write shards in the formats of other tools.
 
     hf-parquet: Parquet with image columns and a card, for Hugging Face `datasets`. control-folders: target/ and
     control/ with equal names and .txt, for ai-toolkit, musubi-tuner, SimpleTuner and DiffSynth.

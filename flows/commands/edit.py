@@ -31,9 +31,11 @@ from tasks.starting_editor.text_editors import kitchen_text_editors
     required=True,
     help="A picture, a folder of pictures, a CSV (image, instruction[, seed, out]), or shards: a tar or their folder.",
 )
-@click.option("--instruction", help="What to do; a CSV's own come first, and shards bring theirs.")
+@click.option("--instruction", help="What to do. Instructions in a CSV have priority; shards have their own.")
 @click.option("--out", required=True, help="The .png or .jpg file to write, or a folder.")
-@click.option("--seed", "seeds", multiple=True, type=int, default=[0], show_default=True, help="May be given again.")
+@click.option(
+    "--seed", "seeds", multiple=True, type=int, default=[0], show_default=True, help="Can be given several times."
+)
 @click.option(
     "--guidance",
     type=click.Choice(list(GUIDANCES)),
@@ -44,9 +46,11 @@ from tasks.starting_editor.text_editors import kitchen_text_editors
 @click.option("--steps", type=click.IntRange(min=1), help="Denoising steps.")
 @click.option("--scheduler", type=click.Choice(get_args(SchedulerName)), help="pipeline: the editor's own.")
 @click.option("--precision", type=click.Choice(get_args(Precision)), help="Number type of the U-Net.")
-@click.option("--size", "size_px", type=click.IntRange(min=8), help="Side in pixels that is edited at.")
-@click.option("--keep-aspect", is_flag=True, help="Stretch edits back to their pictures' shape.")
-@click.option("--overwrite", is_flag=True, help="Write over files that are there.")
+@click.option(
+    "--size", "size_px", type=click.IntRange(min=8), help="Side in pixels of the pictures that the editor gets."
+)
+@click.option("--keep-aspect", is_flag=True, help="Stretch each edit back to its picture's aspect ratio.")
+@click.option("--overwrite", is_flag=True, help="Write over existing files.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Pictures at a time; by default 8 at 512 px.")
 @click.option(
     "--method",
@@ -63,9 +67,13 @@ from tasks.starting_editor.text_editors import kitchen_text_editors
     metavar="editors.NAME=...",
     help='A diffusers pipeline: editors.kontext=\'{"class": "FluxKontextPipeline", "start": ..., "arguments": {}}\'.',
 )
-@click.option("--fast", is_flag=True, help="The method's cheaper settings, where its authors offer some.")
-@click.option("--prompt-policy", type=click.Choice(["instruction", "template"]), help="What text a method gets.")
-@click.option("--compile", is_flag=True, help="Compile the U-Net: a minute first, then faster.")
+@click.option("--fast", is_flag=True, help="Use the method's cheaper settings, where its authors offer some.")
+@click.option(
+    "--prompt-policy",
+    type=click.Choice(["instruction", "template"]),
+    help="How the method's texts are made from the instruction.",
+)
+@click.option("--compile", is_flag=True, help="Compile the U-Net: it takes a minute, then edits are faster.")
 @click.option("--device", default="auto", show_default=True)
 def edit(
     editor: str | None, image: str, instruction: str | None, out: str, seeds: tuple[int, ...], **options: Any
@@ -75,7 +83,7 @@ def edit(
 
     editor, sampling = how_to_edit(editor, options)
     if isinstance(sampling, ImagicConfig):
-        say(f"imagic tunes the model for {sampling.embedding_steps + sampling.unet_steps:,} steps a picture.")
+        say(f"imagic tunes the model for {sampling.embedding_steps + sampling.unet_steps:,} steps per picture.")
     with counting(console, "edits") as on_progress:
         outcomes = edit_files(
             editor=editor,
@@ -157,20 +165,22 @@ def newest_editor(editor: str) -> str:
 
 
 def _method_settings(editor: str, options: dict[str, Any]) -> MethodConfig:
-    """Take what decides a method's edit out of `options` and return it."""
+    """Take the settings of a method out of `options` and return them."""
     name, side = options["method"], picture_side(Path(editor))
     presets = METHOD_PRESETS["fast" if options.pop("fast") else "paper"]
     config: MethodConfig = presets(name) if side is None or side >= 256 else getattr(kitchen_text_editors(), name)
     for unused in ("guidance", "image_guidance", "scheduler"):
         if options.pop(unused) is not None:
-            raise ValueError(f"--{unused.replace('_', '-')} is of InstructPix2Pix; {name} has none. Leave it out.")
+            raise ValueError(
+                f"--{unused.replace('_', '-')} is a setting of InstructPix2Pix; {name} does not have it. Leave it out."
+            )
     given = {"num_steps": options.pop("steps")}
     given |= {each: options.pop(each) for each in ("text_guidance", "precision", "prompt_policy")}
     return with_settings(config, {field: value for field, value in given.items() if value is not None})
 
 
 def _sampling(editor: str, options: dict[str, Any]) -> SamplingConfig:
-    """Take what decides an edit out of `options` and return it; a single scale comes before --guidance."""
+    """Take the sampling settings out of `options` and return them; a single scale has priority over --guidance."""
     if any([options.pop("fast"), options.pop("prompt_policy")]):
         raise ValueError("--fast and --prompt-policy are of the methods: name one with --method.")
     sampling = sampling_for(editor)

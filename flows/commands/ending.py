@@ -1,4 +1,4 @@
-"""How a run ends at the terminal: what was built, its answer, where the editor and the report lie, how to use it."""
+"""The end of a run at the terminal: what was built, the headline, the paths of editor and report, the next command."""
 
 import json
 import shlex
@@ -14,7 +14,7 @@ from flows.wiring.making import Step
 
 
 def print_stages(steps: Sequence[Step], found_before: Collection[str | None]) -> None:
-    """Print a line for each stage: built now or found ("Cached"), its rows in words, its seconds."""
+    """Print a line for each stage: built or "Cached", its rows in words, its seconds."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("stage", "", "state", "rows", "seconds"):
         table.add_column(
@@ -41,7 +41,7 @@ def rows_in_words(manifest: dict[str, Any] | None) -> str:
 
 
 def print_answer(steps: Sequence[Step], workspace: Path) -> None:
-    """Print the headline with what stands beside it, the split sizes, the editor with a line to use it, the report."""
+    """Print the headline with the baselines, the split sizes, the editor with a command to use it, and the report."""
     paths = {step.stage: Path(step.path) for step in steps if step.path and step.is_cached}
     lines = []
     if "scores" in paths:

@@ -1,4 +1,4 @@
-"""What a run would do, at the terminal: its stages, what would fail, how long each took before."""
+"""The plan of a run at the terminal: its stages, their earlier seconds, and what would fail."""
 
 import sys
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from flows.commands.terminal import console
 
 
 def print_plan(steps: list[Any]) -> None:
-    """Print a line for each stage: what would be done with it and why, and how long that took before."""
+    """Print a line for each stage: what the run would do and why, and how many seconds that took before."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("stage", "label", "would", "why", "took before"):
         table.add_column(heading)
@@ -23,7 +23,7 @@ def print_plan(steps: list[Any]) -> None:
 
 
 def tell_problems(problems: list[Any]) -> None:
-    """Say what would fail, and end with status 1 where it would fail here and now for sure."""
+    """Print what would fail, and end with status 1 when it would certainly fail here and now."""
     for problem in problems:
         click.echo(f"editaction: would fail: {problem.message}", err=True)
     if not all(problem.is_elsewhere for problem in problems):

@@ -1,4 +1,4 @@
-"""Import Prefect without the settings that lie in the current folder, and keep it from reading them later.
+"""Import Prefect without the settings in the current folder, and keep it from reading them later.
 
 Prefect takes `prefect.toml`, `.env` and `[tool.prefect]` of `pyproject.toml` in the current folder as settings, and a
 setting can name a logging file that calls any function. The current folder may hold somebody else's data, so only
@@ -14,17 +14,17 @@ from tasks.artifacts.own_folder import empty_folder, own_folder
 
 
 def import_prefect() -> None:
-    """Import Prefect in an empty folder; from now on its settings are the environment's and the profiles' alone."""
+    """Import Prefect in an empty folder; from now on its settings come only from the environment and the profiles."""
     if "PREFECT_HOME" not in os.environ:
         os.environ["PREFECT_HOME"] = str(own_folder("prefect", "default"))
-    # Looked for in the current folder's files, too, unless the environment says where the profiles are.
+    # Prefect also searches the current folder's files, unless the environment gives the place of the profiles.
     os.environ.setdefault("PREFECT_PROFILES_PATH", str(Path(os.environ["PREFECT_HOME"]) / "profiles.toml"))
     with chdir(empty_folder()):
         import prefect
         from prefect.settings import sources
 
         assert prefect.__version__
-    # Settings are put together anew for every flow run, when the current folder is the user's again.
+    # Settings are read again for every flow run, when the current folder is the user's again.
     sources.TomlConfigSettingsSourceBase._read_file = _nothing  # type: ignore[assignment, method-assign]
     sources.FilteredDotEnvSettingsSource._read_env_files = _nothing  # type: ignore[assignment, method-assign]
 

@@ -44,20 +44,24 @@ def demo(**options: Any) -> None:
     type=click.Choice(get_args(Fetch)),
     default="local",
     show_default=True,
-    help="Videos: found in --videos; what is missing there downloaded; or only the needed ranges read at the server.",
+    help="local: --videos as it is; download: fetch missing videos; ranges: read only needed parts at the server.",
 )
 @click.option(
     "--mirror",
     envvar=MIRROR_VARIABLE,
     help="Address of the videos instead of the official ones; may hold {video}, {participant}. Or $EDITACTION_MIRROR.",
 )
-@click.option("--connections", type=click.IntRange(min=1), default=4, show_default=True, help="Files fetched at once.")
-@click.option("--retries", type=click.IntRange(min=0), default=6, show_default=True, help="At a server that fails.")
+@click.option(
+    "--connections", type=click.IntRange(min=1), default=4, show_default=True, help="Number of files fetched at once."
+)
+@click.option(
+    "--retries", type=click.IntRange(min=0), default=6, show_default=True, help="Number of retries at a failing server."
+)
 @job_options
 def run(
     preset: PresetName, annotations: str | None, more_annotations: tuple[str, ...], videos: str | None, **options: Any
 ) -> None:
-    """Run the main job, or its stages up to --until; what is done already is not done again."""
+    """Run the main job, or its stages up to --until; finished stages are not run again."""
     _run(preset, annotations, videos, more_annotations=list(more_annotations), **options)
 
 
@@ -81,7 +85,7 @@ def _run(
     from flows.wiring.tuning_cost import tuning_cost
 
     if limit is not None and not editors:
-        raise click.UsageError("--limit is of the text-to-image methods: name some with --editors.")
+        raise click.UsageError("--limit belongs to the text-to-image methods: name some with --editors.")
     given: dict[str, Any] = parse_settings(list(settings))
     given |= {"editor.adam_bits": int(adam_bits)} if adam_bits else {}
     given |= {"text_editors.limit": limit} if limit is not None else {}
@@ -115,9 +119,9 @@ def _run(
 
 
 def _run_flow(request: Request) -> str:
-    """Run the reproduce flow with progress on the terminal, on a Prefect server; say which pages were lost, and why."""
+    """Run the reproduce flow on a Prefect server, with progress on the terminal; return which pages failed, and why."""
     if request.mirror is not None:
-        # Parameters of flows are kept in Prefect's database: the address goes there without what is secret in it.
+        # Prefect's database keeps the parameters of flows: the address goes there without its secrets.
         check_mirror(request.mirror)
         os.environ[MIRROR_VARIABLE] = request.mirror
         request = replace(request, mirror=shown_address(request.mirror))
@@ -132,13 +136,13 @@ def _run_flow(request: Request) -> str:
             reproduce(request)
         except PagesLost as error:
             return str(error)
-        except ItemsFailed:  # told by _finish, from the manifests
+        except ItemsFailed:  # _finish reports it from the manifests
             pass
     return ""
 
 
 def _finish(steps: list[Any], workspace: Path, found_before: set[str | None], lost: str = "") -> None:
-    """Say what there is now, and end with the status that fits. `lost`: pages that could not be made, and why."""
+    """Print the result, and end with the right exit status. `lost`: pages that could not be made, and why."""
     print_stages(steps, found_before)
     print_answer(steps, workspace)
     failed = [step for step in steps if step.num_failed]
@@ -146,7 +150,9 @@ def _finish(steps: list[Any], workspace: Path, found_before: set[str | None], lo
         listed = "; ".join(f"{step.stage}: {step.num_failed} failed rows" for step in failed)
         console.print(f"\n{listed}. `editaction records STAGE --rejected` lists them; --retry-failed tries them again.")
     if lost:
-        console.print(f"\nA page could not be made, all else is there: {lost}. The same command tries it again.")
+        console.print(
+            f"\nA page could not be made; everything else is finished: {lost}. The same command tries it again."
+        )
     if failed or lost:
         sys.exit(ITEMS_FAILED)
     if not all(step.is_cached for step in steps):

@@ -1,4 +1,4 @@
-"""The commands about scores: every table made again from one Parquet, pictures of others beside them, two compared."""
+"""The commands about scores: make all tables again from one Parquet, add other systems' pictures, compare two runs."""
 
 import json
 import sys
@@ -12,12 +12,12 @@ from flows.commands.screen import console
 from flows.commands.terminal import ITEMS_FAILED
 
 WORSE = 3
-"""Exit status of `compare` where the second is shown to be worse: everything is there, but not as good."""
+"""Exit status of `compare` when the second is shown to be worse."""
 Rows = Sequence[Sequence[str]]
 
 
 @click.command()
-@click.option("--workspace", default="workspace", show_default=True, help="Where the newest scores are taken from.")
+@click.option("--workspace", default="workspace", show_default=True, help="Workspace with the newest scores.")
 @click.option("--from", "source", help="A scores.parquet, instead of the workspace's newest.")
 @click.option(
     "--edits",
@@ -25,10 +25,12 @@ Rows = Sequence[Sequence[str]]
     metavar="NAME=PLACE",
     help="Pictures made elsewhere, as another row: a folder of SEED/SEGMENT_ID.png, or a CSV segment_id,seed,picture.",
 )
-@click.option("--paper", type=click.Choice(["lc", "hc"]), help="Put the paper's values of this data set beside ours.")
-@click.option("--out", required=True, help="Folder for scores.parquet, scores.json and the tables; it must not be.")
+@click.option("--paper", type=click.Choice(["lc", "hc"]), help="Show the paper's values of this data set beside ours.")
+@click.option(
+    "--out", required=True, help="Folder for scores.parquet, scores.json and the tables; it must not exist yet."
+)
 def scores(workspace: str, source: str | None, edits: tuple[str, ...], paper: str | None, out: str) -> None:
-    """Make every table again: HTML, CSV, Markdown and LaTeX, from pair scores alone; no network is run.
+    """Make every table again as HTML, CSV, Markdown and LaTeX from the pair scores; no network is run.
 
     With --edits the pictures of another system are scored on the same pairs first, by the workspace's classifier and
     feature networks.
@@ -89,9 +91,11 @@ def _page(content: dict[str, Any]) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Two runs: as JSON.")
 @click.option("--editor", "editors", multiple=True, help="An editor, as in `edit`; give two or more.")
 @click.option("--image", help="Pictures for the editors: a picture, a folder, a CSV or shards.")
-@click.option("--instruction", help="What the editors shall do; a CSV's own come first, and shards bring theirs.")
+@click.option("--instruction", help="What the editors do. Instructions in a CSV have priority; shards have their own.")
 @click.option("--out", help="Folder for the editors' page index.html and their pictures.")
-@click.option("--seed", "seeds", multiple=True, type=int, help="Seed of the edits, else 0; may be given again.")
+@click.option(
+    "--seed", "seeds", multiple=True, type=int, help="Seed of the edits, by default 0; can be given several times."
+)
 def compare(
     runs: tuple[str, ...],
     as_json: bool,
@@ -103,11 +107,11 @@ def compare(
 ) -> None:
     """Compare two runs, OLD and NEW, or several editors on the same pictures.
 
-    Runs: each a workspace or a scores.parquet. What changed, by how much, and whether n could show it. Exit status 3:
-    something is shown to be worse.
+    Runs: each a workspace or a scores.parquet. Prints what changed, by how much, and whether n could show it. Exit
+    status 3: something is shown to be worse.
 
-    Editors: --editor A --editor B --image DIR --instruction TEXT --out DIR. One page, an edit of each editor beside
-    the other. Exit status 3: an edit failed.
+    Editors: --editor A --editor B --image DIR --instruction TEXT --out DIR. Writes one page with the editors' edits
+    side by side. Exit status 3: an edit failed.
     """
     if not editors:
         if image or instruction or out or seeds:

@@ -1,7 +1,7 @@
-"""The one place through which commands write to a terminal: texts are shown as they are, and do nothing.
+"""All output of commands to the terminal: texts are shown literally and have no effect.
 
-Instructions, names, reasons and warnings come from files of others. They are no markup of rich's (`[/]` ends a style
-that was never begun, which is an error), no emoji codes and no terminal codes.
+Instructions, names, reasons and warnings come from other people's files. They must not act as rich's markup (`[/]` ends
+a style that never began, which is an error), as emoji codes or as terminal codes.
 """
 
 import json
@@ -17,27 +17,27 @@ from rich.text import Text
 from modeling.visible import visible
 
 _LAYOUT = "\n"
-"""What messages of our own may hold; texts of others go through `styled`, where it is made visible, too."""
+"""Control characters that our own messages may hold; `styled` makes even these visible in other people's texts."""
 _UNSAFE_IN_JSON = re.compile(r"[^\n -~]")
 
 
 class Screen(Console):
-    """A console that takes no text for markup and lets no control character through but those of its own styles."""
+    """A console that reads no text as markup and writes no control character except those of its own styles."""
 
     def __init__(self, **options: Any):
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return a text to be laid out, as it is."""
+        """Return a text for layout, unchanged."""
         return super().render_str(visible(text, keep=_LAYOUT), **(options | {"markup": False, "emoji": False}))
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Yield what is written: of texts that were made elsewhere, too, only what can be seen."""
+        """Yield the output with all control characters made visible, also in texts of other libraries."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=visible(segment.text, keep=_LAYOUT))
 
 
-# Tables go to a pipe in full width: what reads them there counts on one row a line.
+# Tables go to a pipe in full width: a program that reads them expects one row per line.
 console = Screen(width=None if sys.stdout.isatty() else 160)
 
 
@@ -54,7 +54,7 @@ def say(message: object) -> None:
 
 
 def json_line(value: Any) -> str:
-    """Return a value as JSON in one line that can be read by people, and holds no control character."""
+    """Return a value as one line of readable JSON without control characters."""
     return _UNSAFE_IN_JSON.sub(_in_json, json.dumps(value, ensure_ascii=False))
 
 

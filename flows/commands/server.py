@@ -1,9 +1,9 @@
-"""A Prefect server of a command's own, on loopback, that lives no longer than the command.
+"""A command's own Prefect server, on loopback; it ends with the command.
 
 `prefect_server(home)` uses the server in PREFECT_API_URL when there is one. Prefect's own temporary server dies first
-on Ctrl-C and its client then retries against nothing for a minute; this one stands outside the terminal's process
-group, is ended by us, and by the kernel if we are killed. Its home is the user's own folder, never one that came with
-a workspace: Prefect takes logging and other settings from it.
+on Ctrl-C, and its client then retries for a minute. This server is outside the terminal's process group; we end it, or
+the kernel does if we are killed. Its home is the user's own folder, never a folder in a workspace: Prefect reads
+logging and other settings from its home.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from tasks.artifacts.own_folder import own_folder
 from tasks.artifacts.processes import end, spawn
 
 START_TIMEOUT_S = 300.0
-"""Starting takes 4 s on a free machine, 15 s with a new database, and far longer on a loaded one."""
+"""Starting takes 4 s on an idle machine, 15 s with a new database, and much longer on a busy one."""
 STOP_TIMEOUT_S = 3.0
 
 QUIET = {
@@ -37,27 +37,27 @@ QUIET = {
     "DIFFUSERS_VERBOSITY": "error",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
 }
-"""No calls to the outside, no second server behind our back, no tracebacks where one line says it, no bars but ours."""
+"""No calls to the outside, no second server, no tracebacks in place of one line, no progress bars besides ours."""
 
 
 def set_environment() -> None:
-    """Set what Prefect and the model libraries read when they are imported; what is set outside stays."""
+    """Set the variables that Prefect and the model libraries read at their import; the user's own values stay."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     os.environ.update(patient_threads(os.environ))
-    # No child process takes a module from the folder that the command was started in.
+    # No child process imports a module from the folder in which the command was started.
     os.environ["PYTHONSAFEPATH"] = "1"
 
 
 def home_of(workspace: Path) -> Path:
-    """Return the home of the Prefect server for a workspace: the user's own, known by the workspace's path."""
+    """Return the home of the Prefect server for a workspace: a folder of the user, named by the workspace's path."""
     name = hashlib.sha256(str(workspace.resolve()).encode(errors="surrogateescape")).hexdigest()[:24]
     return own_folder("prefect", name)
 
 
 @contextmanager
 def prefect_server(home: Path, *, on_wait: Callable[[str], None] = lambda text: None) -> Iterator[str]:
-    """Give the API's URL of a running server: the one in PREFECT_API_URL, else one started for this command."""
+    """Yield the API's URL of a running server: the one in PREFECT_API_URL, else one started for this command."""
     outer = os.environ.get("PREFECT_API_URL")
     if outer:
         import_prefect()
@@ -85,7 +85,7 @@ def prefect_server(home: Path, *, on_wait: Callable[[str], None] = lambda text: 
             on_wait("starting a Prefect server on this machine")
             _wait_until_healthy(process, url, home / "server.log")
             os.environ["PREFECT_API_URL"] = url
-            import_prefect()  # takes its settings, and the address with them, when it is imported
+            import_prefect()  # reads its settings, and with them the address, when it is imported
             yield url
         finally:
             os.environ.pop("PREFECT_API_URL", None)

@@ -1,4 +1,4 @@
-"""The command `settings`: every setting of a recipe with its value, its meaning and the value of the paper."""
+"""The command `settings`: every setting of a recipe with its value, its meaning and the paper's value."""
 
 import json
 import textwrap
@@ -42,7 +42,7 @@ def settings(prefix: str, name: str, as_json: bool) -> None:
 
 
 def paper_values() -> dict[str, dict[str, Any]]:
-    """Return what the paper's recipes have: setting -> {recipe: value}."""
+    """Return the values of the paper's recipes: setting -> {recipe: value}."""
     found: dict[str, dict[str, Any]] = {}
     for name in PAPER:
         for each in settings_of(preset(name)):

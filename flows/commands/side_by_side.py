@@ -17,7 +17,7 @@ from flows.wiring.presets import sampling_for
 def compare_editors(editors: Sequence[str], image: str, instruction: str | None, out: str, seeds: Sequence[int]) -> int:
     """Edit `image` (a picture, a folder, a CSV or shards) with every editor, write OUT/index.html and OUT/NAME/*.png.
 
-    Return how many edits failed. ValueError when nothing can be done; edits that are there already are not made again.
+    Return the number of failed edits. ValueError when nothing can be done. Edits that exist already are not made again.
     """
     from evaluation.pages.side_by_side import SideBySide, render_side_by_side
     from modeling.atomic import write_bytes
@@ -61,7 +61,7 @@ def _row(outcomes: Sequence[Any]) -> Any:
 
     request = outcomes[0].request
     edits, source = [], None
-    with suppress(ValueError, OSError):  # told as each editor's reason
+    with suppress(ValueError, OSError):  # reported as each editor's reason
         source = request.read()
     for outcome in outcomes:
         edits.append(None if outcome.status == "failed" else read_image(outcome.request.out))

@@ -1,4 +1,4 @@
-"""The command `survey`: the pages on which people rate edits, what such a study costs, and its answers as Table 2."""
+"""The command `survey`: makes the pages on which people rate edits, plans the study, and turns answers into Table 2."""
 
 import json
 import math
@@ -13,14 +13,14 @@ from flows.commands.terminal import console
 from tasks.artifacts.artifact import Artifact, artifacts_of, made_from, newest_artifact
 
 CAMERAS = {"epic": "head", "mpii": "fixed"}
-"""Annotation format -> camera, where none is named."""
+"""Annotation format -> default camera."""
 PAPER_SETS = {"lc": "LC", "hc": "HC"}
-"""Preset -> the data set of the paper that it is."""
+"""Preset -> its data set in the paper."""
 
 
 @click.command()
 @click.option("--workspace", default="workspace", show_default=True)
-@click.option("--plan", is_flag=True, help="Say raters, minutes and the smallest visible difference; write nothing.")
+@click.option("--plan", is_flag=True, help="Print raters, minutes and the smallest visible difference; write nothing.")
 @click.option("--out", help="New folder: for the pages and the key, or, with --import, for the tables.")
 @click.option("--items", type=click.IntRange(min=1), default=100, show_default=True, help="Pairs of each test set.")
 @click.option("--items-per-form", type=click.IntRange(min=1), default=10, show_default=True, help="Pairs a rater sees.")
@@ -28,9 +28,9 @@ PAPER_SETS = {"lc": "LC", "hc": "HC"}
 @click.option("--controls", type=click.IntRange(min=0), default=3, show_default=True, help="Control pictures a form.")
 @click.option("--seconds", type=click.FloatRange(min=0.1), default=6.0, show_default=True, help="Expected, an answer.")
 @click.option("--camera", type=click.Choice(["fixed", "head"]), help="By default from the annotations' format.")
-@click.option("--questions", help="Of R1 to R5, with commas; by default those that the paper asks.")
+@click.option("--questions", help="Questions R1 to R5, separated by commas; by default those of the paper.")
 @click.option("--methods", help="Editors to rate, with commas; by default all, each trained under its lowest seed.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides which pairs are drawn.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the choice of pairs.")
 @click.option("--title", default="Rating edited pictures", show_default=True)
 @click.option("--completion-code", default="", help="The platform's own code, shown at the end.")
 @click.option("--base-url", default="", help="Address of the pictures for platforms, such as https://host/study/.")
@@ -63,7 +63,7 @@ def survey(workspace: str, plan: bool, out: str | None, **options: Any) -> None:
     shutil.copy2(made.path / "key.json", target / "key.json")
     num_forms = len(list((target / "publish").glob("form-*.html")))
     console.print(f"{target}/publish: {num_forms} pages to be rated, and files for platforms", soft_wrap=True)
-    console.print(f"{target}/key.json: what the codes stand for. Keep it to yourself.", soft_wrap=True)
+    console.print(f"{target}/key.json: the meaning of the codes. Keep it to yourself.", soft_wrap=True)
     console.print("Address of a rater: form-01.html?worker=ID, or ?PROLIFIC_PID=ID.", soft_wrap=True, markup=False)
     return None
 
@@ -84,7 +84,7 @@ def _inputs(workspace: str, options: dict[str, Any]) -> tuple[dict[str, Artifact
     shards = newest_artifact(Path(workspace), "shards")
     prefix = shards.manifest["label"] + "-"
     edits = made_from(artifacts_of(Path(workspace), "edits"), "shards", shards)
-    # Newest last, so that it takes the place of older ones of the same label.
+    # Newest last, so that it replaces older ones of the same label.
     found = chosen_edits({each.manifest["label"].removeprefix(prefix): each for each in edits}, options["methods"])
     if not found:
         raise ValueError(
@@ -106,7 +106,7 @@ def _inputs(workspace: str, options: dict[str, Any]) -> tuple[dict[str, Artifact
 
 
 def chosen_edits(by_label: dict[str, Artifact], wanted: str | None) -> dict[str, Artifact]:
-    """Return the edits to be rated as `edits_<method>`: those that are named, or of each method the lowest seed's."""
+    """Return the edits to be rated as `edits_<method>`: the named ones, or those of each method's lowest seed."""
     names = [each.strip() for each in wanted.split(",")] if wanted else []
     missing = [name for name in names if name not in by_label]
     if missing:
@@ -128,7 +128,7 @@ def _camera(workspace: str) -> Any:
 
 
 def _print_plan(inputs: dict[str, Artifact], config: Any, options: dict[str, Any]) -> None:
-    """Print what the study takes and what it can show, one test set after another."""
+    """Print the cost of the study and the smallest difference that it can show, for each test set."""
     from evaluation.human_study.questions import check_questions, questions_for
     from evaluation.human_study.survey import plan_study
 

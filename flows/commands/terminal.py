@@ -1,4 +1,4 @@
-"""What a person at a terminal sees and sends: progress of the stages, and Ctrl-C or SIGTERM that end a command soon."""
+"""The terminal of a command: progress of the stages, and a quick end after Ctrl-C or SIGTERM."""
 
 import os
 import signal
@@ -27,14 +27,15 @@ from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.processes import ending_until
 
 GRACE_S = 6.0
-"""After a signal the command has this long to end by itself, and training as long as it needs to save (at most two
-minutes); then it is ended. A second signal ends it at once: training then saves on its own."""
+"""Seconds that a command has to end by itself after a signal; training may take longer to save. Then it is ended. A
+second signal ends it at once: training then saves on its own.
+"""
 LINE_EVERY_S = 5.0
-"""Without a terminal, a stage prints its progress this often."""
+"""Without a terminal: seconds between a stage's lines of progress."""
 COUNT_EVERY_S = 60.0
-"""Without a terminal, `counting` prints at every tenth, and at least this often."""
+"""Without a terminal: `counting` prints at every tenth, and at least after this many seconds."""
 ITEMS_FAILED = 3
-"""Exit status when everything is there but for failed items."""
+"""Exit status when everything is finished except failed items."""
 
 
 class StageBars:
@@ -72,14 +73,14 @@ class StageBars:
             self.console.print(f"{stage:<10} {label}: started", highlight=False)
 
     def progressed(self, stage: str, label: str, done: int, total: int, note: str) -> None:
-        """Move the stage's bar."""
+        """Update the stage's bar."""
         self._bars.update(self._ids[stage, label], completed=done, total=total, note=note)
         if not self.console.is_terminal and time.monotonic() - self._printed[stage, label] > LINE_EVERY_S:
             self._printed[stage, label] = time.monotonic()
             self.console.print(f"{stage:<10} {label}: {done} of {total}{note and f', {note}'}", highlight=False)
 
     def waiting(self, stage: str, label: str, holder: str, seconds: float) -> None:
-        """Say whom the stage waits for."""
+        """Print which run the stage waits for."""
         self.console.print(f"{stage:<10} {label}: waits for {holder}, which builds the same", markup=False)
 
     def told(self, stage: str, label: str, message: str) -> None:
@@ -87,7 +88,7 @@ class StageBars:
         self.console.print(f"{stage:<10} {label}: {message}", markup=False, highlight=False, soft_wrap=True)
 
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
-        """Close the stage's bar with what came of it, once a run."""
+        """Close the stage's bar and print its result, once per run."""
         if (bar := self._ids.pop((stage, label), None)) is not None:
             self._bars.remove_task(bar)
         if cached:
@@ -106,7 +107,7 @@ class StageBars:
 
 @contextmanager
 def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a function to call with (done, total): a bar with what is left on a terminal, lines elsewhere."""
+    """Yield a function to call with (done, total): it shows a bar with the time left on a terminal, lines elsewhere."""
     columns = (
         TextColumn(what, markup=False),
         BarColumn(),
@@ -139,7 +140,7 @@ class Interrupted(BaseException):
 
 @dataclass
 class Received:
-    """Which signal ended the command, if any: a library may swallow Interrupted, but not this."""
+    """The signal that ended the command, if any; it is kept here because a library may swallow Interrupted."""
 
     signal_number: int | None = None
 
@@ -148,9 +149,9 @@ class Received:
 def ending_on_signals() -> Iterator[None]:
     """End the command within GRACE_S of SIGINT or SIGTERM, whatever the main thread is doing; one line says so.
 
-    A watching thread learns of the signal from the interpreter's wake-up socket, so that a long native call in the
-    main thread, or a handler that a library sets, cannot hold the command back. The main thread gets Interrupted;
-    child processes are ended on the way out, and by the kernel if the way out is cut short.
+    A watching thread gets the signal from the interpreter's wake-up socket, so a long native call in the main thread,
+    or a handler set by a library, cannot delay the end. The main thread gets Interrupted. Child processes are ended on
+    the way out, or by the kernel when this process is killed first.
     """
     receiving, sending = socket.socketpair()
     sending.setblocking(False)
@@ -176,6 +177,6 @@ def _watch(receiving: socket.socket, received: Received) -> None:
             word = "interrupted" if number == signal.SIGINT else "terminated"
             say(f"{word}; what is finished is kept, the same command goes on from here.")
             time.sleep(GRACE_S)
-            while time.monotonic() < ending_until():  # a program that is being ended may still save
+            while time.monotonic() < ending_until():  # a program that is ending may still save
                 time.sleep(0.1)
             os._exit(128 + number)

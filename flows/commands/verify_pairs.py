@@ -1,4 +1,4 @@
-"""`editaction verify --manifest`: what a comparison of shards with a list of pairs says at the terminal."""
+"""`editaction verify --manifest`: prints the comparison of shards with a list of pairs."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tasks.artifacts.artifact import newest_artifact
 
 
 def verify_pairs(pair_list: Path, workspace: str, shards: str | None, console: Console) -> None:
-    """Print how many listed pairs are the same, different or missing, and which videos are to blame.
+    """Print how many listed pairs are the same, different or missing, and which videos are the cause.
 
     ClickException unless all are the same.
     """

@@ -1,4 +1,6 @@
-"""A flow run from the command line: a workspace that can be written, a Prefect server, and bars for the stages."""
+"""The surroundings of a flow run from the command line: a writable workspace, a Prefect server, and bars for the
+stages.
+"""
 
 import os
 import tempfile
@@ -12,7 +14,9 @@ from flows.commands.terminal import StageBars
 
 @contextmanager
 def watched(workspace: Path) -> Iterator[None]:
-    """Let flows run inside; import them there too, once the server is up. ValueError where nothing can be written."""
+    """Run flows inside the `with` block, and import them there, when the server is ready. ValueError when nothing can
+    be written.
+    """
     from flows.commands.server import home_of, prefect_server
 
     make_workspace(workspace)
@@ -25,10 +29,10 @@ def watched(workspace: Path) -> Iterator[None]:
 
 
 def make_workspace(workspace: Path) -> None:
-    """Make the folder, unless it is there, and try whether it can be written."""
+    """Make the folder, unless it exists, and test whether it can be written."""
     try:
         workspace.mkdir(parents=True, exist_ok=True)
-        descriptor, probe = tempfile.mkstemp(prefix=".writable-", dir=workspace)  # no link that waits there is followed
+        descriptor, probe = tempfile.mkstemp(prefix=".writable-", dir=workspace)  # an existing link is not followed
         os.close(descriptor)
         os.unlink(probe)
     except OSError as error:

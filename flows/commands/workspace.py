@@ -1,4 +1,4 @@
-"""The commands about a workspace: what is in it, whether it is whole, and what may go."""
+"""The commands about a workspace: its contents, its checks, and the removal of what is not needed."""
 
 import json
 from pathlib import Path
@@ -63,12 +63,14 @@ def verify(workspace: str, pair_list: str | None, shards: str | None) -> None:
 @click.command()
 @click.option("--workspace", default="workspace", show_default=True)
 @click.option("--all", "everything", is_flag=True, help="Remove every artifact, finished ones too.")
-@click.option("--unused", is_flag=True, help="Remove what the newest reports were not made of, and checkpoints.")
-@click.option("--keep", type=click.IntRange(min=1), default=1, show_default=True, help="Newest reports that stay.")
-@click.option("--pin", multiple=True, metavar="STAGE/NAME", help="An artifact that stays too, with what it is made of.")
+@click.option("--unused", is_flag=True, help="Remove what the newest reports do not need, and checkpoints.")
+@click.option(
+    "--keep", type=click.IntRange(min=1), default=1, show_default=True, help="Number of newest reports to keep."
+)
+@click.option("--pin", multiple=True, metavar="STAGE/NAME", help="Keep this artifact too, with its inputs.")
 @click.option("--yes", is_flag=True, help="With --unused: do not ask.")
 def clean(workspace: str, everything: bool, unused: bool, keep: int, pin: tuple[str, ...], yes: bool) -> None:
-    """Remove work that was cut off (its next run then starts afresh), what is unused, or everything."""
+    """Remove interrupted work (its next run then begins again), unused artifacts, or everything."""
     if unused and everything:
         raise ValueError("--unused and --all are two different things; name one of them.")
     if pin and not unused:
@@ -92,7 +94,7 @@ def clean(workspace: str, everything: bool, unused: bool, keep: int, pin: tuple[
 
 
 def _clean_unused(workspace: Path, keep: int, pin: tuple[str, ...], yes: bool) -> None:
-    """List what is unused in bytes, ask, and remove it; what somebody is building stays."""
+    """List the unused folders with their bytes, ask, and remove them; folders in use stay."""
     from tasks.artifacts.again import lock_of
     from tasks.artifacts.locks import locked_now
     from tasks.artifacts.manifest import is_made_here
@@ -109,7 +111,7 @@ def _clean_unused(workspace: Path, keep: int, pin: tuple[str, ...], yes: bool) -
             return
     except click.Abort as error:
         raise click.ClickException("Nobody answered, so nothing was removed; --yes removes without asking.") from error
-    _refuse_at_work(workspace)  # a run may have begun while the question stood
+    _refuse_at_work(workspace)  # a run may have begun since the question
     removed = 0
     for folder in folders:
         artifact = folder.parent if folder.name == CHECKPOINTS else folder
