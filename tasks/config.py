@@ -320,7 +320,7 @@ class MethodEditsConfig:
     method: str
     """Name of the method (modeling/editors/settings.py), or of the pipeline's class."""
     settings: MethodConfig | PipelineConfig
-    """How it edits, prompt policy included."""
+    """Its settings, prompt policy included."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One edit of each test picture per seed; a method without noise makes one edit, which stands for all seeds."""
     limit: int | None = None

@@ -151,7 +151,7 @@ def _finish(steps: list[Any], workspace: Path, found_before: set[str | None], lo
         console.print(f"\n{listed}. `editaction records STAGE --rejected` lists them; --retry-failed tries them again.")
     if lost:
         console.print(
-            f"\nA page could not be made, all else is there: {lost}. The same command tries it again."
+            f"\nA page could not be made; everything else is finished: {lost}. The same command tries it again."
         )
     if failed or lost:
         sys.exit(ITEMS_FAILED)

@@ -116,7 +116,7 @@ def _find_or_build(
         with locked(lock_of(workspace, stage, key), on_wait=partial_call(_tell_waiting, stage, label)):
             newer = find_artifact(workspace, stage, key)
             if newer is not None and (found is None or newer.manifest != found.manifest) and not damaged_files(newer):
-                return newer, True  # built by the run that held the lock
+                return newer, True  # built built by the run that held the lock
             if again is None or again.damaged:
                 told = {"label": label, "inputs": {name: _describe(each) for name, each in inputs.items()}}
                 asked = {"version": STAGES[stage].version, "config": _as_json(config)}

@@ -9,9 +9,9 @@ from tasks.artifacts.artifact import Artifact, artifacts_of
 from tasks.stages import STAGES
 
 CHECKPOINTS = "checkpoints"
-"""Folder of a finished training that only the repair of its result would read."""
+"""Folder of a finished training that only a repair of its result would read."""
 BESIDE_REPORTS = ("dataset", "told_apart", "forgetting", "verdicts", "survey")
-"""Stages that no report is made of; theirs stay while all that they were made of stays."""
+"""Stages that no report is made of; their artifacts stay while all their inputs stay."""
 
 
 def unused_folders(workspace: Path, *, keep: int, pinned: Collection[str] = ()) -> list[Path]:
