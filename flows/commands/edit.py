@@ -23,7 +23,7 @@ from tasks.starting_editor.text_editors import kitchen_text_editors
 @click.command()
 @click.option(
     "--editor",
-    help="Pipeline folder, folder of an editor artifact, hub id, or a workspace (its newest finished editor is taken). May be "
+    help="Pipeline folder, folder of an editor artifact, hub id, or a workspace: its newest finished editor. May be "
     "left out where --set editors.NAME has a start.",
 )
 @click.option(
