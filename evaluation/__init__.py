@@ -1,1 +1,1 @@
-"""Numbers from arrays: what an edit is worth. No Prefect, no flows."""
+"""Pictures, predictions and answers -> scores of editors, with their statistics and pages. No Prefect, no flows."""

@@ -1,4 +1,4 @@
-"""What the paper printed: Tables 1 to 5 as data, with what is inconsistent in them.
+"""The paper's printed values: Tables 1 to 5 as data, with notes on their inconsistencies.
 
 Source: Trusca, Li, Moens, "Action-based image editing guided by human instructions" (EditAction). For orientation
 beside a full-size run only: other data, other feature networks and another N make no number here comparable with a
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A printed number with what stands behind its ±."""
+    """A printed number with the value after its ±."""
 
     value: float
     """The number."""

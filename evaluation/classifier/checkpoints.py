@@ -1,8 +1,9 @@
 """A published TimeSformer -> its transformers model: the authors' .pyth files, hub folders with safetensors or a .bin.
 
-The reference's 69 kinds of tensor are renamed one to one, none is reshaped; every tensor must be used and none left
-over, where the reference itself loads what fits and says nothing. Source: github.com/facebookresearch/TimeSformer,
-a5ef29a. Nothing of a file is run: safetensors, or `weights_only=True` (evaluation/metrics/tensor_files.py).
+The reference's 69 kinds of tensor are renamed one to one, and none is reshaped. Every tensor must be used and none may
+be missing; the reference itself loads the tensors that fit and ignores the rest silently. Source:
+github.com/facebookresearch/TimeSformer, a5ef29a. Nothing of a file is run: safetensors, or `weights_only=True`
+(evaluation/metrics/tensor_files.py).
 """
 
 import math
@@ -16,9 +17,9 @@ from transformers import TimesformerConfig, TimesformerForVideoClassification
 from evaluation.metrics.tensor_files import load_tensors, misfit
 
 HEAD_WIDTH = 64
-"""Width of an attention head in all published checkpoints; the number of heads cannot be read off the tensors."""
+"""Width of an attention head in all published checkpoints; the tensors do not tell the number of heads."""
 FILES = ("model.safetensors", "pytorch_model.bin")
-"""Weights in a hub folder, first found first."""
+"""Files of weights in a hub folder; the first that exists is read."""
 PARTS = {
     "temporal_norm1": "temporal_layernorm",
     "temporal_attn.qkv": "temporal_attention.attention.qkv",
@@ -45,7 +46,9 @@ Tensors = Mapping[str, Tensor]
 
 
 def renamed(name: str) -> str | None:
-    """Return transformers' name of a reference tensor, its prefix taken off; None for one that is not of the model."""
+    """Return transformers' name, without prefix, of a reference tensor; None for a tensor that is not part of the
+    model.
+    """
     name = re.sub(r"^(module\.)?(model\.)?", "", name)
     if name in OUTSIDE:
         return OUTSIDE[name]
@@ -58,7 +61,7 @@ def renamed(name: str) -> str | None:
 
 
 def shape_of(tensors: Tensors, path: Path, num_heads: int | None) -> TimesformerConfig:
-    """Read the shape of a model off its renamed tensors; ValueError where it is not divided attention."""
+    """Infer the config of a model from its renamed tensors; ValueError when it has no divided attention."""
     lacking = [name for name in OUTSIDE.values() if not any(each.startswith(name) for each in tensors)]
     first = "timesformer.encoder.layer.0."
     if lacking or f"{first}temporal_dense.weight" not in tensors:
@@ -83,7 +86,7 @@ def shape_of(tensors: Tensors, path: Path, num_heads: int | None) -> Timesformer
 
 
 def filled(config: TimesformerConfig, tensors: Tensors, path: Path) -> TimesformerForVideoClassification:
-    """Return the model with all tensors in their places; ValueError for what lacks, is left over or does not fit."""
+    """Return the model with these tensors; ValueError when tensors are missing, left over or of another shape."""
     model = TimesformerForVideoClassification(config)
     wanted = model.state_dict()
     if difference := misfit(wanted, tensors):

@@ -1,7 +1,7 @@
-"""Pictures -> a clip of eight frames, as a classifier of actions sees it. No torch: cutting needs none.
+"""Pictures -> a clip of eight frames for the action classifier. No torch: the processes that cut clips do without it.
 
-Frames of films and pictures of pairs are squashed by the one resize of the project, LANCZOS: were they made by two, the
-classifier could tell a film from an edit by its sharpness.
+Frames of films and pictures of pairs are squashed by the same resize, LANCZOS: with two different ones the classifier
+could distinguish films from edits by their sharpness.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def pair_clip(input_picture: Picture, edited_picture: Picture, size_px: int) -> 
 
 
 def frame_positions(choices: Sequence[float]) -> list[float]:
-    """Return where in a segment (0 first frame, 1 last) the eight frames lie: one in each eighth.
+    """Return the positions of the eight frames in a segment (0 first frame, 1 last): one in each eighth.
 
     `choices`: eight numbers in [0, 1), the place within each eighth; drawn in training, 0.5 in testing, as the
     reference samples Something-Something-V2 (github.com/facebookresearch/TimeSformer, datasets/ssv2.py).

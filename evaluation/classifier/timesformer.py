@@ -1,4 +1,4 @@
-"""A name and a size -> a TimeSformer: a small one from nothing, or a published checkpoint with a new head.
+"""A name and a size -> a TimeSformer: a small untrained one, or a published checkpoint with a new head.
 
 Source: Bertasius et al. 2021, arXiv:2102.05095, and its code (github.com/facebookresearch/TimeSformer): divided
 attention over space and time, eight frames.
@@ -21,20 +21,22 @@ from evaluation.classifier.checkpoints import load_published
 from evaluation.classifier.clips import NUM_FRAMES, Clip
 
 PIXEL_MEAN, PIXEL_STD = 0.45, 0.225
-"""Of every channel, as the published checkpoints were trained (not ImageNet's three values): black is -2."""
+"""Mean and deviation of every channel, as for the published checkpoints (not ImageNet's three values): black is -2."""
 ChannelOrder = Literal["rgb", "bgr"]
 
 PIXEL_SCALE = 1.7
-"""Typical deviation of what the classifier sees of a bright picture; the patch map divides by it."""
+"""Typical deviation of the normalised values of a bright picture; the patch map divides by it."""
 MARK = 0.7
 """Size of the mark in the first frame's time embedding, beside content of deviation 1."""
 MAX_DROP_PATH = 0.1
-"""Chance that a published checkpoint's last layer is skipped in training; it rises linearly from 0."""
+"""Probability that a published checkpoint's last layer is skipped in training; it rises linearly from 0 at the first
+layer.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SmallShape:
-    """Size of a TimeSformer that is trained from nothing."""
+    """Size of a TimeSformer that is trained from scratch."""
 
     size_px: int
     """Side of its frames."""
@@ -89,7 +91,7 @@ def small_timesformer(shape: SmallShape, num_labels: int, seed: int) -> Timesfor
 
 @torch.no_grad()
 def _draw_weights(model: TimesformerForVideoClassification, generator: torch.Generator) -> None:
-    """Draw the weights of a small TimeSformer: every attention starts nearly even, but for `_start_with_change`."""
+    """Draw the weights of a small TimeSformer: every attention starts nearly uniform but in `_start_with_change`."""
     for name, parameter in model.named_parameters():
         if parameter.ndim == 1:
             parameter.fill_(1.0 if "layernorm" in name and name.endswith("weight") else 0.0)
@@ -102,7 +104,7 @@ def _draw_weights(model: TimesformerForVideoClassification, generator: torch.Gen
 
 
 def _start_with_change(weights: dict[str, Tensor], width: int, generator: torch.Generator) -> None:
-    """Let the first attention over time subtract the first frame, so that training begins with what changed.
+    """Let the first attention over time subtract the first frame, so that training begins with the changes.
 
     A mark in the first frame's time embedding draws every query's attention there; value and output maps are the
     identity. Without it 2 000 clips of the kitchen leave the classifier at chance for five epochs.

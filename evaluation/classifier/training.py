@@ -1,7 +1,8 @@
-"""Clips with labels -> a trained TimeSformer; what was cut off goes on at its last epoch, to the same weights.
+"""Labelled clips -> a trained TimeSformer; an interrupted training resumes at its last epoch and ends with the same
+weights.
 
-Published checkpoints: the reference's recipe (github.com/facebookresearch/TimeSformer), SGD with Nesterov momentum at
-batch 64. The small one from nothing: AdamW with a warm-up and a cosine.
+Published checkpoints: the reference's recipe (github.com/facebookresearch/TimeSformer), SGD with Nesterov momentum and
+batch 64. The small classifier: AdamW with a warm-up and a cosine.
 """
 
 import json
@@ -25,9 +26,10 @@ from evaluation.classifier.timesformer import ChannelOrder, DropPath, to_model_i
 from modeling.atomic import atomic_file
 
 NUM_THREADS = 1
-"""Threads of training and testing, whatever the machine: weights depend on their number.
+"""Number of threads for training and testing on every machine: the weights depend on it.
 
-One: at this size two gain little, and on a busy machine they wait for each other (76 s of CPU against 5 an epoch).
+One thread: at this size a second gains little, and on a busy machine two wait for each other (76 s of CPU per epoch
+instead of 5).
 """
 
 PUBLISHED_MILESTONES = ((0.0, 1.0), (11 / 15, 0.1), (14 / 15, 0.01))
@@ -51,11 +53,11 @@ class TrainRecipe:
     channel_order: ChannelOrder
     """Order in which the network sees the colours."""
     seed: int
-    """Decides order, frames and skipped layers."""
+    """Seed of order, frames and skipped layers."""
 
 
 class ClipSource(Protocol):
-    """Training clips, drawn anew each time they are asked for."""
+    """Training clips; every access draws new frames."""
 
     @property
     def labels(self) -> Sequence[int]:
@@ -69,7 +71,7 @@ class ClipSource(Protocol):
 
 @contextmanager
 def fixed_threads(num_threads: int) -> Iterator[None]:
-    """Compute with this many threads: sums, and so weights, depend on their number. The old number comes back."""
+    """Compute with this many threads inside the `with` block: sums, and so weights, depend on their number."""
     before = torch.get_num_threads()
     torch.set_num_threads(num_threads)
     try:
@@ -94,8 +96,8 @@ def train(
 ) -> list[float]:
     """Train `model` in place; return the mean loss of each epoch.
 
-    Order, frames and skipped layers are functions of (seed, epoch), and each finished epoch is kept in `checkpoint`,
-    so a training that was cut off goes on to the same weights. `on_epoch` is called as (epochs done, loss).
+    Order, frames and skipped layers are functions of (seed, epoch), and each finished epoch is kept in `checkpoint`, so
+    an interrupted training ends with the same weights. `on_epoch` is called as (epochs done, loss).
     """
     optimizer = _optimizer(model, recipe)
     losses = _restore(model, optimizer, checkpoint) if checkpoint.is_file() else []

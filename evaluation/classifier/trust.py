@@ -1,8 +1,8 @@
-"""A split's table and the classifier's own accuracy -> why its accuracy cannot be believed, or nothing.
+"""A split's table and the classifier's own accuracy -> the reasons not to trust its accuracy.
 
-Two questions: does it know actions at all (real clips, against always naming the most frequent action), and can it
-tell an edit from no edit (ground truth against the copy of the input)? Where either fails, the page says so first and
-accuracy leaves the headline.
+Two tests. Does it recognise actions at all (real clips, compared with always naming the most frequent action)? Does it
+distinguish an edit from no edit (ground truth, compared with the copy of the input)? When one fails, the page says so
+first and accuracy leaves the headline.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from evaluation.statistics.intervals import share_interval
 
 
 def chance_of(table: Mapping[str, Any]) -> float:
-    """Return the share of right answers of whoever always names the split's most frequent action."""
+    """Return the accuracy of always naming the split's most frequent action."""
     counts = [verb["num_pairs"] for verb in table.get("by_verb", ())]
     return max(counts) / sum(counts) if counts else 1.0
 
@@ -41,5 +41,5 @@ def doubts(counts: Mapping[str, int] | None, table: Mapping[str, Any]) -> list[s
 
 
 def is_trusted(scores: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
-    """Tell whether accuracy may stand in the headline."""
+    """Tell whether accuracy may be the headline."""
     return not doubts(scores.get("classifier", {}).get(table["split"]), table)

@@ -1,1 +1,1 @@
-"""The study in which people rate edits: its questions, its page, its answers, and what they are worth."""
+"""The study in which people rate edits: its questions, pages, answers and results."""

@@ -1,8 +1,8 @@
-"""Scores of several raters -> how well they agree, means with intervals over items and raters, paired tests.
+"""Scores of several raters -> their agreement, means with intervals over items and raters, paired tests.
 
 Krippendorff's alpha: "Computing Krippendorff's Alpha-Reliability" (2011). ICC: Shrout and Fleiss 1979, one-way model,
-with McGraw and Wong's k0 for unequal numbers of raters. Interval: the pigeonhole bootstrap (Owen 2007), which draws
-items and raters both anew. Holm 1979. All pure functions of arrays.
+with McGraw and Wong's k0 for unequal numbers of raters. Interval: the pigeonhole bootstrap (Owen 2007), which resamples
+both items and raters. Holm 1979. All pure functions of arrays.
 """
 
 import math
@@ -47,7 +47,7 @@ def _squared_distances(values: NDArray[np.float64], totals: NDArray[np.float64],
 
 @dataclass(frozen=True, kw_only=True)
 class IntraclassCorrelation:
-    """How much of the variance of ratings is the units' own; every unit may have other raters (one-way model)."""
+    """Intraclass correlation of ratings; every unit may have other raters (one-way model)."""
 
     single: float
     """ICC(1,1): of one rating."""
@@ -60,7 +60,7 @@ class IntraclassCorrelation:
 def intraclass_correlation(units: Sequence[int], scores: ArrayLike) -> IntraclassCorrelation | None:
     """Return ICC(1,1) and ICC(1,k) of scores, `units` naming the unit of each; None with fewer than two such units.
 
-    Units with a single rating say nothing about agreement and are left out.
+    Units with a single rating are left out: they contain no information about agreement.
     """
     places, all_scores = np.asarray(units), np.asarray(scores, dtype=np.float64)
     _, inverse, sizes = np.unique(places, return_inverse=True, return_counts=True)
@@ -82,7 +82,7 @@ def intraclass_correlation(units: Sequence[int], scores: ArrayLike) -> Intraclas
 
 @dataclass(frozen=True, kw_only=True)
 class MeanScore:
-    """A mean with its 95 % interval, had both other items and other raters been drawn."""
+    """A mean with its 95 % interval over other items and other raters."""
 
     mean: float
     low: float | None
@@ -122,14 +122,14 @@ def mean_score(
 
 
 def _parts(num_resamples: int) -> list[int]:
-    """Divide the draws, so that memory does not grow with their number."""
+    """Divide the draws into parts, so that memory does not grow with their number."""
     return [min(_DRAWS_AT_ONCE, num_resamples - first) for first in range(0, num_resamples, _DRAWS_AT_ONCE)]
 
 
 def _drawn_means(
     places: Sequence[NDArray[np.intp]], values: NDArray[np.float64], rng: np.random.Generator, num_draws: int
 ) -> NDArray[np.float64]:
-    """Return the means of some draws; one in which nothing is left of the answers gives none."""
+    """Return the means of some draws; a draw without any answer gives none."""
     weights = np.ones((num_draws, len(values)))
     for place in places:
         size = int(place.max()) + 1

@@ -1,7 +1,7 @@
-"""Submissions of raters + the key -> the answers that count, and every row and rater that does not, with the reason.
+"""Submissions of raters + the key -> the valid answers, and all rejected rows and raters with the reason.
 
-A row can be wrong (an unknown picture, a score that is not on the scale); a rater can be rejected. Rows read = answers
-that count + rejected rows + rows of rejected raters.
+A row can be invalid (an unknown picture, a score outside the scale); a rater can be rejected. Rows read = valid answers
++ rejected rows + rows of rejected raters.
 """
 
 import statistics
@@ -26,14 +26,14 @@ class Answer:
     question: str
     """R1 to R5."""
     score: Any
-    """What was given: 1 to 5 once it is checked."""
+    """The score as given; 1 to 5 after the check."""
     seconds: float | None = None
-    """Time it took, where it is known."""
+    """Seconds for the answer, where known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What one rater handed in."""
+    """The answers of one rater in one file."""
 
     rater: str
     source: str
@@ -42,16 +42,16 @@ class Submission:
     """own | mturk | label-studio | prolific | csv | judge"""
     answers: Sequence[Answer]
     study: str = ""
-    """Code of the study that the file names; "" where a format has none."""
+    """Code of the study in the file; "" where a format has none."""
     form: str = ""
-    """The form that was to be answered whole; "" where a rater takes as many pictures as they like."""
+    """The form that the rater had to complete; "" where raters choose how many pictures they rate."""
     code: str = ""
     """Completion code in the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rejected:
-    """A file, a rater or a row that does not count."""
+    """A rejected file, rater or row."""
 
     source: str
     rater: str
@@ -60,31 +60,31 @@ class Rejected:
     message: str
     """What was seen."""
     num_rows: int
-    """Rows that are not counted because of it."""
+    """Number of rows that are rejected with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """When a rater is not believed."""
+    """The limits beyond which a rater is rejected."""
 
     min_answered: float = 0.8
-    """Share of a form that must be answered."""
+    """Least share of a form that must be answered."""
     min_seconds: float = 1.0
-    """Median seconds an answer."""
+    """Least median of the seconds per answer."""
     max_failed_controls: float = 0.34
-    """Share of the control checks that may fail."""
+    """Largest share of the control checks that may fail."""
     min_same: int = 12
-    """From so many answers on, giving one and the same score to all is no rating."""
+    """A rater with at least this many answers, all of the same score, is rejected."""
     min_copied: int = 20
-    """From so many common answers on, two raters who agree in every one of them are taken for one."""
+    """Two raters with at least this many common answers, all equal, count as the same person."""
 
 
 @dataclass(kw_only=True)
 class Checked:
-    """What is left to be counted, and what is not."""
+    """The valid answers and the rejected ones."""
 
     kept: list[Submission] = field(default_factory=list)
-    """Raters that count, with the answers that count."""
+    """Accepted raters with their valid answers."""
     rejected: list[Rejected] = field(default_factory=list)
     num_rows: int = 0
     """Rows read."""
@@ -96,7 +96,7 @@ class Checked:
 
 
 def check_submissions(submissions: Sequence[Submission], key: Key, limits: Limits) -> Checked:
-    """Sort submissions into those that count and those that do not."""
+    """Divide submissions into accepted and rejected ones."""
     checked = Checked(num_rows=sum(len(each.answers) for each in submissions))
     seen: set[tuple[str, str]] = set()
     for submission in submissions:
@@ -130,7 +130,7 @@ def _forms(answers: Iterable[Answer], key: Key) -> set[str]:
 
 
 def _check_rows(submission: Submission, key: Key) -> tuple[list[Answer], list[Rejected]]:
-    """Return the rows that can be read and, for each reason, one entry for those that cannot."""
+    """Return the readable rows and, for each reason, one entry for the unreadable ones."""
     good: dict[tuple[str, str], Answer] = {}
     bad: dict[str, list[Answer]] = defaultdict(list)
     for answer in submission.answers:
@@ -168,14 +168,17 @@ def _row_problem(answer: Answer, before: Mapping[tuple[str, str], Answer], key: 
 def _rater_problem(
     submission: Submission, answers: Sequence[Answer], key: Key, limits: Limits
 ) -> tuple[str, str] | None:
-    """Return reason and message where a rater's own answers show that they cannot count."""
+    """Return reason and message when a rater's own answers are reason to reject them."""
     if submission.study and submission.study != key["study"]:
         return "another_study", f"it answers study {submission.study!r:.40}, this is {key['study']}"
     if not answers:
         return "no_answers", "not one row of it is an answer to this study"
     scores = {(each.picture, each.question): each.score for each in answers}
     if submission.code and submission.code != completion_code(key["study"], submission.form, submission.rater, scores):
-        return "answers_changed", "its completion code does not fit its answers: they were changed after the end"
+        return (
+            "answers_changed",
+            "its completion code does not fit its answers: they were changed after the code was made",
+        )
     asked = sum(len(each["questions"]) for each in key["pictures"].values() if each["form"] == submission.form)
     if submission.form and len(answers) < limits.min_answered * asked:
         return "incomplete", f"{len(answers)} of {asked} questions are answered"
@@ -192,7 +195,7 @@ def _rater_problem(
 
 
 def failed_controls(scores: Mapping[tuple[str, str], int], key: Key) -> tuple[list[str], int]:
-    """Return what a rater said of controls that cannot be, and the number of checks."""
+    """Return the failed control checks of a rater, and the number of all checks."""
     failed, checks = [], 0
     for (code, question), score in scores.items():
         control = CONTROLS.get(key["pictures"][code]["kind"])
@@ -207,7 +210,7 @@ def failed_controls(scores: Mapping[tuple[str, str], int], key: Key) -> tuple[li
 def _same_again(
     submission: Submission, answers: Sequence[Answer], seen: set[tuple[str, str]], key: Key, kept: Sequence[Submission]
 ) -> tuple[str, str] | None:
-    """Return reason and message where this rater has handed in the same pictures before."""
+    """Return reason and message when this rater has rated the same pictures in another file."""
     again = {form for form in _forms(answers, key) if (submission.rater, form) in seen}
     if not again:
         return None
@@ -219,7 +222,7 @@ def _same_again(
 
 
 def _copied(answers: Sequence[Answer], key: Key, kept: Sequence[Submission], limits: Limits) -> tuple[str, str] | None:
-    """Return reason and message where another rater gave the very same answers."""
+    """Return reason and message when another rater gave exactly the same answers."""
     scores = {(each.picture, each.question): each.score for each in answers}
     for other in kept:
         common = [

@@ -1,4 +1,4 @@
-"""Files of answers, of our own page or a platform's -> submissions. Which format a file has is seen from its content.
+"""Files of answers, of our own page or a platform -> submissions. The content of a file tells its format.
 
     own            JSON or CSV that the page gives at its end
     mturk          batch results: Input.picture, Answer.R1, Answer.R1.4 or Answer.taskAnswers, WorkerId
@@ -30,15 +30,15 @@ from evaluation.human_study.platforms import (
 from evaluation.human_study.survey import ANSWERS_FORMAT
 
 MAX_BYTES = 200_000_000
-"""Larger files are no answers."""
+"""Largest size of a file of answers."""
 _JUDGE = re.compile(r"[^@\s]+@[^@\s]+")
 _OWN = ("study", "form", "worker", "code")
-"""What is the same in all rows of one rater's own CSV."""
+"""Columns with one value for all rows in a CSV of our own page."""
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def read_submissions(paths: Sequence[Path], columns: Mapping[str, str] | None = None) -> Found:
-    """Read files of answers. A file that cannot be read is one entry of the rejected, with its reason.
+    """Read files of answers. An unreadable file becomes one rejected entry with its reason.
 
     `columns`: name here (rater, picture, question, score, seconds, R1 ...) -> column there, for tables of other makes.
     """
@@ -173,14 +173,14 @@ def _mapped(source: str, rows: Sequence[Row], columns: Mapping[str, str]) -> Fou
 
 
 def _unquoted(worker: str) -> str:
-    """Take away the apostrophe that keeps spreadsheets from computing an id."""
+    """Remove the apostrophe that keeps spreadsheets from computing an id."""
     return worker[1:] if worker[:1] == "'" and worker[1:2] in _DANGEROUS else worker
 
 
 def read_judges(paths: Sequence[Path]) -> Found:
     """Read a language model's scores: CSV with rater (`model@revision`), picture, question, score.
 
-    A rater without a revision is rejected: nobody could ask the same model again.
+    A rater without a revision is rejected: nobody could repeat the study with the same model.
     """
     submissions, rejected = read_submissions(paths, {"rater": "rater"})
     named: list[Submission] = []

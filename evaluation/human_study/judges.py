@@ -1,4 +1,4 @@
-"""Scores of language models -> what they are worth, beside people's on the same pictures; never a number alone.
+"""Scores of language models -> their agreement with people's scores of the same pictures, and both means.
 
 A language model is no rater among others: its scores stand in a table of their own, beside its agreement with people,
 and are not shown at all where people have rated none of its pictures.
@@ -15,12 +15,12 @@ from evaluation.human_study.answers import Key, Submission
 from evaluation.human_study.results import Vote, votes_of
 
 MIN_COMMON = 2
-"""Pictures that a judge must share with people before anything is said of it."""
+"""Least number of common pictures of a judge and people for a result."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeColumn:
-    """What a language model's scores are worth for one question on one test set."""
+    """A language model's scores compared with people's, for one question on one test set."""
 
     judge: str
     """model@revision"""
@@ -31,7 +31,9 @@ class JudgeColumn:
     rank_correlation: float | None
     """Spearman's, with the mean of people."""
     pairwise_percent: float | None
-    """Of two edits of an item that people rate differently: how often the judge prefers the same; ties count half."""
+    """Of two edits of an item that people rate differently: share in which the judge prefers the same one; ties count
+    half.
+    """
     scores: Mapping[str, float]
     """Method -> mean of the judge on the common pictures."""
     people: Mapping[str, float]
@@ -41,7 +43,7 @@ class JudgeColumn:
 def judge_columns(
     judges: Sequence[Submission], people: Sequence[Vote], key: Key
 ) -> tuple[list[JudgeColumn], list[str]]:
-    """Return what each judge's scores are worth, and a sentence for every judge that cannot be shown."""
+    """Return each judge's comparison with people, and a sentence for every judge that is not shown."""
     means: dict[tuple[str, str], list[int]] = defaultdict(list)
     for vote in people:
         means[vote.picture, vote.question].append(vote.score)

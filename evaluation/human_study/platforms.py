@@ -1,4 +1,4 @@
-"""Rows of a platform's file, each with one rater's answers to one task -> submissions, in whichever form they are."""
+"""Rows of a platform's file, each with one rater's answers to one task -> submissions, for all forms in use."""
 
 import json
 import re
@@ -13,14 +13,14 @@ RATER_COLUMNS = {
     "prolific": ("Participant id", "participant_id", "Participant ID", "PROLIFIC_PID"),
     "csv": ("rater", "worker"),
 }
-"""Columns that name the rater; the first that is there counts."""
+"""Columns that name the rater; the first one that exists is read."""
 SECONDS_COLUMNS = ("WorkTimeInSeconds", "lead_time", "Time taken", "time_taken", "seconds")
 _ANSWER = re.compile(r"(?:Answer\.)?(R[1-5])(?:_([A-Za-z0-9]+))?(?:\.([1-5]))?", re.ASCII)
 _TRUE, _UNANSWERED = ("true", "1", "yes"), ("", "null", "none", "nan")
 _INSIDE = ("rating", "choices", "label")
-"""Where Label Studio and MTurk keep a score inside an object."""
+"""Keys of a score inside an object of Label Studio or MTurk."""
 _DEEPEST = 4
-"""Levels of lists and objects around a score."""
+"""Largest number of nested lists and objects around a score."""
 Row = Mapping[str, Any]
 Found = tuple[list[Submission], list[Rejected]]
 
@@ -89,7 +89,7 @@ def _platform_rejected(source: str, rater: str, num_rows: int, message: str) -> 
 
 
 def _answers_of(row: Row) -> Iterator[Answer]:
-    """Yield the answers of one row, whichever way they are written."""
+    """Yield the answers of one row, in any of the known forms."""
     given: dict[tuple[str, str], Any] = {}
     for name, value in _flat(row):
         found = _ANSWER.fullmatch(name)
@@ -127,7 +127,7 @@ def _flat(row: Row) -> Iterator[tuple[str, Any]]:
 
 
 def score_of(value: Any) -> Any:
-    """Return a score as an int where it can be read as one, else what was given.
+    """Return a score as an int where that is possible, else unchanged.
 
     >>> [score_of(each) for each in (4, "4", "4.0", "4 - mostly", {"rating": 4}, '{"rating": 4}', "four", 4.5)]
     [4, 4, 4, 4, 4, 4, 'four', 4.5]

@@ -1,4 +1,4 @@
-"""What raters are asked: R1 to R5 in the paper's words, the notice for head cameras, the scale, the controls.
+"""The questions R1 to R5 in the paper's words, the notice for head cameras, the scale, the controls.
 
 Source: Trusca, Li, Moens (EditAction), section 4.3 and Table 2. The paper does not state its scale: its values (1.23 to
 4.75) fit 1 to 5, so 1 to 5 is asked here, with words at every point.
@@ -31,14 +31,14 @@ MEANINGS: Mapping[str, str] = {
     "R4": "object's posture",
     "R5": "reasoning",
 }
-"""A few words for the head of a column."""
+"""Short heading of a column."""
 
 HEAD_CAMERA_NOTICE = (
     "Consider that the generated edited images should simulate a scene observed by a head camera directed towards the "
     "action specified in the text instruction. Therefore, some marginal objects from the input image might not appear "
     "in the generated edited image as long as the action is properly implemented."
 )
-"""What raters of HC are told before R3, word for word."""
+"""The paper's notice for raters of HC before R3, word for word."""
 
 SCALE: Mapping[int, str] = {1: "not at all", 2: "a little", 3: "partly", 4: "mostly", 5: "completely"}
 """Points of the scale and the words beside them."""
@@ -46,10 +46,10 @@ SCALE: Mapping[int, str] = {1: "not at all", 2: "a little", 3: "partly", 4: "mos
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """A picture whose right answer we know, shown among the edits to see whether a rater looks."""
+    """A picture whose right answer is known; shown among the edits to check the rater's attention."""
 
     title: str
-    """What is shown, in words."""
+    """Description of the picture."""
     bounds: Mapping[str, tuple[int, int]]
     """Question -> lowest and highest answer that an attentive rater gives."""
 
@@ -74,7 +74,7 @@ def questions_for(camera: Camera, *, is_long_distance: bool) -> tuple[str, ...]:
 
 
 def check_questions(names: Sequence[str]) -> None:
-    """Raise ValueError for a question that there is not."""
+    """Raise ValueError for an unknown question."""
     unknown = [name for name in names if name not in TEMPLATES]
     if unknown or not names or len(set(names)) != len(names):
         raise ValueError(f"Questions {', '.join(names) or 'none'}: choose of {', '.join(TEMPLATES)}, each once.")

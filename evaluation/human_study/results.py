@@ -1,4 +1,4 @@
-"""Answers that count -> the columns of Table 2: means with intervals, agreement of the raters, paired tests."""
+"""Valid answers -> the columns of Table 2: means with intervals, agreement of the raters, paired tests."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from evaluation.statistics.paired_tests import holm
 
 @dataclass(frozen=True, kw_only=True)
 class Vote:
-    """One answer with what the key says of its picture."""
+    """One answer with its picture's entry in the key."""
 
     rater: str
     picture: str
@@ -42,7 +42,7 @@ class Column:
     scores: Mapping[str, MeanScore]
     """Method -> mean with its interval."""
     differences: Mapping[str, "Difference"]
-    """Method -> the main method against it."""
+    """Method -> comparison of the main method with it."""
     alpha: float | None
     """Krippendorff's ordinal alpha of the raters."""
     icc: IntraclassCorrelation | None
@@ -62,7 +62,7 @@ class Difference:
 
 
 def votes_of(submissions: Sequence[Submission], key: Key) -> list[Vote]:
-    """Return the answers to edits; controls have done their work."""
+    """Return the answers to edits, without those to controls."""
     votes = []
     for submission in submissions:
         for answer in submission.answers:
@@ -139,7 +139,7 @@ def _item_means(votes: Sequence[Vote]) -> dict[str, float]:
 
 
 def _differences(by_method: Mapping[str, Sequence[Vote]], main: str) -> dict[str, Difference]:
-    """Return the main method against each other one, over common items."""
+    """Return the comparison of the main method with each other method, over common items."""
     if main not in by_method:
         return {}
     ours = _item_means(by_method[main])

@@ -1,8 +1,8 @@
-"""Items to be rated -> one static page for each form, blinded; and what such a study costs before it is begun.
+"""Items to be rated -> one static, blinded page per form; and the cost of such a study.
 
-A form is a part of the items. A page holds its pictures itself, so that it works offline and on a phone. It knows each
-picture by a code alone: what the codes stand for is in the key, which is never part of a page. The order of the items
-and of the pictures of an item is drawn in the page, from the rater's id.
+A form is a part of the items. A page contains its pictures, so it works offline and on a phone. It names each picture
+by a code only; the meaning of the codes is in the key, which is never part of a page. The page draws the order of the
+items, and of the pictures of an item, from the rater's id.
 """
 
 import base64
@@ -22,7 +22,7 @@ from evaluation.human_study.questions import CONTROLS, SCALE
 
 HERE = Path(__file__).resolve().parent / "templates"
 ANSWERS_FORMAT = "rated-pictures-1"
-"""Written into every file of answers; an answer file of another make is told from ours by it."""
+"""Written into every file of answers of our page, to recognise these files."""
 _NORMAL_975, _NORMAL_80 = 1.959963984540054, 0.8416212335729143
 """Quantiles of the standard normal distribution: a two-sided test at 5 %, found in 80 of 100 studies."""
 
@@ -32,7 +32,7 @@ class RatedPicture:
     """One picture to be rated."""
 
     code: str
-    """All that a page knows of it."""
+    """The code by which a page names it."""
     file: bytes
     """PNG or JPEG, encoded in the same way for all pictures of a study."""
 
@@ -42,7 +42,7 @@ class Item:
     """A pair with the edits that are rated side by side."""
 
     code: str
-    """All that a page knows of the pair."""
+    """The code by which a page names the pair."""
     instruction: str
     """Shown above the pictures."""
     source_file: bytes
@@ -57,16 +57,16 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """What one rater answers: one page."""
+    """The items of one rater: one page."""
 
     study: str
     """Code of the study."""
     name: str
     """Code of the form, such as form-03."""
     title: str
-    """Head of the page."""
+    """Heading of the page."""
     notice: str
-    """What raters must know first; "" for none."""
+    """Notice for raters; "" for none."""
     items: Sequence[Item]
     """In the order of the key; the page draws its own."""
     platform_code: str = ""
@@ -75,24 +75,24 @@ class Form:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a study costs and what it can show."""
+    """The cost of a study, and the smallest difference that it can show."""
 
     num_items: int
     num_methods: int
     num_forms: int
     num_raters: int
-    """People to be found, each for one form."""
+    """Number of people needed, each for one form."""
     answers_a_rater: int
     minutes_a_rater: float
     hours_in_all: float
     half_width: float
     """Half of the 95 % interval of a difference of two methods, in points."""
     smallest_difference: float
-    """Difference of two methods that such a study finds in 80 of 100 cases, in points."""
+    """Difference of two methods, in points, that such a study finds in 80 of 100 cases."""
 
 
 def code_of(secret: str, *parts: str) -> str:
-    """Return the code of something: 12 hex digits that nobody can tell from its name without the secret."""
+    """Return the code of a name: 12 hex digits that nobody can compute without the secret."""
     return hmac.new(secret.encode(), "\x1f".join(parts).encode(), hashlib.sha256).hexdigest()[:12]
 
 
@@ -121,7 +121,7 @@ def plan_study(
     std: float = 1.2,
     shared: float = 0.5,
 ) -> Plan:
-    """Count raters and minutes, and say what difference of two methods such a study would find.
+    """Count raters and minutes, and compute the difference of two methods that such a study would find.
 
     `std`: standard deviation, in points, of one rater's difference between two methods on one item; 1.2 is what
     studies on this scale report. `shared`: the part of its variance that is the item's own, which more raters cannot
@@ -202,7 +202,7 @@ def render_form(form: Form) -> str:
 def completion_code(study: str, form: str, worker: str, answers: Mapping[tuple[str, str], int]) -> str:
     """Return the code that a page shows at its end: FNV-1a of 64 bits over the answers, (picture, question) -> score.
 
-    The page computes the same; so a file whose answers were changed afterwards is found out.
+    The page computes the same code, so a later change of the answers is detected.
     """
     lines = [f"{picture} {question} {score}" for (picture, question), score in sorted(answers.items())]
     value = 0xCBF29CE484222325

@@ -1,4 +1,4 @@
-"""Results of a study -> the rows of Table 2 and its neighbours, of every answer and of what was left out; the page."""
+"""Results of a study -> the tables: Table 2, agreement, judges, all answers, all rejected ones; and the page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ _PRINTED = {"start": "InstructPix2Pix", "finetuned": "Fine-tuned InstructPix2Pix
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """All that is shown of a study."""
+    """Everything that the page of a study shows."""
 
     columns: Sequence[Column]
     judges: Sequence[JudgeColumn]
@@ -33,11 +33,11 @@ class Results:
     main: str = ""
     """The method that the others are compared with."""
     paper: str = ""
-    """LC or HC: the paper's values stand beside."""
+    """LC or HC: the paper's values are shown beside the results."""
 
 
 def published(paper: str, split: str, question: str, method: str) -> float | None:
-    """Return the paper's value in Table 2, where it has one.
+    """Return the paper's value in Table 2; None where there is none.
 
     >>> published("HC", "test500", "R1", "plug_and_play"), published("HC", "long100", "R5", "start")
     (3.25, 1.57)
@@ -142,7 +142,7 @@ def judge_rows(results: Results) -> list[Row]:
 
 
 def rejected_rows(results: Results) -> list[Row]:
-    """Return one row for each file, rater or kind of row that does not count."""
+    """Return one row for each rejected file, rater or kind of row."""
     return [
         {
             "file": each.source,
@@ -156,7 +156,9 @@ def rejected_rows(results: Results) -> list[Row]:
 
 
 def answer_rows(checked: Checked, key: Key) -> list[Row]:
-    """Return the answers that count with what the key says: the long table from which every other can be made."""
+    """Return the valid answers with their pictures' entries in the key: all other tables can be made from this long
+    table.
+    """
     return [
         {
             "rater": submission.rater,

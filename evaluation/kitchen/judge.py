@@ -1,6 +1,6 @@
 """Goal record + edited picture -> verdict: was the instruction carried out, and was everything else kept?
 
-The goal is data that was written when the scene was acted out; no sentence is parsed here.
+The goal was written as data when the scene was acted out; no sentence is parsed here.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Verdict:
     carried_out: bool
     """All that the goal asks for is clearly there."""
     kept: bool
-    """Nothing changed that the goal does not speak of."""
+    """Nothing changed that the goal does not mention."""
 
 
 def judge(record: dict[str, Any], edited: Picture) -> Verdict:
@@ -48,7 +48,7 @@ def is_carried_out(goal: dict[str, Any], reading: SceneReading) -> bool:
 
 
 def _allowed_things(goal: dict[str, Any], before: Scene, place: str) -> set[Identity | None]:
-    """Return what may stand, without being a change, in a place that none of the goal's things goes to."""
+    """Return what may be in a place without being a change, when the goal brings none of its things there."""
     there = before.at(place)
     if there is None:
         return {None}
@@ -60,7 +60,8 @@ def _allowed_things(goal: dict[str, Any], before: Scene, place: str) -> set[Iden
 def is_kept(goal: dict[str, Any], before: Scene, view_before: int, reading: SceneReading) -> bool:
     """Tell whether every place seen before and after is as it was, apart from what the goal asks for.
 
-    What stands where the goal wants its thing is for `is_carried_out` to judge: a wrong thing there is a goal missed.
+    The place where the goal wants its thing is judged by `is_carried_out`: a wrong thing there means that the goal is
+    missed.
     """
     spoken_of = goal["open"] | goal["on"]
     destinations = {place for thing in goal["things"] for place in thing["at"]}

@@ -1,1 +1,1 @@
-"""One file a metric, each with its formula and source."""
+"""One file per metric, with its formula and source."""

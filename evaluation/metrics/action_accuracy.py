@@ -1,9 +1,10 @@
-"""Clips of eight frames -> which action they show: whether an edit looks like its instruction's action.
+"""Clips of eight frames -> the actions in them: whether an edit shows the action of its instruction.
 
 An edit has no film of its own, so its clip is the input picture four times and the edited picture four times (paper,
-section 4.2). The text leaves open what the prediction is matched with, hence two accuracies:
+section 4.2). The text does not say what the prediction is compared with, so there are two accuracies:
 A, acc_match_gt (the headline): the prediction for (input, edit) against the prediction for (input, ground truth).
-B, acc_label: the prediction against the annotated action; on ground truth it is the ceiling, on copies the floor.
+B, acc_label: the prediction against the annotated action; the ground truth is its upper bound, the copy its lower
+bound.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from evaluation.classifier.clips import Clip
 from evaluation.classifier.timesformer import ChannelOrder, to_model_input
 
 UNKNOWN = -1
-"""Label of an action that the classifier has never seen: never predicted, so always wrong under B."""
+"""Label of an action that is not in the classifier's training: never predicted, so always wrong under B."""
 
 
 @torch.inference_mode()
@@ -51,7 +52,7 @@ def _likeliest(model: TimesformerForVideoClassification, clips: Sequence[Clip], 
 
 @dataclass(frozen=True, kw_only=True)
 class Matches:
-    """Which of N edits are right under either reading of the paper's accuracy; bool [N] each."""
+    """The edits that are right under each reading of the paper's accuracy; bool [N] each."""
 
     match_gt: NDArray[np.bool_]
     """A: same prediction as for the ground truth."""

@@ -1,6 +1,6 @@
-"""FID and KID of paired sets -> one value a pair, whose mean is the metric and whose spread says how firm it is.
+"""FID and KID of paired sets -> one value per pair: their mean is the metric, their spread gives its standard error.
 
-With them a set metric is averaged, clustered by video and compared between editors like any other measure.
+With these values a set metric is averaged, clustered by video and compared between editors like any other measure.
 KID: 2 x mean_j h(z_i, z_j) - KID, the projection of a U-statistic (Hoeffding 1948, doi:10.1214/aoms/1177730196).
 FID: its derivative by the weight of pair i (the delta method): with centred features X, Y over sqrt(n - 1) and
 X Y^T = U S V^T, the trace of the root is the sum of S and moves by (U S U^T + V S V^T)_ii / 2 a weight.

@@ -1,8 +1,8 @@
 """Two sets of pictures -> Fréchet distance of their features. uint8 [N, H, W, 3] -> float64 [N, d] -> one number.
 
 FID = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))      Heusel et al. 2017, arXiv:1706.08500, Eq. 6; S with n - 1.
-Two numbers are comparable only under one feature network, one resize and one N: `FeatureNetwork` names the first
-two, and whoever reports the third stands it beside the number (small sets score far above 0 by their size alone).
+Two numbers are comparable only with the same feature network, the same resize and the same N. `FeatureNetwork` names
+the first two; every report shows N beside the number (small sets score far above 0 by their size alone).
 """
 
 from collections.abc import Sequence
@@ -24,16 +24,16 @@ Features = NDArray[np.float64]
 MAX_SVD_SAMPLES = 3_000
 """Up to this many pictures the trace comes from singular values, above from the eigenvalues of S1 S2."""
 STAND_IN_PX = 48
-"""Side at which the stand-in network sees a picture."""
+"""Side of the pictures for the random network."""
 STAND_IN_SEED = 20_241_203
-"""Decides the stand-in's weights, once and for all."""
+"""Seed of the random network's weights; it never changes."""
 
 
 class FeatureNetwork(Protocol):
-    """What FID needs of a network."""
+    """The interface of a network for FID."""
 
     name: str
-    """Name, weights and preprocessing, as printed beside every FID."""
+    """Name, weights and preprocessing; printed beside every FID."""
 
     def features(self, pictures: Sequence[Picture]) -> Features:
         """Return float64 [N, d] of uint8 RGB pictures [H, W, 3]."""
@@ -79,8 +79,9 @@ def fid(first: Features, second: Features) -> float:
 def trace_of_root_by_svd(one: Moments, other: Moments) -> float:
     """Return tr((S1 S2)^(1/2)) as the nuclear norm of A B^T with A^T A = S1, B^T B = S2.
 
-    Exact for the singular covariances of fewer pictures than features, where a matrix square root is slow and frail
-    (at n = 500, d = 2048: 0.1 s against 56 s). With more pictures than features the [d, d] triangles of A and B do.
+    Exact for the singular covariances of fewer pictures than features, where a matrix square root is slow and
+    inaccurate (at n = 500, d = 2048: 0.1 s against 56 s). With more pictures than features the [d, d] triangles of A
+    and B do.
     """
     first, second = (_triangle(each.centred) for each in (one, other))
     return float(np.linalg.svd(first @ second.T, compute_uv=False).sum())
@@ -145,9 +146,9 @@ class StandInNetwork(nn.Module):
 def feature_network(
     kind: str, weights: str | None = None, resize: str = "pytorch_fid", setting: str = "scores.fid_weights"
 ) -> FeatureNetwork:
-    """Return the network that a config names; ValueError where its weights lack.
+    """Return the network that a config names; ValueError when its weights are missing.
 
-    fixed-random: the stand-in. inception: the paper's, from the file `weights`, behind one of three resizes.
+    fixed-random: the random network. inception: the paper's, from the file `weights`, after one of three resizes.
     efficientnet: EfficientNet-Lite0, from its package or a file. dinov2: a folder or a hub id.
     """
     found = find_weights(kind, weights, setting)

@@ -185,9 +185,9 @@ class Inception(nn.Module):
 
 
 def load_inception(path: Path) -> tuple[Inception, str]:
-    """Read a state dict (.pth, with weights only, or .safetensors); return the network and how the file is known.
+    """Read a state dict (.pth, with weights only, or .safetensors); return the network and the name of the file.
 
-    Known as the official file by its SHA-256, else by the first twelve digits of its own. Entries
+    The official file is recognised by its SHA-256; another file is named by the first twelve digits of its own. Entries
     num_batches_tracked may be absent, as torch-fidelity's converter leaves them out. ValueError for any other file.
     """
     tensors = {name: each for name, each in load_tensors(path).items() if not name.endswith("num_batches_tracked")}

@@ -1,4 +1,4 @@
-"""uint8 RGB pictures of any size -> what FID's Inception sees, in the three ways in use: float [N, 3, 299, 299].
+"""uint8 RGB pictures of any size -> the input of FID's Inception, in the three ways in use: float [N, 3, 299, 299].
 
 A FID without the name of its resize means nothing: between two of these single features differ by more than one of
 their standard deviations. Sources: pytorch-fid 0.3.0, torch-fidelity 0.4.0 (as the TensorFlow graph), clean-fid 0.1.35.
@@ -71,7 +71,7 @@ class InceptionFeatures:
     """FID's Inception behind one of the resizes, as a `FeatureNetwork`."""
 
     def __init__(self, network: Inception, known: str, resize: str) -> None:
-        """`known`: what the file of weights is, as `load_inception` tells it."""
+        """`known`: the name of the file of weights, from `load_inception`."""
         if resize not in RESIZES:
             raise ValueError(f"There is no resize {resize!r}; choose {', '.join(RESIZES)}.")
         self.network = network

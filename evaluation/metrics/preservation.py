@@ -1,4 +1,4 @@
-"""Input, ground truth and edit -> what the edit kept where nothing should change, and whether it did anything at all.
+"""Input, ground truth and edit -> how well the edit keeps the unchanged region, and whether it changed anything.
 
 Changed region: pixels in which input and truth differ by more than 16 of 255 levels in a channel, grown by 3 % of the
 side. Outside it the edit is compared with the input: PSNR = 10 log10(255^2 / MSE), at most 60 dB (an exact copy), and
@@ -19,7 +19,7 @@ CHANGED_LEVELS = 16
 GROWN_SHARE = 0.03
 MOST_PSNR = 60.0
 SMALLEST_SHARE = 0.01
-"""With less than this share of the picture outside the region there is nothing to compare: NaN."""
+"""With less than this share of the picture outside the region the measures are NaN."""
 NO_CHANGE_SHARE = 0.25
 WINDOW_DEVIATION, WINDOW_RADIUS = 1.5, 5
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
@@ -34,7 +34,7 @@ def changed_region(before: Picture, truth: Picture) -> Mask:
 
 
 def psnr_outside(edit: Picture, before: Picture, region: Mask) -> float:
-    """Return the PSNR of edit and input outside the region, in dB; NaN where hardly anything lies outside."""
+    """Return the PSNR of edit and input outside the region, in dB; NaN when hardly anything is outside."""
     outside = ~region
     if outside.mean() < SMALLEST_SHARE:
         return float("nan")
@@ -43,7 +43,7 @@ def psnr_outside(edit: Picture, before: Picture, region: Mask) -> float:
 
 
 def ssim_outside(edit: Picture, before: Picture, region: Mask) -> float:
-    """Return the mean SSIM of edit and input outside the region; NaN where hardly anything lies outside."""
+    """Return the mean SSIM of edit and input outside the region; NaN when hardly anything is outside."""
     outside = ~region
     if outside.mean() < SMALLEST_SHARE:
         return float("nan")
@@ -64,7 +64,7 @@ def ssim_map(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray
 
 
 def is_unchanged(edit: Picture, before: Picture, truth: Picture, region: Mask) -> float:
-    """Return 1.0 where the edit did next to nothing in the changed region, else 0.0; NaN without such a region."""
+    """Return 1.0 when the edit changed almost nothing in the changed region, else 0.0; NaN without such a region."""
     if not region.any():
         return float("nan")
     moved = np.abs(edit[region].astype(np.float64) - before[region]).mean()

@@ -1,8 +1,9 @@
-"""Features of edits, inputs and ground truths -> how far each edit is from its own truth, pair by pair.
+"""Features of edits, inputs and ground truths -> the distance of each edit from its own ground truth.
 
 Cosine distance d(x, y) = 1 - x.y / (|x| |y|) of one feature network, 0 to 2. *Nearer to the truth than the input is*:
-d(edit, truth) < d(input, truth); a copy of the input scores 0 %, the ground truth 100 %. It asks "went the right way",
-not "exactly this". Unlike the paper, which has set distances alone: a set cannot see whose edit is whose.
+d(edit, truth) < d(input, truth); a copy of the input scores 0 %, the ground truth 100 %. It measures the right
+direction, not the exact result. Unlike the paper, which has only distances between sets: these do not compare an edit
+with its own truth.
 """
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 Features = NDArray[np.float64]
 SMALLEST_GAIN = 1e-6
-"""A gain below this is rounding: features of one picture differ by so much from batch to batch."""
+"""A smaller gain is rounding: features of one picture differ by this much between batches."""
 
 
 def paired_distance(first: Features, second: Features) -> Features:
@@ -26,7 +27,7 @@ def paired_distance(first: Features, second: Features) -> Features:
 def nearer_to_truth(edit_truth: Features, input_truth: Features) -> Features:
     """Return 1.0 where the edit is nearer to the truth than the input is, else 0.0: [n] from two distances [n].
 
-    NaN where input and truth are the same to the network: nothing can be nearer there.
+    NaN where input and truth have the same features: nothing can be nearer.
     """
     nearer = (edit_truth < input_truth - SMALLEST_GAIN).astype(np.float64)
     return np.where(input_truth > SMALLEST_GAIN, nearer, np.nan)

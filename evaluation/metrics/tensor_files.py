@@ -1,7 +1,8 @@
-"""A file of weights that others made -> its tensors, without running anything that it holds.
+"""A file of weights from an untrusted source -> its tensors; no code in it is run.
 
 safetensors are plain data; .pth, .pt, .pyth and .bin are read with torch's `weights_only=True`, which takes tensors
-and plain values and refuses everything else. Such a refusal is told as it is: nothing is ever unpickled instead.
+and plain values and refuses everything else. Such a refusal becomes an error; the file is never unpickled in another
+way.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 STATE_NAMES = ("model_state", "state_dict", "model", "module")
-"""Entries of a checkpoint under which other projects keep their state dict, first found first."""
+"""Entries of a checkpoint in which other projects keep their state dict; the first that exists is read."""
 
 
 def sha256_of_file(path: Path) -> str:
@@ -33,7 +34,7 @@ def misfit(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> str |
     if not (lacking or strange or wrong):
         return None
     return (
-        f"{len(lacking)} tensors lack, {len(strange)} are left over, {len(wrong)} have another shape "
+        f"{len(lacking)} tensors are missing, {len(strange)} are left over, {len(wrong)} have another shape "
         f"(such as {(lacking or strange or wrong)[0]})"
     )
 

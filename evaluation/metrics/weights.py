@@ -1,6 +1,6 @@
-"""A config's feature network -> where its weights lie, or one message that says how to get them. Imports no torch.
+"""A config's feature network -> the path of its weights, or one message that says how to get them. Imports no torch.
 
-Checked before any work, so that nobody waits for a training whose score cannot be computed.
+This is checked before any work, so that nobody waits for a training whose scores cannot be computed.
 """
 
 import importlib.util
@@ -29,9 +29,9 @@ class FeatureWeights:
 
 
 def find_weights(kind: str, weights: str | None, setting: str = "scores.fid_weights") -> FeatureWeights | None:
-    """Return where the weights of a network lie; None for fixed-random, which needs none.
+    """Return the path of a network's weights; None for fixed-random, which needs none.
 
-    ValueError names what is missing, how large it is and where it can be had. `setting` is the setting's name.
+    ValueError names the missing file, its size and its address. `setting` is the setting's name.
     """
     if kind == "fixed-random":
         return None

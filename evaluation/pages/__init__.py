@@ -1,1 +1,1 @@
-"""What people look at: HTML pages, their charts and tables."""
+"""HTML pages, their charts and tables."""

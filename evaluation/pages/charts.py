@@ -11,13 +11,13 @@ WIDTH, HEIGHT = 520, 210
 LEFT, RIGHT, TOP, BOTTOM = 52, 10, 12, 26
 """Margins in which the ticks are written."""
 LARGEST, SMALLEST = 1e100, 1e-100
-"""What lies beyond is drawn at the edge: sums and quotients of it would not be finite."""
+"""Larger values are drawn at the edge: their sums and quotients would not be finite."""
 MAX_POINTS = 160
-"""A curve is averaged down to this many points; a step's own loss is mostly noise."""
+"""A curve is averaged to at most this many points; the loss of a single step is mostly noise."""
 
 
 FEW_POINTS = 12
-"""With up to this many values each is marked."""
+"""A curve of at most this many values has a mark at each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Chart:
 
     title: str
     note: str
-    """What it shows and what to look for."""
+    """One sentence on what the chart shows and how to read it."""
     series: Sequence[Series]
     log_scale: bool = False
     """Logarithmic values; only for positive ones."""
@@ -89,7 +89,7 @@ def averaged(series: Series) -> Series:
 
 
 def drawable(series: Series, *, log_scale: bool) -> Series:
-    """Return a series without points that have no place: not finite, or not positive on a logarithmic axis."""
+    """Return a series without the points that cannot be drawn: not finite, or not positive on a logarithmic axis."""
     points = [
         (float(np.clip(step, -LARGEST, LARGEST)), float(np.clip(value, -LARGEST, LARGEST)))
         for step, value in zip(series.steps, series.values, strict=True)
@@ -99,7 +99,7 @@ def drawable(series: Series, *, log_scale: bool) -> Series:
 
 
 def left_out(num: int) -> str:
-    """Say how many values are not drawn.
+    """Return a sentence on the number of values that are not drawn.
 
     >>> left_out(0), left_out(2)
     ('', ' 2 values have no place here (not finite, or not positive) and are left out.')
@@ -142,7 +142,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def draw_chart(chart: Chart) -> Figure:
-    """Lay a chart out, whatever its values are; what has no place is told in its note."""
+    """Compute the layout of a chart for any values; its note counts the values that cannot be drawn."""
     placed = [drawable(series, log_scale=chart.log_scale) for series in chart.series]
     num_left_out = sum(len(each.steps) for each in chart.series) - sum(len(each.steps) for each in placed)
     drawn = [averaged(series) for series in placed if len(series.steps)]

@@ -1,7 +1,8 @@
-"""Two tables of pair scores -> what changed from the first to the second, by how much, and whether n could show it.
+"""Two tables of pair scores -> the changes from the first to the second, with intervals and the smallest visible
+change.
 
-Editors are compared with themselves, split by split, on the pairs that both files have, with intervals clustered by
-video. Holm's correction is over all changes of a split, so that one of many is not taken for news.
+Each editor is compared with itself, split by split, on the pairs that both files have, with intervals clustered by
+video. Holm's correction covers all changes of a split, so that one chance result among many does not count.
 """
 
 from collections.abc import Sequence

@@ -18,16 +18,16 @@ NUM_BINS = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Histogram:
-    """Values of which the distribution is shown."""
+    """The values of a histogram."""
 
     title: str
     note: str
     """What it shows and what to look for."""
     values: Sequence[float]
     low: float | None = None
-    """Where the axis begins; at the least value when None."""
+    """Start of the axis; None: the least value."""
     high: float | None = None
-    """Where it ends; what lies beyond goes into the last column."""
+    """End of the axis; larger values are counted in the last column."""
     log_scale: bool = False
     """Columns of equal width on a logarithmic axis; only for positive values."""
 
@@ -41,7 +41,7 @@ class Column:
     width: float
     height: float
     label: str
-    """Read out on pointing at it."""
+    """Text shown when the mouse is over it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +62,15 @@ class Columns:
 
 @dataclass(frozen=True, kw_only=True)
 class Bars:
-    """Things with their counts, as lying bars; those of most first."""
+    """Names with their counts, as horizontal bars, the largest first."""
 
     title: str
     note: str
     rows: Sequence[tuple[str, int]]
     num_others: int = 0
-    """Things that are not shown."""
+    """Number of names that are not shown."""
     total: int | None = None
-    """What counts are shares of; None where they are not."""
+    """Total of which the counts are shares; None where they are no shares."""
 
     @property
     def longest(self) -> int:
@@ -79,7 +79,7 @@ class Bars:
 
 
 def draw_histogram(histogram: Histogram) -> Columns:
-    """Lay a histogram out, whatever its values are; what has no place is told in its note."""
+    """Compute the layout of a histogram for any values; its note counts the values that cannot be drawn."""
     values, num_left_out = _drawable(histogram)
     low, high = _range(histogram, values)
     if histogram.log_scale:
@@ -122,7 +122,7 @@ def draw_histogram(histogram: Histogram) -> Columns:
 
 
 def _drawable(histogram: Histogram) -> tuple[NDArray[np.float64], int]:
-    """Return the values that have a place, and how many have none."""
+    """Return the values that can be drawn, and the number of the others."""
     values = np.asarray(histogram.values, dtype=np.float64).ravel()
     kept = values[np.isfinite(values)].clip(-LARGEST, LARGEST)
     if histogram.log_scale:

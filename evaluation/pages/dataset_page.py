@@ -19,7 +19,7 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleLine:
-    """How many instructions say something, by one way of counting."""
+    """Number of instructions with a property, by one rule of counting."""
 
     statistic: str
     """What they say."""
@@ -50,9 +50,9 @@ class DatasetPage:
 
     title: str
     summary: str
-    """What the data is, in a few sentences."""
+    """A few sentences about the data."""
     warnings: Sequence[str]
-    """What a reader must know before using it."""
+    """Warnings about the data."""
     tiles: Sequence[Tile]
     gallery: Sequence[ShownPair]
     rules: RulesTable | None

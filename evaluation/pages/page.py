@@ -1,6 +1,6 @@
 """Plain facts of a run -> one HTML page that needs nothing else: no network, no script, pictures and curves inside.
 
-Who fills these records in knows stages and files; nothing here does. All text is escaped by the template.
+The caller fills in these records from stages and files; nothing here knows them. The template escapes all text.
 """
 
 import base64
@@ -24,7 +24,7 @@ LOSSLESS_PX = 128
 
 @dataclass(frozen=True, kw_only=True)
 class Headline:
-    """The one number of the run, with what it takes to read it."""
+    """The main number of the run, with all that is needed to read it."""
 
     value: str
     """Such as "72.5 %"."""
@@ -35,7 +35,7 @@ class Headline:
     recipe: str
     """Data, N, seeds and settings behind it, in a sentence."""
     beside: Sequence[tuple[str, str]] = ()
-    """Other numbers to hold it against: (name, value)."""
+    """Other numbers for comparison: (name, value)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +47,11 @@ class ShownEdit:
     picture: Picture
     """uint8 [H, W, 3]."""
     verdicts: Mapping[str, bool] = field(default_factory=dict)
-    """What the oracle says, such as {"carried out": True}; empty when nobody judged."""
+    """The oracle's verdicts, such as {"carried out": True}; empty without an oracle."""
 
     @property
     def is_small(self) -> bool:
-        """Whether it is shown enlarged pixel by pixel; photographs are not."""
+        """True when it is enlarged pixel by pixel; False for photographs."""
         return max(self.picture.shape[:2]) <= LOSSLESS_PX
 
 
@@ -92,7 +92,7 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class FunnelStage:
-    """What a stage did with its rows: input = kept + filtered + failed."""
+    """The row counts of a stage: input = kept + filtered + failed."""
 
     stage: str
     """Name of the stage."""
@@ -134,7 +134,7 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Where one artifact comes from."""
+    """The origin of one artifact."""
 
     artifact: str
     """stage/label-key8."""
@@ -152,9 +152,9 @@ class Report:
 
     title: str
     summary: str
-    """What this run is, in two or three sentences."""
+    """Two or three sentences about this run."""
     warnings: Sequence[str]
-    """What a reader must know before believing a number."""
+    """Warnings that a reader needs before the numbers."""
     headline: Headline
     gallery: Sequence[ShownPair]
     gallery_note: str
@@ -173,7 +173,7 @@ class Report:
     go_on: str = ""
     """The command that edits a picture with the run's editor; empty without one."""
     cost: Sequence[tuple[str, str]] = ()
-    """What the run took: (stage or thing, amount)."""
+    """The cost of the run: (stage or resource, amount)."""
 
     @property
     def departures(self) -> list[Setting]:

@@ -1,4 +1,4 @@
-"""scores.json -> the report's headline and tables, each number with its interval and what it takes to read it."""
+"""scores.json -> the report's headline and tables, each number with its interval and an explanation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ START = "start"
 DRAWN = "drawn kitchen"
 Json = dict[str, Any]
 KEPT = ("no_change", "psnr_outside", "ssim_outside", "distance_input")
-"""Columns of the second table: what an edit leaves as it was."""
+"""Columns of the second table: what an edit keeps."""
 
 
 def percent_text(value: float) -> str:
@@ -21,7 +21,7 @@ def percent_text(value: float) -> str:
 
 
 def fid_digits(value: float) -> int:
-    """Return how many digits behind the point a FID is printed with: the stand-in's are small."""
+    """Return how many digits behind the point a FID is printed with: those of the random network are small."""
     return 2 if abs(value) >= 10 else 3
 
 
@@ -84,7 +84,7 @@ def _table(table: Json, title: str, measures: Sequence[Measure], notes: Sequence
 
 
 def seeds_of(row: Json) -> str:
-    """Say over which seeds a row's numbers were taken: those of training where there are several, else of sampling."""
+    """Return the seeds behind a row's numbers: training seeds where there are several, else sampling seeds."""
     return "training seeds" if len(row.get("training_seeds", ())) > 1 else "seeds"
 
 
@@ -94,7 +94,7 @@ def is_main(row: Json) -> bool:
 
 
 def split_notes(scores: Json, table: Json) -> list[str]:
-    """Say how the numbers of a split were made."""
+    """Return notes on how the numbers of a split were made."""
     notes = [f"Paired distances with {scores['paired_features']}."]
     if table["num_judged"]:
         notes.append(
@@ -121,7 +121,7 @@ def split_notes(scores: Json, table: Json) -> list[str]:
 
 
 def set_notes(scores: Json, table: Json) -> list[str]:
-    """Say how the set distances were made and how far the size of the sets alone puts them above zero."""
+    """Return notes on how the set distances were made, and how far above zero the size of the sets alone puts them."""
     kid = table["kid_of_truth_halves"]
     note = (
         f"FID and KID with {scores['fid_features']}, all editors on the same {table['num_pairs']:,} pairs; the two "
@@ -139,7 +139,7 @@ def _fid_text(value: float | None) -> str:
 
 
 def classifier_text(scores: Json, split: str) -> str:
-    """Say how good the classifier itself is on the films of a split."""
+    """Return a sentence on the accuracy of the classifier itself on the films of a split."""
     counts = scores["classifier"].get(split)
     if not counts or not counts["num_segments"]:
         return ""

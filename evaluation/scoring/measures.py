@@ -1,6 +1,6 @@
-"""Every measure of a score table: its column in the Parquet, its key in scores.json, and what it says. No torch.
+"""Every measure of a score table: its column in the Parquet, its key in scores.json, and its meaning. No torch.
 
-Each is one number a pair and edit, whose mean is the measure; set metrics too (evaluation/metrics/by_pair.py).
+Each is one number per pair and edit, and its mean is the measure; set metrics too (evaluation/metrics/by_pair.py).
 """
 
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ COMPARED_WITH = ("finetuned", "start")
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """What one editor (or reference) did with the pairs of a split."""
+    """The values of one editor (or reference) on the pairs of a split."""
 
     editor: str
     """Its label; "copy", "truth" and "truth_vae" for the references."""
@@ -42,9 +42,9 @@ class Candidate:
     kind: Literal["reference", "editor"]
     """Whether it is a reference row."""
     seeds: tuple[int, ...]
-    """Sampling seed of each column of the values; one made-up seed for a reference."""
+    """Sampling seed of each column of the values; a reference has one nominal seed."""
     values: Mapping[str, Values]
-    """Measure's column -> its values; a measure that is not there is not defined."""
+    """Measure's column -> its values; a missing measure is not defined."""
     training_seeds: tuple[int, ...] = ()
     """Training seed of each column; empty where one editor made all of them."""
 
@@ -74,7 +74,7 @@ class SplitPairs:
     segment_ids: tuple[str, ...]
     """Keys of the pairs."""
     video_ids: tuple[str, ...]
-    """Video that each pair was cut from: what was drawn."""
+    """Video of each pair; the videos are the sampled units."""
     verbs: tuple[str, ...]
     """Action of each pair."""
     halves: Mapping[str, float | None]
@@ -82,7 +82,7 @@ class SplitPairs:
 
 
 def halves_of(truth: Features) -> dict[str, float | None]:
-    """Return FID and KID (× 1000) between even and odd rows of one set: what the size of a set alone makes of them."""
+    """Return FID and KID (× 1000) between even and odd rows of one set: the part that its size alone causes."""
     if len(truth) < 4:
         return {"fid": None, "kid": None}
     first, second = truth[0::2], truth[1::2]
@@ -100,7 +100,7 @@ def number(candidate: Candidate, measure: Measure, videos: Sequence[str]) -> Num
     per_seed = [measure.factor * float(each) for each in columns[valid].mean(axis=0)]
     summary = spread(per_seed)
     low, high = mean.low, mean.high
-    if measure.column.startswith("fid"):  # a distance; the linear approximation may go below
+    if measure.column.startswith("fid"):  # a distance; the linear approximation may be negative
         low = max(0.0, low)
     return {
         "mean": _rounded(measure.factor * mean.mean),
@@ -115,7 +115,7 @@ def number(candidate: Candidate, measure: Measure, videos: Sequence[str]) -> Num
 
 
 def _rounded(value: float) -> float:
-    """Six digits: enough for any reader, and below the rounding of another processor."""
+    """Round to six digits: enough for readers, and coarser than the differences between processors."""
     return round(float(value), 6) + 0.0
 
 

@@ -1,4 +1,4 @@
-"""Test examples + an editor's pictures -> what a score table needs of them: features, predictions, verdicts.
+"""Test examples + an editor's pictures -> features, predictions and verdicts for a score table.
 
 The pictures and predictions that all editors of a split share (inputs, ground truth) are made once.
 """
@@ -29,13 +29,13 @@ class Judge:
     """The trained classifier, FID's network and the kitchen's goals."""
 
     model: TimesformerForVideoClassification
-    """Tells the action of a clip."""
+    """The classifier of actions."""
     labels: tuple[str, ...]
     """Its actions."""
     size_px: int
-    """Side of the frames it sees."""
+    """Side of its frames."""
     channel_order: ChannelOrder
-    """Order of the colours it sees."""
+    """Order of its colour channels."""
     network: FeatureNetwork
     """FID's features."""
     paired_network: FeatureNetwork | None
@@ -61,7 +61,7 @@ def verdicts(judge_of: Judge, examples: Sequence[Example], pictures: Sequence[Pi
 
 
 class SplitScorer:
-    """Scores candidates on the pairs of one split; holds what all of them share. Features are computed once."""
+    """Scores candidates on the pairs of one split, and keeps what all of them share. Features are computed once."""
 
     def __init__(self, judge_of: Judge, examples: Sequence[Example], split: str) -> None:
         self.judge = judge_of

@@ -1,6 +1,6 @@
-"""Paired differences of two editors on the same pairs, for those who need to know whether there is an interval at all.
+"""Paired differences of two editors on the same pairs, where the interval may be missing.
 
-The mean and its interval are those of clustered_mean.py: the videos are the units that were drawn.
+Mean and interval come from clustered_mean.py: the videos are the sampled units.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from evaluation.statistics.clustered_mean import clustered_mean
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """How much a mean has changed."""
+    """The change of a mean."""
 
     mean: float
     """Mean difference."""
@@ -23,9 +23,9 @@ class Difference:
     high: float | None
     """Upper end."""
     num_pairs: int
-    """Pairs that both have."""
+    """Number of common pairs."""
     num_videos: int
-    """Videos that these are of."""
+    """Number of their videos."""
 
 
 def clustered_difference(differences: ArrayLike, videos: Sequence[str]) -> Difference:

@@ -1,11 +1,11 @@
-"""Values of pairs and seeds, and the video of each pair -> a mean with an interval that knows what was drawn.
+"""Values of pairs and seeds, and the video of each pair -> a mean with an interval over other videos (and seeds).
 
-Pairs of one video are alike (one cook, one light, one table), so the videos are what was drawn: in a trial the
+Pairs of one video are similar (one cook, one light, one table), so the videos are the sampled units: in a trial the
 interval over pairs was seven times too narrow. With totals T_c of the deviations in video c of G videos and n pairs,
 Var(mean) = G / (G - 1) x sum T_c^2 / n^2, Student's t at G - 1 degrees of freedom (Cameron and Miller 2015,
-doi:10.3368/jhr.50.2.317). Where editors of several training seeds stand side by side, both count: the table of
-videos x seeds goes through the crossed estimate of evaluation/statistics/crossed.py. The noise of a picture is drawn
-for each picture and sampling seed, so sampling seeds are averaged first and their part is in the spread of the pairs.
+doi:10.3368/jhr.50.2.317). Where editors of several training seeds stand side by side, both count: the table of videos x
+seeds goes through the crossed estimate of evaluation/statistics/crossed.py. The noise of a picture is drawn for each
+picture and sampling seed, so sampling seeds are averaged first and their part is in the spread of the pairs.
 """
 
 import math
@@ -20,12 +20,12 @@ from evaluation.statistics.crossed import crossed_variance
 from evaluation.statistics.intervals import CONFIDENCE
 
 POWER = 0.8
-"""Chance with which the smallest difference that n can show would be seen."""
+"""Probability with which the smallest visible difference would be detected."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mean:
-    """A mean and how firm it is."""
+    """A mean with its standard error and interval."""
 
     mean: float
     low: float

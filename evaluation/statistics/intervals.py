@@ -1,7 +1,7 @@
 """Arrays of per-pair values -> means with intervals. This file does not depend on what is measured.
 
-The unit that is drawn anew is the pair (a picture and its instruction), never the single edit: the edits of one pair
-under several seeds are alike, and counting them as independent would make every interval too narrow.
+The resampled unit is the pair (a picture and its instruction), never the single edit: the edits of one pair under
+several seeds are similar, and intervals that count them as independent would be too narrow.
 """
 
 import math

@@ -1,8 +1,9 @@
-"""Values of two editors on the same pairs -> their difference with interval, p, Holm's p and what n could show.
+"""Values of two editors on the same pairs -> their difference with interval, p, Holm's p and the smallest visible
+difference.
 
-The difference is taken pair by pair, then averaged as in clustered_mean.py beside this file: what makes
-a pair hard for both editors cancels. Holm's correction (1979, Scand. J. Stat. 6) is over the family that is asked at
-once: all editors against one reference under one measure.
+The difference is computed pair by pair, then averaged as in clustered_mean.py: the difficulty of a pair for both
+editors cancels out. Holm's correction (1979, Scand. J. Stat. 6) covers one family of questions: all editors against one
+reference under one measure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from evaluation.statistics.clustered_mean import Mean, clustered_mean
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """How far one editor's mean is above another's."""
+    """The difference of two editors' means."""
 
     estimate: Mean
     """The mean difference, its interval and error."""
@@ -63,7 +64,7 @@ def _as_table(values: ArrayLike) -> NDArray[np.float64]:
 def differences(
     others: Mapping[str, ArrayLike], reference: ArrayLike, videos: Sequence[object]
 ) -> dict[str, Difference]:
-    """Return other - reference of each named editor, corrected for asking all of them at once."""
+    """Return other - reference for each named editor, with Holm's correction over all of them."""
     means = {name: difference_mean(values, reference, videos) for name, values in others.items()}
     found = {name: mean for name, mean in means.items() if mean is not None and mean.freedom > 0}
     p_values = [mean.p for mean in found.values()]
