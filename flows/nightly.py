@@ -7,15 +7,18 @@ same test set and settings; when there is none, the verdict says why. A regressi
 import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
+from prefect.runtime import flow_run
 from prefect.states import Failed, State
 
 from flows.wiring.evaluations import Evaluation, before, evaluations_of, series_of, setting_of
+from flows.wiring.frozen_set import frozen_set
 from flows.wiring.gate import Verdict, judge, table_of
 from flows.wiring.making import as_tasks
 from flows.wiring.nightly_job import (
@@ -25,7 +28,6 @@ from flows.wiring.nightly_job import (
     judge_of,
     label_of,
     new_editors,
-    test_shards,
 )
 from flows.wiring.running import run_in
 from flows.wiring.shown import run_name
@@ -42,11 +44,16 @@ NUM_IDS = 10
 def nightly(request: NightlyRequest) -> str | State[str]:
     """Evaluate new editors; return the verdict. The run fails when an editor got worse or test pairs are missing."""
     workspace, make = Path(request.workspace), as_tasks(Path(request.workspace))
-    with run_in(workspace, request.options):
+    # A retry of the flow run tries failed items again: the video of a test pair was mended, say.
+    options = replace(request.options, retry_failed=(flow_run.get_run_count() or 0) > 1)
+    with run_in(workspace, options):
         evaluated = evaluations_of(workspace)
-        shards = test_shards(request, evaluated, make) if artifacts_of(workspace, "editor") else None
-        if shards is None:
+        test_set = frozen_set(request, evaluated, make) if artifacts_of(workspace, "editor") else None
+        if test_set is None:
             return _publish([f"Nothing new: {workspace} has no finished editor with a test set."])
+        if test_set.problem:
+            return Failed(message=_publish([test_set.problem]))
+        shards = test_set.shards
         config, classifier = config_of(request), judge_of(request, evaluated, shards)
         setting = setting_of(shards, classifier, config.edits, config.scores)
         editors = new_editors(request, evaluated, setting)

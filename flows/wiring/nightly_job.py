@@ -1,4 +1,4 @@
-"""What a night evaluates: a frozen test set, the judge, and the finished editors that are new on it."""
+"""What a night evaluates: the judge, and the finished editors that are new on its test set (frozen_set.py)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,14 +8,11 @@ from typing import Any, ClassVar
 from flows.wiring.evaluations import Evaluation, Setting, series_of
 from flows.wiring.form import Device, PresetName, as_named
 from flows.wiring.gate import Margins
-from flows.wiring.job import make_job
 from flows.wiring.main_job import Make
-from flows.wiring.making import run_job
 from flows.wiring.presets import PRESETS, preset
-from flows.wiring.request import Request
 from flows.wiring.settings import with_settings
 from modeling.presets import EDITACTION
-from tasks.artifacts.artifact import Artifact, Outside, artifacts_of, made_from
+from tasks.artifacts.artifact import Artifact, Outside, artifacts_of
 from tasks.config import RunConfig, RunOptions
 from tasks.pages.editor_names import SEED
 
@@ -81,42 +78,6 @@ def named(workspace: Path, stage: str, name: str) -> Artifact:
 def of_digest(workspace: Path, stage: str, digest: str) -> Artifact | None:
     """Return the finished artifact of this content, None where there is none."""
     return next((each for each in artifacts_of(workspace, stage) if each.digest == digest), None)
-
-
-def test_shards(request: NightlyRequest, evaluated: Sequence[Evaluation], make: Make) -> Artifact | None:
-    """Return the shards of the frozen test set, written where they are not there yet; None in an empty workspace."""
-    workspace = Path(request.workspace)
-    if request.test_set and Path(request.test_set).is_file():
-        return _shards_of_list(request, make)
-    if not request.test_set:
-        latest = of_digest(workspace, "shards", evaluated[-1].setting.test_set) if evaluated else None
-        oldest = artifacts_of(workspace, "splits")[:1]
-        if latest is not None or not oldest:
-            return latest
-        splits = oldest[0]
-    else:
-        splits = named(workspace, "splits", request.test_set)
-    if made := made_from(artifacts_of(workspace, "shards"), "splits", splits):
-        return made[-1]
-    frames = of_digest(workspace, "frames", splits.manifest["inputs"]["frames"]["digest"])
-    if frames is None:
-        raise ValueError(f"The frames of {splits.path.name} are gone from {workspace}: its test pairs cannot be shown.")
-    label = series_of(splits.path.name)
-    path = make("shards", label, config_of(request).shards, frames=frames.path, splits=splits.path)
-    return Artifact.read(path) if path is not None else None
-
-
-def _shards_of_list(request: NightlyRequest, make: Make) -> Artifact:
-    asked = Request(
-        preset="pairs",
-        annotations=request.test_set,
-        videos=request.videos,
-        workspace=request.workspace,
-        until="shards",
-    )
-    path = run_job(make_job(asked), make)
-    assert path is not None
-    return Artifact.read(path)
 
 
 def judge_of(request: NightlyRequest, evaluated: Sequence[Evaluation], shards: Artifact) -> Artifact:

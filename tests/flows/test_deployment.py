@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from prefect.exceptions import PrefectHTTPStatusError
 
-from tasks.artifacts.artifact import artifacts_of
+from tasks.artifacts.artifact import Artifact, artifacts_of
 from tests.support.commands import ROOT, TINY, run, wait_until
 from tests.support.server_api import get, post
 
@@ -186,16 +186,37 @@ def test_a_failed_run_retried_through_the_api_does_only_the_failed_work(deployed
         "until": "splits",
         "settings": {"splits.num_test": 5},
     }
+    workspace = tmp_path / "workspace"
     run_id = start_run(deployed, "reproduce/reproduce", request)
     failed = wait_for_end(deployed, run_id)
     assert failed["type"] == "FAILED"
     assert "frames" in failed["message"]
+    frozen, small = watched(deployed, request)
     broken.write_bytes(whole)
     time.sleep(3)  # a retry within a second of the end races with the worker's own report
     answer = post(deployed, f"/flow_runs/{run_id}/set_state", {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}})
     assert answer["status"] == "ACCEPT"
     assert wait_until(lambda: state_of(deployed, run_id).get("type") == "COMPLETED", within_s=120, every_s=1)
-    frames = artifacts_of(tmp_path / "workspace", "frames")[-1]
+    frames = artifacts_of(workspace, "frames")[-1]
     assert frames.manifest["items"] == {"total": 3, "run": 1}
     assert frames.num_failed == 0
-    assert len(artifacts_of(tmp_path / "workspace", "segments")) == 1
+    assert len(artifacts_of(workspace, "segments")) == 1
+    # The watched folder has grown; the test set that was frozen before is what it was.
+    splits, grown = watched(deployed, request)
+    assert grown.manifest["counts"]["kept"] > small.manifest["counts"]["kept"]
+    assert splits.path != frozen.path
+    assert (Artifact.read(frozen.path), Artifact.read(small.path)) == (frozen, small)
+    assert artifacts_of(workspace, "editor") == []
+
+
+def watched(api_url: str, request: dict[str, Any]) -> tuple[Artifact, Artifact]:
+    """Let the watched folder's deployment run once; return the splits and shards that there are then."""
+    found = get(api_url, "/deployments/name/build_dataset/watched-folder")
+    assert [(each["schedule"]["interval"], each["active"]) for each in found["schedules"]] == [(900.0, False)]
+    assert found["parameters"]["allow_failed"] is True
+    request = {name: each for name, each in request.items() if name != "until"}
+    run_id = start_run(api_url, "build_dataset/watched-folder", request)
+    ended = wait_for_end(api_url, run_id)
+    assert ended["type"] == "COMPLETED", ended
+    workspace = Path(request["workspace"])
+    return artifacts_of(workspace, "splits")[-1], artifacts_of(workspace, "shards")[-1]

@@ -1,0 +1,99 @@
+"""The frozen test set of nights: its shards, written where they are not there yet, and pairs of it that are missing."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.wiring.evaluations import Evaluation, series_of
+from flows.wiring.job import make_job
+from flows.wiring.main_job import Make
+from flows.wiring.making import run_job
+from flows.wiring.nightly_job import NightlyRequest, config_of, named, of_digest
+from flows.wiring.request import Request
+from tasks.annotations.pair_list import recorded_splits
+from tasks.artifacts.artifact import Artifact, artifacts_of, made_from
+from tasks.splitting.assignment import NOT_TESTED
+
+NUM_IDS = 10
+"""Missing pairs that are named for each reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrozenTestSet:
+    """Shards to evaluate on."""
+
+    shards: Artifact
+    problem: str = ""
+    """Which pairs are missing and why, in one line; empty where every pair is there."""
+
+
+def frozen_set(request: NightlyRequest, evaluated: Sequence[Evaluation], make: Make) -> FrozenTestSet | None:
+    """Return the test set that is asked for, else that of the newest evaluation; None in an empty workspace."""
+    workspace = Path(request.workspace)
+    if request.test_set and Path(request.test_set).is_file():
+        shards = _shards_of_list(request, make)
+        return FrozenTestSet(shards=shards, problem=_problem(request, shards, recorded_splits(Path(request.test_set))))
+    if request.test_set:
+        splits = named(workspace, "splits", request.test_set)
+    else:
+        latest = of_digest(workspace, "shards", evaluated[-1].setting.test_set) if evaluated else None
+        oldest = artifacts_of(workspace, "splits")[:1]
+        if latest is not None or not oldest:
+            return FrozenTestSet(shards=latest) if latest is not None else None
+        splits = oldest[0]
+    shards = _shards_of_splits(request, splits, make)
+    wanted = {row["segment_id"]: row["split"] for row in splits.records()}
+    return FrozenTestSet(shards=shards, problem=_problem(request, shards, wanted))
+
+
+def _shards_of_splits(request: NightlyRequest, splits: Artifact, make: Make) -> Artifact:
+    workspace = Path(request.workspace)
+    if made := made_from(artifacts_of(workspace, "shards"), "splits", splits):
+        return made[-1]
+    frames = of_digest(workspace, "frames", splits.manifest["inputs"]["frames"]["digest"])
+    if frames is None:
+        raise ValueError(f"The frames of {splits.path.name} are gone from {workspace}: its test pairs cannot be shown.")
+    label = series_of(splits.path.name)
+    path = make("shards", label, config_of(request).shards, frames=frames.path, splits=splits.path)
+    assert path is not None
+    return Artifact.read(path)
+
+
+def _shards_of_list(request: NightlyRequest, make: Make) -> Artifact:
+    asked = Request(
+        preset="pairs",
+        annotations=request.test_set,
+        videos=request.videos,
+        workspace=request.workspace,
+        until="shards",
+    )
+    path = run_job(make_job(asked), make)
+    assert path is not None
+    return Artifact.read(path)
+
+
+def _problem(request: NightlyRequest, shards: Artifact, split_of: dict[str, str]) -> str:
+    """Compare the shards with the pairs that there should be; say in one line which are missing and why."""
+    wanted = {segment_id for segment_id, split in split_of.items() if split not in NOT_TESTED}
+    missing = wanted - {row["segment_id"] for row in shards.records()}
+    if not missing:
+        return ""
+    reasons = _reasons(Path(request.workspace), shards)
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for segment_id in sorted(missing):
+        by_reason[reasons.get(segment_id, "not there")].append(segment_id)
+    told = [f"{len(ids)} {reason} ({', '.join(ids[:NUM_IDS])})" for reason, ids in sorted(by_reason.items())]
+    return f"TEST SET INCOMPLETE: {len(missing)} of its {len(wanted)} pairs are missing: {'; '.join(told)}."
+
+
+def _reasons(workspace: Path, shards: Artifact) -> dict[str, str]:
+    """Return why pairs are not in the shards, as the stages that made them tell."""
+    reasons: dict[str, str] = {}
+    splits = of_digest(workspace, "splits", shards.manifest["inputs"]["splits"]["digest"])
+    frames = of_digest(workspace, "frames", shards.manifest["inputs"]["frames"]["digest"])
+    given = frames.manifest["inputs"]["segments"]["digest"] if frames is not None else ""
+    for artifact in (shards, splits, frames, of_digest(workspace, "segments", given)):
+        for row in artifact.rejected() if artifact is not None else ():
+            reasons.setdefault(str(row.get("segment_id", "")), row["reason"])
+    return reasons
