@@ -84,7 +84,7 @@ def as_named(schema: Schema) -> Schema:
 
 
 def _where(presets: tuple[str, ...], then: Schema) -> Schema:
-    return {"if": {"properties": {"preset": {"enum": list(presets)}}}, "then": then}
+    return {"if": {"required": ["preset"], "properties": {"preset": {"enum": list(presets)}}}, "then": then}
 
 
 def settings_schema() -> Schema:

@@ -1,4 +1,4 @@
-"""Nights on a real server: a worse editor, a killed night, nights and a manual run at once, a list of pairs, nothing new.
+"""Nights on a real server: a worse editor, a killed night, nights and a manual run at once, a list of pairs, no news.
 
 None of them trains.
 """

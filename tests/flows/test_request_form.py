@@ -76,6 +76,11 @@ def test_a_parameter_beside_the_request_is_refused_in_deployments(monkeypatch: p
     assert "'reqest' was unexpected" in error.message
 
 
+def test_an_empty_request_is_told_that_a_preset_is_missing() -> None:
+    errors = list(Draft202012Validator(schema_of(reproduce)).iter_errors({"request": {}}))
+    assert [each.message for each in errors] == ["'preset' is a required property"]
+
+
 @pytest.mark.parametrize(
     "request_fields",
     [
