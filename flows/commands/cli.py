@@ -18,6 +18,7 @@ from flows.commands.run import demo, run
 from flows.commands.scores import compare, scores
 from flows.commands.settings import settings
 from flows.commands.survey import survey
+from flows.commands.try_editor import try_editor
 from flows.commands.workspace import clean, records, report, status, verify
 
 
@@ -29,7 +30,7 @@ def cli() -> None:
 
 for command in (demo, run, settings, status, records, verify, clean, report, scores, compare):
     cli.add_command(command)
-for command in (dataset_page, candidates, manifest, export, import_pairs, edit):
+for command in (dataset_page, candidates, manifest, export, import_pairs, edit, try_editor):
     cli.add_command(command)
 for command in (kitchen, starting_editor, text_to_image, survey):
     cli.add_command(command)

@@ -77,12 +77,8 @@ def edit_files(
         raise ValueError(f"{requests[0].image}: there is no such picture.")
     location = editor_folder(editor)
     system, loaded = _load(location, method, device, sampling)
-    if method is None and loaded is not None and not loaded.sees_pictures:
-        raise ValueError(
-            f"{editor} is text-to-image: its U-Net takes no picture, so every picture would give the same edit. "
-            "Train an editor from it first (editaction run --start), give an InstructPix2Pix pipeline, or name a "
-            "method that edits with such a model (--method)."
-        )
+    if method is None and loaded is not None:
+        _check_sees_pictures(editor, loaded)
     for warning in [] if loaded is None else _warnings(loaded, requests):
         if on_warning is not None:
             on_warning(warning)
@@ -120,6 +116,22 @@ def _load(
         return load_system(method, location, device, config.precision), None
     system = load_method(method, location, device)
     return system, system.model
+
+
+def open_editor(editor: str | Path, device: str = "auto") -> Editor:
+    """Load an editor as `edit_files` does without a method; ValueError says what is wrong with it."""
+    loaded = Editor.load(editor_folder(editor), device)
+    _check_sees_pictures(editor, loaded)
+    return loaded
+
+
+def _check_sees_pictures(editor: str | Path, loaded: Editor) -> None:
+    if not loaded.sees_pictures:
+        raise ValueError(
+            f"{editor} is text-to-image: its U-Net takes no picture, so every picture would give the same edit. "
+            "Train an editor from it first (editaction run --start), give an InstructPix2Pix pipeline, or name a "
+            "method that edits with such a model (--method)."
+        )
 
 
 def editor_folder(editor: str | Path) -> str:
