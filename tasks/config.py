@@ -330,6 +330,14 @@ class MethodEditsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MadeElsewhereConfig:
+    """Pictures that a system made which was not run here -> edits. Nothing to decide: what lies there counts."""
+
+    made_elsewhere: Literal[True] = True
+    """Tells such edits from our own: a pair that lacks one is left out of their row alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TimingConfig:
     """An editor -> seconds per picture at several batch sizes."""
 

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 from modeling.atomic import write_bytes
@@ -26,7 +27,8 @@ from tasks.artifacts.keyed_hash import picture_seed
 from tasks.artifacts.map_items import Failure, guarded
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
-from tasks.config import EditsConfig, MethodEditsConfig
+from tasks.config import EditsConfig, MadeElsewhereConfig, MethodEditsConfig
+from tasks.imports.pictures import take_over_pictures
 from tasks.pages.editor_names import TRUTH_VAE
 from tasks.splitting.assignment import NOT_TESTED
 
@@ -204,9 +206,16 @@ def _tell(work: Work, done_before: int, total: int, done: int, _: int) -> None:
 
 
 @stage
-def edits(work: Work, config: EditsConfig | MethodEditsConfig, *, editor: Input, shards: Artifact) -> None:
-    """Edit every test picture once per seed."""
+def edits(
+    work: Work, config: EditsConfig | MethodEditsConfig | MadeElsewhereConfig, *, editor: Input, shards: Artifact
+) -> None:
+    """Edit every test picture once per seed; or take over the pictures of another system, `editor` being their place."""
     every = [row for row in shards.records() if row["split"] not in NOT_TESTED]
+    if isinstance(config, MadeElsewhereConfig):
+        made, lacking = take_over_pictures(work, Path(editor_location(editor)), every)
+        work.funnel = {"test_pictures": len(every), "edits": len(made)}
+        work.write_rows(made, lacking)
+        return
     rows = every[: config.limit] if isinstance(config, MethodEditsConfig) else every
     if not rows or not config.seeds:
         raise ValueError(f"edits: {len(rows)} test pictures and {len(config.seeds)} seeds: there is nothing to edit.")

@@ -138,7 +138,10 @@ def gallery(
         for editor in editors:
             record = scored[editor, row["segment_id"]]
             made = edits[first_label(edits, editor)]
-            picture = read_image(made.path / str(record["seed"]) / f"{row['segment_id']}.png")
+            file = made.path / str(record["seed"]) / f"{row['segment_id']}.png"
+            if not file.is_file():  # made elsewhere, and not this one
+                continue
+            picture = read_image(file)
             verdicts = {} if record["carried_out"] is None else {"done": record["carried_out"], "kept": record["kept"]}
             pictures.append(ShownEdit(name=editor_name(editor), picture=picture, verdicts=verdicts))
         cards.append(ShownPair(instruction=example.instruction, pictures=pictures))

@@ -16,6 +16,7 @@ import numpy as np
 from evaluation.classifier.timesformer import load_timesformer
 from evaluation.classifier.training import NUM_THREADS, fixed_threads
 from evaluation.metrics.fid import feature_network
+from evaluation.scoring.foreign_rows import candidate_of
 from evaluation.scoring.pair_table import FILE, read_pair_table, scores_content, write_pair_table
 from evaluation.scoring.rows import Candidate, SplitPairs
 from evaluation.scoring.split_scorer import Judge, SplitScorer
@@ -141,8 +142,9 @@ def score_split(
     files: Mapping[Key, Path],
     through_vae: Mapping[str, Path],
     told: Mapping[str, Mapping[str, float]],
+    elsewhere: Mapping[str, Mapping[tuple[int, str], Path]],
 ) -> tuple[SplitPairs, list[Candidate]]:
-    """Measure every editor and the references on the pairs of one split."""
+    """Measure every editor and the references on the pairs of one split; after them pictures made elsewhere."""
     examples = Examples(sorted({shards.file(row["shard"]) for row in rows}))
     index_of = {segment_id: index for index, segment_id in enumerate(examples.segment_ids)}
     split = rows[0]["split"]
@@ -171,7 +173,27 @@ def score_split(
         of_columns = [label for label in labels_of[editor] for _ in seeds_of(files, label)]
         measured = scorer.candidate(editor, editor_name(editor), by_seed)
         candidates.append(with_told_apart(measured, scorer.pairs, of_columns, told))
+    for name, found in elsewhere.items():
+        seeds = {seed for seed, _ in found}
+        if any(all((seed, each) in found for seed in seeds) for each in scorer.pairs.segment_ids):
+            candidates.append(candidate_of(name, found, judge_of, examples, scorer.pairs)[0])
     return scorer.pairs, candidates
+
+
+def is_made_elsewhere(edits: Artifact) -> bool:
+    """Tell whether edits are pictures of a system that was not run here."""
+    return bool(edits.manifest["config"].get("made_elsewhere"))
+
+
+def files_made_elsewhere(edits: Mapping[str, Artifact]) -> dict[str, dict[tuple[int, str], Path]]:
+    """Return by label the pictures of systems that were not run here."""
+    return {
+        name.removeprefix(EDITS): {
+            (int(row["seed"]), row["segment_id"]): each.file(row["image"]) for row in each.records()
+        }
+        for name, each in edits.items()
+        if is_made_elsewhere(each)
+    }
 
 
 @stage
@@ -185,7 +207,8 @@ def scores(
     **inputs: Artifact,
 ) -> None:
     """Score every editor's edits (inputs `edits_<label>`) of every test split; `told_apart_<label>` where asked for."""
-    edits = {name: each for name, each in inputs.items() if name.startswith(EDITS)}
+    every = {name: each for name, each in inputs.items() if name.startswith(EDITS)}
+    edits = {name: each for name, each in every.items() if not is_made_elsewhere(each)}
     told = {
         name.removeprefix(TOLD_APART): told_apart_shares(each)
         for name, each in inputs.items()
@@ -207,7 +230,7 @@ def scores(
         judge_of = load_judge(classifier, config, goals)
         for done, (_, rows) in enumerate(sorted(by_split.items())):
             work.progress(done, len(by_split))
-            splits.append(score_split(judge_of, shards, rows, files, through_vae, told))
+            splits.append(score_split(judge_of, shards, rows, files, through_vae, told, files_made_elsewhere(every)))
     paired = judge_of.paired_network or judge_of.network
     header = {
         "is_drawn_kitchen": kitchen is not None,

@@ -80,7 +80,7 @@ def gather(files: Mapping[tuple[int, str], Path], segment_ids: Sequence[str]) ->
     by_seed: dict[int, dict[str, Picture]] = {seed: {} for seed in seeds}
     reasons: dict[str, str] = {}
     for segment_id in segment_ids:
-        pictures = [_read(files.get((seed, segment_id))) for seed in seeds]
+        pictures = [picture_or_reason(files.get((seed, segment_id))) for seed in seeds]
         problem = next((each for each in pictures if isinstance(each, str)), None)
         if problem is not None:
             reasons[segment_id] = problem
@@ -91,7 +91,7 @@ def gather(files: Mapping[tuple[int, str], Path], segment_ids: Sequence[str]) ->
     return MadeElsewhere(by_seed=by_seed, reasons=reasons)
 
 
-def _read(path: Path | None) -> Picture | str:
+def picture_or_reason(path: Path | None) -> Picture | str:
     """Return a square picture, or the reason that there is none."""
     if path is None or not path.is_file():
         return "edit_missing"

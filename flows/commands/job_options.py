@@ -57,6 +57,13 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.IntRange(min=1),
                 help="Pictures that each of --editors edits (text_editors.limit); all are scored on these alone.",
             ),
+            click.option(
+                "--edits",
+                multiple=True,
+                metavar="NAME=PLACE",
+                help="Pictures that another system made, as a row of every table: a folder of SEED/SEGMENT_ID.png, or "
+                "a CSV segment_id,seed,picture.",
+            ),
             click.option("--safe", is_flag=True, help="Train with clipped gradients and a warm-up."),
             click.option("--plan", "plan_only", is_flag=True, help="Say what would run and why, and run nothing."),
             click.option("--refresh", multiple=True, type=click.Choice(REFRESHABLE), help="Rebuild this stage."),

@@ -17,7 +17,7 @@ from flows.wiring.form import PresetName
 from flows.wiring.job import make_job, parse_settings
 from flows.wiring.presets import PRESETS
 from flows.wiring.request import Request
-from flows.wiring.settings import parse_seeds
+from flows.wiring.settings import parse_places, parse_seeds
 from modeling.presets import method_names
 from tasks.artifacts.storage import STORE_VARIABLE, shown_store
 from tasks.config import Fetch
@@ -76,6 +76,7 @@ def _run(
     training_seeds: str,
     adam_bits: str | None,
     editors: str,
+    edits: tuple[str, ...],
     limit: int | None,
     **options: Any,
 ) -> None:
@@ -97,6 +98,7 @@ def _run(
         methods=method_names(methods),
         training_seeds=parse_seeds(training_seeds),
         editors=tuple(each.strip() for each in editors.split(",") if each.strip()),
+        edits=parse_places(edits, "--edits"),
         **options,
     )
     job = make_job(request)

@@ -10,6 +10,7 @@ import click
 
 from flows.commands.screen import console
 from flows.commands.terminal import ITEMS_FAILED
+from flows.wiring.settings import parse_places
 
 WORSE = 3
 """Exit status of `compare` when the second is shown to be worse."""
@@ -43,7 +44,7 @@ def scores(workspace: str, source: str | None, edits: tuple[str, ...], paper: st
     folder = Path(out)
     if folder.exists():
         raise ValueError(f"{folder} is there already; name a folder that is not.")
-    made = [_named(each) for each in edits]
+    made = [(name, Path(place)) for name, place in parse_places(edits, "--edits").items()]
     if made and source is not None:
         raise ValueError("--edits needs the networks of a workspace; leave --from out.")
     path = Path(source) if source is not None else newest_artifact(Path(workspace), "scores").path / FILE
@@ -63,13 +64,6 @@ def scores(workspace: str, source: str | None, edits: tuple[str, ...], paper: st
             _write_table(temporary, stem, rows)
         (temporary / "index.html").write_text(_page(content), encoding="utf-8")
     console.print(f"{folder}: scores of {len(content['splits'])} splits in HTML, CSV, Markdown and LaTeX")
-
-
-def _named(text: str) -> tuple[str, Path]:
-    name, equals, place = text.partition("=")
-    if not equals or not name or not place or not name.replace("_", "").replace("-", "").isalnum():
-        raise ValueError(f"--edits {text!r} is not NAME=FOLDER or NAME=FILE.csv; NAME is of letters, digits, - and _.")
-    return name, Path(place)
 
 
 def _write_table(folder: Path, stem: str, rows: Rows) -> None:

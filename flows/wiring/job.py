@@ -1,6 +1,7 @@
 """A request -> a Job: the recipe with its settings, and the places of annotations, videos and results."""
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,11 @@ def _check_editors(job: Job) -> None:
     taken = {"start", "truth", "truth_vae", "copy", "all", *METHOD_CONFIGS, *job.methods}
     if clash := sorted(taken & own.keys()):
         raise ValueError(f"editors.{clash[0]}: the name {clash[0]!r} is taken; choose another.")
+    for name, place in request.edits.items():
+        if re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name) is None or name in taken | own.keys():
+            raise ValueError(f"--edits: the name {name!r} is taken, or is not of letters, digits, - and _.")
+        if not Path(place).exists():
+            raise ValueError(f"--edits {name}: there is no folder or CSV {place} with edited pictures.")
     for name in request.editors:
         if name not in ("all", *METHOD_CONFIGS, *own):
             raise ValueError(

@@ -15,9 +15,17 @@ from flows.wiring.job import MEASURED_AFTER, Job, outside_annotations, outside_f
 from modeling.editors.settings import METHOD_CONFIGS, PipelineConfig
 from modeling.presets import EDITACTION, method
 from tasks.artifacts.artifact import Artifact, Outside
-from tasks.config import ForgettingConfig, MethodEditsConfig, TimingConfig, ToldApartConfig, VerdictsConfig
+from tasks.config import (
+    ForgettingConfig,
+    MadeElsewhereConfig,
+    MethodEditsConfig,
+    TimingConfig,
+    ToldApartConfig,
+    VerdictsConfig,
+)
 from tasks.fetching.checked_files import downloads_folder
 from tasks.fetching.video_files import outside_folder, outside_site
+from tasks.imports.pictures import outside_pictures
 from tasks.pages.editor_names import EDITS, FORGETTING, SEED, TOLD_APART, editor_label, editor_of
 
 ANNOTATIONS_OF_STYLE = {"mpii": "annotations.mat", "epic": "annotations.csv"}
@@ -144,6 +152,11 @@ def edits_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Mak
         if "timing" in job.request.measure:
             timed = TimingConfig(method="instruct_pix2pix", settings=job.config.edits.sampling)
             make("timing", name, timed, editor=editor, shards=made.shards)
+    for name, place in job.request.edits.items():
+        made_there = outside_pictures(Path(place))
+        edits[EDITS + name] = make(
+            "edits", f"{preset}-{name}", MadeElsewhereConfig(), editor=made_there, shards=made.shards
+        )
     for name in job.editors:
         config, start = other_editor(job, name)
         edits[EDITS + name] = make("edits", f"{preset}-{name}", config, editor=start, shards=made.shards)

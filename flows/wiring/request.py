@@ -53,6 +53,8 @@ class Request:
     """Further measurements of editors and edits (told_apart, forgetting, timing; verdicts of a drawn kitchen)."""
     editors: tuple[str, ...] = ()
     """Further editors: text-to-image methods (all: the five), or pipelines that settings `editors.NAME` give."""
+    edits: dict[str, str] = field(default_factory=dict)
+    """Pictures that other systems made: name of the row -> folder of SEED/SEGMENT_ID.png, or CSV."""
     safe: bool = False
     """Train with clipped gradients and a warm-up."""
     processes: int = 1

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import re
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -130,6 +130,25 @@ def _spoken(expected: Any) -> str:
     if typing.get_origin(expected) is typing.Literal:
         return "one of " + ", ".join(map(str, typing.get_args(expected)))
     return getattr(expected, "__name__", str(expected)) if isinstance(expected, type) else str(expected)
+
+
+def parse_places(pairs: Sequence[str], option: str) -> dict[str, str]:
+    """Parse NAME=PLACE texts; ValueError for another form, or for a name that is given twice.
+
+    >>> parse_places(["kontext=pictures/"], "--edits")
+    {'kontext': 'pictures/'}
+    """
+    places: dict[str, str] = {}
+    for text in pairs:
+        name, equals, place = text.partition("=")
+        if not equals or not place or re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name) is None:
+            raise ValueError(
+                f"{option} {text!r} is not NAME=FOLDER or NAME=FILE.csv; NAME is of letters, digits, - and _."
+            )
+        if name in places:
+            raise ValueError(f"{option}: the name {name} is taken; choose another.")
+        places[name] = place
+    return places
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

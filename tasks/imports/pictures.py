@@ -1,0 +1,54 @@
+"""A folder or CSV of pictures that another system made -> `<seed>/<segment_id>.png`, as our own edits lie.
+
+Each test pair and seed ends as kept, as filtered (`edit_missing`, `edit_not_square`), or as failed (`edit_unreadable`).
+Pictures are copied as they are decoded, so the folder may go afterwards.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluation.scoring.made_elsewhere import files_of, picture_or_reason
+from modeling.atomic import write_bytes
+from modeling.data.images import encode_png
+from tasks.artifacts.artifact import Outside, Record, digest_of, sha256_of
+from tasks.artifacts.failures import failed
+from tasks.artifacts.once import read_once
+from tasks.artifacts.work import Work
+
+
+def outside_pictures(place: Path) -> Outside:
+    """Return pictures made elsewhere as a stage's input, by their content; ValueError where there are none."""
+    files = files_of(place)
+    digests = {
+        f"{seed}/{segment_id}": read_once("sha256", path, sha256_of) if path.is_file() else "missing"
+        for (seed, segment_id), path in sorted(files.items())
+    }
+    return Outside(location=str(place), digest=digest_of(digests))
+
+
+def take_over_pictures(work: Work, place: Path, rows: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """Copy the pictures of the test pairs `rows`; return the records kept and rejected, one a pair and seed."""
+    files = files_of(place)
+    seeds = sorted({seed for seed, _ in files})
+    kept: list[Record] = []
+    rejected: list[Record] = []
+    for number, row in enumerate(rows):
+        work.progress(number, len(rows))
+        for seed in seeds:
+            record = {"segment_id": row["segment_id"], "split": row["split"], "seed": seed}
+            path = files.get((seed, row["segment_id"]))
+            picture = picture_or_reason(path)
+            if isinstance(picture, str) and picture == "edit_unreadable":
+                rejected.append(record | failed(picture, f"{path}: this is no picture that can be read."))
+            elif isinstance(picture, str):
+                what = "there is no picture of it" if path is None or not path.is_file() else f"{path} is not square"
+                why = {"status": "filtered", "reason": picture, "message": f"{row['segment_id']}, seed {seed}: {what}."}
+                rejected.append(record | why)
+            else:
+                image = f"{seed}/{row['segment_id']}.png"
+                (work.path / str(seed)).mkdir(exist_ok=True)
+                write_bytes(work.path / image, encode_png(picture))
+                kept.append(record | {"image": image, "instruction": row["instruction"]})
+    if not kept:
+        raise ValueError(f"--edits {place}: none of the {len(rows)} test pairs has a picture here that can be used.")
+    return kept, rejected

@@ -1,0 +1,92 @@
+"""Pictures of a system that was not run here, in a run of the main job: counted, scored beside the others, shown."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flows.wiring.job import make_job
+from flows.wiring.making import plan
+from flows.wiring.request import Request
+from tasks.config import MadeElsewhereConfig, ReportConfig, ScoresConfig
+from tasks.edits import edits
+from tasks.imports.pictures import outside_pictures
+from tasks.report import report
+from tasks.scores import scores
+from tests.support.drawn_run import DrawnEdits, draw_run
+from tests.support.drawn_run import edits as drawn_edits
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return a workspace with its run, a folder of the right pictures, and what is wrong with three of them."""
+    workspace = tmp_path_factory.mktemp("workspace")
+    run = draw_run(workspace)
+    right = drawn_edits.run(tmp_path_factory.mktemp("other"), "t", DrawnEdits(share_right=1.0), shards=run.shards.path)
+    folder = tmp_path_factory.mktemp("pictures")
+    for row in right.records():
+        (folder / str(row["seed"])).mkdir(exist_ok=True)
+        shutil.copy(right.path / row["image"], folder / row["image"])
+    first, second, third = sorted((folder / "0").iterdir())[:3]
+    first.unlink()
+    Image.fromarray(np.zeros((48, 40, 3), np.uint8)).save(second)
+    third.write_bytes(b"no picture")
+    return workspace, run, folder
+
+
+def taken_over(made):
+    workspace, run, folder = made
+    return edits.run(
+        workspace, "demo-kontext", MadeElsewhereConfig(), editor=outside_pictures(folder), shards=run.shards.path
+    )
+
+
+def test_every_pair_and_seed_ends_as_kept_filtered_or_failed_with_its_reason(made):
+    counts = taken_over(made).manifest["counts"]
+    assert counts["input"] == 20
+    assert counts["kept"] == 17
+    assert counts["filtered"] == {"edit_missing": 1, "edit_not_square": 1}
+    assert counts["failed"] == {"edit_unreadable": 1}
+
+
+def test_they_are_a_row_of_the_main_job_s_tables_and_take_no_pair_from_the_other_rows(made):
+    workspace, run, _ = made
+    inputs = run.scored_inputs() | {"edits_kontext": taken_over(made).path}
+    scored = scores.run(workspace, "t", ScoresConfig(), **inputs)
+    rows = {row["editor"]: row for row in json.loads((scored.path / "scores.json").read_text())["splits"][0]["rows"]}
+    assert rows["kontext"]["nearer_percent"]["num_pairs"] == 7, "those that have a picture under both seeds"
+    assert rows["kontext"]["nearer_percent"]["mean"] == 100
+    assert rows["editaction"]["nearer_percent"]["num_pairs"] == 10
+    assert scored.manifest["counts"]["failed"] == {}
+    page = report.run(workspace, "t", ReportConfig(), scores=scored.path, editor=run.editor.path, **inputs)
+    html = (page.path / "report.html").read_text()
+    assert '<th scope="row">kontext</th>' in html
+    shown = {name: html.count(f'<span class="name">{name}</span>') for name in ("kontext", "EditAction")}
+    assert 0 < shown["kontext"] < shown["EditAction"], "a pair without a picture is shown without it"
+
+
+def test_other_pictures_under_the_same_names_are_another_input(made, tmp_path):
+    _, _, folder = made
+    copied = shutil.copytree(folder, tmp_path / "copied")
+    assert outside_pictures(copied).digest == outside_pictures(folder).digest, "their place does not count"
+    Image.fromarray(np.ones((48, 48, 3), np.uint8)).save(next((copied / "1").iterdir()))
+    assert outside_pictures(copied).digest != outside_pictures(folder).digest
+
+
+def test_a_run_takes_them_over_beside_its_own_editors(made, tmp_path):
+    request = Request(preset="demo", workspace=str(tmp_path), edits={"kontext": str(made[2])})
+    steps = plan(make_job(request))
+    assert "demo-kontext" in {step.label for step in steps if step.stage == "edits"}
+    assert "for shards" in {step.reason for step in steps if step.label == "demo-kontext"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("start", "is taken"), ("editaction", "is taken"), ("a b", "is taken, or"), ("new", "no fold")],
+)
+def test_names_that_are_taken_and_places_that_are_not_there_are_refused(made, tmp_path, name, message):
+    place = tmp_path / "nowhere" if name == "new" else made[2]
+    with pytest.raises(ValueError, match=message):
+        make_job(Request(preset="demo", workspace=str(tmp_path), edits={name: str(place)}))
