@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from flows.commands.choose_lambdas import choose_lambdas
 from flows.commands.dataset import candidates, dataset_page, export, manifest
 from flows.commands.edit import edit
 from flows.commands.import_pairs import import_pairs
@@ -32,7 +33,7 @@ for command in (demo, run, settings, status, records, verify, clean, report, sco
     cli.add_command(command)
 for command in (dataset_page, candidates, manifest, export, import_pairs, edit, try_editor):
     cli.add_command(command)
-for command in (kitchen, starting_editor, text_to_image, survey):
+for command in (kitchen, starting_editor, text_to_image, survey, choose_lambdas):
     cli.add_command(command)
 
 

@@ -24,6 +24,11 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: editor.num_steps=100."
             ),
+            click.option(
+                "--settings",
+                "settings_file",
+                help="JSON file of settings, such as the lambdas.json of choose-lambdas; --set comes after it.",
+            ),
             click.option("--long-distance", help="CSV of the segments that you chose as the long-distance test set."),
             click.option("--until", type=click.Choice(UNTIL), default="report", show_default=True, help="Last stage."),
             click.option(

@@ -17,7 +17,7 @@ from flows.wiring.form import PresetName
 from flows.wiring.job import make_job, parse_settings
 from flows.wiring.presets import PRESETS
 from flows.wiring.request import Request
-from flows.wiring.settings import parse_places, parse_seeds
+from flows.wiring.settings import parse_places, parse_seeds, read_settings
 from modeling.presets import method_names
 from tasks.artifacts.storage import STORE_VARIABLE, shown_store
 from tasks.config import Fetch
@@ -28,7 +28,8 @@ from tasks.fetching.sites import MIRROR_VARIABLE, check_mirror, shown_address
 @job_options
 def demo(**options: Any) -> None:
     """Run the main job on the drawn kitchen: videos, pairs, training, edits, scores, report."""
-    _run("demo", None, None, **options)
+    plan_only = options.pop("plan_only")
+    carry_out(request_of("demo", None, None, **options), plan_only)
 
 
 @click.command()
@@ -62,16 +63,18 @@ def run(
     preset: PresetName, annotations: str | None, more_annotations: tuple[str, ...], videos: str | None, **options: Any
 ) -> None:
     """Run the main job, or its stages up to --until; finished stages are not run again."""
-    _run(preset, annotations, videos, more_annotations=list(more_annotations), **options)
+    plan_only = options.pop("plan_only")
+    more = list(more_annotations)
+    carry_out(request_of(preset, annotations, videos, more_annotations=more, **options), plan_only)
 
 
-def _run(
+def request_of(
     preset: PresetName,
     annotations: str | None,
     videos: str | None,
     *,
     settings: tuple[str, ...],
-    plan_only: bool,
+    settings_file: str | None,
     methods: str,
     training_seeds: str,
     adam_bits: str | None,
@@ -79,18 +82,15 @@ def _run(
     edits: tuple[str, ...],
     limit: int | None,
     **options: Any,
-) -> None:
-    from flows.wiring.checks import problems_of
-    from flows.wiring.making import plan
-    from flows.wiring.training_plan import training_plan
-    from flows.wiring.tuning_cost import tuning_cost
-
+) -> Request:
+    """Return the request of a command line."""
     if limit is not None and not editors:
         raise click.UsageError("--limit belongs to the text-to-image methods: name some with --editors.")
-    given: dict[str, Any] = parse_settings(list(settings))
+    given: dict[str, Any] = read_settings(Path(settings_file)) if settings_file else {}
+    given |= parse_settings(list(settings))
     given |= {"editor.adam_bits": int(adam_bits)} if adam_bits else {}
     given |= {"text_editors.limit": limit} if limit is not None else {}
-    request = Request(
+    return Request(
         preset=preset,
         annotations=annotations,
         videos=videos,
@@ -101,6 +101,15 @@ def _run(
         edits=parse_places(edits, "--edits"),
         **options,
     )
+
+
+def carry_out(request: Request, plan_only: bool) -> None:
+    """Run a request, or say what it would run; ends with the status that fits."""
+    from flows.wiring.checks import problems_of
+    from flows.wiring.making import plan
+    from flows.wiring.training_plan import training_plan
+    from flows.wiring.tuning_cost import tuning_cost
+
     job = make_job(request)
     steps = plan(job, options=request.options, before=earlier_seconds(job.workspace))
     problems = problems_of(job, steps)

@@ -8,7 +8,10 @@ import json
 import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from modeling.json_text import parse_json
 
 
 def dotted_settings(settings: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, Any]]:
@@ -130,6 +133,17 @@ def _spoken(expected: Any) -> str:
     if typing.get_origin(expected) is typing.Literal:
         return "one of " + ", ".join(map(str, typing.get_args(expected)))
     return getattr(expected, "__name__", str(expected)) if isinstance(expected, type) else str(expected)
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read dotted settings from a JSON file: an object of them, or one that has them as `settings`."""
+    if not path.is_file():
+        raise ValueError(f"--settings {path}: there is no such file.")
+    content = parse_json(path.read_bytes())
+    given = content.get("settings", content) if isinstance(content, dict) else None
+    if not isinstance(given, dict):
+        raise ValueError(f'--settings {path}: wants a JSON object such as {{"editor.num_steps": 100}}.')
+    return given
 
 
 def parse_places(pairs: Sequence[str], option: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ from tests.support.server_api import get, post
 
 pytestmark = pytest.mark.slow
 
-FLOWS = {"build_dataset", "choose_long_distance", "fine_tune", "evaluate", "reproduce", "nightly"}
+FLOWS = {"build_dataset", "choose_long_distance", "choose_lambdas", "fine_tune", "evaluate", "reproduce", "nightly"}
 
 
 def prefect(*arguments: str, api_url: str, expect: int = 0) -> str:

@@ -1,0 +1,141 @@
+"""scores.json of a grid of loss weights -> the ranking by FID_output, the choice, and Figure 8.
+
+As section 7.2 of the paper: λ1 is chosen among editors trained with L_static + λ1 L_action, λ2 among those trained with
+L_static + λ2 L_reg, each by the smallest FID_output. The order by KID, which does not move with the number of pairs,
+stands beside it. Unlike the paper: whether n shows a difference to the runner-up is said.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from evaluation.pages.charts import LEFT, RIGHT, WIDTH, Chart, Figure, Series, Tick, draw_chart
+
+TERMS = {"action": ("λ1", "editor.objective.lambda_action"), "reg": ("λ2", "editor.objective.lambda_reg")}
+"""Beginning of a method's name -> the paper's sign, and the setting that has the weight."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """One editor of the grid."""
+
+    term: str
+    """action or reg."""
+    weight: float
+    """λ1 or λ2."""
+    fid: float
+    fid_interval: tuple[float, float]
+    """95 %."""
+    kid: float | None
+    kid_rank: int | None
+    """Its place by KID among those of its term, from 1."""
+
+
+def ranked(table: Mapping[str, Any]) -> dict[str, list[Ranked]]:
+    """Return the editors of each term, best FID_output first (of equal ones the smaller weight); none: no key."""
+    found: dict[str, list[Ranked]] = {}
+    for term in TERMS:
+        rows = [(weight, row) for row in table["rows"] if (weight := weight_of(row["editor"], term)) is not None]
+        rows = [(weight, row) for weight, row in rows if row["fid_output"] is not None]
+        kids = sorted(row["kid_output"]["mean"] for _, row in rows if row["kid_output"] is not None)
+        ranks = [
+            Ranked(
+                term=term,
+                weight=weight,
+                fid=row["fid_output"]["mean"],
+                fid_interval=(row["fid_output"]["interval"][0], row["fid_output"]["interval"][1]),
+                kid=None if row["kid_output"] is None else row["kid_output"]["mean"],
+                kid_rank=None if row["kid_output"] is None else 1 + kids.index(row["kid_output"]["mean"]),
+            )
+            for weight, row in rows
+        ]
+        if ranks:
+            found[term] = sorted(ranks, key=lambda each: (each.fid, each.weight))
+    return found
+
+
+def weight_of(editor: str, term: str) -> float | None:
+    """Return the weight in a method's name; None for a method of another kind.
+
+    >>> weight_of("action_0.005", "action"), weight_of("reg_0.3", "action"), weight_of("editaction", "action")
+    (0.005, None, None)
+    """
+    head, _, number = editor.partition("_")
+    try:
+        return float(number) if head == term else None
+    except ValueError:
+        return None
+
+
+def choice_of(content: Mapping[str, Any], split: str | None = None) -> dict[str, Any]:
+    """Return the choice as `run --settings` takes it, with what it rests on. ValueError where there is no grid.
+
+    `split`: the test set that decides; None: the first one.
+    """
+    tables = {table["split"]: table for table in content["splits"]}
+    if split is not None and split not in tables:
+        raise ValueError(f"There is no test set {split!r} in these scores; there are {', '.join(tables)}.")
+    table = tables[split] if split is not None else next(iter(tables.values()))
+    by_term = ranked(table)
+    if not by_term:
+        raise ValueError("These scores have no editors of a grid: train them with --methods grid.")
+    return {
+        "settings": {TERMS[term][1]: ranks[0].weight for term, ranks in by_term.items()},
+        "chosen_by": "FID_output",
+        "split": table["split"],
+        "num_pairs": table["num_pairs"],
+        "features": content["fid_features"],
+        "notes": [note for term, ranks in by_term.items() for note in notes_of(term, ranks)],
+        "ranking": {term: [vars(each) for each in ranks] for term, ranks in by_term.items()},
+    }
+
+
+def notes_of(term: str, ranks: Sequence[Ranked]) -> list[str]:
+    """Say how sure the choice of one weight is."""
+    sign, best = TERMS[term][0], ranks[0]
+    notes = []
+    inside = [each for each in ranks[1:] if each.fid_interval[0] <= best.fid_interval[1]]
+    if inside:
+        weights = ", ".join(f"{each.weight:g}" for each in inside)
+        notes.append(f"{sign} = {best.weight:g} is best, but the intervals of {weights} overlap with its own.")
+    by_kid = next((each for each in ranks if each.kid_rank == 1), best)
+    if by_kid is not best:
+        notes.append(f"KID_output would choose {sign} = {by_kid.weight:g}.")
+    return notes
+
+
+def ranking_rows(by_term: Mapping[str, Sequence[Ranked]]) -> list[dict[str, str]]:
+    """Return the ranking as rows of text."""
+    return [
+        {
+            "rank": str(place),
+            "weight": TERMS[term][0],
+            "value": f"{each.weight:g}",
+            "FID_output": f"{each.fid:.4g}",
+            "95 % interval": f"{each.fid_interval[0]:.4g} to {each.fid_interval[1]:.4g}",
+            "KID_output": "–" if each.kid is None else f"{each.kid:.4g}",
+            "rank by KID": "–" if each.kid_rank is None else str(each.kid_rank),
+            "chosen": "yes" if place == 1 else "",
+        }
+        for term, ranks in by_term.items()
+        for place, each in enumerate(ranks, 1)
+    ]
+
+
+def figure8(table: Mapping[str, Any]) -> list[Figure]:
+    """Return Figure 8: FID_output over the weights of each term, evenly spaced as the grid is."""
+    figures = []
+    for term, ranks in ranked(table).items():
+        sign, ordered = TERMS[term][0], sorted(ranks, key=lambda each: each.weight)
+        series = Series(
+            name=f"FID_output by {sign}", steps=[*range(len(ordered))], values=[each.fid for each in ordered]
+        )
+        note = f"{table['split']}, {table['num_pairs']:,} pairs. The smallest is at {sign} = {ranks[0].weight:g}."
+        drawn = draw_chart(Chart(title=f"FID_output over {sign}", note=note, series=[series]))
+        width = (WIDTH - LEFT - RIGHT) / max(1, len(ordered) - 1)
+        ticks = [
+            Tick(position=round(LEFT + place * width, 1), label=f"{each.weight:g}")
+            for place, each in enumerate(ordered)
+        ]
+        figures.append(replace(drawn, x_ticks=ticks))
+    return figures
