@@ -209,7 +209,7 @@ def _tell(work: Work, done_before: int, total: int, done: int, _: int) -> None:
 def edits(
     work: Work, config: EditsConfig | MethodEditsConfig | MadeElsewhereConfig, *, editor: Input, shards: Artifact
 ) -> None:
-    """Edit every test picture once per seed; or take over the pictures of another system, `editor` being their place."""
+    """Edit every test picture once per seed; or take over pictures made elsewhere, `editor` being their place."""
     every = [row for row in shards.records() if row["split"] not in NOT_TESTED]
     if isinstance(config, MadeElsewhereConfig):
         made, lacking = take_over_pictures(work, Path(editor_location(editor)), every)
