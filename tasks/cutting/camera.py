@@ -1,99 +1,73 @@
 """How far the view moved between two pictures: two small grey pictures -> the shift of their background, in pixels.
 
-Shifts that come into question are no shift and the highest peaks of the phase correlation (Kuglin and Hines 1975). Each
-block of the picture that has detail votes for those under which it looks the same, and most votes win: a hand that
-moves before a still background is outvoted by it, where the highest peak alone often follows the hand.
+Each block of the first picture that has detail looks for itself in the second: normalised cross-correlation at every
+place, so that light that fades and a lower contrast do not count. Correlations above a level are votes for the shift
+that they stand for, and most votes win. A hand's blocks agree among themselves at most;
+where the still view has half of the winner's votes, the camera stood still and a hand moved.
 """
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from tasks.cutting.pixels import SAME_LEVELS, SMALL_PX, Grey, extremes
+from tasks.cutting.pixels import SMALL_PX, Grey
 
-BLOCK_PX = 8
-NUM_PEAKS = 8
-"""Peaks that are looked at beside no shift."""
-MIN_DETAIL = 0.2
-"""Share of a block's pixels that have detail, for it to vote."""
-MAX_DIFFERENT = 0.1
-"""Share of a block's pixels that may look different where it votes for a shift."""
-MIN_MORE_VOTES = 2
-"""Votes by which a shift must lead no shift."""
-NEARLY_AS_MANY = 0.8
-"""Share of the most votes with which a higher peak is taken."""
-MIN_SHARE = 0.15
-"""Where no shift has this share of its voters, the pictures hardly show one view: the highest peak is all there is."""
-_HANN = np.hanning(SMALL_PX).astype(np.float32)
-_WINDOW = _HANN[:, None] * _HANN
-_HALF = np.hanning(SMALL_PX * 2 // 3).astype(np.float32)
-_REST = SMALL_PX - len(_HALF)
-_SIDES = (np.pad(_HALF, (0, _REST)), np.pad(_HALF, (_REST, 0)))
-_PARTS = [down[:, None] * right for down in _SIDES for right in _SIDES]
-"""The four corners, each two thirds of the side."""
+BLOCK_PX = 16
+STEP_PX = 6
+"""From one block to the next."""
+EVERY_PX = 2
+"""Every second pixel of a block is compared."""
+MIN_DETAIL = 2.0
+"""Standard deviation in levels from which a block has detail."""
+MIN_ALIKE = 0.7
+"""Correlation from which a block votes; votes grow with the square of what is above."""
+STILL_SHARE = 0.5
+"""Share of the most votes with which the still view wins: a hand that stays in view while the camera pans has less."""
+MAX_SHIFT = SMALL_PX // 2
+_PLACES = SMALL_PX - BLOCK_PX + 1
+"""Places of a block in a row."""
+_TOPS, _LEFTS = (each.ravel() for each in np.mgrid[0:_PLACES:STEP_PX, 0:_PLACES:STEP_PX])
 
 Shift = tuple[int, int]
 """Pixels down and right."""
+_Numbers = NDArray[np.float32]
 
 
 def camera_shift(before: Grey, after: Grey) -> Shift:
     """Return by how many pixels (down, right) the background of two grey pictures moved, each within half the side."""
-    peaks = _peaks(before, after)
-    lowest, highest = extremes(before.astype(np.int16))
-    counted = [_votes(lowest, highest, after.astype(np.int16), shift) for shift in peaks]
-    still, num_voters = _votes(lowest, highest, after.astype(np.int16), (0, 0))
-    if not num_voters:
-        return 0, 0
-    # A shift that is a pixel off gets nearly as many votes: of those the higher peak is right.
-    enough = NEARLY_AS_MANY * max(votes for votes, _ in counted)
-    best = next(place for place, (votes, _) in enumerate(counted) if votes >= enough)
-    votes, voters = counted[best]
-    if max(still / num_voters, votes / max(1, voters)) < MIN_SHARE:
-        return peaks[0]
-    return peaks[best] if votes >= still + MIN_MORE_VOTES else (0, 0)
+    blocks, detail = _centred(_windows(before)[_TOPS, _LEFTS])
+    windows, detail_there = _centred(_windows(after).reshape(-1, BLOCK_PX, BLOCK_PX))
+    voters = np.flatnonzero(detail > MIN_DETAIL)
+    # A flat window correlates with anything by its noise: it counts as if it had a little detail.
+    norms = blocks.shape[1] * detail[voters, None] * np.maximum(detail_there, MIN_DETAIL * 0.7)
+    alike = blocks[voters] @ windows.T / norms
+    votes = np.maximum(alike - MIN_ALIKE, 0) ** 2
+    side = 2 * (SMALL_PX - BLOCK_PX) + 1
+    cast = np.zeros((side, side), np.float32)
+    for vote, top, left in zip(votes, _TOPS[voters], _LEFTS[voters], strict=True):
+        cast[_around(SMALL_PX - BLOCK_PX - top), _around(SMALL_PX - BLOCK_PX - left)] += vote.reshape(_PLACES, _PLACES)
+    near = slice(side // 2 - MAX_SHIFT, side // 2 + MAX_SHIFT + 1)
+    cast = cast[near, near]
+    down, right = (int(each) - MAX_SHIFT for each in np.unravel_index(int(cast.argmax()), cast.shape))
+    is_still = cast[MAX_SHIFT, MAX_SHIFT] >= STILL_SHARE * cast.max()
+    return (0, 0) if is_still else (down, right)
 
 
-def _peaks(before: Grey, after: Grey) -> list[Shift]:
-    """Return the shifts at the highest peaks of the phase correlations, those of the whole pictures first.
-
-    Parts of the pictures have their say too: a strong thing in the middle hides the peak of what is behind it.
-    """
-    whole = _correlated(before, after, _WINDOW)
-    parts = [_correlated(before, after, window) for window in _PARTS]
-    normed = sum(np.maximum(each, 0) / max(float(each.max()), 1e-9) for each in parts)
-    shifts = [*_highest(whole, NUM_PEAKS), *_highest(np.asarray(normed), NUM_PEAKS)]
-    for each in parts:
-        shifts += _highest(each, 2)
-    return list(dict.fromkeys(shifts))
+def _windows(grey: Grey) -> _Numbers:
+    """Return the blocks at every place, [_PLACES, _PLACES, BLOCK_PX, BLOCK_PX]; a view."""
+    windows: _Numbers = sliding_window_view(grey.astype(np.float32), (BLOCK_PX, BLOCK_PX))
+    return windows
 
 
-def _correlated(before: Grey, after: Grey, window: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the phase correlation of two pictures seen through a window."""
-    spectra = [np.fft.rfft2((each - each.mean(dtype=np.float32)) * window) for each in (after, before)]
-    cross = spectra[0] * spectra[1].conj()
-    correlation: NDArray[np.float64] = np.fft.irfft2(cross / np.maximum(np.abs(cross), 1e-9), s=before.shape)
-    return correlation
+def _centred(blocks: _Numbers) -> tuple[_Numbers, _Numbers]:
+    """Return blocks [n, pixels] less their means, and their standard deviations [n]."""
+    flat = blocks[:, ::EVERY_PX, ::EVERY_PX].reshape(len(blocks), -1)
+    centred = flat - flat.mean(axis=1, keepdims=True)
+    return centred, np.sqrt((centred * centred).mean(axis=1))
 
 
-def _highest(correlation: NDArray[np.float64], num: int) -> list[Shift]:
-    """Return the shifts at the highest points, highest first."""
-    order = np.argsort(correlation, axis=None, kind="stable")[::-1][:num]
-    half = SMALL_PX // 2
-    return [
-        (int((down + half) % SMALL_PX - half), int((right + half) % SMALL_PX - half))
-        for down, right in zip(*np.unravel_index(order, correlation.shape), strict=True)
-    ]
-
-
-def _votes(
-    lowest: NDArray[np.int16], highest: NDArray[np.int16], after: NDArray[np.int16], shift: Shift
-) -> tuple[int, int]:
-    """Return how many blocks of the common area look the same under a shift, and how many have detail to tell."""
-    there, here = common_area(shift)
-    looked = after[here]
-    low, high = lowest[there], highest[there]
-    different = (looked < low - SAME_LEVELS) | (looked > high + SAME_LEVELS)
-    voters = _block_means(high - low > 2 * SAME_LEVELS) > MIN_DETAIL
-    return int((voters & (_block_means(different) < MAX_DIFFERENT)).sum()), int(voters.sum())
+def _around(first: int) -> slice:
+    return slice(first, first + _PLACES)
 
 
 def common_area(shift: Shift) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
@@ -104,11 +78,3 @@ def common_area(shift: Shift) -> tuple[tuple[slice, slice], tuple[slice, slice]]
         for y, x in ((-down, -right), (down, right))
     )
     return first, second
-
-
-def _block_means(flags: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the mean of each whole block."""
-    rows, columns = (size // BLOCK_PX for size in flags.shape)
-    blocks = flags[: rows * BLOCK_PX, : columns * BLOCK_PX].reshape(rows, BLOCK_PX, columns, BLOCK_PX)
-    means: NDArray[np.float64] = blocks.mean(axis=(1, 3))
-    return means

@@ -104,10 +104,28 @@ def test_a_hand_before_a_still_camera_is_no_shift_of_the_view(seed):
 def test_a_panning_camera_is_told_also_with_a_hand_that_moves_or_stays_in_view(seed, right_px, down_px):
     scene = noise(512, seed=seed, cell=16) // 3 + 80
     views = [scene[y : y + 256, x : x + 256] for y, x in ((100, 100), (100 + down_px, 100 + right_px))]
-    expected = pytest.approx(np.hypot(right_px, down_px) / 256, abs=0.04)
+    expected = pytest.approx(np.hypot(right_px, down_px) / 256, abs=0.02)
     assert quality(*views)["camera_shift"] == expected
     assert quality(with_hand(views[0], 80, 80, 70), with_hand(views[1], 120, 60, 70))["camera_shift"] == expected
     assert quality(with_hand(views[0], 80, 80, 70), with_hand(views[1], 80, 80, 70))["camera_shift"] == expected
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_light_that_fades_and_a_low_contrast_do_not_hide_how_the_view_moved(seed):
+    scene = noise(512, seed=seed, cell=16)
+    for contrast in (0.3, 0.1):
+        views = [scene[y : y + 256, x : x + 256] * contrast + 100 for y, x in ((100, 100), (152, 60))]
+        before, after = views[0].astype(np.uint8), (views[1] * 0.75 + 10).astype(np.uint8)
+        assert quality(before, after)["camera_shift"] == pytest.approx(np.hypot(52, 40) / 256, abs=0.02)
+        still = (views[0] * 0.75 + 10).astype(np.uint8)
+        assert quality(before, still)["camera_shift"] == 0
+        assert quality(with_hand(before, 20, 30), with_hand(still, 120, 80))["camera_shift"] == 0
+
+
+def test_a_view_that_zooms_a_little_has_not_moved():
+    scene = Image.fromarray(noise(512, cell=32)).crop((0, 0, 256, 256))
+    nearer = scene.resize((256, 256), Image.Resampling.BICUBIC, box=(8, 8, 248, 248))
+    assert quality(np.asarray(scene), np.asarray(nearer))["camera_shift"] < MIN_CAMERA_SHIFT
 
 
 def test_on_real_clips_a_tripod_stays_and_a_carried_camera_moves(real_data):
