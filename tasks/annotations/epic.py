@@ -1,7 +1,7 @@
 """EPIC-KITCHENS-100 annotations (CSV of 15 columns) -> segments. The paper's HC is the extension's training rows.
 
-Segments are found by timestamps: start_frame and stop_frame number JPEGs that were extracted at 60 and 50 frames a
-second whatever a video's own rate is, and here serve only as identity (one segment per video, start and stop frame).
+Segments are cut by timestamps. start_frame and stop_frame are numbers of JPEGs that were extracted at 60 or 50 frames
+per second, whatever the video's own rate; here they only identify a segment (one per video, start and stop frame).
 Source: https://github.com/epic-kitchens/epic-kitchens-100-annotations, Damen et al., IJCV 2022.
 """
 
@@ -21,13 +21,13 @@ from tasks.config import EpicSubset
 
 PAPER_NUM_ACTIONS = 260
 COLUMNS = ("participant_id", "video_id", "start_timestamp", "stop_timestamp", "start_frame", "stop_frame", "narration")
-"""Columns that are read; `verb` and `all_nouns` too where they are there."""
+"""Columns that are read; also `verb` and `all_nouns`, where they exist."""
 FURTHER_COLUMNS = ("verb", "all_nouns")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PinnedFile:
-    """An official annotation file, and what it is known to give."""
+    """An official annotation file with its known counts."""
 
     name: str
     git_blob: str
@@ -59,7 +59,7 @@ FAILURES = ("unsafe_video_id", "bad_times")
 
 
 def git_blob(path: Path) -> str:
-    """Return the SHA-1 by which git knows a file's content."""
+    """Return the SHA-1 of a file's content as a git blob."""
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
@@ -125,7 +125,7 @@ def read_epic(path: Path, subset: EpicSubset, more: Sequence[Path] = ()) -> Anno
 
 
 def _message(path: Path, number: int, row: dict[str, str], reason: str) -> str:
-    """Say where a row fails, with what value, and what to do."""
+    """Return a message with a failed row's place, its value, and the remedy."""
     if reason == "unsafe_video_id":
         return f"{path.name}: row {number}, column video_id: {row['video_id'][:80]!r} is no id. Write P01_101."
     columns = ("start_timestamp", "stop_timestamp", "start_frame", "stop_frame")
@@ -211,7 +211,7 @@ def _segment(
 
 
 def _check_pinned(path: Path, subset: EpicSubset, funnel: dict[str, int], facts: dict[str, Any]) -> None:
-    """Say which file it is, and hold an official one to its counts."""
+    """Record which file it is, and compare an official one with its known counts."""
     blob = git_blob(path)
     pinned = next((each for each in PINNED_FILES if each.git_blob == blob), None)
     facts["annotations"].append({"git_blob": blob, "pinned": pinned.name if pinned is not None else None})
@@ -232,7 +232,7 @@ def _check_pinned(path: Path, subset: EpicSubset, funnel: dict[str, int], facts:
 
 
 def _count_actions(subset: EpicSubset, annotations: Annotations) -> None:
-    """Count the actions, distinct first words of narrations; HC's are held against the paper's."""
+    """Count the actions, distinct first words of narrations; those of HC are compared with the paper's number."""
     facts = annotations.facts
     facts["num_actions"] = len({segment.instruction.split()[0].lower() for segment in annotations.segments})
     facts["paper_num_actions"] = PAPER_NUM_ACTIONS

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from tasks.artifacts.artifact import Record
 
 GOAL_TOLERANCE_S = 0.03
-"""How far a segment's start may lie from its goal's: less than one frame at 25 per second."""
+"""Largest distance of a segment's start from its goal's, in seconds: less than one frame at 25 per second."""
 
 
 def join_goals(rows: Sequence[Record], goals: Sequence[Record]) -> dict[str, Record]:

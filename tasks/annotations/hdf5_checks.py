@@ -1,7 +1,7 @@
-"""HDF5 that anybody may have written: nothing outside of the file is read, and nothing larger than a bound.
+"""Checks of untrusted HDF5 files: nothing outside the file is read, and nothing larger than a bound.
 
-A data set may be stored in other files ("external storage", "virtual"), and a name may link to another file: then the
-file of a stranger would read those of its reader. A few bytes may claim 10^11 cells, or cells that hold each other.
+A data set may be stored in other files ("external storage", "virtual"), and a name may link to another file: then a
+stranger's file could read the files of its reader. A few bytes may claim 10^11 cells, or cells that contain each other.
 """
 
 import math
@@ -10,22 +10,22 @@ from typing import Any
 import h5py
 
 MAX_CELL = 1_000_000
-"""Values in one cell."""
+"""Largest number of values in one cell."""
 MAX_DEPTH = 4
 """Cells in cells."""
 MAX_TEXTS = 1_000
-"""Texts in one cell."""
+"""Largest number of texts in one cell."""
 MAX_BYTES = 1 << 30
 """Of one data set."""
 DAMAGED = (
     *(OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, OverflowError, MemoryError),
     *(NotImplementedError, RecursionError, SystemError),
 )
-"""What h5py raises where bytes of a file were changed."""
+"""The errors that h5py raises for a damaged file."""
 
 
 def check_stored(data: Any, most: int) -> None:
-    """ValueError unless a data set lies in its own file and has at most `most` values."""
+    """Raise ValueError unless a data set is stored in this file and has at most `most` values."""
     if not isinstance(data, h5py.h5d.DatasetID):
         raise ValueError("a reference leads to no data set")
     layout = data.get_create_plist()
@@ -37,7 +37,7 @@ def check_stored(data: Any, most: int) -> None:
 
 
 def own_member(group: h5py.Group, name: str) -> Any:
-    """Return a member of a group, None where there is none; ValueError for one that is a link to elsewhere."""
+    """Return a member of a group, None where there is none; ValueError for a link to another place."""
     link = group.get(name, getlink=True)
     if link is None:
         return None

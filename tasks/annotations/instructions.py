@@ -1,8 +1,8 @@
-"""Narration -> what is done to what, from where, to where: a small grammar of the instructions of kitchen datasets.
+"""Narration -> verb, object, start and end point: a small grammar of the instructions of kitchen datasets.
 
-The instruction shown to the model stays the raw narration; these parts choose test pairs (those with an end point),
-negatives and statistics. Particles ("put down") are told from prepositions ("put down the sink") by the dataset's own
-verb column, which joins them ("put-down").
+The model gets the raw narration; these parts serve for the choice of test pairs (those with an end point), negatives
+and statistics. The dataset's verb column, which joins particles ("put-down"), distinguishes particles ("put down") from
+prepositions ("put down the sink").
 """
 
 import re
@@ -20,18 +20,18 @@ ARTICLES = frozenset({"the", "a", "an"})
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedInstruction:
-    """The parts of an instruction, in lower case; "" where there is none."""
+    """The parts of an instruction, in lower case; "" for a missing part."""
 
     action: str
     """First word: the paper's action."""
     particle: str
     """Word that belongs to the verb, as `on` in "turn on light"."""
     object: str
-    """What is acted upon."""
+    """The object of the action."""
     start_point: str
-    """Where it is taken from."""
+    """The place where the object is taken from."""
     end_point: str
-    """Where it is brought to."""
+    """The place where the object is brought to."""
 
     @property
     def verb(self) -> str:
@@ -40,7 +40,7 @@ class ParsedInstruction:
 
 
 def parse_instruction(text: str, verb: str = "") -> ParsedInstruction:
-    """Take an instruction apart; `verb` is the dataset's verb, its particle joined by a hyphen ("" when unknown).
+    """Parse an instruction; `verb` is the dataset's verb, its particle joined by a hyphen ("" when unknown).
 
     >>> def parts(text, verb=""):
     ...     parsed = parse_instruction(text, verb)
@@ -92,7 +92,7 @@ def parse_instruction(text: str, verb: str = "") -> ParsedInstruction:
 
 
 def _take_particle(words: list[str], verb: str) -> tuple[str, list[str]]:
-    """Split off the particle of the verb: the next word, or the last one when nothing follows that it could govern."""
+    """Split off the particle of the verb: the next word, or the last word when nothing follows that it can govern."""
     joined = verb.replace("_", "-").split("-")[1:]
     if words[:1] and words[0] in PARTICLES and (not verb or words[0] in joined) and words[:2] != ["out", "of"]:
         return words[0], words[1:]

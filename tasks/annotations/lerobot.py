@@ -1,4 +1,4 @@
-"""A LeRobot v3 data set (meta/info.json, meta/episodes/*/*.parquet) -> segments: each episode, seen by each camera.
+"""A LeRobot v3 data set (meta/info.json, meta/episodes/*/*.parquet) -> segments: one per episode and camera.
 
 Many episodes lie in one MP4 a camera, `videos/<camera>/chunk-000/file-000.mp4`: from `from_timestamp` to
 `to_timestamp`, which is the next episode's first frame. So frames are counted: the first is round(from x fps), the last
@@ -17,18 +17,18 @@ from tasks.annotations.parquet_batches import rows_in_batches
 from tasks.annotations.segment import Annotations, Segment, is_safe_video_id, segment_id_of
 
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
-"""Where format v3 keeps videos; others are refused."""
+"""Path of videos in format v3; other paths are refused."""
 MAX_TEXT = 10_000
-"""Longer tasks are no instructions."""
+"""Largest length of a task that counts as an instruction."""
 FIELDS = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
 
 
 def read_lerobot(info_path: Path, cameras: Sequence[str] = ()) -> Annotations:
-    """Read the episodes of the data set whose meta/info.json is given; no `cameras` means all.
+    """Read the episodes of the data set whose meta/info.json is given; empty `cameras` means all cameras.
 
     Rows are counted per episode and camera. Filtered: no_instruction, several_tasks, text_too_long. Failed: bad_times,
     bad_row.
-    ValueError for what is no data set of version 3, or has no such camera.
+    ValueError when it is no data set of version 3, or has no such camera.
     """
     info = _read_info(info_path)
     chosen = _cameras(info_path, info, cameras)

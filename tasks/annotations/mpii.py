@@ -1,8 +1,9 @@
 """MPII Cooking 2 annotations (MATLAB v7.3 .mat, which is HDF5) -> segments. The paper's LC.
 
-A cell may hold text, nothing, or cells again; text is UTF-16 in a column of numbers, nothing is two zeros with an
-attribute. Frames are numbered in the videos themselves, so they decide, not the times (the videos are AVI).
-Source: https://www.mpi-inf.mpg.de/departments/computer-vision-and-machine-learning/research/human-activity-recognition/mpii-cooking-2-dataset,
+A cell may hold text, nothing, or further cells. Text is UTF-16 in a column of numbers; nothing is two zeros with an
+attribute. The frame numbers count the frames of the videos themselves, so they are used, not the times (the videos are
+AVI). Source:
+https://www.mpi-inf.mpg.de/departments/computer-vision-and-machine-learning/research/human-activity-recognition/mpii-cooking-2-dataset,
 Rohrbach et al., IJCV 2016.
 """
 
@@ -28,7 +29,7 @@ PAPER_COUNTS = {
     "with_end_point": 4_695,
     "with_neither": 4_003,
 }
-"""Derived from the paper's percentages of 13 766 pairs."""
+"""Computed from the paper's percentages of 13 766 pairs."""
 
 
 def read_cell(file: h5py.h5f.FileID, reference: h5py.Reference, depth: int = 0) -> list[str]:
@@ -91,7 +92,7 @@ def verb_of(activity: str) -> str:
 
 
 def object_of(row: dict[str, list[str]]) -> tuple[str, str]:
-    """Return what an action is done to, and which field says so: ingredients, else containers, else a tool but a hand.
+    """Return the object of an action and its field: ingredients, else containers, else a tool that is no hand.
 
     >>> object_of({"ingredients": [], "containers": ["pan", "lid"], "tool": ["hand"]})
     ('pan and lid', 'containers')
@@ -134,7 +135,7 @@ def read_mpii(path: Path, frame_origin: int) -> Annotations:
 
 
 def _message(path: Path, number: int, what: dict[str, str], numbers: dict[str, float], reason: str) -> str:
-    """Say where an interval fails, with what value, and what to do."""
+    """Return a message with a failed interval's place, its value, and the remedy."""
     times = ", ".join(f"{numbers[name]:g}" for name in NUMBER_FIELDS[:4])
     field, value, remedy = {
         "unsafe_video_id": ("fileName", what["video_id"], "Name a file of the videos' folder."),
@@ -224,7 +225,7 @@ def _segment(
 
 
 def _facts(segments: list[Segment], object_from: Counter[str]) -> dict[str, Any]:
-    """Count what the paper states of LC."""
+    """Count the figures that the paper states for LC."""
     counts = {
         "pairs": len(segments),
         "num_actions": len({segment.verb.split()[0] for segment in segments}),

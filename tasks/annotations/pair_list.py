@@ -1,8 +1,8 @@
 """A re-materialisation manifest: shards -> one Parquet file of ids, times and hashes, without pixels, and back.
 
-Whoever has the videos cuts the same pairs from it (preset `pairs`: it is read like any annotation file), and holds
-the result against its hashes (pair_check.py). Its schema's metadata says with which settings, stage versions and
-library versions the pairs were cut.
+With the same videos, the same pairs can be cut from it (preset `pairs` reads it like any annotation file), and compared
+with its hashes (pair_check.py). The schema's metadata holds the settings, stage versions and library versions with
+which the pairs were cut.
 """
 
 import json
@@ -25,7 +25,7 @@ from tasks.artifacts.inside import inside
 from tasks.stages import STAGES
 
 FORMAT = 1
-"""Raised when an older reader would misread the file."""
+"""Version of the format; it rises when an older reader would misread the file."""
 NOTE = b"editaction"
 """Key of the header among the schema's metadata."""
 SCHEMA = pa.schema(
@@ -45,15 +45,15 @@ SCHEMA = pa.schema(
         pa.field("edited_sha256", pa.string(), nullable=False),
     ]
 )
-"""Columns: the segment (what was asked of the video), its split, the video's size and fingerprint (video_files.py), the
-frames taken beside the times asked for, the short name of the decoder's settings, and the SHA-256 of the two picture
-files as they lie in the shards."""
+"""Columns: the segment (the requested times), its split, the video's size and fingerprint (video_files.py), the frames
+taken, the short name of the decoder's settings, and the SHA-256 of the two picture files in the shards.
+"""
 _ROWS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairHeader:
-    """With what the pairs of a list were cut."""
+    """The settings and versions with which the pairs of a list were cut."""
 
     format: int
     """FORMAT of the file."""
@@ -64,13 +64,13 @@ class PairHeader:
     versions: dict[str, int]
     """Versions of both stages."""
     decoder_settings: dict[str, Any]
-    """What the short names of settings stand for."""
+    """Short name -> settings of the decoder."""
     packages: dict[str, str]
     """Versions of the libraries that decode, scale and encode."""
 
 
 def lineage(artifact: Artifact, name: str) -> Artifact:
-    """Return the input `name` of an artifact, found in its workspace; ValueError when it is gone or another one."""
+    """Return the input `name` of an artifact from its workspace; ValueError when it is missing or changed."""
     described = artifact.manifest["inputs"][name]
     folder = inside(artifact.path.parent.parent, described.get("artifact"))
     try:
@@ -83,7 +83,7 @@ def lineage(artifact: Artifact, name: str) -> Artifact:
 
 
 def write_pair_list(path: Path, shards: Artifact) -> int:
-    """Write the list of the pairs in a shards artifact atomically; return how many. Equal pairs give equal bytes."""
+    """Write the list of the pairs of a shards artifact; return their number. Equal pairs give equal bytes."""
     frames = lineage(shards, "frames")
     header = PairHeader(
         format=FORMAT,
@@ -131,7 +131,7 @@ def _in_batches(rows: Iterator[Record]) -> Iterator[list[Record]]:
 
 
 def read_header(path: Path) -> PairHeader:
-    """Return what a list says of itself; ValueError when the file is no list that this version can read."""
+    """Return the header of a list; ValueError when this version cannot read the file."""
     return _opened(path)[1]
 
 

@@ -1,4 +1,4 @@
-"""Columns of a Parquet file that anybody may have written -> rows, lists and structs included, in bounded memory.
+"""Columns of an untrusted Parquet file -> rows, with lists and structs, in bounded memory.
 
 A text that stands once in a dictionary and 200 times in a column takes its size 200 times when it is unpacked. No cell
 is larger than its column's part of the file unpacked, so batches are made as small as the largest part asks for.
@@ -21,7 +21,7 @@ ROWS_AT_ONCE = 1_000
 
 
 def column_names(path: Path) -> list[str]:
-    """Return the names of a file's columns. ValueError for what is no Parquet file."""
+    """Return the names of a file's columns. ValueError when it is no Parquet file."""
     try:
         return list(pq.read_schema(path).names)
     except (pa.ArrowException, OSError) as error:
@@ -29,7 +29,7 @@ def column_names(path: Path) -> list[str]:
 
 
 def rows_in_batches(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows. ValueError, which names the file, for damage, a missing column, and sizes that nobody needs."""
+    """Yield the rows. ValueError, which names the file, for damage, a missing column, and excessive sizes."""
     missing = [name for name in columns if name not in column_names(path)]
     if missing:
         raise ValueError(f"{path}: no column {missing[0]!r}.")
@@ -43,7 +43,7 @@ def rows_in_batches(path: Path, columns: Sequence[str]) -> Iterator[dict[str, An
 
 
 def _batch_size(path: Path, file: pq.ParquetFile, columns: Sequence[str]) -> int:
-    """Return how many rows are unpacked at once; ValueError for a file that is too large."""
+    """Return the number of rows to unpack at once; ValueError for a file that is too large."""
     metadata = file.metadata
     if metadata.num_rows > MAX_ROWS:
         raise ValueError(f"{path}: too many rows ({metadata.num_rows}); at most {MAX_ROWS} are read. Split the file.")

@@ -1,4 +1,4 @@
-"""Columns of a Parquet file that anybody may have written -> rows of plain cells, in bounded memory.
+"""Columns of an untrusted Parquet file -> rows of plain cells, in bounded memory.
 
 A text that stands once in a dictionary and 200 times in a column takes its size 200 times as Python's texts; equal
 rows without number take a few KB of file. Sizes are therefore looked at before cells become Python's values.
@@ -20,7 +20,7 @@ MAX_GROUP_BYTES = 2 << 30
 
 
 def open_parquet(path: Path, columns: Sequence[str]) -> pq.ParquetFile:
-    """Open a file whose columns are to be read. ValueError for what is none or is too large."""
+    """Open a file to read its columns. ValueError when it is no Parquet file or too large."""
     try:
         file = pq.ParquetFile(path)
         texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type) and field.name in columns]
@@ -68,7 +68,7 @@ def _cells(column: pa.Array, where: str, before: int) -> list[Any]:
 
 
 def _nested(column: pa.Array) -> list[Any]:
-    """Return [] for every list, map or struct: it is no cell, whatever it holds."""
+    """Return [] for every list, map or struct: none of them is a cell."""
     return [None if gone else [] for gone in pc.is_null(column).to_pylist()]
 
 

@@ -1,6 +1,6 @@
-"""One labelled action of a video, whatever dataset it comes from: what the three annotation readers produce.
+"""One labelled action of a video, the common record of all annotation readers.
 
-Also the checks they share, since every field comes from a file that anybody may have written.
+Also the checks that the readers share, because anybody may have written an annotation file.
 """
 
 import math
@@ -17,12 +17,12 @@ from modeling.atomic import atomic_file
 from tasks.artifacts.artifact import Record
 
 UNKNOWN_S = math.nan
-"""A time that the annotation does not say in seconds."""
+"""A time that the annotation does not give in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A stretch of a video in which one action is done."""
+    """The part of a video in which one action is done."""
 
     segment_id: str
     """Key of the pair everywhere: letters, digits, "_" and "-" only."""
@@ -31,17 +31,17 @@ class Segment:
     start_s: float
     """Start, in seconds from the first shown frame; NaN where only frames are counted, or the whole clip is meant."""
     stop_s: float
-    """End, likewise. Stage frames writes the times of the frames in place of NaN."""
+    """End, in seconds, as `start_s`. Stage frames replaces NaN by the times of the frames."""
     start_frame: int | None = None
-    """Number of the first frame from 0, where the annotation counts frames of the video itself; decides then."""
+    """Number of the first frame from 0, where the annotation counts frames of the video itself; it then decides."""
     stop_frame: int | None = None
-    """Number of the last frame from 0, likewise."""
+    """Number of the last frame from 0, as `start_frame`."""
     instruction: str
-    """What is done, as shown to the model."""
+    """The instruction that the model gets."""
     verb: str = ""
-    """What is done in short, with its particle: "take", "turn on"."""
+    """The verb with its particle: "take", "turn on"."""
     object: str = ""
-    """What it is done to."""
+    """The object of the action."""
     start_point: str = ""
     """Where the object is taken from."""
     end_point: str = ""
@@ -58,7 +58,7 @@ class Segment:
 
     @property
     def span(self) -> tuple[float, float]:
-        """Start and stop in what the segments of one table count in: seconds, else frames, else everything."""
+        """Start and stop in the unit of the segment: seconds, else frames, else the whole clip."""
         if not math.isnan(self.start_s):
             return self.start_s, self.stop_s
         if self.start_frame is not None and self.stop_frame is not None:
@@ -87,17 +87,17 @@ SCHEMA = pa.schema(
 ROWS_OF_A_GROUP = 100_000
 """Rows that are written to segments.parquet at once."""
 MAX_REJECTED = 2_000
-"""Characters that are kept of a text of a row that is not."""
+"""Characters of a text that are kept in the record of a rejected row."""
 
 
 @dataclass(kw_only=True)
 class Annotations:
-    """What a reader makes of an annotation file."""
+    """The result of reading an annotation file."""
 
     segments: list[Segment] = field(default_factory=list)
     """The rows kept, in the file's order."""
     rejected: list[Record] = field(default_factory=list)
-    """The others, with `row` (from 1), `status`, `reason` and what identifies them."""
+    """The other rows, with `row` (from 1), `status`, `reason` and the fields that identify them."""
     funnel: dict[str, int] = field(default_factory=dict)
     """Rows left after each step, in order."""
     facts: dict[str, Any] = field(default_factory=dict)
@@ -116,12 +116,13 @@ MAX_VIDEO_ID = 1_000
 
 
 def _writable(text: str) -> str:
-    """Return a text that can be written: halves of surrogate pairs as escapes, and no more than a message holds."""
+    """Return a text that can be written: halves of surrogate pairs become escapes, and a long text is cut."""
     return text[:MAX_REJECTED].encode(errors="backslashreplace").decode()
 
 
 def is_safe_video_id(video_id: str) -> bool:
-    """Tell whether a video id can name a file in a folder or its subfolders: it leads out of none, and none is hidden.
+    """Tell whether a video id can name a file in a folder or its subfolders, without leaving the folder or naming
+    hidden files.
 
     >>> [is_safe_video_id(each) for each in ("P01_102", "my clip.mp4", "P01/clip.mp4", "../../x", "/a", ".x", "a//b")]
     [True, True, True, False, False, False, False]
@@ -160,7 +161,7 @@ def mark_overlaps(segments: list[Segment]) -> list[Segment]:
     overlapping: set[int] = set()
     for places in by_video.values():
         places.sort(key=lambda place: segments[place].span)
-        latest = places[0]  # of those before, the one that stops last
+        latest = places[0]  # the earlier segment that stops last
         for place in places[1:]:
             if segments[place].span[0] < segments[latest].span[1]:
                 overlapping |= {latest, place}

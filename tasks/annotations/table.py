@@ -1,9 +1,9 @@
 """Any other dataset: a table of actions (CSV, JSON lines or Parquet) -> segments.
 
 Columns: video (file name in the videos' folder, or with subfolders), instruction, and start_s, stop_s or start_frame,
-stop_frame; without any of these a row is a whole clip. If wanted verb, object, start_point, end_point, group. What is
-not given of the parts is taken from the instruction. A row is known by (video, start, stop, instruction): given twice
-it counts once, and its place in the table decides nothing.
+stop_frame; a row without any of these is a whole clip. Optional columns: verb, object, start_point, end_point, group;
+missing parts are taken from the instruction. (video, start, stop, instruction) identify a row: a repeated row counts
+once, and the order of rows has no effect.
 """
 
 import re
@@ -33,7 +33,7 @@ OPTIONAL = ("verb", "object", "start_point", "end_point", "group")
 MAX_CHARACTERS = 200_000_000
 """Of the instructions of a table: what is read passes by, what is kept is in memory, at about a gigabyte then."""
 MAX_NAME = 100
-"""Characters of a video's name in the keys of its segments."""
+"""Largest number of characters of a video's name in the keys of its segments."""
 _LOOKS_LIKE_TIME = re.compile(r"start|stop|begin|end|time|frame|from|until|onset|second")
 
 
@@ -44,7 +44,7 @@ class Unusable:
     reason: str
     column: str
     said: str
-    """What is wrong with the cell, and what to do."""
+    """The error of the cell and the remedy."""
 
 
 def read_table(path: Path) -> Annotations:
@@ -85,7 +85,7 @@ def read_table(path: Path) -> Annotations:
 
 
 def _count(annotations: Annotations) -> None:
-    """Fill the funnel and the facts in from what was kept and what was not."""
+    """Fill in the funnel and the facts from the kept and the rejected rows."""
     reasons = [row["reason"] for row in annotations.rejected]
     duplicates = reasons.count("duplicate_segment")
     num_distinct = annotations.funnel["rows"] - duplicates
@@ -107,7 +107,7 @@ def _count(annotations: Annotations) -> None:
 
 
 def _check_columns(names: Iterable[str], where: str) -> None:
-    """ValueError when a column is missing, or seems to hold times and is not known."""
+    """Raise ValueError when a column is missing, or when an unknown column seems to hold times."""
     there = list(names)
     timed = [name for name in there if name in SECONDS + FRAMES]
     wanted = ["video", *(FRAMES if any(name in FRAMES for name in timed) else SECONDS if timed else ()), "instruction"]
@@ -162,7 +162,7 @@ def _segment(row: Row, where: str) -> Segment | Unusable:
 
 @dataclass(frozen=True, kw_only=True)
 class _Times:
-    """When a row's action is: in seconds, in numbers of frames, or the whole clip."""
+    """The times of a row's action: in seconds, in numbers of frames, or the whole clip."""
 
     start_s: float = UNKNOWN_S
     stop_s: float = UNKNOWN_S
@@ -213,7 +213,7 @@ def _frame_number(value: object) -> int | None:
 
 
 def _segment_id(video_id: str, times: _Times, instruction: str) -> str:
-    """Return the key of a row: readable, and unlike that of any other (video, start, stop, instruction)."""
+    """Return the key of a row: readable, and different for every other (video, start, stop, instruction)."""
     digest = digest_of([video_id, times.place, repr(times.start_s), repr(times.stop_s), instruction])[:8]
     return segment_id_of(video_id[:MAX_NAME], f"{times.place}-{digest}")
 
@@ -226,7 +226,7 @@ def _remedy_for_name(video_id: str) -> str:
 
 
 def _why_no_text(text: str) -> str:
-    """Say why a text can be written to no file, or is too long; "" for a good one."""
+    """Return why a text cannot be written to a file, or is too long; "" for a good text."""
     if len(text) > MAX_TEXT:
         return f"it has {len(text)} characters, and a text has at most {MAX_TEXT}. Shorten it"
     if "\0" in text:
@@ -239,5 +239,5 @@ def _why_no_text(text: str) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a cell as text; an empty one, whatever stands for it in the format, is ""."""
+    """Return a cell as text; an empty cell of any format is ""."""
     return "" if value is None or value != value else str(value).strip()

@@ -1,7 +1,7 @@
 """A file of rows (CSV, JSON, JSON lines, Parquet), as programs and people write it -> its columns, and row after row.
 
-Names of columns are taken without blanks around them and in small letters. The separator of a CSV is found in its first
-line that holds anything; `sep=;`, which Excel writes before it, is obeyed.
+Names of columns are read without surrounding blanks and in small letters. The first non-empty line of a CSV gives the
+separator; a line `sep=;` before it, which Excel writes, is obeyed.
 """
 
 import csv
@@ -39,7 +39,7 @@ KNOWN = frozenset(
         "id",
     ]
 )
-"""Columns that a reader of tables looks at."""
+"""Columns that the reader of tables uses."""
 Row = dict[str, Any]
 
 
@@ -87,7 +87,7 @@ def _csv(path: Path) -> Generator[Any, None, None]:
 
 
 def _first_line(file: TextIO) -> tuple[str, str]:
-    """Return the first line that is not empty and the separator: `sep=` says it, else the one that is there most."""
+    """Return the first non-empty line and the separator: that of `sep=`, else the most frequent one."""
     line = next((each for each in file if each.strip().strip(",;\t|")), "")
     told = re.fullmatch(r"\"?sep=(.)\"?[,;\t]*", line.strip("\r\n"))
     if told:
@@ -100,7 +100,7 @@ def _parquet(path: Path) -> Generator[Any, None, None]:
     names = open_parquet(path, ()).schema_arrow.names
     columns = named(names, str(path))
     yield columns
-    # Other columns are not unpacked: what they hold, and how much, is of no interest.
+    # Other columns are not unpacked: their content and size do not matter.
     wanted = [(name, column) for name, column in zip(names, columns, strict=True) if column in KNOWN]
     with open_parquet(path, [name for name, _ in wanted]) as file:
         for number, cells in enumerate(rows_of_columns(path, file, [name for name, _ in wanted]), start=1):

@@ -10,7 +10,7 @@ from datetime import time, timedelta
 from decimal import Decimal
 
 ACCEPTED = "Write seconds (12.5), MM:SS or HH:MM:SS.ss"
-"""What a message tells whoever has written something else."""
+"""The accepted forms, as messages name them."""
 _SECONDS = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(?:s|sec|secs|seconds)?", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,4}):([0-5]?\d)(?:[.,](\d+))?", re.ASCII)
 _UNITS = re.compile(
@@ -20,11 +20,11 @@ _UNITS = re.compile(
 )
 _MILLISECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:ms|msecs?|milliseconds?)", re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d{1,2}|\d{4,})(\s*s?)", re.ASCII)
-"""Not three digits behind the comma: 1,500 may be one and a half, or fifteen hundred."""
+"""Not three digits after the comma: 1,500 may mean one and a half, or fifteen hundred."""
 
 
 def seconds_of(value: object) -> float | None:
-    """Return a cell as seconds; None when it is none. Negative and not finite ones are returned as they are.
+    """Return a cell as seconds; None when it is no time. Negative and infinite numbers are returned unchanged.
 
     >>> seconds_of(" 0:01:02.50"), seconds_of("1:30"), seconds_of("12,5"), seconds_of("0.2s"), seconds_of(3)
     (62.5, 90.0, 12.5, 0.2, 3.0)
@@ -74,7 +74,7 @@ def _from_units(text: str) -> float | None:
 
 
 def why_no_time(value: object) -> str:
-    """Say what is wrong with a cell that is no time, and what to write.
+    """Return the error of a cell that is no time, and the accepted forms.
 
     >>> why_no_time("1,500")
     "'1,500' may be 1.5 or 1500. Write seconds (12.5), MM:SS or HH:MM:SS.ss"

@@ -1,4 +1,4 @@
-"""How far the view moved between two pictures: two small grey pictures -> the shift of their background, in pixels.
+"""Two small grey pictures -> the shift of their background, in pixels.
 
 Each block of the first picture that has detail looks for itself in the second: normalised cross-correlation at every
 place, so that light that fades and a lower contrast do not count. Correlations above a level are votes for the shift

@@ -1,7 +1,7 @@
-"""Video + segments -> the frames a classifier is shown: squashed, uint8 RGB, one pair of files a video.
+"""Video + segments -> the frames for the classifier: squashed, uint8 RGB, one pair of files per video.
 
-A segment is cut in eight equal parts; of each part the frames at a few moments are kept, so that training can draw
-one of them anew each time and testing can take the middle one. A frame on screen at several moments is kept once.
+A segment has eight equal parts. For each part the frames at a few moments are kept: training draws one of them each
+time, and testing takes the middle one. A frame that is on screen at several moments is kept once.
 """
 
 from collections import defaultdict
@@ -31,7 +31,7 @@ CLIPS = "clips"
 
 @dataclass(frozen=True, kw_only=True)
 class VideoSegments:
-    """What to cut out of one video; pickled to a worker process."""
+    """The clips to cut out of one video; it is sent to a worker process."""
 
     video: VideoPlace
     """The video file, or its address."""
@@ -40,11 +40,11 @@ class VideoSegments:
     size_px: int
     """Side of the frames kept."""
     moments_per_part: int
-    """Moments kept of each eighth of a segment; odd."""
+    """Number of moments per eighth of a segment; odd."""
     target: Path
     """Stem of the two files to write."""
     how: How = AS_SHOWN
-    """What a moment shows, as for the pairs."""
+    """The settings that map a moment to a frame, as for the pairs."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class StoredClips:
     frames: NDArray[np.uint8]
     """[num_frames, H, W, 3], mapped from the file."""
     index: NDArray[np.int64]
-    """Which frame: [num_segments, 8 parts, moments a part]."""
+    """Numbers of frames: [num_segments, 8 parts, moments per part]."""
 
     def clip(self, segment: int, choices: Sequence[int]) -> Clip:
         """Return a segment's clip with the chosen moment of each part."""
@@ -72,7 +72,7 @@ def clip_moments(start_s: float, stop_s: float, per_part: int) -> list[float]:
 def cut_clips(task: VideoSegments) -> list[str | None]:
     """Write a video's frames and their index; return for each segment None, or why it could not be read.
 
-    Nothing is written when none could. FetchError when a remote video stops coming.
+    Nothing is written when all failed. FetchError when the transfer of a remote video fails.
     """
     moments = [Moment(time_s=time) for span in task.spans_s for time in clip_moments(*span, task.moments_per_part)]
     try:
@@ -97,7 +97,7 @@ def cut_clips(task: VideoSegments) -> list[str | None]:
 
 
 def _save_clips(task: VideoSegments, frames: dict[int, NDArray[np.uint8]], shown: NDArray[np.int64]) -> None:
-    """Write the frames in presentation order and, in place of their numbers in the video, those in the file."""
+    """Write the frames in presentation order, and replace their numbers in the video by those in the file."""
     numbers = np.array(sorted(frames), dtype=np.int64)
     stacked = np.stack([frames[number] for number in sorted(frames)])
     index = np.searchsorted(numbers, shown).reshape(len(task.spans_s), NUM_FRAMES, task.moments_per_part)
@@ -111,17 +111,17 @@ def _save(path: Path, array: NDArray[np.generic]) -> None:
 
 
 def frames_file(target: Path) -> Path:
-    """Return where the frames of a video lie."""
+    """Return the path of a video's frames."""
     return target.with_name(f"{target.name}.frames.npy")
 
 
 def index_file(target: Path) -> Path:
-    """Return where the index of a video lies."""
+    """Return the path of a video's index."""
     return target.with_name(f"{target.name}.index.npy")
 
 
 def load_clips(target: Path) -> StoredClips:
-    """Open what `cut_clips` wrote; frames are read when asked for."""
+    """Open the files of `cut_clips`; frames are read when needed."""
     frames = np.load(frames_file(target), mmap_mode="r", allow_pickle=False)
     return StoredClips(frames, np.load(index_file(target), allow_pickle=False))
 
@@ -135,7 +135,7 @@ class CutSegment:
     stored: StoredClips
     """The clips of its video."""
     number: int
-    """Which of them is its own."""
+    """Its number among them."""
 
     def middle_clip(self) -> Clip:
         """Return the clip of the middle frame of each part."""
@@ -197,7 +197,7 @@ def _finish_video(work: Work, video_id: str, key: str, rows: list[Record], error
         video_id,
         key,
         kept=[row for row, error in zip(kept, errors, strict=True) if error is None],
-        # Filtered, not failed: a second attempt would meet the same damage.
+        # Filtered, not failed: a second attempt would fail in the same way.
         rejected=[
             {"segment_id": row["segment_id"], "status": "filtered", "reason": "clip_unreadable", "message": error}
             for row, error in zip(rows, errors, strict=True)

@@ -1,7 +1,7 @@
-"""Is a segment within its video? A segment + what is known of the film -> a reason to leave it out, or clamped.
+"""A segment + facts about its film -> a reason to leave it out, or whether its end is clamped.
 
-Times of the uncut film, milliseconds or microseconds taken for seconds lie behind the video's end: both frames would be
-its last one. A segment that starts in the video and ends behind it ends with the video.
+Times of the uncut film, or milliseconds and microseconds read as seconds, are after the video's end: both frames would
+be its last one. A segment that starts in the video and ends after it is cut off at the video's end.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ STARTS_BEHIND_VIDEO = "starts_behind_video"
 
 
 def starts_behind(segment: Segment, film: Film, name: str) -> str | None:
-    """Return the message of a segment that starts when the video has ended, None for others."""
+    """Return the message for a segment that starts after the video's end; None for others."""
     if segment.start_frame is not None:
         if film.num_frames is None or segment.start_frame < film.num_frames:
             return None
@@ -34,7 +34,7 @@ def starts_behind(segment: Segment, film: Film, name: str) -> str | None:
 
 
 def is_clamped(segment: Segment, film: Film) -> bool:
-    """Tell whether a segment ends behind the video's end, so that the last frame stands for it."""
+    """Tell whether a segment ends after the video's end, so that the last frame replaces its end."""
     if segment.stop_frame is not None:
         return film.num_frames is not None and segment.stop_frame >= film.num_frames
     return film.length_s is not None and Moment(time_s=segment.stop_s).exact_s > film.length_s + film.tolerance_s
@@ -46,7 +46,7 @@ def is_late(film: Film) -> bool:
 
 
 def facts_of(rows: Iterable[Record]) -> dict[str, Any]:
-    """Count what is unusual about pairs, and say what must be known of it."""
+    """Count unusual properties of pairs, and return the warnings about them."""
     counts: Counter[str] = Counter()
     for row in rows:
         counts["clamped_to_end"] += row["clamped_to_end"]
@@ -60,7 +60,7 @@ def facts_of(rows: Iterable[Record]) -> dict[str, Any]:
 
 
 COUNTED = {
-    "clamped_to_end": "pairs end behind their video: its last frame was taken.",
+    "clamped_to_end": "pairs end after their video: its last frame was taken.",
     "interlaced": "pairs are of films marked as interlaced. Where they show comb lines: frames.deinterlace=bwdif.",
     "hdr_tone_mapped": "pairs are of HDR films and were tone-mapped (docs/frames.md).",
     "of_several_streams": "",
@@ -69,4 +69,4 @@ COUNTED = {
     "crop_not_applied": "pairs are of files whose container says that their pictures are to be cropped. They were not; "
     "frames.crop=container does it.",
 }
-"""What is counted over all pairs, and what the warning says after the number; "" warns of nothing."""
+"""Counted property -> the warning after its number; "" gives no warning."""

@@ -1,6 +1,7 @@
-"""The segments of one video -> picture files and the record of each pair. What a worker process of stage `frames` does.
+"""The segments of one video -> picture files and the record of each pair; the work of a worker process of stage
+`frames`.
 
-Apart from the stage's file, so that a worker imports neither Prefect nor torch.
+It is not in the stage's file, so that a worker imports neither Prefect nor torch.
 """
 
 import math
@@ -24,7 +25,7 @@ from tasks.video.decoding import decoder_settings
 from tasks.video.exact_frames import How, Moment, Reading, Shown, VideoError, read_moments
 
 LAST_FRAME = 2**40
-"""A number behind every video's last frame, which is shown then."""
+"""A number beyond every video's last frame; it stands for the last frame."""
 UNNAMED = ".part"
 """Ending of a picture whose number in the video is not known yet."""
 IMAGES = "images"
@@ -43,7 +44,7 @@ class VideoJob:
     path: "VideoFile | RemoteVideo"
     """Its file, or its address."""
     fingerprint: str
-    """What the file was when it was found."""
+    """The file's state when it was found."""
     segments: tuple[Segment, ...]
     """The segments wanted."""
     config: FramesConfig
@@ -54,17 +55,17 @@ class VideoJob:
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """What is kept of a frame."""
+    """The kept facts about a frame."""
 
     path: Path
-    """Its picture file, as it was written while decoding."""
+    """Its picture file, written while decoding."""
     look: Appearance
-    """What the pair's quality is measured from."""
+    """The measurements for the pair's quality."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoPairs:
-    """What came of a video."""
+    """The result of a video."""
 
     kept: list[Record]
     """One record for each pair."""
@@ -87,7 +88,7 @@ def moments_of(segment: Segment) -> tuple[Moment, Moment]:
 
 
 def how_of(config: FramesConfig) -> How:
-    """Return the config's choices about what a moment shows."""
+    """Return the config's settings that map a moment to a frame."""
     return How(
         deinterlaces=config.deinterlace == "bwdif",
         from_container=config.time_zero == "container",
@@ -98,7 +99,7 @@ def how_of(config: FramesConfig) -> How:
 def cut_video(job: VideoJob) -> VideoPairs:
     """Write the pictures of a video's pairs, after removing leftovers of an earlier attempt.
 
-    A picture that several segments share is written once. Whatever is wrong with the file fails its segments only.
+    A picture that several segments share is written once. An error of the file fails only its own segments.
     """
     assert not isinstance(job.path, RemoteVideo)  # opened by tasks/cutting/remote_pairs.py
     folder = picture_folder(job)
@@ -115,7 +116,7 @@ def cut_video(job: VideoJob) -> VideoPairs:
 
 
 def _read_pictures(path: VideoFile, job: VideoJob, folder: Path) -> Reading[Cut]:
-    """Read the moments of a video and write their pictures; none is left where the video as a whole fails."""
+    """Read the moments of a video and write their pictures; remove them all when the video as a whole fails."""
     moments = [moment for segment in job.segments for moment in moments_of(segment)]
     try:
         how = how_of(job.config)
@@ -126,7 +127,7 @@ def _read_pictures(path: VideoFile, job: VideoJob, folder: Path) -> Reading[Cut]
 
 
 def picture_folder(job: VideoJob) -> Path:
-    """Return where a video's pictures are written; holds half a video's when its process died."""
+    """Return the folder of a video's pictures; after a crash it may hold only some of them."""
     return job.folder / IMAGES / folder_name(job.video_id)
 
 
@@ -143,15 +144,15 @@ def folder_name(video_id: str) -> str:
 
 
 def all_failed(segments: Sequence[Segment], reason: str, message: str, *, transient: bool = False) -> VideoPairs:
-    """Return the outcome of a video that gives nothing; `transient`: another attempt may go better."""
+    """Return the result of a failed video; `transient`: another attempt may succeed."""
     why = failed(reason, message, transient=transient)
     return VideoPairs(kept=[], rejected=[asdict(segment) | why for segment in segments], files=[])
 
 
 def _writer(folder: Path, config: FramesConfig) -> Callable[[Picture], Cut]:
-    """Return what writes each picture as it is decoded, an hour's being more than memory should hold.
+    """Return the function that writes each picture when it is decoded: an hour of pictures would need too much memory.
 
-    They are numbered as they come: which frame of the video one is, is not known before it has been read.
+    The files are numbered in the order of decoding: the number in the video is known only later.
     """
     folder.mkdir(parents=True)
     numbers = count()
@@ -204,7 +205,7 @@ def _record(
     reading: Reading[Cut],
 ) -> Record:
     film = reading.film
-    if math.isnan(segment.start_s):  # counted in frames, or the whole clip: now it is known when that is
+    if math.isnan(segment.start_s):  # counted in frames, or the whole clip: the times are known now
         zero_s = float(reading.first_pts_s - (film.late_s if config.time_zero == "container" else 0))
         start_s, stop_s = (round(each.pts_s - zero_s, 6) for each in (source, edited))
         segment = replace(segment, start_s=start_s, stop_s=stop_s)
@@ -237,7 +238,7 @@ def _record(
 
 
 def _from_first_frame(segment: Segment, config: FramesConfig, reading: Reading[Cut]) -> Segment:
-    """Return a segment with its times counted from the first frame, whatever the config counts them from."""
+    """Return a segment with its times counted from the first frame, for every `time_zero` of the config."""
     late_s = reading.film.late_s
     if config.time_zero == "first_frame" or not late_s or math.isnan(segment.start_s):
         return segment

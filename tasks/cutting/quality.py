@@ -1,8 +1,8 @@
-"""Two pictures of a pair -> numbers by which pairs can be filtered later. Measured once, where the pictures are cut.
+"""Two pictures of a pair -> measures by which pairs can be filtered later; measured once, when the pictures are cut.
 
-Each is a column of the records of stage `frames`; SplitsConfig holds the thresholds. Lengths count in shares of the
-picture's side, grey levels in shares of white, so that they mean the same at every size. Only the two pictures are
-looked at: a cut away and back between them, or a hand that came and went, leaves no trace here.
+Each is a column of the records of stage `frames`; SplitsConfig holds the thresholds. Lengths are shares of the
+picture's side, grey levels shares of white, so they are comparable for all sizes. Only the two pictures are measured: a
+cut away and back between them, or a hand that came and went, has no effect.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ QUALITY: dict[str, str] = {
     "motion": "share of the area that differs once the camera's shift is undone, 0 to 1",
     "scene_cut": "distance of the colour histograms, 0 the same colours to 1 none in common",
 }
-"""Columns and what they say; docs/data.md tells more."""
+"""Columns and their meanings; docs/data.md has more."""
 QUALITY_REASONS = (
     "blurred",
     "too_dark",
@@ -38,18 +38,18 @@ QUALITY_REASONS = (
     "no_motion",
     "too_much_motion",
 )
-"""Why a pair is filtered for its quality, in the order in which the limits are asked."""
+"""Reasons to filter a pair for its quality, in the order of the checks."""
 HASHES = ("source_hash", "edited_hash")
 """Columns of the perceptual hashes, 16 hex digits: pictures that look alike differ in few of the 64 bits."""
 
 SAMPLES = 256
-"""At most so many pixels of a row, and rows, are looked at."""
+"""At most about this many rows, and pixels of a row, are measured."""
 _TINY = 1e-3  # levels squared: far below one level, so that a flat picture is smooth and not undefined
 
 
 @dataclass(frozen=True, kw_only=True)
 class Appearance:
-    """What is kept of one picture: 4 KB instead of its pixels."""
+    """The measurements of one picture: 4 KB instead of its pixels."""
 
     grey: Grey
     """uint8 [SMALL_PX, SMALL_PX]."""
@@ -76,7 +76,7 @@ def look_at(picture: Picture) -> Appearance:
 
 
 def _sampled(grey: Grey, num_rows: int, num_columns: int) -> Grey:
-    """Return every n-th row and m-th column: about so many, or all where there are fewer than twice as many."""
+    """Return every n-th row and m-th column: about SAMPLES of each, or all when there are fewer than twice as many."""
     height, width = grey.shape[:2]
     return grey[:: max(1, height // num_rows), :: max(1, width // num_columns)]
 
@@ -90,7 +90,7 @@ def _small(grey: Grey) -> Image.Image:
 
 
 def sharpness(grey: Grey) -> float:
-    """Return how much of the contrast at two steps is there at one step already, in the blurrier direction.
+    """Return the share of the contrast at two steps that exists already at one step, in the blurrier direction.
 
     Mean squared differences of neighbours over those of next neighbours (a structure function's ratio): 1/4 where grey
     runs smoothly, 1 for detail as fine as a step, which is 1/SAMPLES of the side. Contrast and brightness cancel out.
@@ -151,7 +151,7 @@ def quality_of(source: Appearance, edited: Appearance) -> Record:
 
 
 def poor_quality(row: Record, limits: QualityLimits) -> str | None:
-    """Return why a pair is outside the limits, the first reason that holds, or None; `row` has the columns."""
+    """Return the first reason why a pair is outside the limits, or None; `row` has the columns."""
     sharpnesses = [row["source_sharpness"], row["edited_sharpness"]]
     brightnesses = [row["source_brightness"], row["edited_brightness"]]
     is_outside = (

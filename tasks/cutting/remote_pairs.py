@@ -1,4 +1,4 @@
-"""The pairs of a video wherever it is: what a worker of stage `frames` runs, telling what came over the line."""
+"""The pairs of a local or remote video, with the number of transferred bytes; a worker of stage `frames` runs this."""
 
 import shutil
 from dataclasses import dataclass, replace
@@ -12,18 +12,18 @@ from tasks.fetching.remote_video import FetchError, RemoteVideo
 
 @dataclass(frozen=True, kw_only=True)
 class FetchedPairs(VideoPairs):
-    """What came of a video at an address."""
+    """The transfer of a video at an address."""
 
     num_bytes: int
-    """Bytes of it that were fetched."""
+    """Number of fetched bytes."""
     num_bytes_whole: int
-    """Bytes that it has."""
+    """Its size in bytes."""
     is_whole: bool
-    """Its container has no index that serves, so it was read whole."""
+    """True when its container has no usable index, so it was read whole."""
 
 
 def cut_video_anywhere(job: VideoJob) -> VideoPairs:
-    """Write the pictures of a video's pairs; of one at an address, fetch only what they need."""
+    """Write the pictures of a video's pairs; fetch only the needed parts of a video at an address."""
     if not isinstance(job.path, RemoteVideo):
         return cut_opened_video(job)
     try:
@@ -39,7 +39,7 @@ def cut_video_anywhere(job: VideoJob) -> VideoPairs:
 
 
 def fetched_counts(pairs: VideoPairs) -> dict[str, int]:
-    """Return what came over the line for a video, to be added up; nothing for a file."""
+    """Return the transfer counts of a video, to be added up; empty for a local file."""
     if not isinstance(pairs, FetchedPairs):
         return {}
     return {

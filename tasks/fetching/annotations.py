@@ -1,7 +1,7 @@
-"""The official annotations of a dataset -> a file beside the downloads, the pinned one where there is a pin.
+"""The official annotations of a dataset -> a file beside the downloads; the pinned version where one is known.
 
-They are fetched when nobody gave a file. One that a person gave is used whatever it is; the reader says in the
-artifact's facts whether it is the pinned one (tasks/annotations/epic.py).
+They are fetched when the user gave no file. A user's file is always used; the reader records in the artifact's facts
+whether it is the pinned one (tasks/annotations/epic.py).
 """
 
 import os
@@ -13,7 +13,7 @@ from tasks.fetching.downloads import Download, download_all
 from tasks.fetching.sites import annotation_urls
 
 PINNED: dict[Reader, str] = {"epic": PINNED_FILES[0].git_blob}
-"""Git blob of the annotations that are known byte by byte. MPII publishes no checksum."""
+"""Git blobs of the pinned annotations. MPII publishes no checksum."""
 
 
 def fetch_annotations(target: Path, reader: Reader, *, mirror: str | None, patience: Patience) -> None:

@@ -1,7 +1,7 @@
-"""A tar archive of videos + video ids -> those videos as files of one folder; nothing else of the archive is written.
+"""A tar archive of videos + video ids -> these videos as files of one folder; no other member is written.
 
-Where a member goes is decided here, by the id that asks for it; its path in the archive is never used, so that no
-member can lie outside the folder, and links and devices are passed over.
+The requested id decides where a member is written. The path in the archive is never used, so no member can be written
+outside the folder; links and devices are skipped.
 """
 
 import gzip
@@ -19,10 +19,10 @@ from tasks.fetching.remote_video import FetchError
 def extract_videos(
     archive: Path, targets: dict[str, Path], on_member: Callable[[str], None] = lambda video_id: None
 ) -> dict[str, FetchError]:
-    """Write the members called like the ids (with or without their extension) to their targets.
+    """Write the members with the ids' names (with or without extension) to their targets.
 
-    Return for each id that is not there now why: `not_in_archive`, or `archive_broken` for those behind a damage.
-    What was extracted before the damage stays. OSError when the disk is full, asked before each member.
+    Return the reason for each missing id: `not_in_archive`, or `archive_broken` when it may come after a damage. Videos
+    before the damage stay. OSError when the disk is full, checked before each member.
     """
     missing = dict(targets)
     try:
@@ -37,7 +37,7 @@ def extract_videos(
                     del missing[video_id]
                     on_member(video_id)
             while unpacked.read(1 << 20):
-                pass  # to the end, where the checksum of gzip stands
+                pass  # to the end, because the checksum of gzip is there
     except gzip.BadGzipFile as error:
         for video_id in targets.keys() - missing.keys():
             targets[video_id].unlink(missing_ok=True)
@@ -50,14 +50,14 @@ def extract_videos(
 
 
 def _unpacked(archive: Path) -> IO[bytes]:
-    """Open an archive; of one packed by gzip the checksum is compared, which tarfile leaves out in a stream."""
+    """Open an archive; the checksum of gzip is compared, which tarfile does not do for a stream."""
     with archive.open("rb") as file:
         is_gzip = file.read(2) == b"\x1f\x8b"
     return cast(IO[bytes], gzip.open(archive)) if is_gzip else archive.open("rb")
 
 
 def _asked_for(member: tarfile.TarInfo, ids: Iterable[str]) -> str | None:
-    """Return the id that a member is the video of."""
+    """Return the id of a member's video."""
     if not member.isreg():
         return None
     name = PurePosixPath(member.name)

@@ -1,7 +1,6 @@
-"""Which files of a folder of downloads were checked, and which have gone since: notes that the folder itself keeps.
+"""Notes in a folder of downloads: which files were checked, and which have disappeared or changed since.
 
-With them, gigabytes are read through for their MD5 once, and that a video was deleted or altered is seen without
-reading it.
+With the notes, gigabytes are read only once for their MD5, and a deleted or altered video is noticed without reading.
 """
 
 from collections.abc import Iterable
@@ -18,7 +17,7 @@ NOTES = ".fetched.json"
 
 
 class CheckedFiles:
-    """Which files of a folder were checked, as its notes say."""
+    """The checked files of a folder, by its notes."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -26,16 +25,16 @@ class CheckedFiles:
         self._notes = _read_notes(path)
 
     def add(self, video_id: str, file: str, md5: str | None) -> None:
-        """Note that a file is as it should be."""
+        """Note that a file passed its check."""
         self._notes[video_id] = {"file": file, **self._state(file), "md5": md5}
         write_json(self.folder / NOTES, self._notes)
 
     def holds(self, video_id: str, file: str, md5: str | None) -> bool:
-        """Tell whether a file was checked against this MD5 and has not been touched since."""
+        """Tell whether a file was checked with this MD5 and has not changed since."""
         return self._notes.get(video_id) == {"file": file, **self._state(file), "md5": md5}
 
     def is_lost(self, video_id: str) -> bool:
-        """Tell whether a file was there, and is gone or altered."""
+        """Tell whether a checked file is missing or altered."""
         note = self._notes.get(video_id)
         return note is not None and note != {**note, **self._state(str(note["file"]))}
 
@@ -47,7 +46,7 @@ class CheckedFiles:
 
 
 def _read_notes(path: Path) -> dict[str, dict[str, object]]:
-    """Return the notes of a folder; those that this project cannot have written count as none."""
+    """Return the notes of a folder; notes that this project cannot have written are ignored."""
     try:
         notes = parse_json(path.read_bytes()) if path.is_file() else {}
     except ValueError:
@@ -65,8 +64,8 @@ def _read_notes(path: Path) -> dict[str, dict[str, object]]:
 def downloads_folder(folder: Path, site: Site, video_ids: Iterable[str], workspace: Path) -> Outside:
     """Return the `folder` input of stage `videos` where missing videos are downloaded.
 
-    Its digest is the same before and after, or a second run would not find the first one's work; what has been lost
-    since is part of it, so that this is fetched again.
+    Its digest is the same before and after the download, so that a second run finds the first run's work. Lost files
+    change the digest, so they are fetched again.
     """
     wanted = sorted(set(video_ids))
     checked = CheckedFiles(folder)

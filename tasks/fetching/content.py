@@ -1,23 +1,23 @@
-"""Is what a server sent a page of words instead of a video? First bytes and content type -> what is wrong, or None.
+"""First bytes and content type of an answer -> an error when the server sent a page of text instead of a video.
 
-Log-in pages, notes on maintenance and errors come with status 200 from servers that mean no harm.
+Even friendly servers send log-in pages, maintenance notes and errors with status 200.
 """
 
 TEXT_SUFFIXES = frozenset({".csv", ".txt", ".json", ".jsonl", ".md", ".xml", ".html"})
-"""Of files that hold text and are not looked at."""
+"""Extensions of text files; these are not checked."""
 HEAD_BYTES = 512
 PAGES = ("text/html", "application/xhtml", "application/json", "application/xml", "text/xml")
-"""Beginnings of the content types that servers give to words."""
+"""Beginnings of the content types of text."""
 _VIDEO_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"styp")
 _VIDEO_STARTS = (
     *(b"RIFF", b"\x1a\x45\xdf\xa3", b"OggS", b"FLV", b"\x47", b"\0\0\x01", b"\0\0\0\x01", b"DKIF", b"\x30\x26\xb2\x75"),
     *(b"\x06\x0e\x2b\x34", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"PK\x03\x04"),
 )
-"""Of video files and archives."""
+"""First bytes of video files and archives."""
 
 
 def why_no_video(head: bytes, content_type: str = "") -> str | None:
-    """Return what the first HEAD_BYTES of a file are instead of a video's, in words, or None.
+    """Return in words what the first HEAD_BYTES of a file are, when they are not a video's; else None.
 
     >>> why_no_video(b"<!DOCTYPE html><title>Log in</title>")
     'a page of text ("<!DOCTYPE html><title>Log in</title>")'
@@ -37,7 +37,7 @@ def why_no_video(head: bytes, content_type: str = "") -> str | None:
 
 
 def _as_text(head: bytes) -> str | None:
-    """Return bytes as text; None where they are none: control characters, or no UTF-8 up to a cut last character."""
+    """Return bytes as text; None when they hold control characters or are no UTF-8 (the last character may be cut)."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return head.decode("utf-16", errors="replace")
     try:

@@ -1,7 +1,7 @@
-"""URLs -> whole files with the right MD5, several at a time; what was cut off goes on where it stood.
+"""URLs -> whole files with the right MD5, several at a time; an interrupted download continues.
 
-A file grows as NAME.part beside its place and takes its name when it is complete and checked. NAME.part.json says
-which file of the server it is a part of, so that a part is only ever continued with the rest of the same file.
+A file grows as NAME.part and gets its name when it is complete and checked. NAME.part.json identifies the server's
+file, so a part is only continued with the rest of the same file.
 """
 
 import hashlib
@@ -37,11 +37,11 @@ class Download:
     """A file to fetch."""
 
     name: str
-    """What it is called to people: a video id."""
+    """Its name in messages: a video id."""
     urls: tuple[str, ...]
-    """Where it may lie; the first that is there is taken."""
+    """Possible addresses; the first one that exists is used."""
     target: Path
-    """Where it is put."""
+    """Path to write to."""
     md5: str | None = None
     """Its MD5, where it is published."""
 
@@ -53,10 +53,10 @@ def download_all(
     patience: Patience,
     on_bytes: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[tuple[Download, FetchError | None]]:
-    """Fetch files, `connections` at a time; yield each with its error, or None when it is there.
+    """Fetch files, `connections` at a time; yield each with its error, or None on success.
 
-    OSError when the disk has too little room for all that is missing: asked beforehand, so nothing is begun in vain.
-    `on_bytes` is told (bytes there, bytes in all).
+    OSError when the disk has too little space for all missing files; this is checked before the first download.
+    `on_bytes` is called with (bytes fetched, bytes in all).
     """
     if not downloads:
         return
@@ -89,7 +89,7 @@ def download_all(
 def _locate(
     client: httpx.Client, download: Download, patience: Patience, stop: threading.Event
 ) -> tuple[str | FetchError, int | None]:
-    """Return the first URL that is there and its size, or why there is none."""
+    """Return the first URL that exists and its size, or the error."""
     gone: FetchError | None = None
     for url in download.urls:
         try:
@@ -104,7 +104,7 @@ def _locate(
 def _unless_too_large(
     download: Download, url: str | FetchError, size: int | None
 ) -> tuple[str | FetchError, int | None]:
-    """Return what was found, or FetchError `too_large` for a file that no disk here can hold: it fails alone."""
+    """Return the place and size, or FetchError `too_large` for a file that the disk can never hold: it fails alone."""
     folder = _existing(download.target.parent)
     free = shutil.disk_usage(folder).free - SPARE_BYTES + size_of(part_of(download.target))
     if isinstance(url, FetchError) or size is None or size <= min(MAX_FILE_BYTES, max(free, MAX_UNTOLD_BYTES)):
@@ -156,8 +156,8 @@ def fetch_file(
 ) -> None:
     """Fetch one file to its target. FetchError: unreachable, not_found, refused, wrong_checksum, not_a_video.
 
-    When a file put together from several attempts has the wrong MD5, it is fetched once more in one piece: its
-    beginning may be from another time, at a server that gives no means to tell.
+    When a file from several attempts has the wrong MD5, it is fetched once more in one piece: the server may have
+    changed the file between the attempts without any sign.
     """
     part = part_of(download.target)
     part.parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +184,7 @@ def fetch_file(
 
 
 def _refuse_page(part: Path, download: Download, transfer: Transfer) -> None:
-    """Throw away what came and raise FetchError when it is a page of words that came with status 200."""
+    """Remove the file and raise FetchError when it is a page of text that came with status 200."""
     if download.md5 or not TEXT_SUFFIXES.isdisjoint(map(str.lower, download.target.suffixes)):
         return
     with part.open("rb") as file:

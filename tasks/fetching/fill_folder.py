@@ -1,4 +1,4 @@
-"""Fill a folder with the videos that it lacks, in the official layout, and check those whose MD5 is published."""
+"""Download the missing videos of a folder in the official layout, and check those whose MD5 is published."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def fill_folder(
 ) -> dict[str, Record]:
     """Fetch the videos that the folder lacks; return the rejections of those that could not be fetched.
 
-    A file that is there with another MD5 than the published one is left alone, and fails. Progress is in MB.
+    An existing file with another MD5 than the published one is not changed, and fails. Progress is in MB.
     """
     folder.mkdir(parents=True, exist_ok=True)
     listed, checked = VideoFolder(folder), CheckedFiles(folder)
@@ -38,7 +38,7 @@ def fill_folder(
             continue
         page = why_no_video(bytes_of(folder / file, 0, HEAD_BYTES)) if md5 is None else None
         is_noted = checked.holds(video_id, file, md5)
-        if page is not None and is_noted:  # fetched before pages were told from videos
+        if page is not None and is_noted:  # fetched by a version that did not recognise pages
             missing[video_id] = folder / file
         elif page is not None:
             message = f"{file}: no video: it is {page}. Remove it to have it fetched."
@@ -59,7 +59,7 @@ def fill_folder(
 
 
 def _wrong_checksum(path: Path, md5: str | None) -> str | None:
-    """Say what is wrong with a file that is there, None when nothing is."""
+    """Return the error of an existing file; None when it is good."""
     found = md5_of(path) if md5 else None
     if found == md5:
         return None
@@ -85,7 +85,7 @@ def _one_by_one(
 def _from_archive(
     folder: Path, site: Site, missing: dict[str, Path], options: RunOptions, on_progress: Callable[[int, int], None]
 ) -> Outcomes:
-    """Take the videos out of the archive, fetching that first; a mirror without it may have the single videos."""
+    """Fetch the archive and extract the videos; a mirror without the archive may have the single videos."""
     if not missing:
         return
     places = (folder / MPII_ARCHIVE, folder / "MPII-Cooking-2" / MPII_ARCHIVE)

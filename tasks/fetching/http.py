@@ -26,13 +26,13 @@ WORTH_RETRYING = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509})
 
 
 MAX_FILE_BYTES = 1 << 40
-"""A file that claims to be larger is not fetched: the largest archive of videos known here has a tenth of it."""
+"""A file that claims a larger size is not fetched; the largest known archive of videos has a tenth of this."""
 MAX_UNTOLD_BYTES = 1 << 30
-"""As much of a file is fetched whose size the server does not tell."""
+"""Largest number of bytes to fetch of a file whose size the server does not give."""
 
 
 SPARE_BYTES = 1 << 30
-"""Disk space that is left free whatever is fetched."""
+"""Disk space that always stays free."""
 
 
 class Pace:
@@ -56,7 +56,7 @@ class Pace:
 
 
 class Stopped(Exception):
-    """The caller no longer needs the answer, so the transfer ends."""
+    """The caller does not need the answer any more, so the transfer ends."""
 
 
 class Unsteady(Exception):
@@ -74,9 +74,9 @@ def persistently(
     progress: Callable[[], int] = lambda: 0,
     stop: threading.Event | None = None,
 ) -> T:
-    """Return what `attempt` returns, trying again while it breaks off; FetchError `unreachable` when patience ends.
+    """Return the result of `attempt`; try again while it breaks off; FetchError `unreachable` when patience ends.
 
-    `progress` counts the bytes that are there. Stopped when `stop` is set meanwhile.
+    `progress` returns the number of bytes received. Raises Stopped when `stop` is set meanwhile.
     """
     stop = stop or threading.Event()
     failures, begun_at = 0, time.monotonic()
@@ -87,14 +87,14 @@ def persistently(
         except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise FetchError("refused", f"{_said(error)}.") from error
         except (httpx.TransportError, Unsteady) as error:
-            # Some bytes at every attempt would go on for ever: only what comes at a rate worth waiting for counts.
+            # A few bytes at every attempt would go on for ever, so only a sufficient rate counts as progress.
             gained, seconds = progress() - before, time.monotonic() - begun_at
             failures = 1 if gained > 0 and gained >= MIN_BYTES_PER_S * seconds else failures + 1
             begun_at = time.monotonic()
             if failures > patience.retries:
                 raise FetchError("unreachable", f"{_said(error)}, {failures} times in a row.") from error
             asked_s = error.wait_s if isinstance(error, Unsteady) else None
-            # Full jitter: many clients that were thrown out together do not come back together.
+            # Full jitter: clients that were disconnected together do not all return at the same moment.
             wait_s = random.uniform(0, patience.first_wait_s * 2**failures) if asked_s is None else asked_s
             if stop.wait(min(wait_s, patience.longest_wait_s)):
                 raise Stopped from error
@@ -115,7 +115,9 @@ def check_status(response: httpx.Response, accepted: Sequence[int]) -> None:
 
 
 def validator_of(response: httpx.Response) -> str:
-    """Return what If-Range takes to tell this very file from a later one: a strong ETag, else the date, else ""."""
+    """Return the validator for If-Range, which identifies this version of the file: a strong ETag, else the date, else
+    "".
+    """
     etag = str(response.headers.get("ETag", ""))
     return etag if etag.startswith('"') else str(response.headers.get("Last-Modified", ""))
 
@@ -138,13 +140,15 @@ def content_length(response: httpx.Response) -> int | None:
 
 
 def size_at(client: httpx.Client, url: str, patience: Patience, stop: threading.Event | None = None) -> int | None:
-    """Return the size of the file at `url`, by HEAD; None where the server does not say. FetchError when it is gone."""
+    """Return the size of the file at `url`, by HEAD; None when the server does not give it. FetchError when it does not
+    exist.
+    """
 
     def ask() -> int | None:
         with answer_to(client, "HEAD", url) as response:
             status = response.status_code
             if status == 501 or (400 <= status < 500 and status not in WORTH_RETRYING | NOT_FOUND):
-                return None  # a server that has no HEAD, or keeps it to itself: GET will tell
+                return None  # a server without HEAD, or one that forbids it: GET will tell
             check_status(response, (200, 204))
             return content_length(response)
 
@@ -152,7 +156,7 @@ def size_at(client: httpx.Client, url: str, patience: Patience, stop: threading.
 
 
 def _said(error: Exception) -> str:
-    """Say what happened without what differs from time to time: failures are listed in artifacts."""
+    """Return a message without details that change between attempts, because artifacts list the failures."""
     if isinstance(error, Unsteady):
         return str(error)
     request = getattr(error, "_request", None)
@@ -165,5 +169,5 @@ def _said(error: Exception) -> str:
 
 
 def shown_in(message: str) -> str:
-    """Return a library's message with the addresses in it as they may be shown."""
+    """Return a library's message with the secrets of its addresses removed."""
     return re.sub(r"[a-z]+://[^\s'\"]+", lambda found: shown_address(found[0]), message)

@@ -11,18 +11,20 @@ if TYPE_CHECKING:
     from tasks.fetching.range_file import RangeFile
 
 VideoPlace: TypeAlias = "Path | RemoteVideo"
-"""Where a video is."""
+"""A video's place: a path, or an address."""
 VideoFile: TypeAlias = "Path | RangeFile"
-"""What a video is read from."""
+"""What libav reads: a path, or a file object."""
 
 
 @contextmanager
 def readable(place: VideoPlace) -> Iterator[VideoFile]:
-    """Give what a video is read from: the file itself, or one that fetches what is read. FetchError when it is gone."""
+    """Yield the file to read: the local path, or an object that fetches the read parts. FetchError when it does not
+    exist.
+    """
     if isinstance(place, Path):
         yield place
         return
-    from tasks.fetching.range_file import RangeFile  # and with it the HTTP client, which local videos do not need
+    from tasks.fetching.range_file import RangeFile  # this imports the HTTP client, which local videos do not need
 
     with RangeFile(place) as file:
         yield file
@@ -38,7 +40,7 @@ def bytes_of(file: VideoFile, first: int, length: int) -> bytes:
 
 
 def size_of(place: "VideoFile | RemoteVideo") -> int:
-    """Return a video's size in bytes, 0 for one that is not there."""
+    """Return a video's size in bytes; 0 when it does not exist."""
     if isinstance(place, Path):
         return place.stat().st_size if place.exists() else 0
     return place.size or 0

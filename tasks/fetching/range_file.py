@@ -1,4 +1,4 @@
-"""A file at an address, read like one on the disk: only the blocks that are read are fetched, by HTTP Range, once.
+"""A file at an address that is read like a local one: only the needed blocks are fetched, by HTTP Range, and only once.
 
 What has been fetched lies in a temporary sparse file, so memory stays small however large the video, and a second
 pass costs no transfer. Three things keep requests few: reading on grows the stretch fetched at once, `prefetch` takes
@@ -33,30 +33,30 @@ from tasks.fetching.stretches import Stretch, merged
 
 BLOCK = 1 << 16
 MAX_AHEAD = 64
-"""Blocks that are fetched at once at most when a file is read on and on."""
+"""Largest number of blocks in one request while a file is read continuously."""
 CHECK_ROOM_EVERY = 64 << 20
-"""Bytes that are fetched between two looks at the room on the disk."""
+"""Bytes between two checks of the free disk space."""
 MAX_GAP = 4
-"""Blocks between two stretches that are fetched along, rather than asking twice."""
+"""Gaps of at most this many blocks between two stretches are fetched too, to save a request."""
 
 Span = tuple[int, int]
-"""First byte, and the byte behind the last."""
+"""First byte, and the byte after the last."""
 
 
 class RangeFile(io.RawIOBase):
     """An opened RemoteVideo: `read`, `seek` and `tell` of a binary file. Read by one thread."""
 
     def __init__(self, video: RemoteVideo):
-        """Ask for the first block, which tells the size. FetchError when the server does not give it."""
+        """Fetch the first block, whose answer gives the size. FetchError when the server does not give the size."""
         self.name = video.name
         self.num_fetched = 0
-        """Bytes that came over the line."""
+        """Number of transferred bytes."""
         self.error: BaseException | None = None
-        """Why a read failed; readers in between may have swallowed it."""
+        """The error of a failed read, kept because libraries in between may swallow it."""
         self.is_whole = False
-        """It had to be read whole."""
+        """True when it had to be read whole."""
         self.hollow: Sequence[Span] = ()
-        """Spans, ascending, that read as zeros where they are not there yet."""
+        """Ascending spans that are read as zeros where they are not fetched."""
         self._video = video
         self._client = new_client(video.patience)
         self._validator = ""
@@ -91,13 +91,13 @@ class RangeFile(io.RawIOBase):
         return self._position
 
     def read(self, size: int | None = -1) -> bytes:
-        """Return the next bytes, all of those asked for unless the file ends. FetchError when they cannot be read."""
+        """Return the next bytes, as many as requested unless the file ends. FetchError when they cannot be read."""
         content = self.read_at(self._position, self.size if size is None or size < 0 else size)
         self._position += len(content)
         return content
 
     def read_at(self, first: int, length: int) -> bytes:
-        """Return the bytes from `first` on, wherever the file stands and without moving it."""
+        """Return the bytes from `first` on; the position does not change."""
         length = max(min(length, self.size - first), 0)
         try:
             if length:
@@ -105,10 +105,10 @@ class RangeFile(io.RawIOBase):
         except BaseException as error:
             self.error = self.error or error
             raise
-        return os.pread(self._file.fileno(), length, first)  # what was never written reads as zeros
+        return os.pread(self._file.fileno(), length, first)  # blocks that were never written are read as zeros
 
     def prefetch(self, spans: Iterable[Span]) -> None:
-        """Fetch spans in the background, in their order; reading one of them waits until it is there."""
+        """Fetch spans in the background, in their order; a read of one of them waits for it."""
         blocks = [(first // BLOCK, -(-stop // BLOCK)) for first, stop in spans]
         stretches = merged(blocks, MAX_GAP)
         self._due = {block for first, last in stretches for block in range(first, last) if not self._have[block]}
@@ -116,11 +116,11 @@ class RangeFile(io.RawIOBase):
         self._prefetching.start()
 
     def read_whole(self) -> None:
-        """Give up on reading parts: nothing is hollow any more."""
+        """Stop reading parts: from now on nothing is hollow."""
         self.hollow, self.is_whole = (), True
 
     def close(self) -> None:
-        """Let go of the connection and of what was fetched."""
+        """Close the connection and remove the fetched bytes."""
         if not self.closed:
             self._stop.set()
             if self._prefetching is not None:
@@ -142,7 +142,7 @@ class RangeFile(io.RawIOBase):
                 self._changed.notify_all()
 
     def _provide(self, first: int, stop: int) -> None:
-        """See to it that [first, stop) is there, but for what is hollow."""
+        """Make sure that [first, stop) is fetched, except hollow spans."""
         for block in range(first // BLOCK, -(-stop // BLOCK)):
             with self._changed:
                 while block in self._due and not self._have[block]:
@@ -162,7 +162,7 @@ class RangeFile(io.RawIOBase):
         return place >= 0 and self.hollow[place][0] <= first and stop <= self.hollow[place][1]
 
     def _missing(self, first: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Yield the stretches of blocks in [first, stop) that are not there."""
+        """Yield the stretches of blocks in [first, stop) that are not fetched."""
         block = first
         while block < stop:
             if self._have[block]:
@@ -175,7 +175,7 @@ class RangeFile(io.RawIOBase):
             block = end
 
     def _fetch(self, first: int, stop: int) -> None:
-        """Fetch [first, stop), which begins with a block; after a break, go on where it broke off."""
+        """Fetch [first, stop), which begins with a block; after an interruption, continue at the same place."""
         fetched = Stretch(first, stop)
         persistently(lambda: self._attempt(fetched), self._video.patience, progress=lambda: fetched.at, stop=self._stop)
 
@@ -197,7 +197,7 @@ class RangeFile(io.RawIOBase):
             self._take(response, stretch, first)
 
     def _accept(self, response: httpx.Response, size: int | None) -> None:
-        """Learn size and validator from the first answer, and hold later ones to them."""
+        """Read size and validator from the first answer, and require the same of later answers."""
         if self.size < 0:
             if size is None:
                 raise FetchError("no_ranges", f"{self._video.shown}: the server does not tell the file's size.")
@@ -218,7 +218,7 @@ class RangeFile(io.RawIOBase):
     def _take(self, response: httpx.Response, stretch: Stretch, first: int) -> None:
         """Store an answer that begins at byte `first`: the stretch, or the whole file where Range is unknown."""
         at = first
-        # Of the whole file where Range is unknown; what comes behind the range that was asked for is not taken.
+        # The whole file where the server ignores Range; bytes after the requested range are not stored.
         stop = self.size if response.status_code == 200 else min(stretch.stop, self.size)
         pace = Pace(self._video.url, self._video.patience, most=self.size + BLOCK)
         for chunk in response.iter_raw():
@@ -233,7 +233,7 @@ class RangeFile(io.RawIOBase):
             begun, at = at, at + len(chunk)
             with self._changed:
                 self.num_fetched += len(chunk)
-                # Every answer begins with a block, or goes on after a break with one whose beginning is there.
+                # Every answer begins at a block, or continues a block whose beginning is stored.
                 for block in range(begun // BLOCK, len(self._have) if at >= self.size else at // BLOCK):
                     self._have[block] = 1
                 self._changed.notify_all()
@@ -242,7 +242,7 @@ class RangeFile(io.RawIOBase):
             raise Unsteady(f"{self._video.shown}: the answer breaks off")
 
     def _check_room(self, num_bytes: int) -> None:
-        """FetchError `no_room` before what is fetched fills the disk."""
+        """FetchError `no_room` before the fetched bytes fill the disk."""
         self._unchecked += num_bytes
         if self._unchecked >= CHECK_ROOM_EVERY:
             self._unchecked = 0
