@@ -1,4 +1,4 @@
-"""A video at an address, and the error of what a server does not give. Light: imports no HTTP client."""
+"""A video at an address, and the error of a failed fetch. Light: imports no HTTP client."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,17 +8,17 @@ from tasks.fetching.sites import shown_address
 
 
 class FetchError(ValueError):
-    """A server does not give what was asked for; `reason` is the word under which it is counted."""
+    """A fetch failed; `reason` is the word under which it is counted."""
 
     transient = True
-    """A server may say something else next time, and nothing here tells when."""
+    """True when the next attempt may succeed."""
 
     def __init__(self, reason: str, message: str):
         super().__init__(message)
         self.reason = reason
 
     def __reduce__(self) -> tuple[type["FetchError"], tuple[str, str]]:
-        """Come whole out of a worker process."""
+        """Survive pickling out of a worker process."""
         return FetchError, (self.reason, str(self))
 
 
@@ -27,11 +27,11 @@ class RemoteVideo:
     """A video at an address; plain values, so that it can be sent to a worker process."""
 
     url: str = field(repr=False)
-    """Its address, secrets included."""
+    """Its address, with secrets."""
     size: int | None = None
-    """Bytes that it had when it was found, None when it is only being looked for."""
+    """Its size in bytes when it was found; None while it is being looked for."""
     cache: Path | None = None
-    """Folder for what is fetched; nothing is left there. None takes the system's."""
+    """Folder for fetched bytes; nothing stays there. None: the system's temporary folder."""
     patience: Patience = field(default_factory=Patience)
     """How often and how long a request is tried again."""
 
@@ -42,5 +42,5 @@ class RemoteVideo:
 
     @property
     def shown(self) -> str:
-        """The address as messages say it, without what may be secret in it."""
+        """The address for messages, without its secrets."""
         return shown_address(self.url)

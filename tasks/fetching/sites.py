@@ -1,7 +1,7 @@
-"""Where the official annotations and videos lie: dataset + video id -> addresses, MD5s, and a place in a folder.
+"""The sites of official annotations and videos: dataset + video id -> addresses, MD5s, and a place in a folder.
 
 EPIC-KITCHENS-100 comes video by video from two sites, with published MD5s (epic_videos.csv); MPII Cooking 2 comes as
-one archive. A mirror takes the place of the sites. Data only: nothing here opens a connection.
+one archive. A mirror replaces the sites. Nothing here opens a connection.
 
 Sources: https://github.com/epic-kitchens/epic-kitchens-download-scripts,
 https://github.com/epic-kitchens/epic-kitchens-100-annotations, and MPII Cooking 2's page.
@@ -31,7 +31,7 @@ EXTENSIONS = (
     *(".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".3gp", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".mxf", ".ogv"),
     *(".flv", ".wmv"),
 )
-"""Of video files, in the order of preference when a folder holds the same video twice."""
+"""Extensions of video files, in the order of preference when a folder holds the same video twice."""
 OFFICIAL: dict[Reader, str] = {"epic": "https://data.bris.ac.uk/datasets", "mpii": MPII}
 """The site that stands for a dataset's official addresses."""
 ANNOTATIONS: dict[Reader, str] = {
@@ -46,16 +46,16 @@ MD5_TABLE = Path(__file__).with_name("epic_videos.csv")
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """Where the videos of one dataset are fetched from."""
+    """The source of one dataset's videos."""
 
     reader: Reader
     """Which dataset."""
     mirror: str | None = None
-    """Address that takes the place of the official ones; with {video} or {participant} in it, the whole pattern."""
+    """Address that replaces the official ones; with {video} or {participant} in it, it is the whole pattern."""
 
     @property
     def location(self) -> str:
-        """The address that names the site in a manifest, without what may be secret in it."""
+        """The address of the site for manifests, without its secrets."""
         return shown_address(self._base).rstrip("/")
 
     @property
@@ -71,7 +71,7 @@ class Site:
         return parts._replace(path=f"{parts.path.rstrip('/')}/{path}").geturl()
 
     def urls(self, video_id: str) -> tuple[str, ...]:
-        """Return the addresses at which a video may lie, the likeliest first.
+        """Return the possible addresses of a video, the likeliest first.
 
         >>> Site(reader="epic").urls("P01_102")[0].removeprefix(EPIC_EXTENSION)
         '/P01/videos/P01_102.MP4'
@@ -92,7 +92,7 @@ class Site:
         endings = (".avi",) if is_mpii else (".mp4", ".MP4")
         if _names_a_file(video_id):
             endings = ("",)
-        elif "." in video_id:  # a dot is no extension, or one that is not known
+        elif "." in video_id:  # no extension, or an unknown one
             endings = (*endings, "")
         return tuple(self._at(f"{folder}{name}{ending}") for folder in folders for ending in endings)
 
@@ -107,14 +107,14 @@ class Site:
 
     @property
     def archive_urls(self) -> tuple[str, ...]:
-        """Addresses of the archive that holds all videos; none where there is no such archive."""
+        """Addresses of the archive of all videos; empty where there is no such archive."""
         if self.reader != "mpii" or (self.mirror and "{" in self.mirror):
             return ()
         folders = ("", "MPII-Cooking-2/") if self.mirror else ("",)
         return tuple(self._at(f"{folder}{MPII_ARCHIVE}") for folder in folders)
 
     def place(self, video_id: str) -> str:
-        """Return where a fetched video is put, relative to the folder of downloads: as the official tool does it.
+        """Return the path of a fetched video, relative to the folder of downloads, as in the official tool.
 
         >>> Site(reader="epic").place("P01_102"), Site(reader="table", mirror="http://a").place("b.mkv")
         ('EPIC-KITCHENS/P01/videos/P01_102.MP4', 'videos/b.mkv')
@@ -125,7 +125,7 @@ class Site:
         return f"videos/{video_id}{suffix}"
 
     def md5(self, video_id: str) -> str | None:
-        """Return the published MD5 of a video, None where none is."""
+        """Return the published MD5 of a video; None where there is none."""
         return epic_md5s().get(video_id) if self.reader == "epic" else None
 
 
@@ -135,7 +135,7 @@ def _names_a_file(video_id: str) -> bool:
 
 
 def check_mirror(mirror: str) -> None:
-    """ValueError when a mirror is no address of the web."""
+    """Raise ValueError when a mirror is no web address."""
     try:
         parts = urlsplit(mirror)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -147,7 +147,7 @@ def check_mirror(mirror: str) -> None:
 
 
 def shown_address(url: str) -> str:
-    """Return an address as it may be written and shown: scheme, host, port and path; the rest may be secret.
+    """Return an address without secrets, for files and messages: scheme, host, port and path.
 
     >>> shown_address("https://alice:word@a.org:81/v/{video}.mp4?X-Amz-Signature=123#part")
     'https://a.org:81/v/{video}.mp4'
@@ -157,16 +157,16 @@ def shown_address(url: str) -> str:
 
 
 def full_mirror(mirror: str | None) -> str | None:
-    """Return a mirror's address with the secrets in it, which $EDITACTION_MIRROR holds while an address is passed on.
+    """Return a mirror's address with its secrets; $EDITACTION_MIRROR holds these while an address is passed on.
 
-    What goes through Prefect (parameters of flow runs, which its database keeps and its pages show) has none.
+    Addresses in parameters of flow runs have no secrets: Prefect keeps parameters in its database and shows them.
     """
     known = os.environ.get(MIRROR_VARIABLE, "")
     return known if mirror is not None and known and shown_address(known) == shown_address(mirror) else mirror
 
 
 def recorded_address(recorded: str, mirror: str | None, video_id: str) -> str:
-    """Return the address to read a recorded one at: with the mirror's user, password and query, at its host alone."""
+    """Return a recorded address with the mirror's user, password and query, added for the mirror's host only."""
     if mirror is None:
         return recorded
     known, parts = urlsplit(mirror), urlsplit(recorded)

@@ -1,4 +1,4 @@
-"""Stretches of a file that are fetched: what is due of one, and several that lie close together as one."""
+"""Stretches of a file to fetch; neighbouring stretches are joined."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 @dataclass
 class Stretch:
-    """Bytes that are being fetched."""
+    """A stretch of bytes that is being fetched."""
 
     at: int
     """The next one."""
     stop: int
-    """The one behind the last."""
+    """The byte after the last."""
 
 
 def merged(stretches: Iterable[tuple[int, int]], max_gap: int = 0) -> list[tuple[int, int]]:

@@ -1,7 +1,7 @@
-"""One file at an address -> NAME.part beside its place: the attempts at it, each going on where the last one broke off.
+"""One file at an address -> NAME.part: several attempts, each of which continues where the last one broke off.
 
-NAME.part.json says which file of the server it is a part of. A file grows no further than the size that its server
-told, or than a bound where it told none, and not into the last room of the disk.
+NAME.part.json identifies the server's file. A file grows at most to the size that its server gave, or to a bound where
+it gave none, and never fills the disk.
 """
 
 import os
@@ -32,13 +32,13 @@ from tasks.fetching.remote_video import FetchError
 from tasks.fetching.sites import shown_address
 
 CHECK_ROOM_EVERY = 64 << 20
-"""Bytes that are fetched between two looks at the room on the disk."""
+"""Bytes between two checks of the free disk space."""
 MAX_NOTE_BYTES = 1 << 20
 """Of a NAME.part.json; ours have some hundred."""
 
 
 def part_of(target: Path) -> Path:
-    """Return where a file grows."""
+    """Return the path of a growing file."""
     return target.with_name(target.name + ".part")
 
 
@@ -61,14 +61,14 @@ class Transfer:
         self.client, self.url, self.part, self.stop, self.on_growth = client, url, part, stop, on_growth
         self.patience = patience
         self.shown = shown_address(url)
-        """The address as it is written down and said."""
+        """The address for files and messages."""
         self.was_continued = False
-        """Some attempt began where another had broken off."""
+        """True when an attempt continued an earlier one."""
         self.content_type = ""
-        """What the server says the file is."""
+        """The server's validator of the file."""
 
     def attempt(self) -> None:
-        """Bring the part to its full size; httpx.TransportError or Unsteady when it breaks off."""
+        """Fetch the rest of the part; httpx.TransportError or Unsteady when the transfer breaks off."""
         there = size_of(self.part)
         note = self._note() if there else {}
         if there and note.get("url") != self.shown:
@@ -89,7 +89,7 @@ class Transfer:
                 self._discard()
                 raise Unsteady(f"{self.shown}: the server sends another part than was asked for", wait_s=0)
             if response.status_code == 200:
-                there = 0  # no Range at this server, or the file is another one by now
+                there = 0  # the server ignores Range, or the file has changed
                 size = content_length(response)
                 write_json(note_of(self.part), {"url": self.shown, "validator": validator_of(response), "size": size})
             self.was_continued = self.was_continued or there > 0
@@ -98,9 +98,9 @@ class Transfer:
             raise Unsteady(f"{self.shown}: the answer breaks off")
 
     def _write(self, response: httpx.Response, there: int, size: int | None) -> None:
-        """Write the answer behind what is there, no further than the file's size, or MAX_UNTOLD_BYTES without one.
+        """Append the answer to the part, at most up to the file's size, or MAX_UNTOLD_BYTES when it is unknown.
 
-        FetchError `too_large` or `no_room` leaves nothing of the file.
+        After FetchError `too_large` or `no_room` nothing of the file remains.
         """
         pace = Pace(self.url, self.patience, most=(MAX_UNTOLD_BYTES if size is None else size) - there)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | (0 if there else os.O_TRUNC)
@@ -108,7 +108,7 @@ class Transfer:
         with os.fdopen(os.open(self.part, flags, 0o666), "r+b") as file:
             file.seek(there)
             try:
-                for chunk in response.iter_raw():  # as it comes: what has come before a break counts
+                for chunk in response.iter_raw():  # unbuffered: bytes before an interruption count
                     if self.stop.is_set():
                         raise Stopped
                     pace.came(len(chunk))
@@ -141,5 +141,5 @@ class Transfer:
 
 
 def size_of(path: Path) -> int:
-    """Return the size of a file in bytes, 0 for one that is not there."""
+    """Return the size of a file in bytes; 0 when it does not exist."""
     return path.stat().st_size if path.is_file() else 0

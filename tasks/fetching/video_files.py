@@ -1,8 +1,8 @@
-"""Which file is which video: a folder as people keep it, or a server, + video ids -> files and their fingerprints.
+"""A folder of videos, or a server, + video ids -> the files of the videos and their fingerprints.
 
-Knows the official layouts (EPIC-KITCHENS by participant, MPII and tables flat) and no decoder. A video id comes from
-an annotation file that anybody may have written, so it is looked up among names that the folder lists and never
-joined to a path.
+It knows the official layouts (EPIC-KITCHENS by participant, MPII and tables flat) and uses no decoder. Anybody may have
+written the annotation file of a video id, so the id is searched among the names that the folder lists, and never joined
+to a path.
 """
 
 import hashlib
@@ -25,11 +25,12 @@ MIB = 1 << 20
 
 
 _LEROBOT = re.compile(r"(?P<camera>[^/\\]+)--(?P<chunk>chunk-\d{3,6})--(?P<file>file-\d{3,6})", re.ASCII)
-"""How tasks/annotations/lerobot.py calls a video."""
+"""Form of the video ids of tasks/annotations/lerobot.py."""
 
 
 def places_of(video_id: str) -> list[tuple[str, str]]:
-    """Return where a video may lie, relative to the videos' folder, and its name there without suffix, nearest first.
+    """Return the possible folders of a video, relative to the videos' folder, and its name there without suffix,
+    likeliest first.
 
     >>> places_of("cam.top--chunk-000--file-007")[0]
     ('videos/cam.top/chunk-000', 'file-007')
@@ -41,7 +42,7 @@ def places_of(video_id: str) -> list[tuple[str, str]]:
 
 
 def layout_folders(video_id: str) -> list[str]:
-    """Return where a video may lie, relative to the videos' folder, nearest first.
+    """Return the possible folders of a video, relative to the videos' folder, likeliest first.
 
     >>> layout_folders("P01_102")[:3]
     ['', 'videos', 'P01/videos']
@@ -65,7 +66,7 @@ class VideoFolder:
     def _list(self, subfolder: str) -> dict[str, str]:
         """Map the names in a subfolder, and the names without a usual extension, to file names.
 
-        Names are composed (NFC) and their extensions in small letters; the file that is named exactly so goes first.
+        Names are composed (NFC) with their extensions in small letters; a file with exactly this name has priority.
         """
         try:
             names = sorted(entry.name for entry in os.scandir(self.path / subfolder) if entry.is_file())
@@ -100,7 +101,7 @@ class VideoFolder:
         return None
 
     def _descend(self, subfolder: str, parents: Iterable[str]) -> str | None:
-        """Return the folder that the names lead to, each looked up among those that are there, or None."""
+        """Return the folder that the names lead to, each searched among the existing names; None when there is none."""
         for parent in parents:
             inside = self._inside(subfolder).get(_composed(parent))
             if inside is None:
@@ -110,12 +111,12 @@ class VideoFolder:
 
 
 def _composed(name: str) -> str:
-    """Return a name with composed accents: a Mac writes them decomposed, most annotations do not."""
+    """Return a name with composed accents: macOS writes them decomposed, most annotations do not."""
     return unicodedata.normalize("NFC", name)
 
 
 def plain_name(name: str) -> str:
-    """Return a file's name with composed accents and its extension in small letters: .MP4 and .mp4 are one.
+    """Return a file's name with composed accents and its extension in small letters: .MP4 and .mp4 are the same.
 
     >>> plain_name("GOPR01.MP4")
     'GOPR01.mp4'
@@ -130,7 +131,7 @@ def _preference(name: str) -> int:
 
 
 def fingerprint(file: VideoFile) -> str:
-    """Return the hex SHA-256 over a file's size and its first and last MiB: enough to tell videos of GBs apart."""
+    """Return the hex SHA-256 over a file's size and its first and last MiB: enough to distinguish large videos."""
     size = file.stat().st_size if isinstance(file, Path) else file.size
     digest = hashlib.sha256(f"{size}\n".encode())
     digest.update(bytes_of(file, 0, MIB))
@@ -139,7 +140,7 @@ def fingerprint(file: VideoFile) -> str:
 
 
 def record_of(video_id: str, file: VideoFile) -> Record:
-    """Return the record of a video: video_id, size, fingerprint. Not where it is: elsewhere it is the same video."""
+    """Return the record of a video: video_id, size, fingerprint; no path, because a moved video is the same video."""
     if isinstance(file, Path):
         return {"video_id": video_id, "size": file.stat().st_size, "fingerprint": read_once("ends", file, fingerprint)}
     return {"video_id": video_id, "size": file.size, "fingerprint": fingerprint(file)}
@@ -163,10 +164,10 @@ def describe_video(folder: VideoFolder, video_id: str) -> Record:
 
 
 def folder_digest(folder: Path, video_ids: Iterable[str], location: str | None = None) -> str:
-    """Return the digest of what the folder holds of these videos.
+    """Return the digest of the folder's files of these videos.
 
-    The location is part of it: the list of videos is made anew (seconds) when the folder has moved, as its manifest
-    is where later stages learn the location, while its content and with it every later key stay the same.
+    The location is part of it. When the folder has moved, the list of videos is made again (in seconds), because later
+    stages read the location from its manifest. Its content, and so every later key, stays the same.
     """
     listed = VideoFolder(folder)
     found = [describe_video(listed, video_id) for video_id in sorted(set(video_ids))]
@@ -174,7 +175,9 @@ def folder_digest(folder: Path, video_ids: Iterable[str], location: str | None =
 
 
 def outside_folder(folder: Path, video_ids: Iterable[str], workspace: Path) -> Outside:
-    """Return the `folder` input of stage `videos`; one inside the workspace is named from there, so both may move."""
+    """Return the `folder` input of stage `videos`; a folder inside the workspace gets a relative name, so both can
+    move.
+    """
     location = location_of(folder, workspace)
     return Outside(location=location, digest=folder_digest(folder, video_ids, location))
 
@@ -186,7 +189,7 @@ def outside_site(site: Site, video_ids: Iterable[str]) -> Outside:
 
 
 def location_of(folder: Path, workspace: Path) -> str:
-    """Return how a folder is named in a manifest: from the workspace on when it lies there, else from the root."""
+    """Return the name of a folder for a manifest: relative to the workspace when it is inside, else absolute."""
     inside = folder.absolute().is_relative_to(workspace.absolute())
     return folder.absolute().relative_to(workspace.absolute()).as_posix() if inside else str(folder.absolute())
 
@@ -199,7 +202,7 @@ def located(location: str, stage_folder: Path) -> Path:
 def video_paths(videos: Artifact, options: RunOptions | None = None) -> dict[str, VideoPlace]:
     """Map the video ids of a finished `videos` artifact to where they are: files, or addresses to read ranges from.
 
-    What the mirror's address holds beyond the recorded one (user, password, query) is taken from the options.
+    The parts of the mirror's address that are not recorded (user, password, query) come from the options.
     """
     options = options or RunOptions()
     location = videos.manifest["inputs"]["folder"]["outside"]

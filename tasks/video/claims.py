@@ -1,8 +1,7 @@
-"""What an MP4 or MOV claims of itself against its size: a table of samples that the file cannot hold is refused.
+"""A check of an MP4's or MOV's tables: a number of samples that the file cannot hold is refused.
 
-libav makes 56 bytes of memory of every sample that the index claims, before a frame is asked for. A size that is the
-same for all samples takes four bytes whatever their number, so 4 KB of file can claim gigabytes of memory.
-Source: ISO/IEC 14496-12, `stsz` and `trun`.
+libav allocates 56 bytes per sample of the index before any frame is read. A common size of all samples takes four bytes
+whatever their number, so a file of 4 KB can claim gigabytes of memory. Source: ISO/IEC 14496-12, `stsz` and `trun`.
 """
 
 import struct
@@ -11,13 +10,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 FREE_SAMPLES = 1_000_000
-"""So many are never refused: they take 56 MB."""
+"""This many samples are never refused: they take 56 MB."""
 _CONTAINERS = frozenset((b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"))
 _MAX_BOXES = 200_000
 
 
 def claims_too_much(path: Path) -> bool:
-    """Tell whether a file claims more samples than it has bytes; False for what is no MP4 or MOV."""
+    """Tell whether a file claims more samples than it has bytes; False when it is no MP4 or MOV."""
     size = path.stat().st_size
     with path.open("rb") as file:
         if file.read(8)[4:] not in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"moof", b"styp"):

@@ -1,4 +1,4 @@
-"""The contact with PyAV: a file -> an opened stream, its packets, its frames as upright RGB. Nothing here chooses.
+"""The interface to PyAV: a file -> an opened stream, its packets, its frames as upright RGB. No frame is chosen here.
 
 PyAV's objects must not be used once their container is closed (some crash), so they never leave the `with` block.
 """
@@ -30,9 +30,9 @@ from tasks.video.tone_mapping import hdr_kind, to_sdr
 DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,mxf,m4v,mpegvideo,dv,ivf,obu,nut"
 )
-"""Containers that are opened; not playlists and the like, which name other files and addresses."""
+"""Containers that are opened; playlists and other formats that name further files or addresses are not."""
 MAX_UNREADABLE = 1_000
-"""Unreadable stretches after which a file is given up."""
+"""Number of unreadable parts after which a file counts as unreadable."""
 Matrix = NDArray[np.int32]
 """A display matrix: a, b, u, c, d, v, x, y, w (ISO 14496-12)."""
 _EXACTLY = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
@@ -42,13 +42,13 @@ _TO_SQUARE = Interpolation.LANCZOS | _EXACTLY | Interpolation.BITEXACT
 
 
 def decoder_settings() -> dict[str, str]:
-    """Return what decides a frame's pixels beside the file itself."""
+    """Return the settings and versions that, with the file, decide a frame's pixels."""
     versions = {name: ".".join(map(str, version)) for name, version in av.library_versions.items()}
     return {name: versions[name] for name in ("libavformat", "libavcodec", "libswscale")} | {
         "threads": "1",
-        "skipped": "frames that nobody wants and no other frame refers to",
+        "skipped": "frames that are not wanted and that no other frame refers to",
         "colour": "the frame's own matrix and range; untagged: BT.601, limited",
-        "upright": "the right-angled part of the display matrix, which holds until another is told",
+        "upright": "the right-angled part of the display matrix, which is valid until the next one",
         "fields": "flagged frames are scaled as progressive ones",
         "hdr": "HLG and PQ to sRGB by a table of 64 colours a side, white at 203 cd/m2",
         "conversion": f"swscale {_TO_RGB.name}",
@@ -57,7 +57,7 @@ def decoder_settings() -> dict[str, str]:
 
 
 class VideoError(ValueError):
-    """A video, or a moment of it, cannot be read; `reason` is the word under which it is counted."""
+    """A video, or one of its moments, cannot be read; `reason` is the word under which it is counted."""
 
     def __init__(self, reason: str, message: str):
         super().__init__(message)
@@ -68,14 +68,14 @@ class VideoError(ValueError):
 def opened(path: VideoFile) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a file and its best video stream (streams.py) for decoding on one thread.
 
-    VideoError for what is no video, has no video stream, or none that can be decoded.
+    VideoError when it is no video, has no video stream, or cannot be decoded.
     """
     container, counts = _container(path), dict[int, int]()
     streams = video_streams(container)
     if needs_probing(streams):
         counts = count_packets(container, streams)
         container.close()
-        container = _container(path)  # anew: not every container goes back to its very first packet
+        container = _container(path)  # open it again: not every container can seek back to its first packet
     with container:
         streams = video_streams(container)
         if not streams:
@@ -88,7 +88,7 @@ def opened(path: VideoFile) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def _container(path: VideoFile) -> InputContainer:
-    """Open a file by libav. VideoError for what is no video."""
+    """Open a file by libav. VideoError when it is no video."""
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     if not isinstance(path, Path):
         path.seek(0)
@@ -103,7 +103,7 @@ def _container(path: VideoFile) -> InputContainer:
 
 
 def _opening_error(path: VideoFile, error: Exception) -> VideoError:
-    """Say why libav did not open a file."""
+    """Return the error for a file that libav did not open."""
     if isinstance(path, Path) and not path.is_file():
         return VideoError("video_missing", f"{path.name}: there is no such file.")
     try:
@@ -118,10 +118,10 @@ def _opening_error(path: VideoFile, error: Exception) -> VideoError:
 
 
 def demux(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet | None]:
-    """Yield the packets of a stream that have content; None stands for a stretch that the demuxer could not read."""
+    """Yield the non-empty packets of a stream; None stands for a part that the demuxer could not read."""
     for _ in range(MAX_UNREADABLE):
         try:
-            # Empty packets are the demuxer's end mark, or an AVI's repeated frame: to a decoder, the end.
+            # An empty packet is the demuxer's end mark, or a repeated frame in AVI; a decoder takes both for the end.
             yield from (packet for packet in container.demux(stream) if packet.size)
             return
         except av.error.InvalidDataError:
@@ -131,8 +131,8 @@ def demux(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet 
 def decode(container: InputContainer, stream: VideoStream, *, is_truncated: bool = False) -> Iterator[VideoFrame]:
     """Yield every frame that libav shows, from the container's position on, past damage.
 
-    Where a file breaks off (`is_truncated`), half a packet is left at its end: that is left out. Times run on where
-    recordings were joined (timeline.py).
+    In a file that breaks off (`is_truncated`), the incomplete last packet is left out. Times continue where recordings
+    were joined (timeline.py).
     """
     timeline = Timeline(container, stream)
     for packet in demux(container, stream):
@@ -150,15 +150,15 @@ def decode(container: InputContainer, stream: VideoStream, *, is_truncated: bool
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """A frame that is wanted, with what those before it told."""
+    """A wanted frame, with the state of the frames before it."""
 
     frame: VideoFrame
     matrix: Matrix | None = None
-    """Display matrix told last, with this frame or before it."""
+    """The last display matrix, of this frame or an earlier one."""
     before: VideoFrame | None = None
     """The frame shown before it, where all are decoded."""
     after: VideoFrame | None = None
-    """The frame shown after it, likewise."""
+    """The frame shown after it, where all are decoded."""
     crop: Crop | None = None
     """What is cut off it."""
 
@@ -170,7 +170,7 @@ def to_rgb(
 
     With `size_px` it is squashed to that square by LANCZOS while it is converted: from 1080p to 512 px a sixth of the
     time of converting it first, and nearer to the same filter in full precision (benchmarks/frame_extraction.py).
-    `matrix` is the display matrix that was told before this frame; the frame's own goes before it. `crop` is cut off.
+    `matrix` is the last display matrix before this frame; the frame's own has priority. `crop` is cut off.
     """
     how = _TO_RGB if size_px is None else _TO_SQUARE
     whole = filtered([frame], "setfield", "prog")[0] if frame.interlaced_frame else frame
@@ -188,7 +188,7 @@ def to_rgb(
 
 
 def deinterlaced(before: VideoFrame | None, frame: VideoFrame, after: VideoFrame | None) -> VideoFrame:
-    """Return an interlaced frame as one moment, by bwdif, which looks at the frames beside it."""
+    """Return an interlaced frame as one picture, by bwdif, which also uses the neighbouring frames."""
     alike = [
         each
         for each in (before, after)
@@ -201,9 +201,9 @@ def deinterlaced(before: VideoFrame | None, frame: VideoFrame, after: VideoFrame
 
 
 def filtered(frames: Sequence[VideoFrame], name: str, arguments: str) -> list[VideoFrame]:
-    """Return what a filter of libav makes of frames that follow each other.
+    """Return the output of a libav filter for successive frames.
 
-    `setfield=prog` takes the flag off an interlaced frame, whose fields libswscale would otherwise scale one by one.
+    `setfield=prog` removes the flag of an interlaced frame; otherwise libswscale would scale its fields separately.
     """
     graph = Graph()
     first = frames[0]

@@ -1,6 +1,6 @@
 """One acted-out video of the drawn kitchen -> its H.264 file.
 
-Worker processes import this file, so it imports nothing of Prefect, which reads settings of the current folder.
+Worker processes import this file, so it does not import Prefect, which reads settings in the current folder.
 """
 
 import subprocess
@@ -16,9 +16,9 @@ from modeling.atomic import atomic_file
 from tasks.video.ffmpeg import ffmpeg_program
 
 MIN_ACTIONS, MAX_ACTIONS = 22, 38
-"""Actions in one video."""
+"""Number of actions in one video."""
 VIDEOS_OF_A_PERSON = 6
-"""Videos with the same subject or participant."""
+"""Number of videos per subject or participant."""
 QUALITY_CRF = 18
 """x264's constant rate factor: small files without visible loss."""
 
@@ -32,11 +32,11 @@ class Video:
     seed: int
     """Seed of the kitchen."""
     number: int
-    """Which of its videos, from 0."""
+    """Number of the video, from 0."""
 
     @property
     def video_id(self) -> str:
-        """Name as the annotations give it: `s01-d01-cam-002` or `P01_101`."""
+        """Its id in the annotations: `s01-d01-cam-002` or `P01_101`."""
         person, rank = divmod(self.number, VIDEOS_OF_A_PERSON)
         if self.style == "mpii":
             return f"s{person + 1:02d}-d{self.number + 1:02d}-cam-002"
@@ -86,7 +86,7 @@ def encode(video: Video, path: Path) -> None:
                     process.stdin.write(frame)
             process.stdin.close()
         except BrokenPipeError:
-            pass  # ffmpeg ended early and says why below
+            pass  # ffmpeg ended early; its message follows below
         except BaseException:
             process.kill()
             raise

@@ -1,9 +1,9 @@
-"""Exact frames of a video: a file + the moments wanted -> the frames on screen then.
+"""Exact frames of a video: a file + wanted moments -> the frames on screen at these moments.
 
-The frame on screen at a moment is the one with the largest pts that is not later. Which packets it takes is planned
-beforehand (packets.py), each needed group of pictures is decoded once and only up to the last wanted frame, and what
-comes out is held against the plan. Files that no plan can describe (damaged packets, streams cut out of the middle)
-are decoded whole, and so is AVI, which has decoding times only.
+The frame on screen at a moment is the one with the largest pts that is not later. The needed packets are planned
+beforehand (packets.py). Each needed group of pictures is decoded once, and only up to the last wanted frame; the
+decoded frames are compared with the plan. Files without a reliable plan (damaged packets, streams cut out of the
+middle) are decoded whole. So is AVI, which has decoding times only.
 """
 
 from bisect import bisect_left, bisect_right
@@ -38,10 +38,10 @@ __all__ = ["AS_SHOWN", "How", "Moment", "Reading", "Shown", "VideoError", "read_
 
 @dataclass(frozen=True, kw_only=True)
 class How:
-    """Choices about what a moment shows."""
+    """The settings that map a moment to a frame."""
 
     deinterlaces: bool = False
-    """Make one moment of an interlaced frame by bwdif; its file is then decoded whole."""
+    """Deinterlace interlaced frames by bwdif; such files are then decoded whole."""
     from_container: bool = False
     """Count times from the container's start, as players do, instead of from the first frame."""
 
@@ -70,10 +70,10 @@ def read_moments(
     size_px: int | None = None,
     how: How = AS_SHOWN,
 ) -> Reading[T]:
-    """Return the frames on screen at `moments`; each is passed once through `keep` as uint8 RGB [H, W, 3], upright.
+    """Return the frames on screen at `moments`; `keep` is called once per frame with uint8 RGB [H, W, 3], upright.
 
-    `size_px` squashes them to a square before. VideoError when the file as a whole cannot be read, FetchError when it
-    cannot be had; single moments that it does not hold have their own error.
+    `size_px` squashes them to a square before. VideoError when the whole file cannot be read, FetchError when it cannot
+    be fetched. A moment that it does not hold has an error of its own.
     """
 
     def picture(decoded: Decoded) -> T:
@@ -113,7 +113,7 @@ def _read(path: VideoFile, moments: Sequence[Moment], keep: Callable[[Decoded], 
 def _film_of(
     file: VideoFile, container: InputContainer, stream: VideoStream, packets: Packets, *, is_counted: bool
 ) -> Film:
-    """Return what is known of a film before it is decoded."""
+    """Return the facts about a film that are known before decoding."""
     first = stream.start_time if is_counted else packets.shown[0] if packets.shown else None
     starts = container.start_time is not None and first is not None
     late_s = (first or 0) * packets.time_base - Fraction(container.start_time or 0, av.time_base)
@@ -130,7 +130,7 @@ def _film_of(
 def _read_by_index(
     file: "RangeFile", moments: Sequence[Moment], keep: Callable[[Decoded], T], how: How
 ) -> Reading[T] | None:
-    """Fetch and decode what the file's index says is needed; None when it has none that serves: read it whole then."""
+    """Fetch and decode the parts that the file's index names; None when no index is usable: then read it whole."""
     from tasks.video.remote_index import media_spans, read_index, turns_itself
 
     media = media_spans(file)
@@ -163,7 +163,7 @@ def _read_by_plan(
     keep: Callable[[Decoded], T],
     how: How,
 ) -> Reading[T] | None:
-    """Decode what the plan says; None when what comes out is not what the packets promised, or needs its neighbours."""
+    """Decode by the plan; None when the frames differ from the plan, or need their neighbours."""
     indices = [packets.index_of(moment.index, moment.exact_s) for moment in moments]
     places = {packets.position[packets.shown[index]]: index for index in indices if index is not None}
     in_order = sorted(places)
@@ -202,7 +202,7 @@ def _read_by_plan(
 def _decode_range(
     container: InputContainer, stream: VideoStream, packets: Packets, first: int, last: int, wanted: set[int]
 ) -> Iterator[VideoFrame | None]:
-    """Yield the frames of the packets [first, last], leaving out what nobody wants or needs; None: not as planned."""
+    """Yield the frames of the packets [first, last] without those that are not needed; None: not as planned."""
     decoder = stream.codec_context
     skips = False
     decoder.skip_frame = "DEFAULT"
@@ -216,7 +216,7 @@ def _decode_range(
         try:
             yield from decoder.decode(packet)
             if place == last:
-                # The decoder gives up what it holds back for reordering: no packet beyond the last is decoded.
+                # The decoder now returns the frames that it kept for reordering: no packet after the last is decoded.
                 yield from decoder.decode(None)
                 return
         except av.error.InvalidDataError:
@@ -228,10 +228,10 @@ def _decode_range(
 def _packets_from(
     container: InputContainer, stream: VideoStream, packets: Packets, first: int
 ) -> Iterator[tuple[int, av.Packet]]:
-    """Yield (place, packet) from the packet at place `first` on; a seek may land anywhere before or behind."""
+    """Yield (place, packet) from the packet at place `first` on; a seek may land before or after it."""
     target = (packets.pts[first], packets.dts[first])
     for seek_to in packets.seek_times(first):
-        with suppress(av.error.FFmpegError):  # refused: read on from where the file stands
+        with suppress(av.error.FFmpegError):  # refused: continue at the present position
             container.seek(seek_to, stream=stream, backward=True)
         place = None
         for packet in demux(container, stream):

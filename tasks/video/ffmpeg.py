@@ -1,4 +1,4 @@
-"""Which ffmpeg program reads the videos that PyAV does not."""
+"""The ffmpeg program for videos that PyAV does not read."""
 
 import shutil
 

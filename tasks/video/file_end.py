@@ -1,4 +1,4 @@
-"""Does a file end before its own tables say? RIFF, Matroska and MP4 tell their length: a file -> yes or no."""
+"""A file -> whether it ends before its own tables say; RIFF, Matroska and MP4 give their length."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def ends_early(path: VideoFile, stream: VideoStream) -> bool:
 
 
 def _matroska_end(head: bytes) -> int:
-    """Return where a Matroska file's segment ends; 0 when it does not say (live recordings)."""
+    """Return the end of a Matroska file's segment; 0 when it is not given (live recordings)."""
     offset = 4
     length, offset = _ebml_length(head, offset)
     offset += length

@@ -1,4 +1,4 @@
-"""Frames picked while a video is decoded from its start: for files whose packets do not tell which frames are shown."""
+"""Frames picked while a video is decoded from its start, for files whose packets do not tell the shown frames."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ def read_whole(
     moments: Sequence[Moment],
     keep: Callable[[Decoded], T],
 ) -> Reading[T]:
-    """Decode from the start and count what libav shows; times are those of the frames."""
+    """Decode from the start and count the frames that libav shows; the frames give the times."""
 
     start: int | None = None
 
@@ -63,9 +63,9 @@ def read_by_count(
 ) -> Reading[T]:
     """Decode from the start by libav's decoding times, where there are no presentation times; without any, count.
 
-    In AVI a chunk may be empty (the picture before stays) and the rate may be a common multiple of others, so a time
-    is no number of frames. A frame's time is that of the packet with which the decoder gave it out, as the ffmpeg
-    program takes it; the delay of reordering is the same for all and falls out.
+    In AVI a chunk may be empty (the picture before stays) and the rate may be a common multiple of others, so a time is
+    no number of frames. A frame's time is that of the packet with which the decoder returned it, as in the ffmpeg
+    program; the delay of reordering is the same for all frames and cancels out.
     """
     clock = _Clock.of(stream, packets)
     limits = [
@@ -75,7 +75,7 @@ def read_by_count(
     decoded = decode(container, stream, is_truncated=packets.is_truncated)
     picked = _pick(clock.frames(decoded), limits, keep)
     if packets.is_truncated:
-        # What is missing at the end may have been shown before the last frames that are there.
+        # Missing frames at the end may come before the last existing frames.
         num_known = picked.num_seen - stream.codec_context.reorder_depth if picked.at_end else picked.num_seen
         missing_from = picked.num_ticks + (num_known - picked.num_seen + 1) * clock.frame_ticks
         ends = {"number": num_known, "ticks": missing_from}
@@ -92,7 +92,7 @@ def read_by_count(
 
 @dataclass(frozen=True, kw_only=True)
 class _Clock:
-    """When the frames of a stream without presentation times are shown."""
+    """The times of the frames of a stream without presentation times."""
 
     has_times: bool
     """Its packets have decoding times; else a tick is a frame."""
@@ -123,13 +123,13 @@ class _Clock:
             elif frame.dts is not None:
                 start = frame.dts if start is None else start
                 ticks = max(frame.dts - start, ticks)
-            elif number:  # the last ones, which come out when no packet goes in
+            elif number:  # the last frames, which the decoder returns without a further packet
                 ticks += self.frame_ticks
             yield frame, ticks, float(ticks * self.tick_s)
 
 
 def _ended(film: Film, picked: "_Picked[T]", packets: Packets) -> Film:
-    """Return what is known of a film with its end, if decoding came to it."""
+    """Return the facts about a film, with its end if decoding reached it."""
     if not picked.at_end or packets.is_truncated:
         return film
     ticks = picked.num_ticks + (packets.last_ticks or packets.frame_ticks)
@@ -141,16 +141,16 @@ class _Picked(Generic[T]):
     """Frames picked while decoding in order."""
 
     outcomes: list[Shown[T] | VideoError]
-    """One for each moment."""
+    """One result per moment."""
     at_end: set[int]
     """Places of the moments that no later frame followed."""
     num_seen: int = 0
     """Frames decoded."""
     num_ticks: int = 0
-    """When the last of them is shown, in ticks since the first."""
+    """Time of the last of them, in ticks since the first."""
 
     def drop(self, places: Iterable[int]) -> None:
-        """Take back moments that a broken-off file does not hold."""
+        """Remove the results of moments that a broken-off file does not hold."""
         for place in places:
             self.outcomes[place] = breaks_off()
 
@@ -173,9 +173,10 @@ def _pick(
     limits: Sequence[tuple[str, int]],
     keep: Callable[[Decoded], T],
 ) -> _Picked[T]:
-    """Pick from (frame, ticks since the first, pts_s) in order the last frame within each limit on number or ticks.
+    """Pick, from (frame, ticks since the first, pts_s) in order, the last frame within each limit on number or ticks.
 
-    A limit before the first frame gives the first, one behind the last the last; decoding ends with the last limit.
+    A limit before the first frame gives the first frame, a limit after the last frame the last. Decoding ends with the
+    last limit.
     """
     picked: dict[int, Shown[T]] = {}
     # Latest first, so that each frame looks at the next one due only: 10 000 segments of hours are no rarity.
@@ -204,7 +205,7 @@ def _pick(
 
 
 def _in_order(frames: Iterable[tuple[VideoFrame, int, float]]) -> Iterator[_OnScreen]:
-    """Number the frames, and give each the display matrix that was told last and the frame before it."""
+    """Number the frames, and add to each the last display matrix and the frame before it."""
     matrix: Matrix | None = None
     before: VideoFrame | None = None
     for number, (frame, ticks, pts_s) in enumerate(frames):

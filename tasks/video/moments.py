@@ -1,4 +1,4 @@
-"""What is asked of a video and what comes of it: moments -> the frames shown at them."""
+"""The records of a reading: moments of a video, and the frames shown at them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ class Moment:
     time_s: float | None = None
     """Seconds from the first shown frame."""
     index: int | None = None
-    """Number of the shown frame, from 0; taken instead of the time where given."""
+    """Number of the shown frame, from 0; where given, it is used instead of the time."""
 
     shift_s: Fraction = Fraction(0)
-    """What is taken off the time: where times count from the container's start, how much later the first frame is."""
+    """Seconds to subtract from the time: where times count from the container's start, the delay of the first frame."""
 
     @property
     def exact_s(self) -> Fraction:
-        """The time as the decimal number that was written: 0.3 s is frame 9 at 30 fps, whatever float makes of it."""
+        """The time as the written decimal number, without the rounding of floats: 0.3 s is frame 9 at 30 fps."""
         return Fraction(repr(float(self.time_s or 0.0))) - self.shift_s
 
 
@@ -39,9 +39,9 @@ class Shown(Generic[T]):
     pts_s: float
     """Its presentation time in the container, in seconds; in AVI number / rate."""
     kept: T
-    """What the caller keeps of the picture."""
+    """The return value of the caller's `keep`."""
     is_interlaced: bool = False
-    """The stream says that the frame holds two fields."""
+    """True when the stream marks the frame as two fields."""
     hdr: str = ""
     """hlg or pq where the frame was tone-mapped from it."""
 
@@ -59,37 +59,39 @@ class Shown(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class Film:
-    """What is known of a video beside its pictures."""
+    """The facts about a video beside its pictures."""
 
     stream_index: int
     """Number of the stream in the container."""
     num_streams: int
-    """Video streams among which it was chosen."""
+    """Number of video streams in the file."""
     late_s: Fraction = Fraction(0)
-    """How much later than the container's start its first frame is shown."""
+    """Delay of its first frame after the container's start, in seconds."""
     frame_s: Fraction = Fraction(0)
-    """How long a frame is shown mostly."""
+    """Most frequent duration of a frame, in seconds."""
     tolerance_s: Fraction = Fraction(0)
-    """Half a tick of the clock, by which a time may miss a frame's and means it still; 0 where ticks are frames."""
+    """Half a tick of the clock: a wanted time this close before a frame's time means that frame; 0 where ticks are
+    frames.
+    """
     crop: Crop | None = None
     """What the container says to cut off its pictures."""
     length_s: Fraction | None = None
-    """From its first frame to the end of its last; None where reading did not come to the end."""
+    """Seconds from its first frame to the end of its last; None when reading did not reach the end."""
     num_frames: int | None = None
-    """Frames shown; None likewise."""
+    """Number of shown frames; None when reading did not reach the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading(Generic[T]):
-    """What came of reading a video."""
+    """The result of reading a video."""
 
     outcomes: list[Shown[T] | VideoError]
-    """One for each moment, in their order."""
+    """One result per moment, in their order."""
     first_pts_s: Fraction
     """Presentation time of the first shown frame, from which moments count."""
     num_decoded: int
-    """Frames that the decoder gave out."""
+    """Number of decoded frames."""
     film: Film
-    """What is known of the video."""
+    """The facts about the video."""
     method: Literal["plan", "whole", "count"]
     """plan: groups of pictures chosen by packets; whole: everything; count: from the start on."""

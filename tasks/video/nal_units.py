@@ -1,11 +1,11 @@
-"""NAL units of H.264 and HEVC: a packet -> its units, and which of them turn the pictures. ITU-T H.264 and H.265."""
+"""NAL units of H.264 and HEVC: a packet -> its units, and those that rotate the picture. ITU-T H.264 and H.265."""
 
 import re
 from itertools import pairwise
 
 START_CODE = re.compile(rb"\x00\x00\x01(?=..)", re.DOTALL)
 DISPLAY_ORIENTATION = 47
-"""Type of the SEI message that says how pictures are turned (H.264 and H.265, annex D)."""
+"""Type of the SEI message on the display orientation (H.264 and H.265, annex D)."""
 _SEI = {"h264": (6,), "hevc": (39,)}
 _HEAD_BYTES = {"h264": 1, "hevc": 2}
 
@@ -54,7 +54,7 @@ def tells_orientation(codec: str, unit: memoryview) -> bool:
 
 
 def _extended(unit: memoryview, at: int) -> tuple[int, int]:
-    """Read a number that goes on while its bytes are 255; return it and where it ends."""
+    """Read a number that continues while its bytes are 255; return it and its end."""
     number = 0
     while at < len(unit) and unit[at] == 255:
         number, at = number + 255, at + 1

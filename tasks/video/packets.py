@@ -1,7 +1,7 @@
-"""What a file's packets say without decoding: packets of a video stream -> which frames are shown, and what to decode.
+"""Packets of a video stream -> the shown frames and a plan of what to decode, without decoding.
 
-The number of a shown frame is its place among the presentation times of the packets, so that it is known without
-decoding what comes before; `is_trusted` says where that holds. Contact with PyAV is one function, `read_packets`.
+The number of a shown frame is its place among the presentation times of the packets, so it is known without decoding
+the earlier frames; `is_trusted` tells where that is true. Only `read_packets` uses PyAV.
 """
 
 from bisect import bisect_right
@@ -21,15 +21,15 @@ from tasks.video.nal_units import nal_length_size, nal_units, tells_orientation
 from tasks.video.timeline import Timeline
 
 ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "h263", "mjpeg", "prores"})
-"""Codecs of which each packet shows one frame, VP8's hidden frames and XviD's pairs in one packet aside (see below)."""
+"""Codecs with one shown frame per packet, except VP8's hidden frames and XviD's pairs in one packet (see below)."""
 NAL_CODECS = frozenset({"h264", "hevc"})
-"""Codecs whose packets are NAL units, which tell the frames that no other refers to."""
+"""Codecs with NAL units, which mark the frames that no other frame refers to."""
 MPEG4_PICTURE = b"\x00\x00\x01\xb6"
 """Start code of a picture (VOP) in MPEG-4 part 2."""
 MAX_EMPTY_MPEG4 = 19
-"""Up to this many bytes an MPEG-4 packet may stand for "no new picture", which is not shown (so libav, too)."""
+"""An MPEG-4 packet of at most this many bytes may mean "no new picture"; it shows no frame (as in libav)."""
 MIN_TICKS_A_FRAME = 4
-"""Where a frame lasts fewer ticks, they are no rounded seconds but the frames' own clock."""
+"""Where a frame lasts fewer ticks, the ticks are the frames' own clock and no rounded seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,21 +47,22 @@ class Packets:
     is_key: list[bool]
     """Decoding may start here."""
     is_discarded: list[bool]
-    """An edit list or the like, or the codec, keeps this frame from being shown."""
+    """An edit list, or the codec, hides this frame."""
     is_damaged: bool
-    """A packet is cut short, flagged as corrupt by the demuxer, or not made of whole NAL units or of one picture."""
+    """A packet is cut short, marked as corrupt by the demuxer, or does not consist of whole NAL units or one picture.
+    """
     is_truncated: bool
     """The file ends before its own tables say."""
     may_skip: bool
     """Frames that no other frame refers to can be left undecoded."""
     last_ticks: int = 0
-    """How long the frame that is shown last stays; 0 where the file does not say."""
+    """Duration of the last shown frame; 0 where the file does not give it."""
     tells_orientation: bool = False
-    """The stream itself says how its pictures are turned, for the frames from there on."""
+    """The stream itself rotates its pictures from some frame on."""
     is_joined: bool = False
-    """The clock starts again in the middle; the times here go on."""
+    """The clock restarts in the middle; the times here continue."""
     jumps_back: bool = False
-    """The clock jumps back where it may not."""
+    """The clock jumps back although its container does not allow it."""
 
     @cached_property
     def shown(self) -> list[int]:
@@ -98,7 +99,7 @@ class Packets:
 
     @cached_property
     def frame_ticks(self) -> int:
-        """How many ticks a frame lasts mostly; 0 where packets have no times."""
+        """Most frequent number of ticks of a frame; 0 where packets have no times."""
         # Decoding times where presentation times are made up, as in AVI: both have the same steps.
         known = sorted({dts for dts in self.dts if dts is not None}) or self.shown
         steps = sorted(after - before for before, after in pairwise(known))
@@ -106,16 +107,18 @@ class Packets:
 
     @cached_property
     def tolerance(self) -> Fraction:
-        """Half a tick, by which a wanted time may be earlier than a frame's and means it still; else 0."""
+        """Half a tick where times are rounded: a time this close before a frame's time means that frame; else 0."""
         return Fraction(1, 2) if self.frame_ticks >= MIN_TICKS_A_FRAME else Fraction(0)
 
     def ticks_of(self, time_s: Fraction) -> int:
-        """Return a time as ticks: those that have passed then, as far as the clock can tell."""
+        """Return a time as the number of ticks that have passed, as exactly as the clock allows."""
         return floor(time_s / self.time_base + self.tolerance)
 
     @cached_property
     def horizon(self) -> int | None:
-        """Up to this pts all shown frames are known to be in the file; None = all. Missing packets have later dts."""
+        """Up to this pts all shown frames are certainly in the file; None: all of them. Missing packets have a later
+        dts.
+        """
         known = [dts for dts in self.dts if dts is not None]
         return (known[-1] if known else 0) if self.is_truncated else None
 
@@ -217,7 +220,7 @@ def read_packets(container: InputContainer, stream: VideoStream, is_truncated: b
 
 
 def _is_one_picture(content: bytes) -> bool:
-    """Tell whether an MPEG-4 part 2 packet holds just one picture, and one that is shown."""
+    """Tell whether an MPEG-4 part 2 packet holds exactly one picture, and this picture is shown."""
     return content.count(MPEG4_PICTURE) == 1 and len(content) > MAX_EMPTY_MPEG4
 
 

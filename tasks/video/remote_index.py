@@ -1,10 +1,10 @@
-"""The index of an MP4 at an address -> the packets of its video, and which bytes of the file they are.
+"""The index of an MP4 at an address -> the packets of its video, and their bytes in the file.
 
 An MP4 tells times, sizes and places of all packets in its index (moov, or the moof of each fragment), apart from
-their bytes (mdat). So the file is demuxed as a local one is, by the same libav with the same edit lists, but reading
-zeros in place of every packet: the plan comes out as from the file itself, and only the index has been fetched.
-Not read then, and so not known: damage within packets, which shows when they are decoded. Other containers keep no
-such index (Matroska indexes keyframes only; transport streams and AVI, nothing that serves) and are read whole.
+their bytes (mdat). So the file is demuxed like a local one, by the same libav with the same edit lists, but every
+packet is read as zeros. The plan is the same as for the local file, and only the index is fetched. Damage inside
+packets is unknown until they are decoded. Other containers have no such index (Matroska indexes only keyframes;
+transport streams and AVI have no usable index) and are read whole.
 """
 
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ from tasks.video.nal_units import nal_length_size, nal_units, tells_orientation
 from tasks.video.packets import NAL_CODECS, Packets
 
 BOXES_OF_MP4 = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"sidx", b"moof"})
-"""What an MP4 may begin with."""
+"""Possible first boxes of an MP4."""
 MAX_BOXES = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Index:
-    """What a remote file's index tells."""
+    """The content of a remote file's index."""
 
     packets: Packets
     """The packets of the video stream, as `read_packets` gives them."""
     extents: list[Span]
-    """Where each of them lies in the file."""
+    """The position of each of them in the file."""
 
     def spans(self, ranges: list[tuple[int, int]]) -> list[Span]:
         """Return the bytes of ranges [first, last] of packets."""

@@ -1,7 +1,7 @@
-"""Which of a file's video streams is the film: an opened container -> its best video stream.
+"""An opened container -> its best video stream: the film, not a thumbnail or a preview.
 
-The first stream may be a thumbnail or a preview, and a phone keeps a few large stills beside its film. Chosen is one
-with moving pictures, then one that the file marks as its default, then the largest, then the first: what players show.
+The first stream may be a thumbnail or a preview, and a phone keeps a few large stills beside its film. As in players,
+the choice is: a stream with moving pictures, then the file's default stream, then the largest, then the first.
 """
 
 from collections import Counter
@@ -16,13 +16,13 @@ from av.video.stream import VideoStream
 _ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC
 _DEFAULT = 0x1  # AV_DISPOSITION_DEFAULT
 NUM_PROBED = 600
-"""Packets that are read to tell moving pictures from stills where the file does not count them."""
+"""Number of packets that are read to distinguish moving pictures from stills, where the file has no count."""
 FEW = 8
-"""A stream with so many times fewer pictures than another of the file is no film but stills."""
+"""A stream with this many times fewer pictures than another stream of the file holds stills."""
 
 
 def video_streams(container: InputContainer) -> list[VideoStream]:
-    """Return the video streams of a file, without those that are marked as cover pictures."""
+    """Return the video streams of a file without cover pictures."""
     return [each for each in container.streams.video if not int(each.disposition) & _ATTACHED_PICTURE]
 
 

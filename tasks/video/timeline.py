@@ -1,8 +1,8 @@
-"""One running clock for recordings that were joined: packets in file order -> packets whose times go on.
+"""One continuous clock for joined recordings: packets in file order -> packets with continuous times.
 
-Transport streams joined by `cat` start their clock again in the middle. Players and the ffmpeg program (fftools,
-ts_discontinuity_process) go on where the recording before ended; so does this, by the same limits. In containers whose
-clock may not jump, a jump back is an error: nobody can tell what was meant.
+Transport streams joined by `cat` restart their clock in the middle. Players and the ffmpeg program (fftools,
+ts_discontinuity_process) continue where the earlier recording ended; this file does the same, with the same limits. In
+containers whose clock must not jump, a jump back is an error, because the right times are unknown.
 """
 
 from fractions import Fraction
@@ -15,19 +15,19 @@ from av.video.stream import VideoStream
 MAX_FORWARD_S = 10
 """A jump by more than this, to either side, starts a new recording (ffmpeg's dts_delta_threshold)."""
 MAX_BACK_S = Fraction(1, 10)
-"""So does a jump back by more than this."""
+"""A jump back by more than this starts a new recording too."""
 
 
 class Timeline:
-    """The clock of one stream; its packets are to be put through in file order, from the first."""
+    """The clock of one stream; it must get all packets in file order."""
 
     def __init__(self, container: InputContainer, stream: VideoStream):
         self.may_jump = bool(Flags.ts_discont in Flags(container.format.flags))
-        """The container's clock may start again."""
+        """True when the container allows its clock to restart."""
         self.num_jumps = 0
-        """Recordings after the first."""
+        """Number of recordings after the first."""
         self.jumps_back = False
-        """The clock jumped back where it may not."""
+        """True when the clock jumped back although the container does not allow it."""
         self._time_base = Fraction(stream.time_base or 1)
         rate = stream.average_rate or stream.guessed_rate
         self._frame = int(1 / (rate * self._time_base)) if rate else 0

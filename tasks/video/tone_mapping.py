@@ -2,8 +2,8 @@
 
 The bundled libav has no filter that converts transfer curves (zscale, libplacebo), so a table of 64 x 64 x 64 colours
 is computed from the standards once for each kind of film, and Pillow's Color3DLUT applies it. Graphics white, 203
-cd/m2, becomes SDR white (BT.2408); what is below 0.8 of it keeps its light, what is above is rolled off.
-Sources: ITU-R BT.2100-2 (HLG, PQ), BT.2408-7 (levels), BT.2087 (primaries), IEC 61966-2-1 (sRGB).
+cd/m2, becomes SDR white (BT.2408); light below 0.8 of it is unchanged, brighter light is compressed. Sources: ITU-R
+BT.2100-2 (HLG, PQ), BT.2408-7 (levels), BT.2087 (primaries), IEC 61966-2-1 (sRGB).
 """
 
 from functools import cache
@@ -19,7 +19,7 @@ HDR_CURVES = {16: "pq", 18: "hlg"}
 WHITE_NITS = 203.0
 PEAK_NITS = 1_000.0
 KNEE = 0.8
-"""Share of SDR white up to which light is kept as it is."""
+"""Share of SDR white up to which light is unchanged."""
 TABLE_SIZE = 64
 BT709_PRIMARIES, P3_PRIMARIES = 1, 12
 _TO_BT709 = {
@@ -75,7 +75,9 @@ def hlg_nits(signal: Light) -> Light:
 
 
 def rolled_off(light: Light) -> Light:
-    """Return light in shares of SDR white in [0, 1]: what is above KNEE is bent, by the largest channel, hue kept."""
+    """Return light in shares of SDR white in [0, 1]: light above KNEE is compressed by the largest channel, with the
+    same hue.
+    """
     brightest = light.max(axis=-1, keepdims=True)
     room = 1 - KNEE
     bent = np.where(brightest > KNEE, KNEE + room * (1 - np.exp(-(brightest - KNEE) / room)), brightest)

@@ -76,7 +76,7 @@ def test_a_segment_behind_the_end_is_filtered_and_an_end_behind_it_is_clamped_an
     assert "lasts 2 s" in pairs.rejected[2]["message"]
     facts = facts_of(pairs.kept)
     assert facts["clamped_to_end"] == 1
-    assert any(warning.startswith("1 pairs end behind") for warning in facts["warnings"])
+    assert any(warning.startswith("1 pairs end after") for warning in facts["warnings"])
 
 
 @pytest.mark.parametrize("name", ["short_gop.mp4", "h264.avi", "xvid_b.avi"])
