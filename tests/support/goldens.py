@@ -43,6 +43,12 @@ class Golden:
     def tolerance(self) -> float:
         return float(self.facts["tolerance_edited_abs"])
 
+    def tolerance_of(self, name: str) -> float:
+        """Return 10 times the largest rounding recorded of a tensor, and at least 1e-5 of its largest value."""
+        ways = [*self.facts["float_noise_max_abs"].values(), self.facts["independent_implementation_max_abs"]]
+        rounding = max(float(way.get(name, 0)) for way in ways)
+        return max(10 * rounding, 1e-5 * float(self.tensors[name].abs().max()))
+
     def unet(self) -> UNet2DConditionModel:
         """Return its network, fresh."""
         beside = [folder / "unet" for folder in (self.path.parent, self.path.parent.parent)]

@@ -16,21 +16,25 @@ Imagic: a step fewer in either stage; no tuning of the U-Net; alpha swapped; a r
 
 Each is caught by `test_a_broken_METHOD_leaves_the_tolerance`.
 
-A breakage that a golden's own table (`sensitivity_in_tolerances`) says it cannot see is not asked of that golden. The
-long goldens (50 steps and more) are run for exactness alone. Where specification and golden disagree the golden wins.
+A golden is asked for a breakage where its own table (`sensitivity_in_tolerances`) says that it sees it, or one that
+stands for it: other goldens have other knobs, and a network on which a fault may hide. The long goldens (50 steps and
+more) are run for exactness alone. Where specification and golden disagree the golden wins.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.modeling.editors import golden_runs as runs
-from tests.support.goldens import FOLDER, golden, goldens_of, named
+from tests.support.goldens import FOLDER, Golden, golden, goldens_of, named
 
 METHODS = ("MasaCtrl", "Prox", "DDPM", "Plug", "Imagic")
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no goldens in {FOLDER}; EDITACTION_GOLDENS names them")
 LONG_STEPS = 40
+SEEN = 1.5
+"""A breakage that moves the reference's result by so many tolerances is seen on any machine."""
 
 
 def every(method: str) -> pytest.MarkDecorator:
@@ -51,6 +55,17 @@ def short(method: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("path", paths, ids=named)
 
 
+def unseen(known: Golden, breakages: Mapping[tuple[str, str], Callable[[], float]]) -> list[str]:
+    """Return the breakages that a golden does not see and says that it sees.
+
+    `breakages`: (name, name in the golden's table) -> the broken run's error in tolerances.
+    """
+    table = known.facts["sensitivity_in_tolerances"]
+    asked = {name: run for (name, listed), run in breakages.items() if table.get(listed, 0) > SEEN}
+    assert asked, f"{known.path}: its table names no breakage of this test"
+    return [name for name, run in asked.items() if run() <= 1]
+
+
 def test_there_are_goldens_of_every_method() -> None:
     assert all(goldens_of(method) for method in METHODS)
 
@@ -65,17 +80,22 @@ def test_masactrl_equals_its_authors_code(path: Path) -> None:
 def test_a_broken_masactrl_leaves_the_tolerance(path: Path) -> None:
     known = golden(path)
     right = runs.masactrl_config(known)
-    broken = {
-        "one step later": replace(right, start_step=right.start_step + 1),
-        "one step earlier": replace(right, start_step=right.start_step - 1),
-        "one layer later": replace(right, start_layer=right.start_layer + 1),
-        "one layer earlier": replace(right, start_layer=right.start_layer - 1),
-        "no control at all": replace(right, start_step=right.num_steps),
-        "guidance 1% larger": replace(right, text_guidance=1.01 * right.text_guidance),
-        "final alpha 1 instead of alpha_bar(0)": replace(right, final_alpha="one"),
-        "the other choice for the source row": replace(right, reset_source=not right.reset_source),
+    other = "the other choice for the source row (regenerated against reset to the inversion)"
+    changes = {
+        "one step later": {"start_step": right.start_step + 1},
+        "one step earlier": {"start_step": right.start_step - 1},
+        "one layer later": {"start_layer": right.start_layer + 1},
+        "one layer earlier": {"start_layer": right.start_layer - 1},
+        "no control at all": {"start_step": right.num_steps},
+        "guidance 1% larger": {"text_guidance": 1.01 * right.text_guidance},
+        "final alpha 1 instead of alpha_bar(0)": {"final_alpha": "one"},
+        other: {"reset_source": not right.reset_source},
     }
-    assert not [name for name, config in broken.items() if known.error(runs.run_masactrl(known, config)) <= 1]
+
+    def run(change: dict) -> Callable[[], float]:
+        return lambda: known.error(runs.run_masactrl(known, replace(right, **change)))
+
+    assert not unseen(known, {(name, name): run(change) for name, change in changes.items()})
 
 
 @every("Prox")
@@ -90,27 +110,27 @@ def test_a_broken_prox_masactrl_leaves_the_tolerance(path: Path) -> None:
     known = golden(path)
     right = runs.prox_config(known)
     other = "joint" if right.inject_uncond == "src" else "src"
-    broken = {
-        "one step later": replace(right, start_step=right.start_step + 1),
-        "one layer later": replace(right, start_layer=right.start_layer + 1),
-        "guidance 1% larger": replace(right, text_guidance=1.01 * right.text_guidance),
-        "joint for src": replace(right, inject_uncond=other),
+    shift = 0.02 if right.quantile > 0 else 0.1 * right.quantile
+    branch, interp = "the other threshold branch (l0 <-> l1)", "unconditional rows not interpolated (interp 0)"
+    changes = {
+        ("one step later", "control one step later"): {"start_step": right.start_step + 1},
+        ("one layer later", "control one layer later"): {"start_layer": right.start_layer + 1},
+        ("guidance", "guidance 1% larger"): {"text_guidance": 1.01 * right.text_guidance},
+        ("joint for src", "keys/values of the unconditional half: joint <-> src"): {"inject_uncond": other},
+        ("interp 0", interp): {"npi_interp": 0.0},
+        ("npi off", interp if right.prox != "none" else ""): {"npi": False, "npi_interp": 0.0},
+        ("source guided too", "source row guided with 7.5 instead of 1"): {"source_guidance": right.text_guidance},
+        ("threshold", "threshold quantile +0.02 (or fixed threshold +10%)"): {"quantile": right.quantile + shift},
+        ("prox step", "proximal step starts one step later"): {"prox_step": right.prox_step + 1},
+        ("no threshold", branch): {"prox": "none"},
+        ("hard", branch): {"prox": "hard"},
+        ("the code's other branch", branch): {"prox": "code_l1" if right.prox == "code_l0" else "code_l0"},
     }
-    if right.npi:
-        broken["npi off"] = replace(right, npi=False, npi_interp=0.0)
-        broken["interp 0"] = replace(right, npi_interp=0.0)
-    else:
-        broken["source guided too"] = replace(right, source_guidance=right.text_guidance)
-    if right.prox != "none":
-        shift = 0.02 if right.quantile > 0 else 0.1 * right.quantile
-        broken["no threshold"] = replace(right, prox="none")
-        broken["threshold"] = replace(right, quantile=right.quantile + shift)
-        broken["prox step"] = replace(right, prox_step=right.prox_step + 1)
-        broken["hard"] = replace(right, prox="hard")
-        broken["the code's l1"] = replace(right, prox="code_l1")
-    if right.npi and right.npi_interp == 1.0 and right.prox == "none":
-        broken.pop("npi off")  # then NPI changes the source row's own passes alone, which rounding may hide
-    assert not [name for name, config in broken.items() if known.error(runs.run_prox(known, config)) <= 1]
+
+    def run(change: dict) -> Callable[[], float]:
+        return lambda: known.error(runs.run_prox(known, replace(right, **change)))
+
+    assert not unseen(known, {names: run(change) for names, change in changes.items()})
 
 
 @every("DDPM")
@@ -123,18 +143,21 @@ def test_ddpm_noise_space_equals_its_authors_code(path: Path) -> None:
 def test_a_broken_ddpm_noise_space_leaves_the_tolerance(path: Path) -> None:
     known = golden(path)
     right = runs.noise_space_config(known)
-    errors = {
-        "guidance": known.error(runs.run_noise_space(known, replace(right, text_guidance=1.01 * right.text_guidance))),
-        "start": known.error(runs.run_noise_space(known, replace(right, skip=right.skip + 1))),
-        "shift": known.error(runs.run_noise_space(known, right, shift=1)),
-        "eta": known.error(runs.run_noise_space(known, replace(right, eta=0.95 * right.eta))),
-        "offset": known.error(runs.run_noise_space(known, replace(right, steps_offset=0))),
+
+    def run(change: dict | None = None, **more: object) -> Callable[[], float]:
+        return lambda: known.error(runs.run_noise_space(known, replace(right, **(change or {})), **more))
+
+    breakages = {
+        "target guidance 1% larger": run({"text_guidance": 1.01 * right.text_guidance}),
+        "start latent one index later": run({"skip": right.skip + 1}),
+        "noise maps shifted by one step": run(shift=1),
+        "eta 5% smaller when going back": run({"eta": 0.95 * right.eta}),
+        "steps_offset 0 instead of 1": run({"steps_offset": 0}),
+        "source guidance 1% larger": run({"source_guidance": 1.01 * right.source_guidance}),
     }
-    if golden(path).settings["source"]:
-        errors["source"] = known.error(runs.run_noise_space(known, right, source="empty"))
-        changed = replace(right, source_guidance=1.01 * right.source_guidance)
-        errors["source guidance"] = known.error(runs.run_noise_space(known, changed))
-    assert not [name for name, error in errors.items() if error <= 1]
+    if known.settings["source"]:
+        breakages["source prompt empty instead of given (or the reverse)"] = run(source="empty")
+    assert not unseen(known, {(name, name): breakage for name, breakage in breakages.items()})
 
 
 @every("Plug")
@@ -151,20 +174,27 @@ def test_a_broken_plug_and_play_leaves_the_tolerance(path: Path) -> None:
     step = 1 / right.num_steps
     if right.inversion_steps > LONG_STEPS:
         pytest.skip("inverting in 999 steps for every breakage takes a minute; the short goldens see the same ones")
-    configs = {
-        "features longer": replace(right, feature_share=right.feature_share + step),
-        "features shorter": replace(right, feature_share=right.feature_share - step),
-        "attention longer": replace(right, attention_share=right.attention_share + step),
-        "attention shorter": replace(right, attention_share=right.attention_share - step),
-        "layer": replace(right, start_layer=right.start_layer + 1),
-        "another feature": replace(right, feature_resnet=right.feature_resnet - 1),
-        "guidance": replace(right, text_guidance=1.01 * right.text_guidance),
-        "nothing": replace(right, feature_share=0.0, attention_share=0.0),
+    changes = {
+        ("features longer", "feature injection one step longer"): {"feature_share": right.feature_share + step},
+        ("features shorter", "feature injection one step shorter"): {"feature_share": right.feature_share - step},
+        ("attention longer", "attention injection one step longer"): {"attention_share": right.attention_share + step},
+        ("attention shorter", "attention injection one step shorter"): {
+            "attention_share": right.attention_share - step
+        },
+        ("layer", "first injected attention layer left out"): {"start_layer": right.start_layer + 1},
+        ("another feature", "no injection"): {"feature_resnet": right.feature_resnet - 1},
+        ("guidance", "guidance 1% larger"): {"text_guidance": 1.01 * right.text_guidance},
+        ("nothing", "no injection"): {"feature_share": 0.0, "attention_share": 0.0},
     }
-    errors = {name: known.error(runs.run_plug_and_play(known, config)) for name, config in configs.items()}
-    errors["latents"] = known.error(runs.run_plug_and_play(known, right, shift=1))
-    errors["negative"] = known.error(runs.run_plug_and_play(known, right, negative="empty"))
-    assert not [name for name, error in errors.items() if error <= 1]
+
+    def run(change: dict | None = None, **more: object) -> Callable[[], float]:
+        return lambda: known.error(runs.run_plug_and_play(known, replace(right, **(change or {})), **more))
+
+    breakages = {names: run(change) for names, change in changes.items()}
+    breakages["latents", "source latents of the neighbouring step"] = run(shift=1)
+    if known.settings["negative"]:
+        breakages["negative", "empty negative prompt (or the reverse)"] = run(negative="empty")
+    assert not unseen(known, breakages)
 
 
 @every("Imagic")
@@ -172,11 +202,10 @@ def test_imagic_equals_its_authors_code(path: Path) -> None:
     known = golden(path)
     edited, found = runs.run_imagic(known, runs.imagic_config(known))
     assert known.error(edited) <= 1
-    for name in ("emb_optimised", "train_losses", "probe_after"):
-        assert (found[name] - known.tensors[name]).abs().max() <= 1e-4, name
     assert found["after"]
-    for name, value in found["after"].items():
-        assert (value - known.tensors[f"after.{name}"]).abs().max() <= 1e-5, name
+    stages = {name: found[name] for name in ("emb_optimised", "train_losses", "probe_after")}
+    for name, value in (stages | {f"after.{name}": value for name, value in found["after"].items()}).items():
+        assert (value - known.tensors[name]).abs().max() <= known.tolerance_of(name), name
 
 
 @pytest.mark.slow
@@ -184,17 +213,19 @@ def test_imagic_equals_its_authors_code(path: Path) -> None:
 def test_a_broken_imagic_leaves_the_tolerance(path: Path) -> None:
     known = golden(path)
     right = runs.imagic_config(known)
-    broken = {
-        "one embedding step fewer": replace(right, embedding_steps=right.embedding_steps - 1),
-        "one U-Net step fewer": replace(right, unet_steps=right.unet_steps - 1),
-        "no U-Net tuning": replace(right, unet_steps=0),
-        "embedding rate 1% larger": replace(right, embedding_rate=1.01 * right.embedding_rate),
-        "U-Net rate 1% larger": replace(right, unet_rate=1.01 * right.unet_rate),
-        "alpha swapped (1 - alpha)": replace(right, alpha=1 - right.alpha),
-        "loss scale 65536 <-> 1 (Adam's epsilon)": replace(right, loss_scale=1.0 if right.loss_scale > 1 else 65536.0),
-        "guidance 1% larger": replace(right, text_guidance=1.01 * right.text_guidance),
+    changes = {
+        "one embedding step fewer": {"embedding_steps": right.embedding_steps - 1},
+        "one U-Net step fewer": {"unet_steps": right.unet_steps - 1},
+        "no U-Net tuning": {"unet_steps": 0},
+        "embedding rate 1% larger": {"embedding_rate": 1.01 * right.embedding_rate},
+        "U-Net rate 1% larger": {"unet_rate": 1.01 * right.unet_rate},
+        "alpha 1% larger": {"alpha": 1.01 * right.alpha},
+        "alpha swapped (1 - alpha)": {"alpha": 1 - right.alpha},
+        "loss scale 65536 <-> 1 (Adam's epsilon)": {"loss_scale": 1.0 if right.loss_scale > 1 else 65536.0},
+        "guidance 1% larger": {"text_guidance": 1.01 * right.text_guidance},
     }
-    seen = known.facts["sensitivity_in_tolerances"]
-    broken = {name: config for name, config in broken.items() if seen.get(name, 0) > 1.5}
-    assert broken
-    assert not [name for name, config in broken.items() if known.error(runs.run_imagic(known, config)[0]) <= 1]
+
+    def run(change: dict) -> Callable[[], float]:
+        return lambda: known.error(runs.run_imagic(known, replace(right, **change))[0])
+
+    assert not unseen(known, {(name, name): run(change) for name, change in changes.items()})

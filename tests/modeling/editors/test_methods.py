@@ -15,10 +15,9 @@ from modeling.diffusion.inversion import generate, invert, make_grid
 from modeling.editors.imagic import weights_hash
 from modeling.editors.interface import NotFinite
 from modeling.editors.load import METHODS
-from modeling.editors.masactrl import masactrl
-from modeling.editors.prox_masactrl import prox_masactrl, shrink, slerp
-from modeling.editors.settings import METHOD_CONFIGS, MasaCtrlConfig, NoiseSpaceConfig, ProxMasaCtrlConfig
-from modeling.editors.text_to_image import Texts, TextToImage, guided, predict
+from modeling.editors.prox_masactrl import shrink, slerp
+from modeling.editors.settings import METHOD_CONFIGS, MasaCtrlConfig
+from modeling.editors.text_to_image import Texts, TextToImage, predict
 from tests.support.tiny_pipeline import SIZE_PX, drawn_pictures, tiny_pipeline, tiny_unet
 
 SCHEDULER = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1)
@@ -150,42 +149,6 @@ def test_the_error_of_inversion_falls_with_the_number_of_steps() -> None:
     assert errors[0] > 1.5 * errors[1] > 0
 
 
-def test_masactrl_that_acts_nowhere_is_plain_sampling_and_equal_texts_give_equal_rows() -> None:
-    unet, clean, said = tiny_unet(4), latents(), replace(texts(), source=texts().empty)
-    config = MasaCtrlConfig(num_steps=5, start_step=1, start_layer=0)
-    grid = make_grid(SCHEDULER.config, config, 5)
-
-    def plain(now: torch.Tensor, time: int) -> torch.Tensor:
-        none, full = predict(unet, torch.cat([now] * 2), time, torch.cat([said.empty, said.target])).chunk(2)
-        return guided(none, full, config.text_guidance)
-
-    with torch.no_grad():
-        start = invert(lambda now, time: predict(unet, now, time, said.source), clean, grid)[-1]
-        wanted = generate(plain, start, grid)
-    controlled, source = masactrl(unet, grid, clean, said, config)
-    size = float(wanted.abs().max())
-    for nowhere in (replace(config, start_step=5), replace(config, start_layer=4)):
-        assert (masactrl(unet, grid, clean, said, nowhere)[0] - wanted).abs().max() < 1e-3 * size
-    assert (controlled - wanted).abs().max() > 1e-2 * size
-    alike = masactrl(unet, grid, clean, replace(said, target=said.source), config)
-    assert torch.allclose(alike[0], alike[1], atol=1e-4 * size)
-    other = masactrl(unet, grid, clean, replace(said, target=texts(9).target), config)
-    assert torch.allclose(source, other[1], atol=1e-4 * size)
-
-
-def test_prox_at_quantile_1_and_interp_0_gives_the_reconstruction_and_without_its_parts_masactrl() -> None:
-    unet, clean, said = tiny_unet(4), latents(), texts()
-    config = ProxMasaCtrlConfig(num_steps=5, start_step=1, start_layer=0, npi_interp=0.0, quantile=1.0)
-    grid = make_grid(SCHEDULER.config, config, 5)
-    edited, source = prox_masactrl(unet, grid, clean, said, config)
-    assert torch.allclose(edited, source, atol=1e-4 * float(source.abs().max()))
-    bare = replace(config, npi=False, prox="none", source_guidance=config.text_guidance)
-    plain = MasaCtrlConfig(num_steps=5, start_step=1, start_layer=0)
-    assert torch.allclose(prox_masactrl(unet, grid, clean, said, bare)[0], masactrl(unet, grid, clean, said, plain)[0])
-    late = prox_masactrl(unet, grid, clean, said, replace(config, prox_step=5))[0]
-    assert torch.equal(late, prox_masactrl(unet, grid, clean, said, replace(config, prox="none"))[0])
-
-
 def test_thresholds_follow_their_formulas() -> None:
     guidance = torch.tensor([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5]).view(1, 1, 1, -1)
     wanted = {
@@ -206,35 +169,6 @@ def test_slerp_of_equal_embeddings_and_at_both_ends_is_exact() -> None:
     assert torch.equal(slerp(1.0, first, second), second)
     right = slerp(0.5, torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[0.0, 1.0]]]))
     assert right.flatten().tolist() == pytest.approx([0.5**0.5, 0.5**0.5])
-
-
-@pytest.mark.parametrize(("offset", "skip"), [(1, 0), (1, 2), (0, 0)])
-def test_noise_maps_replay_the_source_exactly_when_the_last_is_kept(offset: int, skip: int) -> None:
-    from modeling.editors.ddpm_noise_space import extract_maps, guided_by, redraw
-
-    unet, clean, said = tiny_unet(4), latents(), texts()
-    config = NoiseSpaceConfig(num_steps=6, skip=skip, steps_offset=offset, zero_last_noise=False)
-    grid = make_grid(SCHEDULER.config, config, 6)
-    noise = [latents(seed) for seed in range(20, 26)]
-    found = extract_maps(unet, grid, clean, said, noise, config)
-    replayed = redraw(guided_by(unet, said.empty, said.source, 3.5, "fp32"), grid, found, config)
-    # At offset 0 the last step is the identity: its noisy latent stays, and the picture is not reached.
-    assert (replayed - (clean if offset else found.noisy[0])).abs().max() < 1e-3
-    assert all(torch.isfinite(each).all() for each in found.maps)
-    assert max(float(each.std()) for each in found.maps) > 1
-    zeroed = extract_maps(unet, grid, clean, said, noise, replace(config, zero_last_noise=True))
-    assert not zeroed.maps[0].any()
-    whole = redraw(guided_by(unet, said.empty, said.target, 15.0, "fp32"), grid, found, replace(config, skip=6))
-    assert torch.allclose(whole, found.noisy[0], atol=1e-5)
-
-
-def test_imagic_without_tuning_is_plain_sampling(model: TextToImage) -> None:
-    system, config = METHODS["imagic"](model), replace(short_config("imagic"), embedding_steps=0, unet_steps=0)
-    drawn = [
-        system.edit(drawn_pictures(1), ["take cup"], [5], replace(config, alpha=alpha)) for alpha in (0.0, 1.0, 1.2)
-    ]
-    assert np.abs(drawn[0].astype(int) - drawn[1]).max() <= 1
-    assert np.abs(drawn[0].astype(int) - drawn[2]).max() <= 1
 
 
 def test_hooks_act_inside_alone() -> None:
