@@ -3,6 +3,8 @@
 The libraries raise many kinds of errors for a broken folder; here they become a ValueError that names the folder.
 """
 
+import importlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,11 @@ from modeling.json_text import parse_json
 MAX_INDEX_BYTES = 1 << 20
 MAX_SIZE = 4_096
 """Largest side of latents that a U-Net may claim to be made for."""
+OWN_MODULE = "modeling.autoencoder"
+"""Module of the kitchen's autoencoder class; no other module outside diffusers and transformers is loaded."""
+_TRUSTED_LIBRARIES = ("diffusers", "transformers", "stable_diffusion", OWN_MODULE)
+HALF_VARIANTS = ("fp16", "bf16")
+"""Words in the names of half-precision weights, as in diffusion_pytorch_model.fp16.safetensors."""
 BROKEN = (
     *(OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, ImportError, ArithmeticError),
     *(RecursionError, NotImplementedError, SafetensorError),
@@ -47,6 +54,40 @@ def read_model_index(folder: Path) -> dict[str, list[str]]:
     if not parts:
         raise ValueError(f"{folder}: model_index.json is none: it names no parts.")
     return parts
+
+
+def check_parts(folder: Path) -> None:
+    """Refuse a pipeline with parts from other libraries, or with code of its own."""
+    for name, part in read_model_index(folder).items():
+        if part[0] not in _TRUSTED_LIBRARIES or list((folder / name).glob("*.py")):
+            raise ValueError(
+                f"{folder}: part {name} is {part[1]} of {part[0]}, which is not loaded: its code is not part of "
+                f"{', '.join(_TRUSTED_LIBRARIES)}."
+            )
+        if part[0] == OWN_MODULE:
+            importlib.import_module(OWN_MODULE)
+
+
+def half_variant(folder: Path, parts: Collection[str]) -> str | None:
+    """Return which half-precision files stand for full ones: fp16 or bf16, or None where every part has full ones.
+
+    A part with weights that are in no safetensors file (.bin, .ckpt, .pt) is a ValueError: such a file can run code.
+    """
+    variant = None
+    for part in parts:
+        names = [path.name for path in (folder / part).glob("*") if path.is_file()]
+        weights = [name for name in names if name.endswith(".safetensors")]
+        pickled = sorted(name for name in names if name.endswith((".bin", ".ckpt", ".pt")))
+        if pickled and not weights:
+            raise ValueError(
+                f"{folder}: {part}/ has only {', '.join(pickled)}, and weights are read from safetensors alone. Load "
+                "the pipeline with diffusers once and save it again with save_pretrained(FOLDER, "
+                "safe_serialization=True)."
+            )
+        halves = [kind for kind in HALF_VARIANTS if any(f".{kind}." in name for name in weights)]
+        if halves and all(name.count(".") > 1 for name in weights):
+            variant = halves[0]
+    return variant
 
 
 def check_weights(folder: str | Path, **modules: nn.Module | Any) -> None:

@@ -4,7 +4,6 @@ Loads and saves folders that `StableDiffusionInstructPix2PixPipeline.from_pretra
 """
 
 import copy
-import importlib
 import json
 import threading
 from collections.abc import Callable, Sequence
@@ -20,17 +19,21 @@ from torch import Tensor
 from modeling.config import SamplingConfig
 from modeling.data.images import Picture, squash, to_tensor, to_uint8
 from modeling.diffusion.sampling import Conditions, make_scheduler, sample
-from modeling.editors.checking import BROKEN, check_size, check_weights, first_line, read_model_index
+from modeling.editors.checking import (
+    BROKEN,
+    check_parts,
+    check_size,
+    check_weights,
+    first_line,
+    half_variant,
+)
 from modeling.editors.interface import NotFinite, check_lengths, no_pictures
 from modeling.editors.tokens import write_vocabulary
 from modeling.editors.widening import widen_input
 
-OWN_MODULE = "modeling.autoencoder"
-"""Module of the kitchen's autoencoder class; no other module outside diffusers and transformers is loaded."""
 _LOADING = threading.Lock()
 """A lock around loading: meanwhile libraries replace parts of torch, and weights made by another thread would be empty.
 """
-_TRUSTED_LIBRARIES = ("diffusers", "transformers", "stable_diffusion", OWN_MODULE)
 
 
 def loading() -> threading.Lock:
@@ -95,7 +98,8 @@ class Editor:
     def load(cls, start: str | Path, device: str = "auto") -> Self:
         """Load a pipeline folder or hub id: InstructPix2Pix, or a 4-channel Stable Diffusion, whose input is widened.
 
-        Weights come from safetensors alone and in fp32, and no code comes with them. ValueError says what is missing.
+        Weights come from safetensors alone and as fp32, from half-precision files where a part has no others; no code
+        comes with them. ValueError says what is missing.
         """
         disable_progress_bar()  # of loading, which takes a moment; edits show their own
         options: dict[str, Any] = {"use_safetensors": True, "safety_checker": None, "feature_extractor": None}
@@ -104,6 +108,7 @@ class Editor:
             if not folder.is_dir():
                 folder = Path(StableDiffusionInstructPix2PixPipeline.download(str(start), **options))
             check_parts(folder)
+            options["variant"] = half_variant(folder, ("unet", "vae", "text_encoder"))
             with loading():
                 pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
                     folder, dtype=torch.float32, requires_safety_checker=False, local_files_only=True, **options
@@ -243,15 +248,3 @@ def forget_origin(folder: Path) -> None:
             content.pop("_name_or_path", None)
             content.pop("name_or_path", None)
             path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def check_parts(folder: Path) -> None:
-    """Refuse a pipeline with parts from other libraries, or with code of its own."""
-    for name, part in read_model_index(folder).items():
-        if part[0] not in _TRUSTED_LIBRARIES or list((folder / name).glob("*.py")):
-            raise ValueError(
-                f"{folder}: part {name} is {part[1]} of {part[0]}, which is not loaded: its code is not part of "
-                f"{', '.join(_TRUSTED_LIBRARIES)}."
-            )
-        if part[0] == OWN_MODULE:
-            importlib.import_module(OWN_MODULE)

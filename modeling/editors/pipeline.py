@@ -16,8 +16,8 @@ from diffusers.utils.logging import disable_progress_bar
 from PIL import Image
 
 from modeling.data.images import Picture, squash
-from modeling.editors.checking import BROKEN, check_weights, first_line
-from modeling.editors.instruct_pix2pix import check_parts, loading, pick_device
+from modeling.editors.checking import BROKEN, check_parts, check_weights, first_line
+from modeling.editors.instruct_pix2pix import loading, pick_device
 from modeling.editors.interface import NotFinite, OnProgress, check_lengths, no_pictures
 from modeling.editors.settings import EditPrecision, PipelineConfig, check_class_name
 
