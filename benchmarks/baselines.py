@@ -1,94 +1,136 @@
-"""Do the systems of the paper's comparison carry out kitchen actions, and what does a picture cost each?
+"""What do the eight compared systems do in the drawn kitchen, and what does a picture cost each?
 
-`python -m benchmarks.baselines`: the drawn kitchen's small models, pictures of 96 px, one thread. Each text-to-image
-method gets the same small sweep (its guidance) on validation pairs; then all edit the same test pairs. The start of the
-main job stands for InstructPix2Pix; the fine-tuned editors stand in the demo's report. Kitchen numbers say nothing
-about the paper's data sets.
+`python -m benchmarks.baselines sweep`: eight settings of each text-to-image method, of the two or three knobs that
+matter for it, on the same validation actions. What it chooses stands in `tasks/starting_editor/text_editors.py`.
+`python -m benchmarks.baselines run --workspace DIR`: what `editaction demo --methods editaction,finetuned --editors all
+--measure timing` made in DIR, read out of its artifacts. Kitchen numbers say nothing about the paper's data sets.
 """
 
+import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
-from benchmarks.recording import record
+from benchmarks.recording import RESULTS, record
 from evaluation.kitchen.judge import judge
 from evaluation.kitchen.world import draw
-from flows.wiring.presets import demo
-from modeling.editors.instruct_pix2pix import Editor
-from modeling.editors.load import METHODS, load_method
-from modeling.small_editor.shipped import STARTING_EDITOR, TEXT_TO_IMAGE
+from modeling.editors.load import load_method
+from modeling.small_editor.shipped import TEXT_TO_IMAGE
+from tasks.artifacts.artifact import Artifact
 from tasks.starting_editor.static_pairs import Task, action_tasks
 from tasks.starting_editor.text_editors import kitchen_text_editors
 
-SWEEP = (1.5, 3.0, 6.0)
-"""Guidance tried on the validation pairs: the same three for every method."""
+SWEPT: Mapping[str, Mapping[str, tuple[float, ...]]] = {
+    "prox_masactrl": {"text_guidance": (1.5, 4.0), "quantile": (0.3, 0.6), "start_step": (4, 10)},
+    "masactrl": {"text_guidance": (1.5, 4.0), "start_step": (4, 10), "start_layer": (3, 5)},
+    "ddpm_noise_space": {"text_guidance": (2.0, 6.0), "skip": (0, 3, 7, 12)},
+    "plug_and_play": {"text_guidance": (2.0, 5.0), "feature_share": (0.2, 0.8), "attention_share": (0.2, 0.5)},
+    "imagic": {"text_guidance": (1.5, 4.0), "alpha": (0.7, 1.0), "unet_rate": (1e-4, 4e-4)},
+}
+"""The settings tried: eight of each method."""
 
 
-def measure(system: Any, unet: Any, tasks: list[Task], config: Any) -> dict[str, float]:
-    """Edit the scenes of tasks; return percent carried out and kept, seconds and U-Net rows a picture."""
-    rows = 0
-
-    def count(_module: Any, inputs: tuple[Any, ...]) -> None:
-        nonlocal rows
-        rows += len(inputs[0])
-
-    handle = unet.register_forward_pre_hook(count)
-    started = time.monotonic()
-    edited = system.edit(
-        [draw(task.before, 0) for task in tasks], [task.instruction for task in tasks], list(range(len(tasks))), config
-    )
-    seconds = time.monotonic() - started
-    handle.remove()
+def carried_and_kept(system: Any, tasks: list[Task], config: Any) -> tuple[float, float, float]:
+    """Edit the scenes of tasks; return the percentages of both carried out and kept, carried out, and kept."""
+    pictures, seeds = [draw(task.before, 0) for task in tasks], list(range(len(tasks)))
+    edited = system.edit(pictures, [task.instruction for task in tasks], seeds, config)
     verdicts = [
         judge({"before": task.before.to_record(), "goal": task.goal, "view_before": 0}, picture)
         for task, picture in zip(tasks, edited, strict=True)
     ]
-    return {
-        "carried_out_percent": round(100 * float(np.mean([each.carried_out for each in verdicts])), 1),
-        "kept_percent": round(100 * float(np.mean([each.kept for each in verdicts])), 1),
-        "seconds_per_picture": round(seconds / len(tasks), 3),
-        "unet_rows_per_picture": round(rows / len(tasks), 1),
-    }
+    seen = np.array([(each.carried_out and each.kept, each.carried_out, each.kept) for each in verdicts], dtype=float)
+    both, carried_out, kept = (round(100 * float(value), 1) for value in seen.mean(axis=0))
+    return both, carried_out, kept
 
 
-@click.command()
-@click.option("--pairs", default=48, show_default=True, help="Test pairs.")
-@click.option("--validation", default=12, show_default=True, help="Validation pairs of the sweep.")
-def main(pairs: int, validation: int) -> None:
-    """Measure every system."""
-    started = time.monotonic()
-    tried, tested = action_tasks(901, validation), action_tasks(902, pairs)
-    found: dict[str, dict[str, float]] = {}
-    chosen: dict[str, float] = {}
-    start = Editor.load(STARTING_EDITOR, "cpu")
-    found["instruct_pix2pix_stand_in"] = measure(start, start.unet, tested, demo().edits.sampling)
-    for name in METHODS:
+@click.group()
+def main() -> None:
+    """Sweep, or read out a run."""
+
+
+@main.command()
+@click.option("--validation", default=12, show_default=True, help="Validation actions.")
+def sweep(validation: int) -> None:
+    """Try the settings on validation actions; the best has most of both, then of carried out, then of kept."""
+    started, tasks = time.monotonic(), action_tasks(901, validation)
+    tried: dict[str, list[dict[str, Any]]] = {}
+    chosen: dict[str, Any] = {}
+    for name, knobs in SWEPT.items():
         system, config = load_method(name, TEXT_TO_IMAGE, "cpu"), getattr(kitchen_text_editors(), name)
-        tries = {}
-        for guidance in SWEEP:
-            figures = measure(system, system.model.unet, tried, replace(config, text_guidance=guidance))
-            tries[guidance] = figures["carried_out_percent"] + figures["kept_percent"] / 2
-        chosen[name] = max(tries, key=lambda each: tries[each])
-        best = replace(config, text_guidance=chosen[name])
-        found[name] = measure(system, system.model.unet, tested, best)
-        print(name, tries, found[name], flush=True)
-    measures: dict[str, float] = {f"{name}.{key}": value for name, each in found.items() for key, value in each.items()}
-    measures |= {"num_methods": len(found), "minutes": round((time.monotonic() - started) / 60, 2)}
+        tried[name] = []
+        for values in product(*knobs.values()):
+            setting = dict(zip(knobs, values, strict=True))
+            found = carried_and_kept(system, tasks, replace(config, **setting))
+            tried[name].append(setting | dict(zip(("both", "carried_out", "kept"), found, strict=True)))
+            print(name, tried[name][-1], flush=True)
+        best = max(tried[name], key=lambda each: (each["both"], each["carried_out"], each["kept"]))
+        chosen[name] = {knob: best[knob] for knob in knobs}
+    record(
+        "baselines_sweep",
+        "Which settings give each text-to-image method its fair chance in the drawn kitchen?",
+        {"settings_a_method": 8, "minutes": round((time.monotonic() - started) / 60, 2)},
+        num_validation=validation,
+        chosen=chosen,
+        tried=tried,
+        threads=os.environ.get("OMP_NUM_THREADS", "default"),
+    )
+
+
+@main.command()
+@click.option("--workspace", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True)
+def run(workspace: Path) -> None:
+    """Read out what the run made: oracle, accuracy, FID and KID on every kind of features, seconds and U-Net rows."""
+    measures: dict[str, float] = {}
+    intervals: dict[str, list[float]] = {}
+    scored = sorted((workspace / "scores").glob("*/scores.json"))
+    for path in scored:
+        scores = json.loads(path.read_text(encoding="utf-8"))
+        features = "" if scores["fid_features"].startswith("fixed-random") else "real_"
+        for row in scores["splits"][0]["rows"]:
+            for name, value in row.items():
+                if not isinstance(value, dict) or value.get("mean") is None:
+                    continue
+                of_features = name.startswith(("fid", "kid"))
+                full = f"{row['editor']}.{features if of_features else ''}{name}"
+                measures[full] = value["mean"]
+                if value.get("interval"):
+                    intervals[full] = value["interval"]
+    for path in sorted((workspace / "timing").glob("*/timing.json")):
+        name = path.parent.name.rsplit("-", 1)[0].removeprefix("demo-")
+        timed = json.loads(path.read_text(encoding="utf-8"))["batch_1"]
+        label = "editaction" if name == "demo" else name
+        measures[f"{label}.seconds_per_picture"] = timed["seconds_per_picture"]
+        measures[f"{label}.unet_rows_per_picture"] = timed["passes_per_picture"]
+    stages = stage_seconds(workspace)
+    systems = {name.split(".")[0] for name in measures} - {"copy", "truth", "truth_vae"}
+    measures |= {"num_methods": len(systems), "minutes": round(sum(stages.values()) / 60, 2)}
+    swept = json.loads((RESULTS / "baselines_sweep.json").read_text(encoding="utf-8"))
     record(
         "baselines",
         "What do the compared systems do in the drawn kitchen, and what does a picture cost each?",
         measures,
-        num_pairs=pairs,
-        num_validation=validation,
-        threads=os.environ.get("OMP_NUM_THREADS", "default"),
-        guidance_tried=SWEEP,
-        guidance_chosen=chosen,
-        note="Drawn kitchen, small models, other work on the same cores; chosen by carried out + kept / 2.",
+        intervals=intervals,
+        stage_seconds=stages,
+        settings={name: swept["chosen"][name] for name in sorted(SWEPT)},
+        num_pairs=json.loads(scored[0].read_text(encoding="utf-8"))["splits"][0]["num_pairs"],
+        note="Drawn kitchen, small models, other work on the same cores. Intervals: 95 %, clustered by video.",
     )
+
+
+def stage_seconds(workspace: Path) -> dict[str, float]:
+    """Return the seconds of every artifact of a workspace, as their manifests say."""
+    found = {}
+    for path in sorted(workspace.glob("*/*/manifest.json")):
+        artifact = Artifact.read(path.parent)
+        found[f"{path.parent.parent.name}:{path.parent.name}"] = round(float(artifact.manifest["seconds"]), 1)
+    return found
 
 
 if __name__ == "__main__":

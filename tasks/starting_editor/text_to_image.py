@@ -174,7 +174,7 @@ def build_text_to_image(
         candidate = averaged(run, trial)
         chosen[str(step)] = judge_captions(pipeline, candidate, held_out)
         if max(chosen.values()) <= chosen[str(step)]:
-            with atomic_folder(building / "best") as folder:
+            with atomic_folder(building / "best", replaces="model_index.json") as folder:
                 save_half(pipeline, candidate, folder)
         write_json(building / "candidates.json", chosen)
 
