@@ -28,9 +28,9 @@ from tasks.starting_editor.static_pairs import Task, action_tasks
 from tasks.starting_editor.text_editors import kitchen_text_editors
 
 SWEPT: Mapping[str, Mapping[str, tuple[float, ...]]] = {
-    "prox_masactrl": {"text_guidance": (1.5, 4.0), "start_step": (4, 10)},
-    "masactrl": {"text_guidance": (1.5, 4.0), "start_step": (4, 10)},
-    "ddpm_noise_space": {"text_guidance": (2.0, 6.0), "skip": (2, 7)},
+    "prox_masactrl": {"text_guidance": (1.5, 4.0), "start_step": (2, 5)},
+    "masactrl": {"text_guidance": (1.5, 4.0), "start_step": (2, 5)},
+    "ddpm_noise_space": {"text_guidance": (2.0, 6.0), "skip": (1, 4)},
     "plug_and_play": {"text_guidance": (2.0, 5.0), "feature_share": (0.2, 0.8)},
     "imagic": {"text_guidance": (1.5, 4.0), "unet_rate": (1e-4, 4e-4)},
 }
