@@ -5,6 +5,8 @@ The page is made of its inputs and their manifests; of times it has the seconds 
 
 import dataclasses
 import json
+import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -199,19 +201,40 @@ def recipe_of(inputs: Mapping[str, Artifact], main: str, num_train: int) -> list
     return [*clauses, f"{sampling['num_steps']} denoising steps, {guidance}"]
 
 
-def go_on_with(editor: Artifact | None) -> str:
-    """Return the command that edits a picture with the run's editor, where the workspace is called so."""
+def go_on_with(editor: Artifact | None, instruction: str) -> str:
+    """Return the command that edits a picture with the run's editor, as it can be typed where the run was started."""
     if editor is None:
         return ""
-    folder = Path("workspace", editor.path.parent.name, editor.path.name, "pipeline")
-    return f'editaction edit --editor {folder} --image in.png --instruction "open fridge" --out out.png'
+    folder = (editor.path / "pipeline").resolve()
+    here = Path.cwd()
+    place = folder.relative_to(here) if folder.is_relative_to(here) else folder
+    said = shlex.quote(instruction)
+    return f"editaction edit --editor {shlex.quote(str(place))} --image in.png --instruction {said} --out out.png"
 
 
 def cost_of(artifacts: Mapping[str, Artifact]) -> list[tuple[str, str]]:
-    """Return the seconds of every stage before this page, and of all together, as its manifests have them."""
+    """Return what every stage before this page took, as its manifest has it: seconds and memory; and the devices."""
     seconds = {name: float(each.manifest.get("seconds", 0)) for name, each in artifacts.items()}
-    shown = [(name.replace("_", " "), f"{value:,.0f} s") for name, value in seconds.items() if value >= 0.5]
-    return [*shown, ("together", f"{sum(seconds.values()):,.0f} s")]
+    used = {name: each.manifest.get("resources") or {} for name, each in artifacts.items()}
+    shown = [
+        (name.replace("_", " "), ", ".join([f"{value:,.0f} s", *memory_of(used[name])]))
+        for name, value in seconds.items()
+        if value >= 0.5
+    ]
+    devices = dict.fromkeys(each["device"] for each in used.values() if "device" in each)
+    return [*shown, ("together", f"{sum(seconds.values()):,.0f} s"), *(("on", device) for device in devices)]
+
+
+def memory_of(used: Mapping[str, Any]) -> list[str]:
+    """Return the peaks of memory in words: main memory, and the GPU's where one was used."""
+    named = {"memory_mib": "memory", "gpu_memory_mib": "GPU memory"}
+    return [f"{used[key] / 1024:.1f} GiB {name}" for key, name in named.items() if key in used]
+
+
+def example_of(shards: Artifact) -> str:
+    """Return an instruction that the editor was trained on: the most usual one, or of these the first by letters."""
+    counts = Counter(row["instruction"] for row in shards.records() if row["split"] == "train")
+    return min(counts, key=lambda each: (-counts[each], each), default="open fridge")
 
 
 @stage
@@ -253,7 +276,7 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
         ]
         + [provenance_of(scores)],
         packages=scores.manifest["packages"],
-        go_on=go_on_with(inputs.get("editor")),
+        go_on=go_on_with(inputs.get("editor"), example_of(shards)),
         cost=cost_of({**known, **edits}),
     )
     write_bytes(work.path / "report.html", render(page).encode())

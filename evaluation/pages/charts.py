@@ -129,6 +129,17 @@ def round_ticks(low: float, high: float, count: int) -> list[float]:
     return [float(f"{index * step:.12g}") for index in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
+def plain_ticks(low: float, high: float, fewest: int) -> list[float]:
+    """Return round numbers in [low, high], as few as there can be but at least `fewest`; fewer where none are so fine.
+
+    >>> plain_ticks(0.53, 0.97, 3)
+    [0.6, 0.7, 0.8, 0.9]
+    """
+    counts = (3, 4, 5, 6, 8, 10)
+    tries = [round_ticks(low, high, count) for count in counts]
+    return next((ticks for ticks in tries if len(ticks) >= fewest), tries[-1])
+
+
 def log_ticks(low: float, high: float) -> list[float]:
     """Return the values 1, 2 and 5 times a power of ten between 10^low and 10^high; over many powers these alone."""
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -138,7 +149,9 @@ def log_ticks(low: float, high: float) -> list[float]:
     powers = range(math.floor(low), math.ceil(high) + 1, every)
     factors = (1, 2, 5) if high - low < 2 else (1,)
     ticks = [factor * 10.0**power for power in powers for factor in factors]
-    return [tick for tick in ticks if low <= math.log10(tick) <= high]
+    inside = [tick for tick in ticks if low <= math.log10(tick) <= high]
+    # A short stretch has one such number or none: round numbers of a plain axis then.
+    return inside if len(inside) > 1 or not -100 < low < high < 100 else plain_ticks(10.0**low, 10.0**high, 2)
 
 
 def draw_chart(chart: Chart) -> Figure:

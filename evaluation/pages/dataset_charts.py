@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.pages.charts import LARGEST, SMALLEST, Tick, left_out, round_ticks, widened
+from evaluation.pages.charts import LARGEST, SMALLEST, Tick, left_out, plain_ticks, round_ticks, widened
 
 WIDTH, HEIGHT = 520, 200
 """Size of a histogram in its own units."""
 LEFT, RIGHT, TOP, BOTTOM = 52, 10, 10, 26
 """Margins in which the ticks are written."""
 NUM_BINS = 40
+FEWEST_MARKS = 3
+"""A logarithmic axis with fewer numbers would say nothing of its scale."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,4 +149,6 @@ def _log_marks(low: float, high: float) -> list[float]:
     every = max(1, int((high - low) / 10))
     powers = range(math.floor(low), math.ceil(high) + 1, every)
     marks = [factor * 10.0**power for power in powers for factor in factors]
-    return [mark for mark in marks if low - 1e-9 <= math.log10(mark) <= high + 1e-9]
+    inside = [mark for mark in marks if low - 1e-9 <= math.log10(mark) <= high + 1e-9]
+    # A short stretch has one such number or none: round numbers of a plain axis then.
+    return inside if len(inside) >= FEWEST_MARKS else plain_ticks(10.0**low, 10.0**high, FEWEST_MARKS)

@@ -39,6 +39,7 @@ from tasks.artifacts.failures import is_transient
 from tasks.artifacts.file_list import describe_files, names_below, write_file_list
 from tasks.artifacts.locks import Holder, locked
 from tasks.artifacts.manifest import is_link, not_ours
+from tasks.artifacts.resources import resources_used
 from tasks.artifacts.shared_store import fetch_finished, publish_finished
 from tasks.artifacts.sources import code_commit as code_commit
 from tasks.artifacts.sources import source_digest
@@ -206,6 +207,7 @@ def _manifest(
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "finished_at": datetime.now(UTC).isoformat(timespec="microseconds"),
         "seconds": round(seconds, 3),
+        "resources": resources_used(work.options.device),
         "num_files": len(content),
     }
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -107,3 +108,15 @@ def test_a_page_of_nothing_is_a_page(rows: list[tuple[str, int]]) -> None:
         provenance=[],
     )
     assert "<svg" in render_dataset(page)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.8, 1.2), (1.1, 1.9), (0.53, 0.97), (2.4, 4.6), (0.01, 300.0)])
+def test_a_logarithmic_axis_has_at_least_three_numbers_however_short_it_is(low, high):
+    values = list(np.geomspace(low, high, 50))
+    drawn = draw_histogram(Histogram(title="", note="", values=values, log_scale=True))
+    numbers = [float(tick.label) for tick in drawn.x_ticks]
+    assert len(numbers) >= 3
+    assert all(low * 0.999 <= each <= high * 1.001 for each in numbers)
+    positions = [tick.position for tick in drawn.x_ticks]
+    assert positions == sorted(positions)
+    assert len(log_ticks(np.log10(low), np.log10(high))) >= 2
