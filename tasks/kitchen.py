@@ -1,10 +1,10 @@
-"""A seed -> acted-out videos with annotations: the drawn kitchen as a dataset.
+"""A seed -> drawn videos of actions with annotations: the drawn kitchen as a dataset.
 
     videos/                              H.264 with B-frames; .avi names and rate of MPII Cooking 2, or EPIC's .MP4
     annotations.mat | annotations.csv    MPII Cooking 2 (fixed camera) or EPIC-100 (head camera)
     goals.jsonl                          one line an action: what the oracle needs to judge an edit of it
 
-Each video is a function of (style, seed, its number), so any of them can be made alone and again.
+Each video is a function of (style, seed, its number), so any of them can be made again alone.
 """
 
 import json
@@ -26,11 +26,11 @@ from tasks.video.drawn_film import Video, encode_into
 ANNOTATIONS = {"mpii": "annotations.mat", "epic": "annotations.csv"}
 """File name of each style's annotations."""
 GOALS = "goals.jsonl"
-"""Written first: by it a folder is known as a drawn kitchen, also one whose drawing was cut off."""
+"""Written first: it marks the folder as a drawn kitchen, even when the drawing was interrupted."""
 
 
 def goal_record(video: Video, acted: ActedAction) -> dict[str, Any]:
-    """Return the line of goals.jsonl for one action; frames count from 0."""
+    """Return the record of one action for goals.jsonl; frames count from 0."""
     rate_fps = RATE_FPS[video.style]
     return {
         "video_id": video.video_id,
@@ -70,7 +70,7 @@ def write_annotations(out: Path, videos: list[Video]) -> dict[str, Any]:
 
 
 def encode_all(folder: Path, videos: list[Video], workers: int) -> Iterator[Video]:
-    """Encode videos into a folder, several at once; yield each when its file is whole."""
+    """Encode videos into a folder, several at once; yield each when its file is complete."""
     for video, failure in map_items(partial(encode_into, folder), videos, workers=workers):
         if isinstance(failure, Failure):
             raise OSError(failure.message)
@@ -93,7 +93,7 @@ def write_kitchen(
 ) -> dict[str, Any]:
     """Act a kitchen out into the folder `out`: videos, annotations and goals; return counts. workers 0: one a core.
 
-    FileExistsError before any work where `out` holds something and is no kitchen drawn earlier.
+    FileExistsError before any work when `out` is not empty and no kitchen that was drawn earlier.
     """
     check_replaceable(out, GOALS)
     if (out / "videos").is_symlink():

@@ -1,6 +1,6 @@
 """scores, edits and the manifests of everything before them -> `report.html`, one page that needs no network.
 
-The page is made of its inputs and their manifests; of times it has the seconds of each stage alone.
+The page is made from its inputs and their manifests; the only times in it are the seconds of each stage.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ from tasks.pages.shown import funnel_of, gallery_rows, provenance_of
 EDITOR = "editor_"
 """Beginning of the names of the inputs that are further editors, trained by another method."""
 FEW_PAIRS = 200
-"""With fewer training pairs the page says that so few were never tried."""
+"""With fewer training pairs the page warns that so few were never tried."""
 FUNNEL_STAGES = ("kitchen", "segments", "videos", "frames", "splits", "shards", "classifier", "editor", "scores")
 GALLERY_NOTE = (
     "Held-out pairs, one verb after another, drawn by a hash of their ids: nobody looked before choosing. Edits are "
@@ -74,7 +74,7 @@ def settings_of(stage_name: str, config: Mapping[str, Any]) -> list[Setting]:
 
 
 def series_of(metrics: Sequence[Record], keys: Mapping[str, str]) -> list[Series]:
-    """Return the curves of those keys that the log has; steps without a value are left out."""
+    """Return the curves of the keys in the log; steps without a value are left out."""
     series = []
     for key, name in keys.items():
         points = [(row["step"], row[key]) for row in metrics if row.get(key) is not None]
@@ -151,7 +151,7 @@ def gallery(
 
 
 def warnings_of(num_train: int, content: Json) -> list[str]:
-    """Return the warnings that a reader needs before the numbers."""
+    """Return the warnings that come before the numbers."""
     warnings = []
     if num_train < FEW_PAIRS:
         warnings.append(
@@ -171,13 +171,13 @@ def warnings_of(num_train: int, content: Json) -> list[str]:
 
 
 def warned_before(stages: Mapping[str, Artifact]) -> list[str]:
-    """Return what training and classifier said before they began, each sentence once."""
+    """Return the warnings of training and classifier, each sentence once."""
     warnings = [each for stage in stages.values() for each in stage.manifest["facts"].get("warnings", [])]
     return list(dict.fromkeys(warnings))
 
 
 def summary_of(content: Json, num_train: int, num_videos: int | None) -> str:
-    """Say in a few sentences what this run is."""
+    """Return a few sentences about this run."""
     source = f"cut from {num_videos:,} videos" if num_videos else "cut from videos"
     world = " of a drawn kitchen, whose oracle can read every picture" if content["is_drawn_kitchen"] else ""
     return (
@@ -187,7 +187,7 @@ def summary_of(content: Json, num_train: int, num_videos: int | None) -> str:
 
 
 def recipe_of(inputs: Mapping[str, Artifact], main: str, num_train: int) -> list[str]:
-    """Return how the headline number was made, in short clauses."""
+    """Return the settings behind the headline number, in short clauses."""
     clauses = [f"{num_train:,} training pairs"]
     if "editor" in inputs:
         config = inputs["editor"].manifest["config"]

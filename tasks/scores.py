@@ -1,7 +1,8 @@
 """edits + test shards + classifier (+ kitchen) -> `scores.parquet`, per pair, and `scores.json`, the tables.
 
-Every number has its N, its seeds and its interval; the copy of the input and the ground truth stand beside the
-editors. All editors are scored on the same pairs: one that any editor lacks is left out and listed as failed.
+Every number has its N, its seeds and its interval; the copy of the input and the ground truth are rows beside the
+editors. All editors are scored on the same pairs: a pair without the edit of any editor is left out and listed as
+failed.
 """
 
 import json
@@ -45,9 +46,9 @@ def edited_pictures(edits: Mapping[str, Artifact]) -> dict[Key, Path]:
 
 
 def truths_through_vae(edits: Mapping[str, Artifact]) -> dict[str, Path]:
-    """Return the pictures of the ground truth through the start's autoencoder, by segment; empty where none were made.
+    """Return the ground truth after the start's autoencoder, by segment; empty where no such pictures were made.
 
-    Fine-tuning leaves the autoencoder as it is, so those of any one editor stand for all.
+    Fine-tuning does not change the autoencoder, so the pictures of one editor serve for all.
     """
     for artifact in edits.values():
         if files := {path.stem: path for path in sorted((artifact.path / TRUTH_VAE).glob("*.png"))}:
@@ -67,7 +68,7 @@ def complete_pairs(rows: Sequence[Record], files: Mapping[Key, Path], labels: Se
 
 
 def missing_rows(segment_ids: Sequence[str], edits: Iterable[Artifact]) -> Iterator[Record]:
-    """Yield why a pair is not scored: filtered where a limit alone left it out, else failed."""
+    """Yield the reason for each pair that is not scored: filtered when only a limit excluded it, else failed."""
     reasons: dict[str, set[str]] = defaultdict(set)
     for artifact in edits:
         for row in artifact.rejected():
@@ -96,7 +97,7 @@ def load_judge(classifier: Artifact, config: ScoresConfig, goals: Mapping[str, R
 
 
 def pair_records(candidate: Candidate, pairs: SplitPairs) -> Iterator[Record]:
-    """Yield one record for each seed and pair; carried_out and kept are None where the oracle does not judge."""
+    """Yield one record per seed and pair; carried_out and kept are None without a verdict of the oracle."""
     for column, seed in enumerate(candidate.seeds):
         for place, segment_id in enumerate(pairs.segment_ids):
             record: Record = {"editor": candidate.editor, "seed": seed, "segment_id": segment_id, "split": pairs.split}
@@ -149,7 +150,7 @@ def score_split(
     index_of = {segment_id: index for index, segment_id in enumerate(examples.segment_ids)}
     split = rows[0]["split"]
     scorer = SplitScorer(judge_of, [examples[index_of[row["segment_id"]]] for row in rows], split)
-    # EditAction before the others: what comes first after the start is the headline.
+    # EditAction first: the first editor after the start is the headline.
     first = ("start", "editaction")
     labels_of: dict[str, list[str]] = defaultdict(list)
     for label in sorted({label for label, _, _ in files}, key=editor_of):
@@ -240,7 +241,7 @@ def scores(
         "num_actions": len(judge_of.labels),
     }
     write_pair_table(work.path / FILE, splits, header)
-    # Made from the file just written, so that it holds all that the tables need.
+    # Made from the file just written: this shows that it holds everything that the tables need.
     write_json(work.path / "scores.json", scores_content(*read_pair_table(work.path / FILE)))
     records = [
         record

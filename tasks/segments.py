@@ -16,7 +16,7 @@ from tasks.config import SegmentsConfig
 
 
 def read_annotations(annotations: Outside, config: SegmentsConfig, more: Sequence[Outside] = ()) -> Annotations:
-    """Read annotation files by the config's reader. ValueError when there is none, or it is of another format."""
+    """Read annotation files by the config's reader. ValueError when a file is missing or has another format."""
     paths = [each.path for each in (annotations, *more)]
     for path in paths:
         if not path.is_file():
@@ -42,7 +42,8 @@ def segments(work: Work, config: SegmentsConfig, *, annotations: Outside, **more
     """
     work.progress(0, 1)
     found = read_annotations(annotations, config, [more[name] for name in sorted(more)])
-    # A list of pairs lacks the segments that gave none, which others may have overlapped: it says itself which do.
+    # A list of pairs does not have the segments without a pair, which may overlap others: it records the overlaps
+    # itself.
     kept = found.segments if config.reader == "pairs" else mark_overlaps(found.segments)
     write_segments(work.path / "segments.parquet", kept)
     work.funnel = found.funnel

@@ -1,7 +1,7 @@
 """frames + splits -> WebDataset tars `<split>/<split>-000000.tar` and `index.parquet`, one row an example.
 
-Item: one tar. Within a split the examples lie in the order of a hash of their ids: mixed well enough for readers that
-go through the tars from front to back, and the same on every machine. Pictures are stored as they were cut.
+Item: one tar. Within a split the examples are in the order of a hash of their ids: well mixed for readers that read the
+tars from front to back, and the same on every machine. Pictures are stored as they were cut.
 """
 
 import json
@@ -46,12 +46,12 @@ INDEX_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What planning needs of a pair; the row itself stays in the frames' records until its tar is written."""
+    """The facts about a pair for planning; its row stays in the frames' records until its tar is written."""
 
     segment_id: str
     split: str
     offset: int
-    """Where its row begins in the frames' records.jsonl, in bytes."""
+    """Byte position of its row in the frames' records.jsonl."""
 
 
 def read_split_pairs(records: Path, split_of: Mapping[str, str]) -> list[Pair]:
@@ -98,7 +98,7 @@ def make_examples(rows: list[Record], frames: Artifact) -> Iterator[Example]:
 
 
 def shard_key(rows: list[Record], digests: Mapping[str, str]) -> str:
-    """Return the digest of all that decides a tar and its records: the rows and the digests of their pictures."""
+    """Return the digest of everything that decides a tar and its records: rows and digests of pictures."""
     names = [row[name] for row in rows for name in ("source_image", "edited_image")]
     if unknown := [name for name in names if name not in digests]:
         raise ValueError(f"The frames record a picture {str(unknown[0])[:80]!r} that is none of their files.")
@@ -106,7 +106,7 @@ def shard_key(rows: list[Record], digests: Mapping[str, str]) -> str:
 
 
 def write_index(path: Path, shards: Iterable[list[Record]]) -> int:
-    """Write the table of all examples, given the rows of each tar, atomically; return how many there are."""
+    """Write the table of all examples, given the rows of each tar, atomically; return their number."""
     tables = [
         pa.table({name: [row[name] for row in rows] for name in INDEX_SCHEMA.names}, schema=INDEX_SCHEMA)
         for rows in shards

@@ -1,4 +1,4 @@
-"""frames -> which pair is trained on and which is tested on: records of (segment_id, split), and `leakage.json`.
+"""frames -> the split of every pair: records of (segment_id, split), and `leakage.json`.
 
 Pairs outside the config's quality limits, those of other verbs than it names, and in the disjoint methods those that
 share a video or participant with a test pair, are filtered with their reason; so are pairs of a withheld verb or of a
@@ -27,7 +27,7 @@ from tasks.splitting.withheld_verbs import told_withheld
 OTHER_VERB = "other_verb"
 """Reason of a pair whose verb is not among `SplitsConfig.verbs`."""
 FILTERED = ("segment_id", "video_id", "instruction")
-"""What identifies a filtered pair."""
+"""Columns that identify a filtered pair."""
 
 
 def poor_pairs(rows: Iterable[Record], limits: QualityLimits) -> dict[str, str]:
@@ -50,7 +50,7 @@ def pairs_of_other_verbs(rows: Iterable[Record], verbs: Collection[str]) -> dict
 def read_long_distance(
     outside: Outside | None, rows: list[Record], poor: dict[str, str], num_asked: int
 ) -> Choice | None:
-    """Return the long-distance set that a person chose, if one did; ValueError when it does not fit the pairs."""
+    """Return the long-distance set that a person chose, if any; ValueError when it does not fit the pairs."""
     if outside is None:
         return None
     choice = read_choice(outside.path)
@@ -64,7 +64,7 @@ def read_long_distance(
 
 
 def told_choice(choice: Choice | None, rows: list[Record]) -> dict[str, Any]:
-    """Say how the long-distance set came about."""
+    """Return how the long-distance set was made."""
     if choice is not None:
         return {"chosen": "by hand", "by": choice.chosen_by or "not said", "how": choice.how or "not said"}
     return {
@@ -75,7 +75,7 @@ def told_choice(choice: Choice | None, rows: list[Record]) -> dict[str, Any]:
 
 
 def draw(rows: list[Record], config: SplitsConfig, long_distance: Outside | None) -> tuple[Assignment, dict[str, Any]]:
-    """Return where every pair goes by the config, and what there is to tell of it."""
+    """Return the split of every pair by the config, and facts about the assignment."""
     poor = poor_pairs(rows, config.quality)
     other = pairs_of_other_verbs(rows, config.verbs)
     good = [row for row in rows if row["segment_id"] not in poor | other]
@@ -106,7 +106,9 @@ def splits(
     recorded: Outside | None = None,
     long_distance: Outside | None = None,
 ) -> None:
-    """Assign every pair to a split, or say why it is in none. `recorded`: a list of pairs whose splits are kept."""
+    """Assign every pair to a split, or give the reason why it is in none. `recorded`: a list of pairs whose splits are
+    kept.
+    """
     rows = list(frames.records())
     work.progress(0, len(rows))
     assignment, facts = draw(rows, config, long_distance) if recorded is None else take_over(rows, recorded.path)

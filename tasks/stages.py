@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """What keys and status need to know of a stage without importing it."""
+    """The facts about a stage that keys and status need without importing it."""
 
     name: str
     """Name, task file and first folder of its artifacts."""
@@ -14,7 +14,7 @@ class Stage:
     inputs: tuple[str, ...]
     """Stages (or outside things) it reads."""
     in_main_job: bool = True
-    """Whether every main job has it; the others are asked for by --measure, or by commands of their own."""
+    """True when every main job has it; the others run by --measure, or by commands of their own."""
 
 
 STAGES: dict[str, Stage] = {
@@ -39,4 +39,4 @@ STAGES: dict[str, Stage] = {
         Stage(name="timing", version=1, inputs=("editor", "shards"), in_main_job=False),
     )
 }
-"""In the order in which they run."""
+"""All stages in the order in which they run."""

@@ -1,4 +1,4 @@
-"""shards + the edits of every method -> pages to be rated, the files of other platforms, and the key that stays apart.
+"""shards + the edits of every method -> pages for raters, files for platforms, and the key, which stays separate.
 
     publish/form-01.html ...   one page a form, blinded, with its pictures inside
     publish/pictures/          the same pictures by their codes, for platforms and language models
@@ -43,7 +43,7 @@ LOSSLESS_PX = 128
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One picture of an item."""
+    """One picture of an item, with its kind."""
 
     code: str
     kind: str
@@ -66,7 +66,7 @@ def first_edits(edits: Mapping[str, Artifact]) -> dict[str, dict[str, tuple[int,
 
 
 class _Pictures:
-    """Reads pictures of the test pairs, all in one size."""
+    """Reads pictures of the test pairs, all at the same size."""
 
     def __init__(self, shards: Artifact, rows: Sequence[Record]):
         self._examples = Examples(sorted({shards.path / row["shard"] for row in rows}))
@@ -78,7 +78,7 @@ class _Pictures:
         return self._examples[self._places[segment_id]]
 
     def encoded(self, picture: Picture) -> bytes:
-        """Return a picture as every picture of the study is kept: nothing of its file tells where it came from."""
+        """Return a picture encoded like all pictures of the study: the file does not show its origin."""
         alike = squash(picture, self.size_px)
         return encode_png(alike) if self.size_px <= LOSSLESS_PX else encode_jpeg(alike)
 
@@ -97,7 +97,7 @@ def candidates_of(
     secret: str,
     config: SurveyConfig,
 ) -> Iterator[Candidate]:
-    """Yield the edits of a pair, and the control that is shown among them."""
+    """Yield the edits of a pair, and the control among them."""
     segment_id = row["segment_id"]
     for method in sorted(edited):
         code = code_of(secret, segment_id, "edit", method)
@@ -111,7 +111,7 @@ def candidates_of(
 
 
 def questions_of(row: Record, config: SurveyConfig) -> dict[str, str]:
-    """Return the questions about a pair, worded for it."""
+    """Return the questions about a pair, with its action and object."""
     names = config.questions or questions_for(config.camera, is_long_distance=row["split"].startswith("long"))
     check_questions(names)
     action = row["verb"] or row["instruction"]
@@ -177,7 +177,7 @@ def _make_form(
     items, records, names = [], [], []
     for place, row in enumerate(part.rows):
         shown = list(candidates_of(row, part.controls.get(place), edited, rows, pictures, secret, config))
-        # By their codes: the order in the file says nothing of the methods either.
+        # Sorted by code: the order in the file does not show the methods either.
         shown.sort(key=lambda each: each.code)
         example = pictures.example(row["segment_id"])
         item = Item(

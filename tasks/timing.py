@@ -1,7 +1,8 @@
 """editor + test shards -> `timing.json`: seconds per edited picture at batch 1 and at the best batch (Table 4).
 
-Item: one batch size, so that a kill costs one. Its key names the device, so an unfinished stage that goes on elsewhere
-measures anew. A finished stage stays as it was measured, with its device in every record. Asked for by --measure.
+Item: one batch size, so a kill loses one. Its key names the device, so an unfinished stage that continues on another
+machine measures again. A finished stage stays as it was measured, with its device in every record. It runs by
+--measure.
 """
 
 from typing import Any
@@ -24,7 +25,7 @@ from tasks.splitting.assignment import NOT_TESTED
 
 
 def stated(system: EditingSystem, config: TimingConfig) -> dict[str, Any]:
-    """Return what a number of seconds means nothing without."""
+    """Return the facts that a number of seconds needs: device, precision, steps."""
     return {
         "method": config.method,
         "device": device_name(device_of(system)),
@@ -44,7 +45,7 @@ def num_steps_of(config: TimingConfig) -> int | None:
 
 
 def time_batch(system: EditingSystem, examples: list[Example], size: int, config: TimingConfig) -> dict[str, Any]:
-    """Time one batch size; test pictures are taken in turn where there are fewer."""
+    """Time one batch size; test pictures are repeated where there are fewer."""
     batch = [examples[place % len(examples)] for place in range(size)]
     return seconds_per_picture(
         system,
@@ -86,7 +87,7 @@ def timing(work: Work, config: TimingConfig, *, editor: Input, shards: Artifact)
 
 
 def summary(records: list[Record], protocol: dict[str, Any]) -> dict[str, Any]:
-    """Return the protocol, the record of batch 1 and that of the batch with the fewest seconds; None without them."""
+    """Return the protocol, the record of batch 1 and the fastest record; None without records."""
     alone = next((record for record in records if record["batch_size"] == 1), None)
     best = min(records, key=lambda record: float(record["seconds_per_picture"]), default=None)
     return {"protocol": protocol, "batch_1": alone, "best_batch": best}

@@ -1,7 +1,7 @@
-"""editor + test shards -> its errors under each pair's own and under other instructions, several draws a pair.
+"""editor + test shards -> its errors under each pair's own and under other instructions, several draws per pair.
 
-Other instructions are those of all test pairs, held-out combinations or not: word-disjoint ones, and ones of the same
-verb or the same object. Within the held-out pairs alone, "the same verb" would leave little but another colour.
+The other instructions come from all test pairs: word-disjoint ones, and ones with the same verb or the same object.
+Among held-out pairs alone, instructions with the same verb would differ in little more than a colour.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
-"""edits + test shards + kitchen -> what the oracle sees in every edit: carried out, kept.
+"""edits + test shards + kitchen -> the oracle's verdict on every edit: carried out, kept.
 
-The scores stage says as much, but needs the action classifier and all editors at once. This stage judges one editor
-by itself, so a comparison of many editors can go on for days and judge each once. A run asks for it by --measure.
+The scores stage has the same verdicts, but needs the action classifier and all editors at once. This stage judges one
+editor alone, so a comparison of many editors can take days and judge each once. It runs by --measure.
 """
 
 from evaluation.kitchen.judge import judge
@@ -15,7 +15,7 @@ from tasks.config import VerdictsConfig
 
 @stage
 def verdicts(work: Work, config: VerdictsConfig, *, edits: Artifact, shards: Artifact, kitchen: Artifact) -> None:
-    """Judge every edit; one whose goal is not known is listed as failed."""
+    """Judge every edit; an edit without a known goal is listed as failed."""
     rows = list(edits.records())
     pairs = {row["segment_id"]: row for row in shards.records()}
     goals = join_goals([pairs[row["segment_id"]] for row in rows], list(read_records(kitchen.path / "goals.jsonl")))

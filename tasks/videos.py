@@ -1,7 +1,7 @@
-"""segments + a folder of videos, or a server -> which videos there are, known by their content.
+"""segments + a folder of videos, or a server -> the existing videos, identified by their content.
 
-Three ways to the same records: `local` finds files in a folder; `download` first fetches what the folder lacks;
-`ranges` asks a server for the first and last MiB of each. No video is copied or opened.
+Three ways give the same records: `local` finds files in a folder; `download` first fetches the missing ones; `ranges`
+reads the first and last MiB of each from a server. No video is copied or opened.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def _in_folder(work: Work, folder: VideoFolder, video_ids: list[str], failed: di
 
 
 def _at_server(work: Work, site: Site, video_ids: list[str]) -> list[Record]:
-    """Describe videos from their first and last MiB; each is an item, so that a rerun asks for the failed only."""
+    """Describe videos from their first and last MiB; each is an item, so a rerun requests only the failed ones."""
     keys = {video_id: digest_of(tuple(map(shown_address, site.urls(video_id)))) for video_id in video_ids}
     todo = [video_id for video_id in video_ids if not work.item_done(video_id, keys[video_id])]
 
@@ -67,7 +67,7 @@ def _at_server(work: Work, site: Site, video_ids: list[str]) -> list[Record]:
 
 
 def describe_remote(video_id: str, urls: tuple[str, ...], work: Work) -> Record:
-    """Return the record of the first video that is there, with its `url`. FetchError when there is none."""
+    """Return the record of the first video that exists, with its `url`. FetchError when there is none."""
     for url in urls:
         try:
             place = RemoteVideo(url=url, cache=work.path, patience=work.options.patience)

@@ -1,1 +1,1 @@
-"""A person's request -> stages in their order."""
+"""A request -> stages in their order."""

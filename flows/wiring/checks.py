@@ -1,7 +1,7 @@
-"""A job + what of it is still to be made -> what would fail late, one line each, before any work.
+"""A job and its missing stages -> errors that would come late, one line each, before any work.
 
-Start, classifier start, FID weights, device, table header, 8-bit moments and free disk. A stage that is found done
-needs none of it. Heavy libraries are imported only by the checks that need them.
+Checked are start, classifier start, FID weights, device, table header, 8-bit moments and free disk. A finished stage
+needs no check. Heavy libraries are imported only by the checks that need them.
 """
 
 import importlib.util
@@ -17,7 +17,7 @@ from flows.wiring.making import Step
 from modeling.editors.settings import METHOD_CONFIGS
 
 START_PARTS = ("unet", "vae", "text_encoder")
-"""Parts of a pipeline that have weights."""
+"""Parts of a pipeline with weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +27,11 @@ class Problem:
     message: str
     """One line: what, where, what to do."""
     is_elsewhere: bool = False
-    """True: it may be different on the machine or at the time of the run (a hub that cannot be reached)."""
+    """True when it may be different on the machine or at the time of the run (a hub that cannot be reached)."""
 
 
 def problems_of(job: Job, steps: Collection[Step]) -> list[Problem]:
-    """Return all that would stop the stages which are still to be made."""
+    """Return everything that would stop the missing stages."""
     wanted = {step.stage for step in steps if not step.is_found}
     found = []
     for check, stages in CHECKS.items():
@@ -54,7 +54,7 @@ def refuse(job: Job, steps: Collection[Step]) -> None:
 
 
 def check_start(job: Job) -> None:
-    """Check that the start is a pipeline with safetensors weights that this training can use."""
+    """Check that the start is a pipeline with safetensors weights, usable for this training."""
     start, folder = job.config.start, Path(job.config.start)
     if not folder.is_dir():
         return check_hub(start, "--start", ("model_index.json",))
@@ -129,13 +129,13 @@ def check_adam(job: Job) -> None:
 
 
 def check_classifier(job: Job) -> None:
-    """Check that the classifier's start can be read and sees the clips of this job."""
+    """Check that the classifier's start can be read and fits the clips of this job."""
     config = job.config.classifier
     if config.start is None:
         return
     if not Path(config.start).exists():
         return check_hub(config.start, "classifier.start", ("model.safetensors", "pytorch_model.bin"))
-    from evaluation.classifier.timesformer import published_timesformer  # torch: for a file of the user's own alone
+    from evaluation.classifier.timesformer import published_timesformer  # imports torch: only for a user's own file
 
     try:
         published_timesformer(config.start, 2, 0, size_px=config.size_px, num_heads=getattr(config, "num_heads", None))
@@ -178,7 +178,7 @@ def check_triples(job: Job) -> None:
 
 
 def check_device(job: Job) -> None:
-    """Check that the device is here."""
+    """Check that the device exists."""
     if job.request.device not in ("auto", "cpu"):
         from modeling.editors.instruct_pix2pix import pick_device
 

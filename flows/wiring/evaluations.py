@@ -1,4 +1,4 @@
-"""What has been evaluated in a workspace, on which test set and how: read from manifests alone."""
+"""The finished evaluations of a workspace, with test set and settings, from manifests alone."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,19 +12,19 @@ from tasks.pages.editor_names import EDITS
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What two evaluations must share to be comparable."""
+    """The settings that two evaluations must share to be comparable."""
 
     test_set: str
     """Digest of the shards that hold the test pairs."""
     classifier: str
-    """Digest of the judge."""
+    """Digest of the classifier that judges."""
     edits: str
-    """How pictures are sampled."""
+    """Settings of sampling."""
     scores: str
-    """How edits are scored."""
+    """Settings of scoring."""
 
     def differs_in(self, other: "Setting") -> list[str]:
-        """Return in words what another setting has otherwise."""
+        """Return in words how another setting differs."""
         words = {
             "test_set": "the test set is another one",
             "classifier": "the classifier that judges is another one",
@@ -36,7 +36,7 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """One editor among the finished scores."""
+    """One editor in a finished scores artifact."""
 
     series: str
     """Label of the editor's artifact, such as demo or demo-finetuned: editors of one recipe."""
@@ -49,7 +49,7 @@ class Evaluation:
 
 
 def plain(config: Any) -> str:
-    """Return a config as a text that two equal ones share, whether it comes from a manifest or from a preset."""
+    """Return a config as a text that is equal for equal configs, from a manifest or from a preset."""
     import json
 
     content = config if isinstance(config, dict) else asdict(config)
@@ -57,7 +57,7 @@ def plain(config: Any) -> str:
 
 
 def setting_of(shards: Artifact, classifier: Artifact, edits: EditsConfig, scores: ScoresConfig) -> Setting:
-    """Return the setting of an evaluation that is still to be made."""
+    """Return the setting of an evaluation that is not made yet."""
     return Setting(test_set=shards.digest, classifier=classifier.digest, edits=plain(edits), scores=plain(scores))
 
 
@@ -95,7 +95,7 @@ def series_of(artifact: str) -> str:
 
 
 def before(evaluations: Sequence[Evaluation], now: Evaluation) -> Evaluation | str:
-    """Return the last earlier evaluation to compare with, or why there is none."""
+    """Return the last earlier evaluation to compare with, or the reason why there is none."""
     earlier = [
         each
         for each in evaluations

@@ -1,4 +1,4 @@
-"""No training on what is left of the data: a run ends before it where too many of its segments gave no frames."""
+"""A run ends before training when too many of its segments failed in stage frames."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tasks.artifacts.building import StageFailed
 def stopping_before_training(make: Make, workspace: Path, max_failed_share: float) -> Make:
     """Return a `make` that raises StageFailed where an editor is to be trained and too many rows of frames failed.
 
-    An editor that is there already is taken as it is: no GPU time is spent on it.
+    A finished editor is used as it is: it needs no GPU time.
     """
     frames: list[Path] = []
 
@@ -26,7 +26,9 @@ def stopping_before_training(make: Make, workspace: Path, max_failed_share: floa
 
 
 def check_failed_share(frames: Artifact, max_failed_share: float) -> None:
-    """Raise StageFailed when more than this share (0 to 1) of the rows of frames failed; filtered rows are none."""
+    """Raise StageFailed when more than this share (0 to 1) of the rows of frames failed; filtered rows do not count as
+    failed.
+    """
     num_rows = frames.manifest["counts"]["input"]
     if frames.num_failed <= max_failed_share * num_rows:
         return

@@ -1,7 +1,7 @@
-"""What a form or a server may know of a Request before a run is made: its JSON schema, as the command checks it.
+"""The JSON schema of a Request for forms and servers, with the same checks as the command.
 
-Prefect shows the schema as a form and refuses parameters that do not fit when a run is *made*, so a wrong preset or a
-setting that does not exist never waits in a queue to fail there.
+Prefect shows the schema as a form, and refuses invalid parameters when a run is *made*. So a wrong preset or an unknown
+setting never waits in a queue and fails there.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from tasks.stages import STAGES
 PresetName = Literal["demo", "demo-hc", "lc", "hc", "table", "pairs", "lerobot"]
 """The recipes of presets.py."""
 Until = Literal["segments", "frames", "splits", "dataset", "shards", "editor", "edits", "scores", "report"]
-"""Stages that a run can be asked to end with."""
+"""Stages with which a run can end."""
 UNTIL: tuple[Until, ...] = typing.get_args(Until)
 Device = Literal[
     "auto", "cpu", "cuda", "cuda:0", "cuda:1", "cuda:2", "cuda:3", "cuda:4", "cuda:5", "cuda:6", "cuda:7", "mps"
@@ -30,7 +30,7 @@ WEIGHTED = r"^(action|reg)_(?!0*\.?0*([eE]|$))(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 STAGE_ORDER = tuple(STAGES)
 """Every stage, in the order in which they run."""
 MEASURED_AFTER = {"told_apart": "editor", "forgetting": "editor", "verdicts": "edits", "timing": "edits"}
-"""Measurements that any run can ask for (--measure) -> the stage that makes what they measure."""
+"""Measurements of --measure -> the stage whose result they measure."""
 
 NAMED_EDITORS = r"^editors\.[a-z][a-z0-9_]{0,39}(\.[a-z_]+)?$"
 """Settings of diffusers pipelines that a person names."""
@@ -45,7 +45,7 @@ OWN_TABLES = ("table", "pairs", "lerobot")
 def as_form(schema: Schema) -> None:
     """Complete the schema of Request: what pydantic does not know of its fields, and how they go together."""
     properties = as_named(schema)
-    # Nobody who leaves the form empty means the demo.
+    # An empty form must not start the demo.
     schema["required"] = ["preset"]
     properties["preset"].pop("default", None)
     properties["methods"] |= {

@@ -1,7 +1,7 @@
 """Two evaluations of the same test set -> a verdict: counts exact, each gated measure by its paired interval.
 
-A measure is worse where its mean fell by at least the stated margin and its whole interval lies below zero: a noisy
-night raises no alarm, and a fall too small to matter raises none either.
+A measure is worse when its mean fell by at least the stated margin and its whole interval is below zero. So neither
+noise nor an unimportant fall raises an alarm.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ MEASURES = {
     "match_gt": "action as in the ground truth (A)",
     "label": "action as labelled (B)",
 }
-"""Columns of the scores' records that are compared, and how they are printed."""
+"""Compared columns of the scores' records -> their printed names."""
 NUM_ROWS = 10
 """Rows of the published table."""
 
@@ -30,7 +30,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Margins:
-    """How many percentage points each measure may fall; a measure that is None is shown and not gated."""
+    """Percentage points that each measure may fall; a measure with None is shown but does not affect the gate."""
 
     carried_out: float | None = 1.0
     """The kitchen's oracle: actions carried out."""
@@ -62,16 +62,16 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What the gate says."""
+    """The result of the gate."""
 
     rows: list[Row]
     """Most important first."""
     problems: list[str] = field(default_factory=list)
-    """Why the gate is shut; none: it is open."""
+    """Reasons for a failure; empty: the gate is passed."""
 
     @property
     def is_regression(self) -> bool:
-        """Whether the run shall fail."""
+        """True when the run must fail."""
         return bool(self.problems)
 
 
@@ -80,7 +80,7 @@ def judge(
 ) -> Verdict:
     """Compare the records of one editor's scores with those of the one before it, pair by pair.
 
-    `video_of`: the video of each segment. `num_expected`: pairs of the test set, each of which has to be scored.
+    `video_of`: the video of each segment. `num_expected`: number of pairs of the test set; all of them must be scored.
     """
     problems = []
     num_now = len({(row["split"], row["segment_id"]) for row in now})
@@ -151,5 +151,5 @@ def table_of(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def _interval(difference: Difference) -> str:
     if difference.low is None or difference.high is None:
         return ""
-    # Few videos give an interval wider than shares can lie.
+    # With few videos the interval can be wider than the range of shares.
     return f" [{max(difference.low, -100):+.1f}, {min(difference.high, 100):+.1f}]"

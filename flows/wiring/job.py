@@ -1,4 +1,4 @@
-"""A request -> a Job: the recipe with its settings, and the places of annotations, videos and results."""
+"""A request -> a Job: the recipe with its settings, and the paths of annotations, videos and results."""
 
 import json
 import re
@@ -27,7 +27,7 @@ DOWNLOADS = "downloads"
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One main job: what was asked for, the recipe that comes of it, and where the outside files lie."""
+    """One main job: the request, the resulting recipe, and the paths of outside files."""
 
     request: Request
     """The request that this job answers."""
@@ -36,7 +36,7 @@ class Job:
     annotations: Path | None = None
     """Annotation file; None when the kitchen writes one."""
     videos: Path | None = None
-    """Folder of the videos; None when the kitchen makes them, or when no stage that reads them is asked for."""
+    """Folder of the videos; None when the kitchen makes them, or when no requested stage reads them."""
 
     @property
     def workspace(self) -> Path:
@@ -45,7 +45,7 @@ class Job:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Objectives to train and to evaluate beside each other, as modeling/presets.py names them."""
+        """Objectives to train and to compare, as modeling/presets.py names them."""
         return method_names(",".join(self.request.methods))
 
     @property
@@ -56,12 +56,12 @@ class Job:
 
     @property
     def training_seeds(self) -> tuple[int, ...]:
-        """Seeds under which each method is trained."""
+        """Training seeds of each method."""
         return self.request.training_seeds or (self.config.editor.seed,)
 
     @property
     def site(self) -> Site:
-        """Where videos are fetched from."""
+        """The site of the videos."""
         return Site(reader=self.config.segments.reader, mirror=full_mirror(self.request.mirror))
 
     @property
@@ -72,7 +72,7 @@ class Job:
 
 
 def official_annotations(workspace: Path, reader: Reader) -> Path | None:
-    """Return where the official annotations are put, None where a dataset has none."""
+    """Return the path for the official annotations; None where a dataset has none."""
     urls = annotation_urls(reader, None)
     return workspace / DOWNLOADS / "annotations" / urls[0].rsplit("/", 1)[1] if urls else None
 
@@ -95,7 +95,7 @@ def make_job(request: Request) -> Job:
         if request.fetch == "download":
             videos = videos or workspace / DOWNLOADS / config.preset
     if reader == "pairs" and annotations is not None:
-        # Here and not above: it imports pyarrow, which takes a third of a second.
+        # Imported here: it imports pyarrow, which takes a third of a second.
         from tasks.annotations.pair_list import read_header
 
         header = read_header(annotations)
@@ -111,7 +111,7 @@ def make_job(request: Request) -> Job:
 
 
 def check_job(job: Job) -> None:
-    """Raise ValueError for a job that cannot be done, before any work; the message names the option."""
+    """Raise ValueError for an impossible job, before any work; the message names the option."""
     request = job.request
     if request.long_distance is not None and not Path(request.long_distance).is_file():
         raise ValueError(f"There is no file {request.long_distance} with a long-distance test set.")
@@ -133,11 +133,11 @@ def check_job(job: Job) -> None:
 
 
 def _check_editors(job: Job) -> None:
-    """Check what is trained and measured."""
+    """Check methods, seeds and measurements."""
     request = job.request
     if not request.methods:
         raise ValueError("No method to train; leave --methods out for editaction.")
-    method_names(",".join(request.methods))  # ValueError for one that does not exist
+    method_names(",".join(request.methods))  # ValueError for an unknown method
     own = job.config.editors
     taken = {"start", "truth", "truth_vae", "copy", "all", *METHOD_CONFIGS, *job.methods}
     if clash := sorted(taken & own.keys()):
@@ -176,7 +176,7 @@ def _check_editors(job: Job) -> None:
 
 
 def _check_sources(job: Job) -> None:
-    """Check that annotations and videos are there, or can be fetched."""
+    """Check that annotations and videos exist, or can be fetched."""
     request, reader, preset_name = job.request, job.config.segments.reader, job.config.preset
     if job.annotations is None:
         raise ValueError(f"Preset {preset_name!r} needs the annotation file: --annotations FILE.")
@@ -215,7 +215,7 @@ def outside_file(path: Path) -> Outside:
 
 
 def outside_annotations(path: Path, reader: Reader) -> Outside:
-    """Return annotations as a stage's input: a file, or for LeRobot all files that hold episodes, too."""
+    """Return annotations as a stage's input: a file; for LeRobot also all files of episodes."""
     if reader != "lerobot":
         return outside_file(path)
     files = [path, *sorted((path.parent / "episodes").glob("*/*.parquet"))]

@@ -1,7 +1,7 @@
-"""The main job, stage by stage, as in the paper's figure: the one place where stages are wired together.
+"""The main job, stage by stage, as in the paper's figure: all connections of stages are here.
 
-The wiring is written against `make`, so that the same lines run the stages (as Prefect tasks, or plainly) and plan
-them: `make(stage, label, config, **inputs)` gives the artifact's folder, or None when it is only planned.
+The wiring calls `make(stage, label, config, **inputs)`, which returns the artifact's folder, or None when it only
+plans. So the same lines run the stages (as Prefect tasks or as plain calls) and plan them.
 """
 
 import json
@@ -41,7 +41,7 @@ class Make(Protocol):
 
 
 class Reached(Exception):
-    """The last stage that was asked for is done."""
+    """The last requested stage is done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Dataset:
 
 
 def ending_with(until: str, make: Make) -> Make:
-    """Return a `make` that raises Reached at the first stage after the last artifact of stage `until`."""
+    """Return a `make` that raises Reached at the first stage after all artifacts of stage `until`."""
     is_reached = False
 
     def made(stage: str, label: str, config: object, **inputs: Place) -> Path | None:
@@ -106,7 +106,7 @@ def editors(job: Job, made: Dataset, make: Make) -> dict[str, Path | None]:
 
 
 def told_apart_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Make) -> dict[str, Path | None]:
-    """Measure, as inputs `told_apart_LABEL`, whether its own instruction explains an edit better than another one."""
+    """Measure instruction retrieval; return its results as inputs `told_apart_LABEL`."""
     told = {}
     for label, editor in [*trained.items(), ("start", outside_start(job.config.start))]:
         name = folder_label(job.config.preset, label)
@@ -161,7 +161,7 @@ def edits_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Mak
         config, start = other_editor(job, name)
         edits[EDITS + name] = make("edits", f"{preset}-{name}", config, editor=start, shards=made.shards)
         if "timing" in job.request.measure:
-            # One picture at a time: most of these methods take minutes for it.
+            # One picture per item: most of these methods take minutes for one.
             timed = TimingConfig(method=config.method, settings=config.settings, batch_sizes=(1,))
             make("timing", f"{preset}-{name}", timed, editor=start, shards=made.shards)
     return edits
@@ -237,7 +237,7 @@ def evaluation(
 def _annotations(job: Job, kitchen: Path | None) -> Outside | None:
     if job.annotations is not None:
         if not job.annotations.is_file():
-            return None  # to be fetched yet
+            return None  # not fetched yet
         return outside_annotations(job.annotations, job.config.segments.reader)
     if kitchen is None or job.config.kitchen is None:
         return None
@@ -245,7 +245,7 @@ def _annotations(job: Job, kitchen: Path | None) -> Outside | None:
 
 
 def _folder(job: Job, kitchen: Path | None, segments: Path | None) -> Outside | None:
-    """Return the folder of videos with the fingerprints of those that the segments need, or the site that has them."""
+    """Return the folder of videos with the fingerprints of the needed ones, or the site that has them."""
     folder = kitchen / "videos" if kitchen is not None else job.videos
     if segments is None or (folder is None and job.request.fetch != "ranges"):
         return None

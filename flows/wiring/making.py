@@ -32,7 +32,7 @@ ONLY_SHOW = ("dataset", "report")
 
 
 def stage_task(stage: str) -> "StageTask":
-    """Import a stage's file and return the stage; what it needs (torch, say) is imported only then."""
+    """Import a stage's file and return the stage; only now its libraries (for example torch) are imported."""
     return getattr(importlib.import_module(f"tasks.{stage}"), stage)
 
 
@@ -60,7 +60,7 @@ def _known(inputs: dict[str, Place]) -> dict[str, Path | Outside]:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One line of a plan: what a run would do with one stage."""
+    """One line of a plan: the action of a run for one stage."""
 
     stage: str
     label: str
@@ -69,11 +69,11 @@ class Step:
     reason: str
     """Why, in words."""
     expected_s: float | None
-    """Seconds that the newest artifact of this stage took, if any."""
+    """Seconds for the newest artifact of this stage, if any."""
     path: str | None
-    """Folder of the artifact, where its key is known already."""
+    """Folder of the artifact, where its key is already known."""
     num_failed: int = 0
-    """Failed rows of the artifact that is there."""
+    """Failed rows of the existing artifact."""
 
     @property
     def is_found(self) -> bool:
@@ -82,7 +82,7 @@ class Step:
 
     @property
     def is_cached(self) -> bool:
-        """Whether nothing needs to be done."""
+        """True when nothing needs to be done."""
         return self.state == "Cached"
 
 
@@ -107,14 +107,15 @@ def plan(
 def run_job(job: Job, make: Make, on_lost_page: Callable[[str], None] | None = None) -> Path | None:
     """Make every stage of the job up to its `until`; return the folder of the last stage that is no measurement.
 
-    With `on_lost_page` a stage that only shows what others made (ONLY_SHOW) ends nothing by failing: it is told there.
+    With `on_lost_page`, the failure of a stage that only shows results (ONLY_SHOW) does not end the job: it is reported
+    there.
     """
     last: list[Path | None] = [None]
 
     def remembering(stage: str, label: str, config: object, **inputs: Place) -> Path | None:
         try:
             made = make(stage, label, config, **inputs)
-        except Exception as error:  # whatever it is: told at the end, and the run ends with a status of its own
+        except Exception as error:  # any error: it is reported at the end, and the run ends with a status of its own
             is_signal = type(error).__module__.startswith("prefect")
             if on_lost_page is None or stage not in ONLY_SHOW or is_signal:
                 raise

@@ -1,4 +1,4 @@
-"""A recipe -> every setting that it has: dotted name, value, what it means. The meaning stands below each field."""
+"""A recipe -> all its settings: dotted name, value, meaning. The meaning is the text below each field."""
 
 import ast
 import dataclasses
@@ -22,7 +22,7 @@ class Setting:
 
 
 def settings_of(config: Any, inside: str = "") -> Iterator[Setting]:
-    """Yield every single setting of the dataclass `config` and of those inside it, in the order of the fields."""
+    """Yield all settings of the dataclass `config` and of the dataclasses inside it, in the order of the fields."""
     meanings = meanings_of(type(config))
     for field in dataclasses.fields(config):
         name, value = f"{inside}{field.name}", getattr(config, field.name)

@@ -19,7 +19,7 @@ from tasks.pages.editor_names import SEED
 
 @dataclass(frozen=True, kw_only=True)
 class NightlyRequest:
-    """What is evaluated every night. Nothing is trained."""
+    """The parameters of the nightly evaluation. Nothing is trained."""
 
     preset: PresetName = "demo"
     """Recipe whose sampling and scoring settings are used."""
@@ -38,7 +38,7 @@ class NightlyRequest:
     settings: dict[str, Any] = field(default_factory=dict)
     """Dotted settings of edits, scores and report that differ from the preset, such as {"edits.seeds": [0, 1]}."""
     margins: Margins = field(default_factory=Margins)
-    """Percentage points that each measure may fall before the run fails."""
+    """Percentage points that each measure may fall without a failure."""
     workers: int = 0
     """Processes for items; 0: one per core."""
     device: Device = "auto"
@@ -68,7 +68,7 @@ def config_of(request: NightlyRequest) -> RunConfig:
 
 
 def named(workspace: Path, stage: str, name: str) -> Artifact:
-    """Return the finished artifact of a stage that is named by its folder; ValueError where there is none."""
+    """Return the finished artifact of a stage with this folder; ValueError when there is none."""
     for artifact in artifacts_of(workspace, stage):
         if name.rstrip("/").rsplit("/", 1)[-1] == artifact.path.name:
             return artifact
@@ -76,12 +76,12 @@ def named(workspace: Path, stage: str, name: str) -> Artifact:
 
 
 def of_digest(workspace: Path, stage: str, digest: str) -> Artifact | None:
-    """Return the finished artifact of this content, None where there is none."""
+    """Return the finished artifact with this content; None when there is none."""
     return next((each for each in artifacts_of(workspace, stage) if each.digest == digest), None)
 
 
 def judge_of(request: NightlyRequest, evaluated: Sequence[Evaluation], shards: Artifact) -> Artifact:
-    """Return the classifier; ValueError where none is finished: a night trains nothing."""
+    """Return the classifier; ValueError when none is finished: a night trains nothing."""
     workspace = Path(request.workspace)
     if request.classifier:
         return named(workspace, "classifier", request.classifier)
@@ -97,7 +97,7 @@ def judge_of(request: NightlyRequest, evaluated: Sequence[Evaluation], shards: A
 
 
 def new_editors(request: NightlyRequest, evaluated: Sequence[Evaluation], setting: Setting) -> list[Artifact]:
-    """Return the editors to evaluate: those that are named, else the newest of each recipe if it is new here."""
+    """Return the editors to evaluate: the named ones, else the newest of each recipe if it was not evaluated here."""
     workspace = Path(request.workspace)
     if request.editors:
         return [named(workspace, "editor", name) for name in request.editors]

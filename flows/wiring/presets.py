@@ -1,7 +1,7 @@
 """The recipes by name (demo, demo-hc, lc, hc, table, pairs, lerobot) -> RunConfig, and how single settings change.
 
-lc and hc are the paper's two datasets at the paper's numbers; table is any table of actions at the same numbers; pairs
-cuts a recorded list of pairs again; the demos are the drawn kitchen, small enough for two CPU cores.
+lc and hc are the paper's two datasets with the paper's numbers; table is any table of actions with the same numbers;
+pairs cuts a recorded list of pairs again; the demos are the drawn kitchen, small enough for two CPU cores.
 """
 
 from collections.abc import Mapping
@@ -180,7 +180,7 @@ def preset(name: str) -> RunConfig:
 def with_start(config: RunConfig, start: str) -> RunConfig:
     """Let training begin from `start` (`small`: the shipped editor).
 
-    A small one (a folder whose pictures are below 256 px) also sets the sizes.
+    A small start (a folder for pictures below 256 px) also sets the sizes.
     """
     start = named_start(start)
     config = replace(config, start=start)
@@ -207,7 +207,7 @@ def with_recorded(config: RunConfig, frames: Mapping[str, Any], shards: Mapping[
 
 
 def sampling_for(editor: str) -> SamplingConfig:
-    """Return how to sample from an editor: the paper's way, or the demo's for a small one."""
+    """Return the sampling settings for an editor: the paper's, or the demo's for a small one."""
     editor = named_start(editor)
     side = picture_side(Path(editor)) or picture_side(Path(editor) / "pipeline")
     if side is None or side >= 256:

@@ -1,4 +1,4 @@
-"""Run the stages of a request inside a Prefect flow. Every flow calls this."""
+"""Run the stages of a request inside a Prefect flow; every flow calls this."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,24 +21,24 @@ from tasks.fetching.annotations import fetch_annotations
 
 
 class ItemsFailed(Exception):
-    """All other rows are done, but some failed. A retry of the run tries only the failed ones."""
+    """Some rows failed, all others are done. A retry of the run tries only the failed ones."""
 
 
 class PagesLost(ItemsFailed):
-    """Everything is done but pages that show it, such as the dataset's; a retry of the run makes those."""
+    """Everything is done except pages, such as the dataset's; a retry of the run makes these."""
 
 
 def run_stages(request: Request, *, last: Until, allow_failed: bool) -> str:
-    """Run every stage up to `last` or the request's earlier `until`; return the last one's folder.
+    """Run every stage up to `last` or the request's earlier `until`; return the last stage's folder.
 
-    Stages that are done answer "Cached" at once. ItemsFailed at the end, unless allowed, when rows failed on the way,
-    and PagesLost when a page could not be made.
+    Finished stages are "Cached" at once. At the end ItemsFailed is raised when rows failed, unless allowed, and
+    PagesLost when a page could not be made.
     """
     until = min(request.until, last, key=STAGE_ORDER.index)
     made = STAGE_ORDER[: STAGE_ORDER.index(until) + 1]
     measure = tuple(name for name in request.measure if MEASURED_AFTER[name] in made)
     request = replace(request, until=until, measure=measure)
-    if flow_run.get_run_count() > 1:  # a retry of the flow run asks for the failed items, and for nothing else anew
+    if flow_run.get_run_count() > 1:  # a retry of the flow run tries the failed items, and repeats nothing else
         request = replace(request, retry_failed=True, refresh=())
     job = make_job(request)
     if job.annotations is not None and not job.annotations.is_file():
@@ -58,7 +58,7 @@ def run_stages(request: Request, *, last: Until, allow_failed: bool) -> str:
 
 @contextmanager
 def run_in(workspace: Path, options: RunOptions) -> Iterator[None]:
-    """Let stages run inside with these options, seen as one run by others who share the workspace."""
+    """Run stages with these options inside the `with` block, as one run for others who share the workspace."""
     add_tags()
     watching_token = watching.set(RunPage(watching.get()))
     name_token = running_as.set(f"run {flow_run.get_name()}" if flow_run.get_name() else "a run")
@@ -73,7 +73,7 @@ def run_in(workspace: Path, options: RunOptions) -> Iterator[None]:
 
 
 def raise_for_failed_items(request: Request) -> None:
-    """Raise ItemsFailed when rows of the request's artifacts ended as failed."""
+    """Raise ItemsFailed when rows of the request's artifacts failed."""
     failed = [f"{step.stage}: {step.num_failed} failed rows" for step in plan(make_job(request)) if step.num_failed]
     if failed:
         raise ItemsFailed("; ".join(failed))

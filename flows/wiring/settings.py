@@ -24,10 +24,10 @@ def dotted_settings(settings: Mapping[str, Any], inside: str = "") -> Iterator[t
 
 
 def with_settings(config: Any, settings: Mapping[str, Any], *, inside: str = "") -> Any:
-    """Return the dataclass `config` with dotted settings changed, such as {"editor.num_steps": 100}.
+    """Return a copy of the dataclass `config` with changed settings, such as {"editor.num_steps": 100}.
 
-    All settings are changed together, so that two which belong together can be given in any order. ValueError names a
-    setting that does not exist, or that cannot have its value, and says which values it can have.
+    All settings are changed together, so settings that depend on each other can be given in any order. ValueError names
+    an unknown setting, or one with an invalid value and its valid values.
     """
     names = {field.name for field in dataclasses.fields(config)}
     changes: dict[str, Any] = {}
@@ -98,7 +98,7 @@ def _written_name(name: str) -> str:
 
 
 def _checked(config: Any, name: str, value: Any, where: str) -> Any:
-    """Return `value` as the field's type; ValueError where it is none of the values that the field can have."""
+    """Return `value` as the field's type; ValueError when the field cannot have this value."""
     if dataclasses.is_dataclass(getattr(config, name)):
         raise ValueError(f"{where!r} holds several settings; name one of them, such as {where}.seed=1.")
     return _as_type(type(config), name, value, where)
@@ -106,7 +106,7 @@ def _checked(config: Any, name: str, value: Any, where: str) -> Any:
 
 def _as_type(kind: type[Any], name: str, value: Any, where: str) -> Any:
     """Return `value` as the type of a field of the class `kind`; ValueError where it is none of its values."""
-    import pydantic  # here and not above: commands that change no setting need not load it
+    import pydantic  # imported here: commands that change no setting do not need it
 
     expected = typing.get_type_hints(kind)[name]
     if isinstance(value, bool) and not _takes_bool(expected):  # pydantic's Literal[0, 1] takes true, since True == 1

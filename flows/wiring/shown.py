@@ -1,6 +1,6 @@
-"""What a person sees of a run on Prefect's pages: its name and tags, a line for each stage, progress, failures, links.
+"""A run on Prefect's pages: its name and tags, a line for each stage, progress, failures, links.
 
-Nothing here decides anything: the manifests are the truth, and a run without a server page does the same work.
+Nothing here affects the result: the manifests are the truth, and a run without a server does the same work.
 """
 
 import logging
@@ -26,17 +26,17 @@ from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.building import StageWatcher
 
 LINE_EVERY_S = 60.0
-"""Between two log lines of one stage."""
+"""Seconds between two log lines of one stage."""
 PROGRESS_EVERY_S = 10.0
-"""Between two steps of a progress bar; a stage that is done sooner has none."""
+"""Seconds between two updates of a progress bar; a stage that is done sooner has none."""
 NUM_IDS = 10
-"""Failed items that are named for each reason."""
+"""Number of failed items that are named for each reason."""
 LONGEST_NAME = 120
-"""Characters of a run's name."""
+"""Largest number of characters of a run's name."""
 
 
 def run_name() -> str:
-    """Return a run's name: preset, until, and what differs, such as "demo to editor, editor.num_steps=100"."""
+    """Return a run's name: preset, until, and changed settings, such as "demo to editor, editor.num_steps=100"."""
     request = _request()
     name = str(request.get("preset") or flow_run.get_flow_name())
     if request.get("until") and request["until"] != "report":
@@ -60,7 +60,7 @@ def _request() -> Mapping[str, Any]:
 
 
 def add_tags() -> None:
-    """Put the run's tags on its page, beside those that it was given."""
+    """Add the run's tags on its page to the given ones."""
     if (run_id := flow_run.get_id()) is None:
         return
     with get_client(sync_client=True) as client:
@@ -69,7 +69,7 @@ def add_tags() -> None:
 
 
 class RunPage:
-    """Shows the stages of a run on its page, and passes everything on to another watcher, if there is one."""
+    """Shows the stages of a run on its page, and forwards everything to another watcher, if there is one."""
 
     def __init__(self, inner: StageWatcher | None):
         self.inner = inner
@@ -80,7 +80,7 @@ class RunPage:
         self._is_waiting = False
 
     def started(self, stage: str, label: str) -> None:
-        """Say that it is being built."""
+        """Log that the stage is being built."""
         now = time.monotonic()
         self._began[stage, label] = self._line_at[stage, label] = self._bar_at[stage, label] = now
         self._waits("")
@@ -89,7 +89,7 @@ class RunPage:
             self.inner.started(stage, label)
 
     def progressed(self, stage: str, label: str, done: int, total: int, note: str) -> None:
-        """Move its bar, and say once a minute how it goes."""
+        """Update its bar, and log its progress once a minute."""
         key, now = (stage, label), time.monotonic()
         if now - self._line_at.setdefault(key, now) >= LINE_EVERY_S:
             self._line_at[key] = now
@@ -101,7 +101,7 @@ class RunPage:
             self.inner.progressed(stage, label, done, total, note)
 
     def waiting(self, stage: str, label: str, holder: str, seconds: float) -> None:
-        """Show the run as Waiting, and for whom."""
+        """Show the run as Waiting, with the run that it waits for."""
         message = f"{stage} {label}: waits for {holder}, which builds the same"
         self._waits(message)
         _log(message)
@@ -115,7 +115,7 @@ class RunPage:
             self.inner.told(stage, label, message)
 
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
-        """Say what came of it; list what failed."""
+        """Log the result; list the failed items."""
         self._waits("")
         _log(stage_line(stage, label, artifact, cached))
         if (stage, label) in self._bars:
@@ -150,7 +150,7 @@ class RunPage:
 
 
 def stage_line(stage: str, label: str, artifact: Artifact, cached: bool) -> str:
-    """Return the line that tells a stage's end: rows in, kept, filtered, failed by reason, seconds, path."""
+    """Return the log line of a stage's end: rows in, kept, filtered, failed by reason, seconds, path."""
     counts = artifact.manifest["counts"]
     parts = [f"{counts['input']} rows in", f"{counts['kept']} kept"]
     for word in ("filtered", "failed"):

@@ -1,4 +1,4 @@
-"""A job -> the sentences of `--plan` about training: steps, passes over the pairs, memory, and flags that take less."""
+"""A job -> the sentences of `--plan` about training: steps, epochs, memory, and flags that save memory."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from modeling.measuring.memory_account import Choice, account, choice_for, sizes
 from tasks.artifacts.artifact import artifacts_of
 
 CARDS_GIB = (24, 16, 12)
-"""Memory of usual cards."""
+"""Memory of common GPUs, in GiB."""
 MAX_PASSES = 100
-"""Passes over the pairs above which the plan warns, as training does."""
+"""Number of epochs above which the plan warns, as training does."""
 
 
 def training_plan(job: Job) -> list[str]:
-    """Return what is known of training before it begins; nothing where the job ends before it."""
+    """Return the sentences about training; empty when the job ends before it."""
     if STAGE_ORDER.index(job.request.until) < STAGE_ORDER.index("editor"):
         return []
     config, options = job.config.editor, job.request.options
@@ -40,7 +40,7 @@ def training_plan(job: Job) -> list[str]:
 
 
 def _passes(job: Job, config: TrainConfig) -> str:
-    """Say how often each pair is seen, by the newest shards of this preset where there are any."""
+    """Return the number of epochs, from the newest shards of this preset where there are any."""
     found = [each for each in artifacts_of(job.workspace, "shards") if each.manifest["label"] == job.config.preset]
     if not found:
         return "; passes over the pairs are known once the shards are there"

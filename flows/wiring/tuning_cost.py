@@ -1,4 +1,4 @@
-"""A job + its plan -> what Imagic will cost, said before any work: it tunes the whole model for every picture."""
+"""A job + its plan -> the cost of Imagic, before any work: it tunes the whole model for every picture."""
 
 from collections.abc import Collection
 
@@ -7,7 +7,7 @@ from flows.wiring.making import Step
 
 
 def tuning_cost(job: Job, steps: Collection[Step]) -> list[str]:
-    """Return one sentence where Imagic is still to edit, else nothing."""
+    """Return one sentence when Imagic has pictures to edit, else nothing."""
     label = f"{job.config.preset}-imagic"
     if not any(step.stage == "edits" and step.label == label and not step.is_cached for step in steps):
         return []

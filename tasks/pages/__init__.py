@@ -1,1 +1,1 @@
-"""Records and artifacts -> what a page needs."""
+"""Records and artifacts -> the content of pages."""

@@ -1,7 +1,8 @@
-"""Segments -> the statistics of the paper's appendix 7.1, each by several named rules, and what the page draws. Pure.
+"""Segments -> the statistics of the paper's appendix 7.1, each by several named rules, and the data of the charts.
+Pure.
 
-The paper does not say how it decides that an instruction names an ending point, so its share is counted in every
-way that suggests itself, side by side.
+The paper does not say how it decides that an instruction names an ending point, so several plausible rules are counted
+side by side.
 """
 
 import re
@@ -20,17 +21,17 @@ PREPOSITIONS = END_PREPOSITIONS | {
     *("from", "off", "of", "with", "at", "by", "for", "near", "beside", "behind", "between", "through", "around"),
     *("above", "below", "across", "against", "along", "using", "via"),
 }
-"""What rule `any_prep` looks for."""
+"""Words of the rule `any_prep`."""
 IN_ON_TO = frozenset({"in", "into", "on", "onto", "to"})
 COLUMNS = ["video_id", "group", "start_s", "stop_s", "instruction", "verb", "object", "end_point", "overlaps"]
-"""What is counted of a row."""
+"""The fields of a row that are counted."""
 NUM_LISTED = 200
-"""Verbs, objects and places that are listed."""
+"""Number of listed verbs, objects and places."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A way to count what an instruction says."""
+    """A rule to count a property of instructions."""
 
     statistic: str
     """start_point | end_point | neither"""
@@ -41,16 +42,16 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """What came of a rule."""
+    """The result of a rule."""
 
     statistic: str
     rule: str
     meaning: str
     count: int
     percent: float | None
-    """Of all; None when there are none."""
+    """Share of all instructions; None when there are none."""
     paper_percent: float | None
-    """What the paper prints of this statistic, whatever its rule."""
+    """The paper's value of this statistic, for every rule."""
 
 
 def words_of(instruction: str) -> list[str]:
@@ -74,7 +75,7 @@ def has_word(instruction: str, wanted: frozenset[str]) -> bool:
 
 
 def destination_of(row: Record) -> str:
-    """Return the end point that the grammar of instructions.py finds, whatever the record's own says."""
+    """Return the end point by the grammar of instructions.py, even when the record has its own."""
     return parse_instruction(row["instruction"], row["verb"].replace(" ", "-")).end_point
 
 
@@ -161,7 +162,7 @@ def _counted(statistic: str, rule: str, meaning: str, count: int, num: int, prin
 
 
 def first_words(instructions: pd.Series) -> pd.Series:
-    """Return the action of each instruction as the paper most likely counts it: its first word; without words, none."""
+    """Return the action of each instruction as the paper most likely counts it: its first word; "" without words."""
     words = instructions.map(words_of)
     return words[words.map(bool)].map(lambda several: several[0])
 
@@ -175,7 +176,7 @@ def counts_of(values: pd.Series) -> list[tuple[Any, int]]:
 def statistics_of(
     rows: Sequence[Record], facts: Mapping[str, Any], num_segments: int, paper: DatasetFigures | None
 ) -> dict[str, Any]:
-    """Return everything that is counted, as plain data. `rows`: pairs where they are cut, else segments."""
+    """Return all counts as plain data. `rows`: pairs where they are cut, else segments."""
     table = pd.DataFrame.from_records(rows, columns=COLUMNS)
     listed = {f"{name}s": counts_of(table[name][table[name] != ""]) for name in ("verb", "object", "end_point")}
     actions = counts_of(first_words(table["instruction"]))

@@ -1,4 +1,6 @@
-"""What was counted of a dataset -> the tables of its page: rules, splits, leakage. Pure but for the splits' records."""
+"""Counts of a dataset -> the tables of its page: rules, splits, leakage. Pure, except that it reads the splits'
+records.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,7 +38,7 @@ def rules_of(statistics: Json, paper: DatasetFigures | None) -> RulesTable | Non
 
 
 def splits_table(splits: Artifact, rows: Mapping[str, Record]) -> Table:
-    """Return the sizes of the splits, and who chose the long-distance set."""
+    """Return the sizes of the splits, and how the long-distance set was chosen."""
     facts = splits.manifest["facts"]
     members: dict[str, list[Record]] = {}
     for record in splits.records():
@@ -64,7 +66,7 @@ def splits_table(splits: Artifact, rows: Mapping[str, Record]) -> Table:
 
 
 def leakage_table(leakage: Mapping[str, Json]) -> Table | None:
-    """Return how much of each held-out set training has seen."""
+    """Return how much of each held-out set is also in the training set."""
     if not leakage:
         return None
     shares = {

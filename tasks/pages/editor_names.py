@@ -1,12 +1,12 @@
-"""How editors are named: their labels among the inputs of a stage, and in print."""
+"""Names of editors: their labels among the inputs of a stage, and in print."""
 
 EDITS = "edits_"
-"""Beginning of the names of the inputs that are edits; what follows is the editor's label."""
+"""Beginning of the names of inputs with edits; the editor's label follows."""
 TOLD_APART = "told_apart_"
 FORGETTING = "forgetting_"
-"""Beginning of the names of the inputs that are instruction retrievals; what follows is the editor's label."""
+"""Beginning of the names of inputs with instruction retrievals; the editor's label follows."""
 SEED = "__seed_"
-"""Stands between method and training seed in an editor's label, where the method is trained under several seeds."""
+"""Separator of method and training seed in an editor's label, where the method is trained under several seeds."""
 TRUTH_VAE = "truth_vae"
 """Label of the ground truth through the editor's autoencoder; the folder of its pictures beside the start's edits."""
 EDITOR_NAMES = {

@@ -20,7 +20,7 @@ def funnel_of(name: str, artifact: Artifact) -> FunnelStage:
 
 
 def provenance_of(artifact: Artifact) -> Provenance:
-    """Return where an artifact comes from."""
+    """Return the origin of an artifact."""
     manifest = artifact.manifest
     return Provenance(
         artifact=f"{artifact.path.parent.name}/{artifact.path.name}",
@@ -31,7 +31,7 @@ def provenance_of(artifact: Artifact) -> Provenance:
 
 
 def gallery_rows(rows: Sequence[Record], num_rows: int) -> list[Record]:
-    """Choose rows to show: one of each verb in turn, drawn by a hash of their ids."""
+    """Choose rows to show: one per verb in turn, in the order of a hash of their ids."""
     by_verb: dict[str, list[Record]] = {}
     by_id = {row["segment_id"]: row for row in rows}
     for segment_id in in_hash_order(1, by_id):

@@ -1,4 +1,4 @@
-"""Files of answers + the key -> a folder with Table 2 as page, CSV, Markdown and JSON, every answer, every reject."""
+"""Files of answers + the key -> a folder with Table 2 as page, CSV, Markdown and JSON, answers, rejected rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ from tasks.artifacts.artifact import Record
 from tasks.pages.editor_names import editor_name
 
 MAIN = "editaction"
-"""The method that the others are compared with, where it is there."""
+"""The method that the others are compared with, where it was rated."""
 
 
 def study_results(
@@ -39,11 +39,11 @@ def study_results(
     submissions, unread = read_submissions(files, columns)
     checked = check_submissions(submissions, key, limits)
     judged, unread_judges = read_judges(judge_files)
-    # Nobody asks a model to be slow, and its controls are in the table of its answers.
+    # Limits on speed and controls are for people; a model's answers to controls are in its table.
     judge_checked = check_submissions(
         judged, key, replace(limits, min_seconds=0.0, max_failed_controls=1.0, min_answered=0.0)
     )
-    # Rows that a platform itself had rejected were read, too.
+    # Rows that a platform itself rejected were read, too.
     checked.num_rows += sum(each.num_rows for each in unread)
     checked.rejected = [*unread, *checked.rejected, *unread_judges, *judge_checked.rejected]
     votes = votes_of(checked.kept, key)

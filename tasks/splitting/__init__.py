@@ -1,1 +1,1 @@
-"""Who is trained on and who is tested."""
+"""Pairs -> training and test sets."""

@@ -1,7 +1,8 @@
-"""Pairs -> which set each belongs to, by a keyed hash: never by the order of the rows. Pure.
+"""Pairs -> the set of each, by a keyed hash: the order of the rows has no effect. Pure.
 
-Two ways: the paper's, in which test pairs are drawn at random and so share their videos with training; and disjoint
-ones, in which whole groups (videos or participants) are held out and what is left of them is trained on by nobody.
+There are two kinds of methods. The paper's draws test pairs at random, so they share their videos with training. The
+disjoint ones hold out whole groups (videos or participants); the pairs of a group that are not tested are not used for
+training either.
 """
 
 import math
@@ -19,28 +20,28 @@ NOT_TESTED = ("train", "validation")
 """Splits that are not edited."""
 
 MIN_CAMERA_SHIFT = 0.05
-"""The view counts as moved from this shift on, as a share of the picture's side."""
+"""Least shift, as a share of the picture's side, with which the view counts as moved."""
 GROUP_COLUMNS = {"video-disjoint": ("video", "video_id"), "participant-disjoint": ("participant", "group")}
-"""Method -> what a group is called, and the column that names it."""
+"""Method -> name of its groups, and their column."""
 
 
 def is_long_distance(row: Record) -> bool:
-    """Tell whether a pair can stand for a long-distance action: it names an end point, and its view moved."""
+    """Tell whether a pair can be a long-distance action: it names an end point, and its view moved."""
     return bool(row["end_point"]) and row["camera_shift"] >= MIN_CAMERA_SHIFT
 
 
 @dataclass(kw_only=True)
 class Assignment:
-    """Where every pair goes."""
+    """The assignment of every pair."""
 
     splits: dict[str, str] = field(default_factory=dict)
     """segment_id -> train, validation, test<N>, long<N>, unseen<N> or unseen_verbs<N>, N being its size."""
     left_out: dict[str, str] = field(default_factory=dict)
-    """segment_id -> why it is in no split."""
+    """segment_id -> reason why it is in no split."""
 
 
 def assign_splits(rows: Sequence[Record], config: SplitsConfig, chosen: Sequence[str] = ()) -> Assignment:
-    """Return where every row goes. `chosen`: segments that a person chose as the long-distance set.
+    """Return the assignment of every row. `chosen`: segments that a person chose as the long-distance set.
 
     ValueError when a set cannot be filled.
     """
@@ -87,14 +88,14 @@ def _withhold(assignment: Assignment, withheld: Sequence[str], rows: Sequence[Re
 
 
 def share_of(num_pairs: int, num_asked: int, config: SplitsConfig) -> int:
-    """Return the size of a test set of which `num_asked` pairs are asked: no more than its share, no less than 1."""
+    """Return the size of a test set when `num_asked` pairs are wanted: at most its share of all pairs, at least 1."""
     if config.max_test_share >= 1:
         return num_asked
     return min(num_asked, max(1, int(num_pairs * config.max_test_share)))
 
 
 class _Draw:
-    """The pairs in the order in which they are drawn, and what has been drawn of them."""
+    """The pairs in the order of the draw, and the ones drawn so far."""
 
     def __init__(self, rows: Sequence[Record], config: SplitsConfig, chosen: Sequence[str]):
         self.rows = {row["segment_id"]: row for row in rows}
@@ -117,10 +118,10 @@ class _Draw:
         return test, long, self._first(num_validation, self.rows.keys() - set(test) - set(long))
 
     def from_groups(self, num_test: int, num_long: int, num_validation: int) -> tuple[list[str], list[str], list[str]]:
-        """Draw them from groups that are held out whole; note what is left of these groups.
+        """Draw them from groups that are held out whole; record the remaining pairs of these groups.
 
-        Of these `held_out_share` of all are drawn by their hash; where they do not suffice, those follow that cost the
-        fewest training pairs. Test and long-distance sets share groups; validation has its own.
+        First `held_out_share` of all groups are drawn by their hash. When these are not enough, more groups follow,
+        those that cost the fewest training pairs. Test and long-distance sets share groups; validation has its own.
         """
         kind, column = GROUP_COLUMNS[self.config.method]
         groups: dict[str, set[str]] = defaultdict(set)
@@ -164,8 +165,9 @@ def _union(groups: dict[str, set[str]], names: Collection[str]) -> set[str]:
 def cheapest_groups(offers: Sequence[tuple[str, int, int]], num: int) -> set[str]:
     """Return groups that together have at least `num` eligible pairs and as few pairs in all as possible.
 
-    offers: (name, eligible pairs, pairs); of equal choices the one of earlier offers. A knapsack by dynamic
-    programming: exact, in len(offers) x num steps. All groups that have any where even those are too few.
+    offers: (name, eligible pairs, pairs); of equal choices the one with earlier offers is returned. A knapsack by
+    dynamic programming: exact, in len(offers) x num steps. When all groups together are too few, all groups with any
+    eligible pair are returned.
     """
     offers = [offer for offer in offers if offer[1]]
     if num <= 0:

@@ -1,6 +1,6 @@
 """The newest frames (and splits) of a workspace -> candidates for the long-distance set, as a CSV or a page to tick.
 
-No stage: nothing is read from what is written here but what a person makes of it (long_distance.py).
+This is no stage: only a person reads its output, and returns a choice (long_distance.py).
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def newest_frames(workspace: Path) -> Artifact:
 
 
 def find_candidates(frames: Artifact, splits: Artifact | None) -> list[Record]:
-    """Return the candidates in order of rank, without pairs that the splits test already or filtered for quality.
+    """Return the candidates in order of rank, without pairs that the splits already test or filtered for quality.
 
     Without splits no random test set is drawn yet, and all pairs with an end point and a moved view are candidates.
     """
@@ -38,7 +38,7 @@ def find_candidates(frames: Artifact, splits: Artifact | None) -> list[Record]:
 
 
 def why_none(frames: Artifact, splits: Artifact | None) -> str:
-    """Say why there are no candidates: no end points, a still camera, or none that is left."""
+    """Return why there are no candidates: no end points, a still camera, or all of them are taken."""
     rows = list(frames.records())
     ended = [row for row in rows if row["end_point"]]
     moved = [row for row in ended if is_long_distance(row)]
@@ -71,7 +71,7 @@ def contact_sheet(frames: Artifact, candidates: Sequence[Record], num_wanted: in
 
 
 def write_candidates(workspace: Path, out: Path, limit: int) -> int:
-    """Write the candidates to `out` (.html with the first `limit`, .csv with all); return how many there are."""
+    """Write the candidates to `out` (.html with the first `limit`, .csv with all); return their number."""
     if out.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{out}: candidates are written as {' or '.join(SUFFIXES)}; name the file so.")
     frames = newest_frames(workspace)

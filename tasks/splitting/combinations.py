@@ -1,7 +1,7 @@
-"""Pairs -> which belong to held-out combinations of verb and thing, and which of those are tested on. Pure.
+"""Pairs -> those of held-out combinations of verb and thing, and the test pairs among them. Pure.
 
-"move cup" holds out every pair whose verb is "move" and whose object has the word "cup", whatever its colour: the
-editor meets "move" with other things and cups with other verbs, and is tested on the two together.
+"move cup" holds out every pair whose verb is "move" and whose object has the word "cup", of any colour. The editor is
+trained on "move" with other things and on cups with other verbs, and tested on the combination.
 """
 
 from collections.abc import Collection, Sequence
@@ -10,9 +10,9 @@ from tasks.artifacts.artifact import Record
 from tasks.config import SplitsConfig
 
 UNSEEN_LEFT = "unseen_combination"
-"""Reason of a pair of a held-out combination that is not tested on either."""
+"""Reason of a pair of a held-out combination that is no test pair."""
 BEYOND_NUM_TRAIN = "beyond_num_train"
-"""Reason of a pair that would be trained on, were it not for `num_train`."""
+"""Reason of a pair that only `num_train` excludes from training."""
 
 
 def is_of(row: Record, combination: str) -> bool:
@@ -26,7 +26,7 @@ def is_of(row: Record, combination: str) -> bool:
 
 
 def combinations_of(rows: Sequence[Record], combinations: Sequence[str], *, besides: Collection[str]) -> dict[str, str]:
-    """Return segment_id -> held-out combination, for the pairs of one; `besides`: pairs that are tested on anyway.
+    """Return segment_id -> held-out combination, for the pairs of one; `besides`: pairs that are test pairs already.
 
     ValueError for a combination that no pair is of.
     """
@@ -48,7 +48,7 @@ def combinations_of(rows: Sequence[Record], combinations: Sequence[str], *, besi
 def held_out_combinations(
     ordered: Sequence[str], rows: Sequence[Record], config: SplitsConfig
 ) -> tuple[list[str], dict[str, str]]:
-    """Return which held-out pairs are tested on, and the others with their reason.
+    """Return the test pairs among the held-out pairs, and the others with their reason.
 
     ordered: the held-out pairs in the order of the draw.
     """

@@ -1,7 +1,7 @@
-"""Pairs with their splits -> how much of each held-out set the training set has seen. Pure.
+"""Pairs with their splits -> how much of each held-out set is also in the training set. Pure.
 
-Three ways in which a test pair leaks: its video is trained on, a training segment overlaps it in time (or shares a
-frame with it), and a training picture looks like one of its own, by the perceptual hashes of quality.py.
+A test pair can leak in three ways: its video has training pairs, a training segment overlaps it in time (or shares a
+frame with it), or a training picture looks like one of its own by the perceptual hashes of quality.py.
 """
 
 from collections import Counter, defaultdict
@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from tasks.artifacts.artifact import Record
 
 LEAKAGE = "leakage.json"
-"""Split -> what it shares with training; see leakage.py."""
+"""Split -> what it shares with training; see tasks/splitting/leakage.py."""
 
 NEAR_BITS = 4
-"""Pictures whose hashes differ in at most so many of 64 bits are near-duplicates.
+"""Pictures whose hashes differ in at most this many of 64 bits are near-duplicates.
 
 On real clips neighbouring frames differ in 0 to 2 bits, frames a second apart in 8 and more, other scenes in 18 to 34.
 """
 NUM_EXAMPLES = 12
-"""Nearest pairs that are listed."""
+"""Number of nearest pairs that are listed."""
 _BLOCK = 32
-"""Test pictures compared at a time: with 75 000 of training, 20 MB."""
+"""Test pictures that are compared at once: with 75 000 training pictures this takes 20 MB."""
 _FAR = 65
 
 Json = dict[str, Any]
@@ -127,6 +127,6 @@ def _told(near: Record) -> Json:
 
 
 def _histogram(near: list[Record]) -> dict[str, int]:
-    """Return how many pairs have their nearest training picture at so many bits."""
+    """Return the number of pairs by the distance, in bits, of their nearest training picture."""
     counts = Counter(each["bits"] for each in near)
     return {str(bits): counts[bits] for bits in sorted(counts)}

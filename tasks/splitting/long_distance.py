@@ -1,7 +1,7 @@
-"""Candidates for the long-distance test set, and the file in which a person says which of them it is made of.
+"""Candidates for the long-distance test set, and the file with a person's choice.
 
-The paper chose its 100 pairs by hand: actions after which the head camera looks somewhere else, as their end point
-says. Here pairs that name an end point are ranked by how far the view moved, and a person ticks those that are meant.
+The paper chose its 100 pairs by hand: actions after which the head camera looks at another place, the end point. Here
+pairs that name an end point are ranked by the shift of their view, and a person ticks the right ones.
 """
 
 import csv
@@ -17,23 +17,23 @@ from tasks.splitting.assignment import is_long_distance
 COLUMNS = ("chosen", "segment_id", "rank", "camera_shift", "instruction", "end_point", "video_id", "start_s", "stop_s")
 """Columns of a table of candidates; `chosen` is empty, for a person to mark."""
 MARKS = frozenset({"1", "x", "y", "yes", "true"})
-"""What counts as a mark in the column `chosen`."""
+"""Values of the column `chosen` that count as a mark."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The long-distance set as a person chose it."""
+    """The long-distance set that a person chose."""
 
     segment_ids: tuple[str, ...]
     """In the file's order."""
     chosen_by: str
-    """Who chose, in their own words; "" when they do not say."""
+    """The person who chose, in their own words; "" when not given."""
     how: str
-    """How it was chosen; "" when they do not say."""
+    """How they chose; "" when not given."""
 
 
 def rank_candidates(rows: Iterable[Record], splits: Mapping[str, str]) -> list[Record]:
-    """Return the pairs that may be chosen, the furthest first, with `rank` from 1.
+    """Return the pairs that can be chosen, the largest shift first, with `rank` from 1.
 
     These are pairs with an end point and a moved view that are in no random test set and not in validation.
     """

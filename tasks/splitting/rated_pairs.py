@@ -1,4 +1,4 @@
-"""Test pairs -> those that people rate, divided into forms, and the pair whose edit stands in for another's. Pure."""
+"""Test pairs -> rated pairs, divided into forms, and the pairs for the control "another pair's edit". Pure."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from tasks.config import SurveyConfig
 def choose_rows(
     rows: Sequence[Record], edited: Mapping[str, Mapping[str, object]], config: SurveyConfig
 ) -> tuple[list[Record], list[Record]]:
-    """Return the rows that are rated, split after split, in the order of a hash, and the others with their reason."""
+    """Return the rated rows, split by split, in the order of a hash, and the others with their reason."""
     chosen: list[Record] = []
     rejected: list[Record] = []
     by_split: dict[str, list[Record]] = defaultdict(list)
@@ -35,7 +35,7 @@ def _left_out(row: Record, reason: str) -> Record:
 
 
 def another_row(row: Record, rows: Sequence[Record], config: SurveyConfig) -> Record:
-    """Return the pair whose edit stands in for this pair's: of another video and instruction where there is one."""
+    """Return the pair whose edit is shown as this pair's control: of another video and instruction if possible."""
     others = [each for each in rows if each["segment_id"] != row["segment_id"]]
     for wanted in (
         lambda each: each["video_id"] != row["video_id"] and each["instruction"] != row["instruction"],
@@ -58,7 +58,7 @@ class Part:
 
 
 def parts_of(rows: Sequence[Record], config: SurveyConfig) -> list[Part]:
-    """Divide the rows into forms, each of one split, so that every rater is asked one set of questions."""
+    """Divide the rows into forms of one split each, so that every rater gets one set of questions."""
     by_split: dict[str, list[Record]] = defaultdict(list)
     for row in rows:
         by_split[row["split"]].append(row)

@@ -1,8 +1,9 @@
-"""A seed -> the kitchen's starting editor: a small InstructPix2Pix pipeline that knows things and words, but no action.
+"""A seed -> the kitchen's starting editor: a small InstructPix2Pix pipeline that knows objects and words, but no
+action.
 
-It plays the part that InstructPix2Pix plays for real videos. Static edits of the drawn kitchen (recolour, add, remove,
-replace) are drawn, the autoencoder is fitted, U-Net and text model are trained with L_static, and among the last
-checkpoints the oracle chooses. The folder is what `StableDiffusionInstructPix2PixPipeline.from_pretrained` loads.
+It has the role of InstructPix2Pix for real videos. Static edits of the drawn kitchen (recolour, add, remove, replace)
+are drawn, the autoencoder is fitted, U-Net and text model are trained with L_static, and the oracle chooses among the
+last checkpoints. `StableDiffusionInstructPix2PixPipeline.from_pretrained` loads the folder.
 """
 
 import copy
@@ -29,25 +30,25 @@ from tasks.starting_editor.card import write_card
 from tasks.starting_editor.static_pairs import Ingredients, judge_saved, judge_tasks, latent_pairs, prepare
 
 Progress = Callable[[int, int], None]
-"""Is told how many of how many steps are done."""
+"""Called with (steps done, number of steps)."""
 NUM_PAIRS = 16_000
-"""Static pairs to train on in each cycle."""
+"""Number of static training pairs in each cycle."""
 MARK = "building.json"
-"""By which a folder of checkpoints is known as one of these builds."""
+"""File that marks a folder of checkpoints as one of these builds."""
 NUM_CANDIDATES = 4
-"""Checkpoints near the end that the oracle chooses from."""
+"""Number of last checkpoints that the oracle chooses from."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cycle:
-    """One stretch of training; the next one goes on from its averaged weights."""
+    """One part of the training; the next cycle begins with its averaged weights."""
 
     training: PretrainConfig
     """How it trains."""
     edit_shares: tuple[float, ...] | None = None
     """Shares of recolour, add, remove and replace among its pairs; None: equal."""
     place_only_share: float = 0.0
-    """How often a sentence names only the place of the thing that it changes."""
+    """Share of sentences that name only the place of the changed thing."""
     beta_end: float = BETA_END
     """Last beta of its noise schedule."""
 
@@ -78,16 +79,16 @@ CYCLES = (
         place_only_share=0.5,
     ),
 )
-"""The shipped one's training."""
+"""The cycles of the shipped editor."""
 
 
 def steps_of(training: PretrainConfig) -> int:
-    """Return how many steps are really done."""
+    """Return the number of steps of all cycles."""
     return training.stop_after or training.num_steps
 
 
 def planned_cycles(seed: int, steps: int | None) -> list[Cycle]:
-    """Return the cycles with their seeds, shortened or stretched alike to `steps` in all."""
+    """Return the cycles with their seeds, all scaled by the same factor to `steps` in total."""
     total = sum(steps_of(cycle.training) for cycle in CYCLES)
     share = (steps or total) / total
     planned = []
@@ -135,13 +136,13 @@ class Selection:
         self.figures: dict[str, dict[str, float]] = json.loads(self._file.read_text()) if self._file.exists() else {}
 
     def consider(self, run: Pretraining) -> None:
-        """Judge the run's averaged weights, once for each step; keep them when they are the best so far."""
+        """Judge the run's averaged weights, once per step; keep them when they are the best so far."""
         name = str(run.step)
         if name in self.figures:
             return
         learner = averaged(run, self._trial)
         self.figures[name] = judge_tasks(self._made.pipeline, learner, self._made.held_out, self._size_px)
-        # Of equals the later: its learning rate has fallen further, its pictures are cleaner.
+        # Of equal candidates the later: its learning rate is lower, and its pictures are cleaner.
         if max(sum(figures.values()) for figures in self.figures.values()) <= sum(self.figures[name].values()):
             with atomic_folder(self.best, replaces="model_index.json") as folder:
                 save_half(self._made.pipeline, learner, folder)
@@ -189,7 +190,7 @@ def build_starting_editor(
 def watching(
     run: Pretraining, selection: Selection | None, on_progress: Progress | None, before: int, total: int
 ) -> Callable[[int, float], None]:
-    """Return what listens to a cycle's steps: it tells progress and, in the last cycle, judges the candidates."""
+    """Return the callback of a cycle's steps: it reports progress and, in the last cycle, judges the candidates."""
     candidates = candidate_steps(run.config) if selection is not None else set()
 
     def watch(step: int, _: float) -> None:
@@ -210,7 +211,7 @@ def edits_of(cycle: Cycle, number: int, made: Ingredients, seed: int) -> list[St
 
 
 def finish(out: Path, building: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    """Give the best candidate its card and its place; the checkpoints go."""
+    """Write the best candidate's card, move it to its place, and remove the checkpoints."""
     with atomic_folder(out) as folder:
         shutil.copytree(building / "best", folder, dirs_exist_ok=True)
         write_card(folder, facts)

@@ -1,4 +1,4 @@
-"""Static edits -> what a starting editor is trained on (latent pairs) and judged by (tasks that the oracle reads)."""
+"""Static edits -> training data of a starting editor (latent pairs), and tasks by which the oracle judges it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from modeling.small_editor.pipeline import SmallSizes, build_pipeline, build_sch
 from modeling.small_editor.pretrain import LatentPairs, Learner, edit_latents
 
 NUM_JUDGED = 240
-"""Held-out static edits by which the oracle chooses, and acted ones that must fail."""
+"""Number of held-out static edits for the oracle's choice, and of actions, which must fail."""
 NUM_AUTOENCODER_SCENES, NUM_PATCHES = 2_000, 30_000
 """Pictures and patches from which the components are taken; a quarter shows the head camera's other view."""
 SAMPLING_STEPS, TEXT_SCALE = 10, 1.0
@@ -31,18 +31,18 @@ SAMPLING_STEPS, TEXT_SCALE = 10, 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A scene, a sentence and what the oracle needs to judge the edit."""
+    """A scene, a sentence and the goal by which the oracle judges the edit."""
 
     before: Scene
     """The scene that is edited."""
     instruction: str
     """The sentence."""
     goal: Goal
-    """What the sentence asks for, as data."""
+    """The goal of the sentence, as data."""
 
 
 def draw_pictures(scenes: Sequence[Scene], size_px: int, views: Sequence[int] | None = None) -> Tensor:
-    """Draw scenes as the editor sees them: float32 [N, 3, size_px, size_px] in [-1, 1]."""
+    """Draw scenes as the editor's input: float32 [N, 3, size_px, size_px] in [-1, 1]."""
     offsets = views if views is not None else [0] * len(scenes)
     pictures = [squash(draw(scene, view), size_px) for scene, view in zip(scenes, offsets, strict=True)]
     return to_tensor(np.stack(pictures))
@@ -109,16 +109,16 @@ def judge_tasks(
 
 @dataclass(frozen=True, kw_only=True)
 class Ingredients:
-    """What the training run starts from."""
+    """The start of the training run."""
 
     pipeline: StableDiffusionInstructPix2PixPipeline
     """Untrained, its autoencoder fitted."""
     edits: list[StaticEdit]
     """The static edits of the first cycle."""
     held_out: list[Task]
-    """Static edits that are not trained on."""
+    """Held-out static edits."""
     left_out_percent: float
-    """Variance of the patches that the components do not hold."""
+    """Share of the patches' variance that the components miss."""
 
 
 def prepare(seed: int, num_pairs: int, sizes: SmallSizes) -> Ingredients:
@@ -149,7 +149,7 @@ def latent_pairs(
 
 
 def judge_saved(folder: Path, held_out: Sequence[Task], seed: int, size_px: int) -> dict[str, Any]:
-    """Load a saved pipeline and let the oracle judge what is really there: static edits, and actions."""
+    """Load the saved pipeline and let the oracle judge it: static edits, and actions."""
     pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(folder)
     learner = Learner(pipeline.unet.float(), pipeline.text_encoder.float()).eval()
     pipeline.vae.float()
