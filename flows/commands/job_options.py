@@ -94,6 +94,13 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "go there and come from there. Or $EDITACTION_STORE.",
             ),
             click.option("--workers", default=0, help="Processes for decoding and drawing; 0: one per core."),
+            click.option(
+                "--items-on",
+                default="processes",
+                show_default=True,
+                metavar="WHERE",
+                help="Where videos are cut: processes here, dask (a local cluster), or a scheduler: tcp://host:8786.",
+            ),
             click.option("--device", default="auto", show_default=True, help="Torch device."),
             click.option(
                 "--processes", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs to train on."

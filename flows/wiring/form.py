@@ -34,6 +34,9 @@ MEASURED_AFTER = {"told_apart": "editor", "forgetting": "editor", "verdicts": "e
 
 NAMED_EDITORS = r"^editors\.[a-z][a-z0-9_]{0,39}(\.[a-z_]+)?$"
 """Settings of diffusers pipelines that a person names."""
+ITEMS_ON = r"^(processes|dask|(tcp|tls|ws|wss)://[^\s/]+)$"
+"""Where items can be worked on."""
+
 Schema = dict[str, Any]
 
 KITCHENS = ("demo", "demo-hc")
@@ -54,6 +57,7 @@ def as_form(schema: Schema) -> None:
     }
     properties["measure"]["items"] = {"type": "string", "enum": list(MEASURED_AFTER)}
     properties["refresh"]["items"] = {"type": "string", "enum": list(STAGES)}
+    properties["items_on"]["pattern"] = ITEMS_ON
     properties["item_limit_s"]["exclusiveMinimum"] = 0
     properties["max_failed_share"] |= {"minimum": 0, "maximum": 1}
     for name, least in {"connections": 1, "retries": 0, "processes": 1, "validate_every": 0, "micro_batch": 0}.items():

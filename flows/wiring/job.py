@@ -9,6 +9,7 @@ from typing import Any
 from flows.wiring.form import MEASURED_AFTER as MEASURED_AFTER
 from flows.wiring.form import STAGE_ORDER as STAGE_ORDER
 from flows.wiring.form import UNTIL as UNTIL
+from flows.wiring.items_on import check_items_on
 from flows.wiring.presets import preset, with_recorded, with_start
 from flows.wiring.request import Request
 from flows.wiring.settings import with_settings
@@ -119,6 +120,7 @@ def check_job(job: Job) -> None:
         raise ValueError(f"There is no stage {request.until!r} to end with; choose one of {', '.join(UNTIL)}.")
     if request.store is not None:
         check_store_address(request.store)
+    check_items_on(request.items_on)
     _check_editors(job)
     for path in request.more_annotations:
         if not Path(path).is_file():

@@ -79,6 +79,9 @@ class Request:
     """Seconds that one item, a video say, may take before it counts as timed_out."""
     max_failed_share: float = 0.5
     """Share of the segments, 0 to 1, that may fail in frames; the run ends before training where more did."""
+    items_on: str = "processes"
+    """Where videos are cut: processes (of this machine) | dask (a local cluster) | address of a Dask scheduler, such as
+    tcp://host:8786."""
     store: str | None = None
     """Address of object storage that machines share, such as s3://bucket/path: finished artifacts go there and come
     from there."""
@@ -110,5 +113,6 @@ class Request:
             refresh=tuple(self.refresh),
             retry_failed=self.retry_failed,
             item_limit_s=self.item_limit_s,
+            items_on=self.items_on,
             store=full_store(self.store),
         )

@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from flows.wiring.checks import refuse
 from flows.wiring.failed_share import stopping_before_training
 from flows.wiring.form import Until
+from flows.wiring.items_on import PROCESSES, items_on
 from flows.wiring.job import MEASURED_AFTER, STAGE_ORDER, make_job
 from flows.wiring.making import as_tasks, plan, run_job
 from flows.wiring.request import Request
@@ -40,6 +41,8 @@ def run_stages(request: Request, *, last: Until, allow_failed: bool) -> str:
     request = replace(request, until=until, measure=measure)
     if flow_run.get_run_count() > 1:  # a retry of the flow run tries the failed items, and repeats nothing else
         request = replace(request, retry_failed=True, refresh=())
+    if request.items_on != PROCESSES:  # other machines work in other folders
+        request = replace(request, workspace=str(Path(request.workspace).absolute()))
     job = make_job(request)
     if job.annotations is not None and not job.annotations.is_file():
         reader, options = job.config.segments.reader, request.options
@@ -64,7 +67,7 @@ def run_in(workspace: Path, options: RunOptions) -> Iterator[None]:
     name_token = running_as.set(f"run {flow_run.get_name()}" if flow_run.get_name() else "a run")
     options_token = running_options.set(options)
     try:
-        with at_work(workspace):
+        with at_work(workspace), items_on(options):
             yield
     finally:
         running_options.reset(options_token)

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -36,6 +37,8 @@ START_TRIES = 3
 """When this many processes in a row end before they are ready, none can be started."""
 START_LIMIT_S = 600.0
 """Seconds after which a process that is not ready counts as failed; a busy machine takes a minute to import torch."""
+elsewhere: ContextVar[Callable[..., Iterator[Any]] | None] = ContextVar("elsewhere", default=None)
+"""Works on items in place of processes here, called as (function, items, limit_s); flows/wiring/items_on.py sets it."""
 CRASHED, KILLED, TIMED_OUT = "crashed", "killed", "timed_out"
 
 
@@ -71,12 +74,16 @@ def map_items(
 ) -> Iterator[tuple[Item, Result | Failure]]:
     """Yield each item with its result or failure as soon as it is finished; items begin in the given order.
 
-    `workers`: processes at once, 0 for one a core. `limit_s`: seconds that an item may take.
+    `workers`: processes at once, 0 for one a core. `limit_s`: seconds that an item may take. Where `elsewhere` is set,
+    what it stands for does the work, by the same rules.
     """
     if not items:
         return
+    if (mapped := elsewhere.get()) is not None:
+        yield from mapped(function, items, limit_s)
+        return
     refuse_in_starting_worker()
-    pool = _Pool(function, limit_s)
+    pool = Pool(function, limit_s)
     waiting = list(reversed(items))
     try:
         pool.size = min(num_workers(workers), len(items))
@@ -128,7 +135,7 @@ class _Worker(Generic[Item]):
         return "its process stood stopped" if self.looks_stopped >= STOPPED_LOOKS else None
 
 
-class _Pool(Generic[Item, Result]):
+class Pool(Generic[Item, Result]):
     """The processes of one `map_items`."""
 
     def __init__(self, function: Callable[[Item], Result], limit_s: float):
@@ -146,6 +153,19 @@ class _Pool(Generic[Item, Result]):
 
     def ready(self) -> list[_Worker[Item]]:
         return [worker for worker in self.workers if worker.is_ready and not worker.items]
+
+    def one(self, item: Item, check: Callable[[], None]) -> Result | Failure:
+        """Return the result or failure of one item; `check` is called while it is waited for, and may raise."""
+        self.size, is_given = 1, False
+        while True:
+            self.fill(0 if is_given else 1)
+            for worker in self.ready():
+                if not is_given:
+                    worker.give(item)
+                    is_given = True
+            for _, outcome in self.finished():
+                return outcome
+            check()
 
     def finished(self) -> Iterator[tuple[Item, Result | Failure]]:
         """Wait a moment; yield the items that are finished, or that failed with their process."""

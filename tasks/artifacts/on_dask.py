@@ -1,0 +1,102 @@
+"""Items on the workers of a Dask cluster, by the same rules as in processes here: map_items.py, seen from afar.
+
+A worker of Dask passes each item on to a process of its own, so that a crash, a standing process or a time limit ends
+that process and not the worker. Files go through the workspace, which all machines of the cluster see under one path.
+"""
+
+import multiprocessing
+import pickle
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from tasks.artifacts.map_items import KILLED, Failure, Pool
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_kept = threading.local()
+"""On a worker: the process that works for this thread, as (its function, pickled; its pool)."""
+
+
+class NobodyWaits(Exception):
+    """Who asked for an item is gone, or wants it no more."""
+
+
+def dask_items(
+    client: Any, function: Callable[[Item], Result], items: Sequence[Item], limit_s: float
+) -> Iterator[tuple[Item, Result | Failure]]:
+    """Yield each item with its result or failure, as they are finished; begun in the order given.
+
+    `client`: a `distributed.Client`. OSError where the cluster is gone; what no item can be blamed for is raised.
+    """
+    from distributed import as_completed
+
+    name = secrets.token_hex(6)
+    waiting = {
+        client.submit(
+            work_on_worker, function, item, limit_s, key=f"item-{name}-{place}", priority=-place, pure=False, retries=0
+        ): item
+        for place, item in enumerate(items)
+    }
+    futures = list(waiting)
+    try:
+        for future in as_completed(futures, loop=client.loop):
+            yield waiting.pop(future), _outcome(future)
+    finally:
+        client.cancel(futures)
+
+
+def _outcome(future: Any) -> Any:
+    from distributed import KilledWorker
+
+    if future.status == "finished":
+        return future.result()
+    if future.status != "error":
+        raise OSError(f"The Dask cluster has lost its items ({future.status}): is its scheduler still there?")
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        return Failure(KILLED, "the workers of Dask that had it died, perhaps out of memory", transient=True)
+    raise error
+
+
+def work_on_worker(function: Callable[[Any], Any], item: Any, limit_s: float) -> Any:
+    """Return an item's result or Failure; runs on a worker of Dask."""
+    # Dask starts its workers as daemons, which Python lets have no children; ours die with the worker by themselves.
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
+    pool = _pool_for(function)
+    pass
+    is_wanted = _asker()
+    try:
+        return pool.one(item, is_wanted)
+    except BaseException:
+        pool.end()
+        _kept.pool = None
+        raise
+
+
+def _pool_for(function: Callable[[Any], Any]) -> "Pool[Any, Any]":
+    """Return this thread's pool of one process, which is kept as long as the function stays the same."""
+    known = getattr(_kept, "pool", None)
+    content = pickle.dumps(function)
+    if known is None or known[0] != content:
+        if known is not None:
+            known[1].end()
+        known = _kept.pool = content, Pool(function, float("inf"))
+    return known[1]
+
+
+def _asker() -> Callable[[], None]:
+    """Return what raises NobodyWaits once the task of this thread was cancelled, also because its client is gone."""
+    from distributed import get_worker
+    from distributed.worker import thread_state
+
+    worker, key = get_worker(), thread_state.key
+
+    def check() -> None:
+        task = worker.state.tasks.get(key)
+        if task is None or task.state not in ("executing", "long-running"):
+            raise NobodyWaits(key)
+
+    return check
