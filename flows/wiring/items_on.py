@@ -4,6 +4,7 @@ The cluster is made, or met, by prefect-dask's DaskTaskRunner (extra `dask`).
 """
 
 import importlib.util
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ def items_on(options: RunOptions) -> Iterator[None]:
 
     # Its processes begin with `python -c`, which looks for modules in the current folder first unless told not to.
     os.environ["PYTHONSAFEPATH"] = "1"
+    logging.getLogger("distributed").setLevel(logging.ERROR)
     given: dict[str, Any] = {"address": options.items_on}
     if options.items_on == LOCAL_CLUSTER:
         given = {"cluster_kwargs": local_cluster(options)}
@@ -58,6 +60,7 @@ def local_cluster(options: RunOptions) -> dict[str, Any]:
         "n_workers": num_workers(options.workers),
         "threads_per_worker": 1,
         "memory_limit": None,  # a worker hands its items on to a process that Dask does not measure
+        "silence_logs": logging.CRITICAL,  # a worker that ends at the end says so with a traceback
         "dashboard_address": "127.0.0.1:0",
         "host": "127.0.0.1",
         "protocol": "tls",

@@ -4,10 +4,15 @@ These end a run, because no item causes them: Ctrl-C, a full disk, and failed as
 """
 
 import errno
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tasks.config import RunOptions
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OURS = tuple(str(REPOSITORY / name) + "/" for name in ("flows", "tasks", "evaluation", "modeling"))
@@ -67,3 +72,30 @@ def is_transient(row: dict[str, Any]) -> bool:
 def shall_retry(row: dict[str, Any], options: RunOptions) -> bool:
     """Tell whether a failed row of an unchanged item is tried again."""
     return row["status"] == "failed" and (options.retry_failed or row.get(TRANSIENT) is True)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The failure of an item without a result."""
+
+    reason: str
+    """Reason under which it is counted: an error's own reason or class, or crashed, killed, timed_out."""
+    message: str
+    """The failure in a sentence."""
+    transient: bool = False
+    """True when another attempt may succeed without any change."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Failure":
+        """Return an exception as a failure."""
+        return cls(reason_of(error), message_of(error), may_pass(error))
+
+
+def guarded(function: Callable[[Item], Result], item: Item) -> Result | Failure:
+    """Return the function's result, or its exception as a Failure; an error that no item causes is raised."""
+    try:
+        return function(item)
+    except BaseException as error:
+        if ends_the_run(error):
+            raise
+        return Failure.of(error)

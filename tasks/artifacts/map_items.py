@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from tasks.artifacts.failures import ends_the_run, may_pass, message_of, reason_of
+from tasks.artifacts.failures import Failure as Failure
+from tasks.artifacts.failures import guarded as guarded
 from tasks.artifacts.processes import (
     NO_GUARD,
     NO_GUARD_STATUS,
@@ -40,33 +40,6 @@ START_LIMIT_S = 600.0
 elsewhere: ContextVar[Callable[..., Iterator[Any]] | None] = ContextVar("elsewhere", default=None)
 """Works on items in place of processes here, called as (function, items, limit_s); flows/wiring/items_on.py sets it."""
 CRASHED, KILLED, TIMED_OUT = "crashed", "killed", "timed_out"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """The failure of an item without a result."""
-
-    reason: str
-    """Reason under which it is counted: an error's own reason or class, or crashed, killed, timed_out."""
-    message: str
-    """The failure in a sentence."""
-    transient: bool = False
-    """True when another attempt may succeed without any change."""
-
-    @classmethod
-    def of(cls, error: BaseException) -> "Failure":
-        """Return an exception as a failure."""
-        return cls(reason_of(error), message_of(error), may_pass(error))
-
-
-def guarded(function: Callable[[Item], Result], item: Item) -> Result | Failure:
-    """Return the function's result, or its exception as a Failure; an error that no item causes is raised."""
-    try:
-        return function(item)
-    except BaseException as error:
-        if ends_the_run(error):
-            raise
-        return Failure.of(error)
 
 
 def map_items(
@@ -100,13 +73,13 @@ def map_items(
 class _Worker(Generic[Item]):
     """A worker process and its item."""
 
-    def __init__(self, function: Callable[[Item], Any]):
+    def __init__(self, function: Callable[[Item], Any], daemon: bool):
         # Workers begin with `python -c`, which looks for modules in the current folder first unless PYTHONSAFEPATH is
         # set.
         os.environ["PYTHONSAFEPATH"] = "1"
         context = multiprocessing.get_context("spawn")  # a parent with threads must not be forked
         self.pipe, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_work, args=(function, theirs), daemon=False)
+        self.process: BaseProcess = context.Process(target=_work, args=(function, theirs), daemon=daemon)
         self.process.start()
         theirs.close()
         self.is_ready = False
@@ -138,8 +111,10 @@ class _Worker(Generic[Item]):
 class Pool(Generic[Item, Result]):
     """The processes of one `map_items`."""
 
-    def __init__(self, function: Callable[[Item], Result], limit_s: float):
+    def __init__(self, function: Callable[[Item], Result], limit_s: float, *, daemon: bool = False):
+        """`daemon`: the processes end by themselves with this one, and have none of their own."""
         self.function = function
+        self.daemon = daemon
         self.limit_s = limit_s
         self.workers: list[_Worker[Item]] = []
         self.failed_starts = 0
@@ -211,7 +186,7 @@ class Pool(Generic[Item, Result]):
     def fill(self, num_waiting: int) -> None:
         """Start missing processes, as many as there is work for."""
         while len(self.workers) < min(self.size, self.num_busy + num_waiting):
-            self.workers.append(_Worker(self.function))
+            self.workers.append(_Worker(self.function, self.daemon))
 
     def _drop(self, worker: _Worker[Item]) -> None:
         self.workers.remove(worker)

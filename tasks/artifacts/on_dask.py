@@ -66,7 +66,7 @@ def work_on_worker(function: Callable[[Any], Any], item: Any, limit_s: float) ->
     # Dask starts its workers as daemons, which Python lets have no children; ours die with the worker by themselves.
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
     pool = _pool_for(function)
-    pass
+    pool.limit_s = limit_s
     is_wanted = _asker()
     try:
         return pool.one(item, is_wanted)
@@ -83,7 +83,7 @@ def _pool_for(function: Callable[[Any], Any]) -> "Pool[Any, Any]":
     if known is None or known[0] != content:
         if known is not None:
             known[1].end()
-        known = _kept.pool = content, Pool(function, float("inf"))
+        known = _kept.pool = content, Pool(function, float("inf"), daemon=True)
     return known[1]
 
 
