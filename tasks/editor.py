@@ -21,11 +21,12 @@ from typing import IO, Any
 from modeling.atomic import write_bytes, write_json
 from modeling.config import TrainConfig
 from modeling.runs.log import METRICS
+from modeling.runs.saving_time import checkpoint_bytes, seconds_to_save
 from modeling.runs.watcher import note_of
 from modeling.threads import patient_threads
 from tasks.artifacts.artifact import Artifact, Outside
 from tasks.artifacts.building import StageFailed, code_commit
-from tasks.artifacts.gpu import gpu_to_itself
+from tasks.artifacts.gpu import gpus_to_itself
 from tasks.artifacts.locks import Holder
 from tasks.artifacts.sources import REPOSITORY
 from tasks.artifacts.stage import end, spawn, stage
@@ -37,10 +38,8 @@ SCRATCH = {LOG, CHECKPOINTS, "validation", "tensorboard", "wandb"}
 """Files that are kept beside the result and are no part of it."""
 VALIDATION = "validation"
 """Split on which training measures its validation losses, where there is one."""
-STOP_WITHIN_S = 120.0
-"""Seconds that training gets to save and end after SIGTERM: five for its step, the others for the disk."""
-EARLIER_ENDS_WITHIN_S = 180.0
-"""Seconds to wait for the training of a stage that was killed before this one."""
+EARLIER_ENDS_IN = 1.5
+"""Times the seconds that a training gets to save, to wait for the training of a stage that was killed before this."""
 DATASETS = {"demo": "drawn-kitchen", "hc": "epic-kitchens-100", "lc": "mpii-cooking-2"}
 """Beginning of a label -> the data set that its preset is for."""
 MESSAGE = "modeling.train: "
@@ -120,26 +119,26 @@ def start_name(start: Outside) -> str:
 
 
 @contextmanager
-def running_training(command: list[str], log_path: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Run training with its stderr in a log. When the block ends for any reason, training ends too and saves its state
-    if it can.
+"""Split on which training measures its validation losses, where there is one."""
+EARLIER_ENDS_IN = 1.5
+"""Times the seconds that a training gets to save, to wait for the training of a stage that was killed before this."""
     """
     named = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     paths = [str(REPOSITORY), *map(os.path.abspath, named)]
     environment = os.environ | patient_threads(os.environ) | {"PYTHONPATH": os.pathsep.join(paths)}
     with log_path.open("a", encoding="utf-8") as log:
-        wait_for_earlier_training(log, log_path)
+        wait_for_earlier_training(log, log_path, EARLIER_ENDS_IN * stop_within_s)
         log.truncate(0)
         # Training inherits the lock with the log, so it keeps the lock until it ends, even if we are killed.
         training = spawn(command, stdout=subprocess.PIPE, stderr=log, env=environment)
         try:
             yield training
         except BaseException:
-            end(training, within_s=STOP_WITHIN_S)
+            end(training, within_s=stop_within_s)
             tell_what_is_kept(log_path.parent)
             raise
         else:
-            end(training, within_s=STOP_WITHIN_S)
+            end(training, within_s=stop_within_s)
         finally:
             if training.stdout is not None:
                 training.stdout.close()
@@ -155,9 +154,9 @@ def tell_what_is_kept(folder: Path) -> None:
         print(f"editaction: training is {kept}.", file=sys.stderr, flush=True)
 
 
-def wait_for_earlier_training(log: IO[str], log_path: Path) -> None:
+def wait_for_earlier_training(log: IO[str], log_path: Path, within_s: float) -> None:
     """Lock the log; wait for the training of a stage that was killed, which may still be saving its checkpoint."""
-    give_up_at = time.monotonic() + EARLIER_ENDS_WITHIN_S
+    give_up_at = time.monotonic() + within_s
     while True:
         try:
             return fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -221,9 +220,12 @@ def editor(work: Work, config: TrainConfig, *, shards: Artifact, start: Outside)
         work.progress(0, config.num_steps, f"waits for the GPU, which {holder} has")
 
     command = training_command(work, config, shards, start)
+    num_bytes = checkpoint_bytes(work.path / CHECKPOINTS, start.path)
+    stop_within_s = seconds_to_save(num_bytes)
+    work.progress(0, config.num_steps, f"a cancelled training gets {stop_within_s:.0f} s to save itself")
     with (
-        gpu_to_itself(work.options.device, wait_for_gpu),
-        running_training(command, work.path / LOG) as training,
+        gpus_to_itself(work.options.device, wait_for_gpu, work.options.processes),
+        running_training(command, work.path / LOG, stop_within_s) as training,
     ):
         latest = follow(work, training, config.num_steps)
         status = training.wait()

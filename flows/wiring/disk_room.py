@@ -4,9 +4,7 @@ import shutil
 from pathlib import Path
 
 from flows.wiring.job import Job
-
-SD_UNET_BYTES = 3.44e9
-"""fp32 weights of Stable Diffusion's U-Net, for a start that is not on this machine yet."""
+from modeling.runs.saving_time import unet_bytes
 
 
 def check_disk(job: Job) -> None:
@@ -38,10 +36,3 @@ def no_room(workspace: str, *, free: float, weights: float, num_editors: int) ->
         f"--workspace {workspace}: {free / 2**30:.1f} GiB are free, and training takes {needed / 2**30:.1f} GiB at "
         f"least (checkpoints and {num_editors} editors). Make room, or name a workspace on another disk."
     )
-
-
-def unet_bytes(start: Path) -> float:
-    """Return the bytes of a start's U-Net in fp32."""
-    # The smallest file of several variants is that of one in half precision, twice as large in fp32.
-    sizes = [path.stat().st_size for path in (start / "unet").glob("*.safetensors") if "fp16" not in path.name]
-    return float(max(sizes)) if sizes else SD_UNET_BYTES

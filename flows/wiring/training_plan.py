@@ -5,6 +5,7 @@ from pathlib import Path
 from flows.wiring.job import STAGE_ORDER, Job
 from modeling.config import TrainConfig
 from modeling.measuring.memory_account import Choice, account, choice_for, sizes_of
+from modeling.runs.saving_time import checkpoint_bytes, seconds_to_save
 from tasks.artifacts.artifact import artifacts_of
 
 CARDS_GIB = (24, 16, 12)
@@ -31,6 +32,9 @@ def training_plan(job: Job) -> list[str]:
         f"training: {config.num_steps:,} steps of {config.batch_size} at {config.size_px} px{_passes(job, config)}",
         f"memory of a step: about {sum(parts.values()):.1f} GiB" + (f" ({listed})" if listed else ""),
     ]
+    num_bytes = checkpoint_bytes(Path(), Path(job.config.start))
+    seconds = seconds_to_save(num_bytes)
+    lines.append(f"a checkpoint: about {num_bytes / 1e9:.1f} GB; a cancelled training gets {seconds:.0f} s to save it")
     if sum(parts.values()) > 1:
         for card in CARDS_GIB:
             fits = choice_for(config, sizes, card)

@@ -11,10 +11,11 @@ from transformers import TimesformerConfig, TimesformerForVideoClassification
 
 from flows.commands.cli import cli
 from flows.wiring.checks import problems_of
-from flows.wiring.disk_room import SD_UNET_BYTES, no_room
+from flows.wiring.disk_room import no_room
 from flows.wiring.job import make_job
 from flows.wiring.making import plan
 from flows.wiring.request import Request
+from modeling.runs.saving_time import SD_UNET_BYTES
 from tests.support.tiny_pipeline import tiny_pipeline
 
 TABLE = "video,start_s,stop_s,instruction\nv,0,1,take cup\n"

@@ -15,6 +15,7 @@ def test_the_plan_counts_steps_and_memory_and_proposes_flags_for_cards(tmp_path:
     text = "\n".join(training_plan(make_job(request)))
     assert "10,000 steps of 64 at 256 px" in text
     assert "weights 3.2" in text
+    assert "a checkpoint: about 13.8 GB; a cancelled training gets 158 s to save it" in text
     assert "in 16 GiB: --micro-batch" in text
     assert "--gradient-checkpointing" in text
 

@@ -1,0 +1,122 @@
+"""The lowest and the highest Prefect that pyproject.toml allows -> does a server with a worker run our flows on each.
+
+    nice python -m benchmarks.versions --environments DIR
+
+For each end of the range a virtual environment is made in DIR: Prefect and what it needs are installed anew, everything
+else (torch among it) is that of the Python that runs this. In each, tests/flows/test_deployment.py is run: a server,
+all deployments, a worker, the whole main job twice, and a failed run that is retried.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import time
+import tomllib
+import venv
+from pathlib import Path
+from typing import Any
+
+from benchmarks.recording import record
+
+ROOT = Path(__file__).resolve().parents[1]
+WITH_PREFECT = ("fastapi", "sqlalchemy[asyncio]")
+"""Packages of Prefect's whose bounds are ours."""
+TESTS = ("tests/flows/test_deployment.py",)
+REPORT = """
+import json, sys
+from importlib.metadata import version
+print(json.dumps({name: version(name) for name in ("prefect", "fastapi", "sqlalchemy", "pydantic", "click")}))
+"""
+
+
+def requirement(name: str) -> str:
+    """Return the project's line about a package, such as prefect>=3.7,<3.9."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    [line] = [each for each in project["dependencies"] if each.startswith(name)]
+    return str(line)
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return a version as numbers: "3.7.0" -> (3, 7, 0)."""
+    return tuple(map(int, version.split(".")))
+
+
+def ends(versions: list[str], allowed: str) -> tuple[str, str]:
+    """Return the lowest and the highest of the released versions that a requirement allows.
+
+    >>> ends(["3.9.0", "3.8.10", "3.8.9", "3.7.1", "3.7.0", "3.6.9", "3.8.0rc1"], "prefect>=3.7,<3.9")
+    ('3.7.0', '3.8.10')
+    """
+    found = re.fullmatch(r"prefect>=([\d.]+),<([\d.]+)", allowed)
+    assert found, allowed
+    released = sorted((each for each in versions if re.fullmatch(r"\d+(\.\d+)*", each)), key=numbers)
+    inside = [each for each in released if numbers(found[1]) <= numbers(each) < numbers(found[2])]
+    return inside[0], inside[-1]
+
+
+def known_versions() -> list[str]:
+    """Return the versions of Prefect that pip's index has."""
+    command = [sys.executable, "-m", "pip", "index", "versions", "prefect"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    [line] = [each for each in told.splitlines() if each.startswith("Available versions:")]
+    return [each.strip() for each in line.partition(":")[2].split(",")]
+
+
+def environment(folder: Path, version: str) -> Path:
+    """Make a virtual environment with this Prefect on top of our packages, unless it is there; return its Python."""
+    python = folder / version / "bin" / "python"
+    base = folder / version / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    if not (base / "editaction-base.pth").is_file():
+        venv.create(folder / version, with_pip=True, clear=True)
+        # Bounds of everything else are ours too: only Prefect, and what an older one wants otherwise, differs.
+        same = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("prefect")]
+        (folder / version / "constraints.txt").write_text("\n".join(same) + "\n")
+        install = [python, "-m", "pip", "install", "-q", "-c", folder / version / "constraints.txt"]
+        subprocess.run([*install, f"prefect=={version}", *map(requirement, WITH_PREFECT)], check=True)
+        (base / "editaction-base.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+def tested(python: Path) -> dict[str, Any]:
+    """Run the tests with an environment's Python; return versions, what passed and failed, and the seconds."""
+    packages = json.loads(subprocess.run([python, "-c", REPORT], check=True, capture_output=True, text=True).stdout)
+    report = python.parent / "tests.xml"
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *TESTS]
+    began = time.monotonic()
+    paths = {"PYTHONPATH": str(ROOT), "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | paths, capture_output=True, text=True)
+    print(done.stdout[-2000:])
+    cases = re.findall(r'<testcase [^>]*name="([^"]+)"[^>]*?(/>|>\s*<(\w+))', report.read_text(encoding="utf-8"))
+    outcomes = {name: "passed" if kind in ("", "system-out", "system-err") else kind for name, _, kind in cases}
+    return {"packages": packages, "tests": outcomes, "seconds": round(time.monotonic() - began, 1)}
+
+
+def main() -> int:
+    """Run the command line; status 1 where a test failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--environments", type=Path, required=True, help="folder of the two virtual environments")
+    folder = parser.parse_args().environments.absolute()
+    found = {}
+    for name, version in zip(("lowest", "highest"), ends(known_versions(), requirement("prefect")), strict=True):
+        print(f"{name}: prefect {version}", flush=True)
+        found[name] = tested(environment(folder, version))
+        assert found[name]["packages"]["prefect"] == version
+    passed = {name: float(sum(each == "passed" for each in told["tests"].values())) for name, told in found.items()}
+    failed = {name: float(sum(each != "passed" for each in told["tests"].values())) for name, told in found.items()}
+    record(
+        "versions",
+        "Do server, worker, deployments, main job and retry work with the lowest and the highest Prefect allowed?",
+        {f"{name}_passed": each for name, each in passed.items()}
+        | {f"{name}_failed": each for name, each in failed.items()},
+        allowed=requirement("prefect"),
+        environments=found,
+    )
+    return int(any(failed.values()) or not all(passed.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
