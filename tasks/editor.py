@@ -119,9 +119,10 @@ def start_name(start: Outside) -> str:
 
 
 @contextmanager
-"""Split on which training measures its validation losses, where there is one."""
-EARLIER_ENDS_IN = 1.5
-"""Times the seconds that a training gets to save, to wait for the training of a stage that was killed before this."""
+def running_training(command: list[str], log_path: Path, stop_within_s: float) -> Iterator["subprocess.Popen[str]"]:
+    """Run training with its stderr in a log; when the block ends for any reason, end training too, saved if possible.
+
+    `stop_within_s`: seconds that it then gets before it is killed.
     """
     named = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     paths = [str(REPOSITORY), *map(os.path.abspath, named)]
