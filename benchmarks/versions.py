@@ -72,20 +72,34 @@ def environment(folder: Path, version: str) -> Path:
     base = folder / version / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     if not (base / "editaction-base.pth").is_file():
         venv.create(folder / version, with_pip=True, clear=True)
-        # Bounds of everything else are ours too: only Prefect, and what an older one wants otherwise, differs.
-        same = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("prefect")]
-        (folder / version / "constraints.txt").write_text("\n".join(same) + "\n")
-        install = [python, "-m", "pip", "install", "-q", "-c", folder / version / "constraints.txt"]
-        subprocess.run([*install, f"prefect=={version}", *map(requirement, WITH_PREFECT)], check=True)
+        install(python, folder / version / "constraints.txt", version)
         (base / "editaction-base.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return python
 
 
+def install(python: Path, constraints: Path, version: str) -> None:
+    """Install Prefect of a version; our constraints hold but where that version wants another release of a package."""
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("prefect")]
+    while True:
+        constraints.write_text("\n".join(lines) + "\n")
+        command = [str(python), "-m", "pip", "install", "-q", "-c", str(constraints), f"prefect=={version}"]
+        done = subprocess.run([*command, *map(requirement, WITH_PREFECT)], capture_output=True, text=True)
+        if done.returncode == 0:
+            return
+        refused = set(re.findall(r"requested \(constraint\) (\S+)", done.stdout + done.stderr))
+        if not refused & set(lines):
+            raise SystemExit(f"prefect {version} cannot be installed: {done.stderr[-2000:]}")
+        print(f"not as constraints.txt has them: {', '.join(sorted(refused))}", flush=True)
+        lines = [line for line in lines if line not in refused]
+
+
 def tested(python: Path) -> dict[str, Any]:
     """Run the tests with an environment's Python; return versions, what passed and failed, and the seconds."""
-    packages = json.loads(subprocess.run([python, "-c", REPORT], check=True, capture_output=True, text=True).stdout)
+    packages = json.loads(
+        subprocess.run([str(python), "-c", REPORT], check=True, capture_output=True, text=True).stdout
+    )
     report = python.parent / "tests.xml"
-    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *TESTS]
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *TESTS]
     began = time.monotonic()
     paths = {"PYTHONPATH": str(ROOT), "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(command, cwd=ROOT, env=os.environ | paths, capture_output=True, text=True)
