@@ -82,7 +82,7 @@ def install(python: Path, constraints: Path, version: str) -> None:
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("prefect")]
     while True:
         constraints.write_text("\n".join(lines) + "\n")
-        command = [str(python), "-m", "pip", "install", "-q", "-c", str(constraints), f"prefect=={version}"]
+        command = [str(python), "-m", "pip", "install", "-c", str(constraints), f"prefect=={version}"]
         done = subprocess.run([*command, *map(requirement, WITH_PREFECT)], capture_output=True, text=True)
         if done.returncode == 0:
             return
