@@ -277,7 +277,11 @@ class ReportConfig:
     notes: tuple[str, ...] = ()
     """Plain sentences shown beside the configuration, such as why a preset departs from the paper."""
     num_grid_rows: int = 12
-    """Test pictures shown."""
+    """Test pairs shown first."""
+    num_figure_rows: int = 6
+    """Pairs shown of long-distance actions, of unseen verbs, and of the worst edits."""
+    paper: Literal["lc", "hc"] | None = None
+    """Dataset of the paper whose values stand beside ours in the tables; None, or a drawn kitchen: none do."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,29 +13,26 @@ from typing import Any
 
 from evaluation.classifier.trust import doubts
 from evaluation.pages.charts import Chart, Series
-from evaluation.pages.page import Report, Setting, ShownEdit, ShownPair, render
-from evaluation.pages.tables import Json, headline_of, is_main, split_tables, verb_table
+from evaluation.pages.loss_weights import figure8
+from evaluation.pages.page import Report, Setting, render
+from evaluation.pages.tables import Json, headline_of, is_main
 from modeling.atomic import write_bytes
 from modeling.config import SamplingConfig, TrainConfig
-from modeling.data.images import read_image
-from modeling.data.loader import Examples
 from modeling.runs.log import METRICS
 from tasks.artifacts.artifact import Artifact, Record, read_records
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import ReportConfig
-from tasks.pages.editor_names import EDITS, editor_name, editor_of
-from tasks.pages.shown import funnel_of, gallery_rows, provenance_of
+from tasks.pages.editor_names import EDITS, TIMING, editor_name
+from tasks.pages.galleries import Galleries, first_label
+from tasks.pages.report_files import galleries_of, page_tables, tables_of, write_files
+from tasks.pages.shown import funnel_of, provenance_of
 
 EDITOR = "editor_"
 """Beginning of the names of the inputs that are further editors, trained by another method."""
 FEW_PAIRS = 200
 """With fewer training pairs the page warns that so few were never tried."""
 FUNNEL_STAGES = ("kitchen", "segments", "videos", "frames", "splits", "shards", "classifier", "editor", "scores")
-GALLERY_NOTE = (
-    "Held-out pairs, one verb after another, drawn by a hash of their ids: nobody looked before choosing. Edits are "
-    "those of the first seed. Small pictures are shown enlarged, pixel by pixel."
-)
 LOSSES = {
     "loss": "L, total",
     "static": "L_static",
@@ -111,43 +108,6 @@ def comparison_of(logs: Mapping[str, Sequence[Record]]) -> list[Chart]:
     note = "Of the same examples, noise and timesteps at every step; logarithmic."
     positive = all(value > 0 for each in shown.values() for value in each.values)
     return [Chart(title="L_static by editor", note=note, series=list(shown.values())[:4], log_scale=positive)]
-
-
-def first_label(inputs: Mapping[str, Artifact], editor: str) -> str:
-    """Return the input that holds an editor's edits; those of its first training seed, where there are several."""
-    labels = [name for name in inputs if name.startswith(EDITS) and editor_of(name.removeprefix(EDITS))[0] == editor]
-    return min(labels, key=lambda name: editor_of(name.removeprefix(EDITS))[1] or 0)
-
-
-def gallery(
-    shards: Artifact, scores: Artifact, edits: Mapping[str, Artifact], table: Json, num_rows: int
-) -> list[ShownPair]:
-    """Return the cards: input, ground truth and every editor's first edit, with the oracle's verdicts."""
-    scored = {(row["editor"], row["segment_id"]): row for row in reversed(list(scores.records()))}
-    editors = [row["editor"] for row in table["rows"] if row["kind"] == "editor"]
-    complete = {segment_id for _, segment_id in scored}
-    tested = [row for row in shards.records() if row["split"] == table["split"] and row["segment_id"] in complete]
-    # Where the oracle judges, pairs are shown that it does.
-    judged = [row for row in tested if scored[editors[0], row["segment_id"]]["carried_out"] is not None]
-    chosen = gallery_rows(judged or tested, num_rows)
-    examples = Examples(sorted({shards.file(row["shard"]) for row in chosen}))
-    index_of = {segment_id: index for index, segment_id in enumerate(examples.segment_ids)}
-    cards = []
-    for row in chosen:
-        example = examples[index_of[row["segment_id"]]]
-        pictures = [ShownEdit(name="input", picture=example.source_image)]
-        pictures.append(ShownEdit(name="ground truth", picture=example.edited_image))
-        for editor in editors:
-            record = scored[editor, row["segment_id"]]
-            made = edits[first_label(edits, editor)]
-            file = made.path / str(record["seed"]) / f"{row['segment_id']}.png"
-            if not file.is_file():  # made elsewhere, and not this one
-                continue
-            picture = read_image(file)
-            verdicts = {} if record["carried_out"] is None else {"done": record["carried_out"], "kept": record["kept"]}
-            pictures.append(ShownEdit(name=editor_name(editor), picture=picture, verdicts=verdicts))
-        cards.append(ShownPair(instruction=example.instruction, pictures=pictures))
-    return cards
 
 
 def warnings_of(num_train: int, content: Json) -> list[str]:
@@ -239,9 +199,12 @@ def example_of(shards: Artifact) -> str:
 
 @stage
 def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifact, **inputs: Artifact) -> None:
-    """Write the page. Inputs: the edits (`edits_<label>`), further editors, and the earlier stages to tell of."""
+    """Write the page, its figures and tables as files. Inputs: the edits (`edits_<label>`), timings
+    (`timing_<label>`), further editors, and the earlier stages to tell of.
+    """
     content = json.loads((scores.path / "scores.json").read_text(encoding="utf-8"))
     edits = {name: artifact for name, artifact in inputs.items() if name.startswith(EDITS)}
+    timings = {name.removeprefix(TIMING): each for name, each in inputs.items() if name.startswith(TIMING)}
     known = {"shards": shards, "scores": scores} | {k: each for k, each in inputs.items() if k not in edits}
     stages = {name: known[name] for name in FUNNEL_STAGES if name in known}
     num_train = sum(row["split"] == "train" for row in shards.records())
@@ -251,33 +214,29 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
     trained = {editor_name(main): inputs["editor"]} if "editor" in inputs else {}
     trained |= {editor_name(name.removeprefix(EDITOR)): each for name, each in known.items() if name.startswith(EDITOR)}
     logs = {name: list(read_records(each.path / METRICS)) for name, each in trained.items()}
-    metrics = next(iter(logs.values()), [])
     settings = {name: settings_of(name, each.manifest["config"]) for name, each in stages.items()}
     settings["edits"] = settings_of("edits", edits[first_label(edits, main)].manifest["config"])
-    tables = [
-        each for table in content["splits"] for each in (*split_tables(content, table), verb_table(content, table))
-    ]
+    galleries = galleries_of(Galleries(shards, scores, edits), content, main_table, main, config)
+    weights = figure8(main_table)
+    tables, timed = tables_of(content, timings, config.paper)
+    shown = [*stages.values(), *list(trained.values())[1:], *edits.values(), *timings.values()]
     page = Report(
         title=config.title,
         summary=summary_of(content, num_train, num_videos),
         warnings=[*warned_before(stages), *warnings_of(num_train, content)],
         headline=headline_of(content, recipe_of(inputs, main, num_train)),
-        gallery=gallery(shards, scores, edits, main_table, config.num_grid_rows),
-        gallery_note=GALLERY_NOTE,
-        tables=tables,
-        charts=charts_of(metrics) + comparison_of(logs),
+        galleries=galleries,
+        figures=weights,
+        tables=[*page_tables(content), *timed],
+        charts=charts_of(next(iter(logs.values()), [])) + comparison_of(logs),
         funnel=[funnel_of(name, each) for name, each in stages.items()],
         settings=settings,
         notes=config.notes,
-        provenance=[
-            provenance_of(each)
-            for each in [*stages.values(), *list(trained.values())[1:], *edits.values()]
-            if each is not scores
-        ]
-        + [provenance_of(scores)],
+        provenance=[provenance_of(each) for each in shown if each is not scores] + [provenance_of(scores)],
         packages=scores.manifest["packages"],
         go_on=go_on_with(inputs.get("editor"), example_of(shards)),
         cost=cost_of({**known, **edits}),
     )
     write_bytes(work.path / "report.html", render(page).encode())
+    write_files(work.path, galleries, weights, tables)
     work.write_rows([{"split": table["split"], "num_pairs": table["num_pairs"]} for table in content["splits"]])

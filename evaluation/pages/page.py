@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from evaluation.pages.charts import Chart, Figure, draw_chart
+from evaluation.pages.instructions import Piece
 from modeling.data.images import Picture
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -63,6 +64,29 @@ class ShownPair:
     """The instruction, verbatim."""
     pictures: Sequence[ShownEdit]
     """Input, ground truth, edits."""
+    parts: Sequence[Piece] = ()
+    """The instruction in pieces with their roles; empty: not taken apart."""
+    lineage: Sequence[tuple[str, str]] = ()
+    """Where each picture comes from: (name, place)."""
+
+    @property
+    def pieces(self) -> Sequence[Piece]:
+        """The instruction in pieces, one where it is not taken apart."""
+        return self.parts or (Piece(text=self.instruction),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """Shown pairs under one heading: a figure of the paper."""
+
+    name: str
+    """Of its file and anchor."""
+    title: str
+    note: str
+    """How the shown pairs were chosen."""
+    pairs: Sequence[ShownPair]
+    has_roles: bool = False
+    """Whether parts of the instructions are coloured, which wants a legend."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,9 +180,8 @@ class Report:
     warnings: Sequence[str]
     """Warnings that a reader needs before the numbers."""
     headline: Headline
-    gallery: Sequence[ShownPair]
-    gallery_note: str
-    """How the shown pairs were chosen."""
+    galleries: Sequence[Gallery]
+    """The first one stands before the scores, the others behind the tables."""
     tables: Sequence[Table]
     charts: Sequence[Chart]
     funnel: Sequence[FunnelStage]
@@ -170,6 +193,8 @@ class Report:
     packages: Mapping[str, str]
     """Package -> version."""
 
+    figures: Sequence[Figure] = ()
+    """Drawn charts of results, such as Figure 8."""
     go_on: str = ""
     """The command that edits a picture with the run's editor; empty without one."""
     cost: Sequence[tuple[str, str]] = ()

@@ -26,11 +26,14 @@ Rows = Sequence[Sequence[str]]
     metavar="NAME=PLACE",
     help="Pictures made elsewhere, as another row: a folder of SEED/SEGMENT_ID.png, or a CSV segment_id,seed,picture.",
 )
+@click.option("--survey", help="Folder that `survey --import` wrote: its Table 2 comes into the same set.")
 @click.option("--paper", type=click.Choice(["lc", "hc"]), help="Show the paper's values of this data set beside ours.")
 @click.option(
     "--out", required=True, help="Folder for scores.parquet, scores.json and the tables; it must not exist yet."
 )
-def scores(workspace: str, source: str | None, edits: tuple[str, ...], paper: str | None, out: str) -> None:
+def scores(
+    workspace: str, source: str | None, edits: tuple[str, ...], survey: str | None, paper: str | None, out: str
+) -> None:
     """Make every table again as HTML, CSV, Markdown and LaTeX from the pair scores; no network is run.
 
     With --edits the pictures of another system are scored on the same pairs first, by the workspace's classifier and
@@ -38,12 +41,14 @@ def scores(workspace: str, source: str | None, edits: tuple[str, ...], paper: st
     """
     from evaluation.pages.paper_tables import paper_tables
     from evaluation.scoring.pair_table import FILE, read_pair_table, scores_content, write_pair_table
-    from modeling.atomic import atomic_folder, write_json
+    from modeling.atomic import atomic_folder, write_bytes, write_json
     from tasks.artifacts.artifact import newest_artifact
 
     folder = Path(out)
     if folder.exists():
         raise ValueError(f"{folder} is there already; name a folder that is not.")
+    if survey is not None and not (Path(survey) / "table2.csv").is_file():
+        raise ValueError(f"--survey {survey}: there is no table2.csv; name the folder that `survey --import` wrote.")
     made = [(name, Path(place)) for name, place in parse_places(edits, "--edits").items()]
     if made and source is not None:
         raise ValueError("--edits needs the networks of a workspace; leave --from out.")
@@ -63,6 +68,8 @@ def scores(workspace: str, source: str | None, edits: tuple[str, ...], paper: st
         for stem, rows in paper_tables(content, paper).items():  # type: ignore[arg-type]
             _write_table(temporary, stem, rows)
         (temporary / "index.html").write_text(_page(content), encoding="utf-8")
+        for suffix in (".csv", ".md", ".tex", ".html") if survey is not None else ():
+            write_bytes(temporary / f"table2{suffix}", (Path(survey or "") / f"table2{suffix}").read_bytes())
     console.print(f"{folder}: scores of {len(content['splits'])} splits in HTML, CSV, Markdown and LaTeX")
 
 

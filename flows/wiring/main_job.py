@@ -26,7 +26,7 @@ from tasks.config import (
 from tasks.fetching.checked_files import downloads_folder
 from tasks.fetching.video_files import outside_folder, outside_site
 from tasks.imports.pictures import outside_pictures
-from tasks.pages.editor_names import EDITS, FORGETTING, SEED, TOLD_APART, editor_label, editor_of
+from tasks.pages.editor_names import EDITS, FORGETTING, SEED, TIMING, TOLD_APART, editor_label, editor_of
 
 ANNOTATIONS_OF_STYLE = {"mpii": "annotations.mat", "epic": "annotations.csv"}
 
@@ -140,9 +140,15 @@ def main_editor(labels: Iterable[str]) -> str:
     return min(labels, key=lambda label: (editor_of(label)[0] != EDITACTION, editor_of(label)))
 
 
-def edits_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Make) -> dict[str, Path | None]:
-    """Editors + test shards -> the edits of each, and of the untouched start, as the inputs `edits_LABEL`."""
-    preset, edits = job.config.preset, {}
+Inputs = dict[str, Path | None]
+
+
+def edits_of(job: Job, made: Dataset, trained: Inputs, make: Make) -> tuple[Inputs, Inputs]:
+    """Editors + test shards -> the edits of each, and of the untouched start, as the inputs `edits_LABEL`.
+
+    And, where they are asked for, their timings as `timing_LABEL`.
+    """
+    preset, edits, timings = job.config.preset, {}, {}
     for label, editor in [*trained.items(), ("start", outside_start(job.config.start))]:
         name = f"{preset}-{label.replace(SEED, '-seed')}"
         edits[EDITS + label] = make("edits", name, job.config.edits, editor=editor, shards=made.shards)
@@ -151,7 +157,7 @@ def edits_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Mak
             make("verdicts", name, VerdictsConfig(), edits=judged, shards=made.shards, kitchen=made.kitchen)
         if "timing" in job.request.measure:
             timed = TimingConfig(method="instruct_pix2pix", settings=job.config.edits.sampling)
-            make("timing", name, timed, editor=editor, shards=made.shards)
+            timings[TIMING + label] = make("timing", name, timed, editor=editor, shards=made.shards)
     for name, place in job.request.edits.items():
         made_there = outside_pictures(Path(place))
         edits[EDITS + name] = make(
@@ -163,8 +169,8 @@ def edits_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Mak
         if "timing" in job.request.measure:
             # One picture per item: most of these methods take minutes for one.
             timed = TimingConfig(method=config.method, settings=config.settings, batch_sizes=(1,))
-            make("timing", f"{preset}-{name}", timed, editor=start, shards=made.shards)
-    return edits
+            timings[TIMING + name] = make("timing", f"{preset}-{name}", timed, editor=start, shards=made.shards)
+    return edits, timings
 
 
 def other_editor(job: Job, name: str) -> tuple[MethodEditsConfig, Outside]:
@@ -209,7 +215,7 @@ def evaluation(
     `told`: what `told_apart_of` gave; the score table then has it.
     """
     config, label = job.config, job.config.preset
-    edits = edits_of(job, made, trained, make)
+    edits, timings = edits_of(job, made, trained, make)
     main = main_editor(trained)
     others = {f"editor_{name}": path for name, path in trained.items() if name != main}
     classifier = make("classifier", label, config.classifier, videos=made.videos, shards=made.shards)
@@ -231,6 +237,7 @@ def evaluation(
         **edits,
         **goals,
         **others,
+        **timings,
     )
 
 

@@ -57,7 +57,7 @@ def lc() -> RunConfig:
         editor=TrainConfig(),
         edits=EditsConfig(),
         scores=ScoresConfig(),
-        report=ReportConfig(title="EditAction on LC (MPII Cooking 2)"),
+        report=ReportConfig(title="EditAction on LC (MPII Cooking 2)", paper="lc"),
     )
 
 
@@ -70,7 +70,7 @@ def hc() -> RunConfig:
         splits=SplitsConfig(num_test=500, num_long_distance=100),
         dataset=DatasetConfig(title="HC, from EPIC-KITCHENS-100", paper="hc"),
         classifier=ClassifierConfig(start="facebook/timesformer-base-finetuned-k600", size_px=224),
-        report=ReportConfig(title="EditAction on HC (EPIC-KITCHENS-100)"),
+        report=ReportConfig(title="EditAction on HC (EPIC-KITCHENS-100)", paper="hc"),
     )
 
 
@@ -194,7 +194,7 @@ def with_start(config: RunConfig, start: str) -> RunConfig:
         classifier=small.classifier,
         editor=replace(small.editor, size_px=side, num_steps=200),
         edits=replace(small.edits, sampling=replace(small.edits.sampling, size_px=side)),
-        report=replace(config.report, notes=(*config.report.notes, SMALL_START_NOTE)),
+        report=replace(config.report, notes=(*config.report.notes, SMALL_START_NOTE), paper=None),
     )
 
 

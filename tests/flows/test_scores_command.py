@@ -47,6 +47,18 @@ def test_every_table_comes_again_from_the_parquet_alone(workspace, tmp_path):
         called(scores, "--from", tmp_path / "kept.parquet", "--out", tmp_path / "tables")
 
 
+def test_table_2_of_an_imported_survey_comes_into_the_same_set(workspace, tmp_path):
+    folder, _, _ = workspace
+    for suffix in (".csv", ".md", ".tex", ".html"):
+        (tmp_path / f"table2{suffix}").write_text(f"study {suffix}")
+    result = called(scores, "--workspace", folder, "--survey", tmp_path, "--out", tmp_path / "tables")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "tables/table2.tex").read_text() == "study .tex"
+    assert (tmp_path / "tables/table1_test10.csv").is_file()
+    with pytest.raises(ValueError, match=r"there is no table2\.csv"):
+        called(scores, "--workspace", folder, "--survey", folder, "--out", tmp_path / "more")
+
+
 def test_outside_the_kitchen_the_paper_s_values_stand_beside_ours(workspace, tmp_path):
     from evaluation.pages.paper_tables import paper_tables
 

@@ -120,8 +120,9 @@ def test_so_few_pairs_are_said_to_teach_nothing(read):
 
 
 def test_each_shown_pair_has_input_truth_and_every_editors_edit_with_the_verdict(page, read):
-    assert read.tags.count("img") == 5 * 4
-    assert page.count('class="verdict ') == 5 * 2 * 2
+    main, instructions, worst = 5 * 4, 4 * 2, 6 * 3
+    assert read.tags.count("img") == main + instructions + worst
+    assert page.count('class="verdict ') == 5 * 2 * 2 + 6 * 2
 
 
 def test_equal_work_gives_equal_bytes_however_long_it_took(made, tmp_path):

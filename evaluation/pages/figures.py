@@ -1,0 +1,56 @@
+"""Shown pairs -> one PNG as in the paper's Figures 2, 3, 5, 6, 7 and 9: a row a pair, a column a picture.
+
+The instruction stands above each row, with its object, starting point and end point coloured where they are known.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from evaluation.pages.page import ShownPair
+from modeling.data.images import Picture
+
+CELL_PX = (96, 192)
+"""Least and greatest side of a picture; smaller ones are enlarged pixel by pixel, larger ones reduced."""
+GAP_PX = 6
+LINE_PX = 20
+"""Height of a line of text."""
+INK = {"": "#1f1f1c", "object": "#b3392b", "start": "#19703c", "end": "#1f5fbf"}
+"""Colour of each role in an instruction."""
+
+
+def edit_grid(pairs: Sequence[ShownPair]) -> Picture:
+    """Draw the grid: uint8 [H, W, 3]. A pair that lacks a column's picture has an empty place there."""
+    columns = list(dict.fromkeys(shown.name for pair in pairs for shown in pair.pictures))
+    largest = max(max(shown.picture.shape[:2]) for pair in pairs for shown in pair.pictures)
+    cell = min(max(largest, CELL_PX[0]), CELL_PX[1])
+    row_px = LINE_PX + cell + GAP_PX
+    sheet = Image.new("RGB", (GAP_PX + len(columns) * (cell + GAP_PX), LINE_PX + len(pairs) * row_px), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=13)
+    for place, name in enumerate(columns):
+        _write(draw, (GAP_PX + place * (cell + GAP_PX), 2), name, font, INK[""], cell)
+    for number, pair in enumerate(pairs):
+        top, left = LINE_PX + number * row_px, float(GAP_PX)
+        for piece in pair.pieces:
+            draw.text((left, top + 2), piece.text, fill=INK[piece.role], font=font)
+            left += draw.textlength(piece.text, font=font)
+        for shown in pair.pictures:
+            x = GAP_PX + columns.index(shown.name) * (cell + GAP_PX)
+            sheet.paste(_in_cell(shown.picture, cell), (x, top + LINE_PX))
+    return np.asarray(sheet)
+
+
+def _in_cell(picture: Picture, cell: int) -> Image.Image:
+    height, width = picture.shape[:2]
+    scale = cell / max(height, width)
+    resample = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return Image.fromarray(picture).resize(size, resample)
+
+
+def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, font: object, ink: str, room: int) -> None:
+    """Write a text, cut to the room that there is."""
+    while len(text) > 1 and draw.textlength(text, font=font) > room:  # type: ignore[arg-type]
+        text = text.rstrip("…")[:-1] + "…"
+    draw.text(at, text, fill=ink, font=font)  # type: ignore[arg-type]

@@ -1,0 +1,70 @@
+"""What a report shows, as files beside its page: figures as PNG and SVG, tables as CSV, Markdown and LaTeX."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from evaluation.human_study.text_tables import as_csv, as_latex, as_markdown
+from evaluation.pages.charts import Figure
+from evaluation.pages.figures import edit_grid
+from evaluation.pages.page import Gallery, Table
+from evaluation.pages.paper_tables import Row, paper_tables
+from evaluation.pages.svg import svg_of
+from evaluation.pages.tables import split_tables, verb_table
+from evaluation.pages.timing_table import timing_rows, timing_table
+from modeling.atomic import write_bytes
+from modeling.data.images import encode_png
+from tasks.artifacts.artifact import Artifact
+from tasks.config import ReportConfig
+from tasks.pages.editor_names import editor_name
+from tasks.pages.galleries import Galleries
+
+Json = dict[str, Any]
+
+
+def galleries_of(make: Galleries, content: Json, main_table: Json, main: str, config: ReportConfig) -> list[Gallery]:
+    """Return every gallery of the report, the main one first."""
+    others = [each for each in content["splits"] if each is not main_table]
+    galleries = [
+        make.main(main_table, config.num_grid_rows),
+        make.instructions(main_table),
+        *make.others(others, config.num_figure_rows),
+        make.worst(main_table, main, config.num_figure_rows),
+    ]
+    return [galleries[0], *(each for each in galleries[1:] if each.pairs)]
+
+
+def page_tables(content: Json) -> list[Table]:
+    """Return the page's tables of every test set."""
+    return [each for table in content["splits"] for each in (*split_tables(content, table), verb_table(content, table))]
+
+
+def tables_of(
+    content: Json, timings: Mapping[str, Artifact], paper: Literal["lc", "hc"] | None
+) -> tuple[dict[str, list[Row]], list[Table]]:
+    """Return the tables by the stem of their files, and Table 4 for the page where editors were timed."""
+    tables = paper_tables(content, paper)
+    if not timings:
+        return tables, []
+    told = {label: json.loads((each.path / "timing.json").read_text("utf-8")) for label, each in timings.items()}
+    names = {label: editor_name(label) for label in told}
+    rows = timing_rows(told, names, beside_paper=not content["is_drawn_kitchen"])
+    return tables | {"table4": rows}, [timing_table(rows, told)]
+
+
+def write_files(
+    folder: Path, galleries: Sequence[Gallery], weights: Sequence[Figure], tables: Mapping[str, Sequence[Row]]
+) -> None:
+    """Write `figures/` and `tables/` into the report's folder."""
+    (folder / "figures").mkdir(exist_ok=True)
+    (folder / "tables").mkdir(exist_ok=True)
+    for gallery in galleries:
+        if gallery.pairs:
+            write_bytes(folder / "figures" / f"{gallery.name}.png", encode_png(edit_grid(gallery.pairs)))
+    for place, figure in enumerate(weights, 1):
+        write_bytes(folder / "figures" / f"figure8_{place}.svg", svg_of(figure).encode())
+    for stem, rows in tables.items():
+        dicts = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+        for suffix, text in ((".csv", as_csv(dicts)), (".md", as_markdown(dicts)), (".tex", as_latex(dicts))):
+            write_bytes(folder / "tables" / f"{stem}{suffix}", text.encode())
