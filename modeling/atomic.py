@@ -91,7 +91,7 @@ def atomic_folder(path: Path, *, replaces: str | Sequence[str] = ()) -> Iterator
     before anything is written.
     """
     check_replaceable(path, replaces)
-    _remove_unfinished(path)
+    remove_unfinished(path)
     temporary = _temporary_name(path)
     temporary.mkdir(parents=True)
     try:
@@ -120,8 +120,11 @@ def check_replaceable(folder: Path, marks: str | Sequence[str] = ()) -> None:
     raise FileExistsError(f"{folder} is there already and would be replaced. Name another folder, or remove it first.")
 
 
-def _remove_unfinished(path: Path) -> None:
-    """Remove the temporary folders that killed writers of `path` left; those of a checkpoint hold gigabytes."""
+def remove_unfinished(path: Path) -> None:
+    """Remove the temporary files and folders that killed writers of `path` left; some hold gigabytes.
+
+    Only for the one writer of `path`: another's work that is going on would be removed too.
+    """
     for each in path.parent.glob("." + glob.escape(path.name) + ".*writing"):
         if each.is_dir() and not each.is_symlink():
             shutil.rmtree(each)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from modeling.atomic import atomic_file
+from modeling.atomic import atomic_file, remove_unfinished
 from tasks.fetching.remote_video import FetchError
 
 
@@ -71,6 +71,7 @@ def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
         raise OSError(f"{target.name} needs {member.size / 1e9:.1f} GB and {free / 1e9:.1f} GB are free")
     source = tar.extractfile(member)
     assert source is not None  # a regular file
+    remove_unfinished(target)
     with atomic_file(target) as temporary, temporary.open("wb") as file:
         shutil.copyfileobj(source, file, 1 << 20)
         if file.tell() != member.size:

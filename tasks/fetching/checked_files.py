@@ -6,7 +6,7 @@ With the notes, gigabytes are read only once for their MD5, and a deleted or alt
 from collections.abc import Iterable
 from pathlib import Path
 
-from modeling.atomic import write_json
+from modeling.atomic import remove_unfinished, write_json
 from modeling.json_text import parse_json
 from tasks.artifacts.artifact import Outside, digest_of
 from tasks.artifacts.inside import checked_parts
@@ -22,6 +22,7 @@ class CheckedFiles:
     def __init__(self, folder: Path):
         self.folder = folder
         path = folder / NOTES
+        remove_unfinished(path)
         self._notes = _read_notes(path)
 
     def add(self, video_id: str, file: str, md5: str | None) -> None:

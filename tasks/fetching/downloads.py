@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from modeling.atomic import sync_file, sync_folder
+from modeling.atomic import remove_unfinished, sync_file, sync_folder
 from tasks.config import Patience
 from tasks.fetching.asking import new_client
 from tasks.fetching.content import HEAD_BYTES, TEXT_SUFFIXES, why_no_video
@@ -161,6 +161,7 @@ def fetch_file(
     """
     part = part_of(download.target)
     part.parent.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(note_of(part))
     for _ in range(2):
         told = partial(on_growth, download.target)
         transfer = Transfer(client, url, part, patience, stop or threading.Event(), told)

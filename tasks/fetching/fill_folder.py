@@ -12,6 +12,7 @@ from tasks.fetching.downloads import Download, download_all, md5_of
 from tasks.fetching.opening import bytes_of
 from tasks.fetching.remote_video import FetchError
 from tasks.fetching.sites import MPII_ARCHIVE, Site
+from tasks.fetching.transfer import note_of, part_of
 from tasks.fetching.video_files import VideoFolder, failed_video
 
 
@@ -36,6 +37,7 @@ def fill_folder(
         if file is None:
             missing[video_id] = folder / site.place(video_id)
             continue
+        _forget_part(folder / file)
         page = why_no_video(bytes_of(folder / file, 0, HEAD_BYTES)) if md5 is None else None
         is_noted = checked.holds(video_id, file, md5)
         if page is not None and is_noted:  # fetched by a version that did not recognise pages
@@ -56,6 +58,12 @@ def fill_folder(
         else:
             checked.add(video_id, site.place(video_id), site.md5(video_id))
     return failed
+
+
+def _forget_part(path: Path) -> None:
+    """Remove the note of a part that a run left when it was killed just after the part had become the file."""
+    if not part_of(path).exists():
+        note_of(part_of(path)).unlink(missing_ok=True)
 
 
 def _wrong_checksum(path: Path, md5: str | None) -> str | None:
@@ -90,7 +98,9 @@ def _from_archive(
         return
     places = (folder / MPII_ARCHIVE, folder / "MPII-Cooking-2" / MPII_ARCHIVE)
     archive = next((place for place in places if place.is_file()), places[0])
-    if not archive.is_file():
+    if archive.is_file():
+        _forget_part(archive)
+    else:
         download = Download(name=MPII_ARCHIVE, urls=site.archive_urls, target=archive)
         [(_, error)] = _download([download], options, on_progress)
         if error is not None and error.reason == "not_found" and site.mirror is not None:
