@@ -28,7 +28,7 @@ from tasks.video.timeline import Timeline
 from tasks.video.tone_mapping import hdr_kind, to_sdr
 
 DEMUXERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,mxf,m4v,mpegvideo,dv,ivf,obu,nut"
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,mxf,m4v,mpegvideo,dv,ivf,obu,nut,gif"
 )
 """Containers that are opened; playlists and other formats that name further files or addresses are not."""
 MAX_UNREADABLE = 1_000

@@ -1,11 +1,13 @@
 """Videos as people have them: each situation made here, with the frame that is right by construction."""
 
+import re
 import subprocess
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tasks.annotations.segment import Segment
 from tasks.artifacts.artifact import Record
@@ -17,7 +19,21 @@ from tasks.video.decoding import opened
 from tasks.video.exact_frames import How, Moment, Shown, VideoError, read_moments
 from tasks.video.ffmpeg import ffmpeg_program
 from tasks.video.packets import read_packets
-from tests.support.clips import CLIPS, DERIVED, X264, encode, make_clip, read_number, remux, set_aperture
+from tests.support.clips import (
+    CLIPS,
+    DERIVED,
+    HEIGHT,
+    QUIET,
+    WIDTH,
+    X264,
+    X265,
+    draw_frame,
+    encode,
+    make_clip,
+    read_number,
+    remux,
+    set_aperture,
+)
 from tests.support.field_pictures import write_field_film
 
 SHORT = [*X264, "keyint=15:bframes=2:b-adapt=0"]
@@ -188,14 +204,24 @@ def test_two_fields_become_one_moment_by_bwdif(tmp_path: Path) -> None:
     assert combs(How(deinterlaces=True)) < 0.6 * combs(How())
 
 
+QUARTER_TURN = bytes.fromhex("4e012f03 080018 80")
+"""A NAL unit of HEVC: an SEI message (47) that pictures are turned by 90 degrees, until another tells otherwise."""
+
+
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
 def test_an_orientation_told_once_in_the_stream_holds_for_the_frames_after_it(codec: str, tmp_path: Path) -> None:
-    plain = encode(tmp_path / "plain.mp4", CLIPS["default_gop.mp4" if codec == "h264" else "hevc.mp4"], num_frames=50)
     path = tmp_path / "turned.mp4"
-    told = {"h264": "h264_metadata=display_orientation=insert:rotate=90", "hevc": "hevc_metadata"}[codec]
-    if codec == "hevc":
-        pytest.skip("the ffmpeg program writes no such message into HEVC")
-    remux(plain, path, after=["-bsf:v", told])
+    if codec == "h264":
+        plain = encode(tmp_path / "plain.mp4", CLIPS["default_gop.mp4"], num_frames=50)
+        remux(plain, path, after=["-bsf:v", "h264_metadata=display_orientation=insert:rotate=90"])
+    else:  # the ffmpeg program writes no such message into HEVC
+        raw = encode(tmp_path / "plain.hevc", [*X265, f"{QUIET}:keyint=20:bframes=0"], num_frames=50)
+        content = raw.read_bytes()
+        slice_at = re.search(rb"\x00\x00\x01[\x26\x28]\x01", content)  # IDR_W_RADL, IDR_N_LP
+        assert slice_at is not None
+        cut_at = slice_at.start()
+        raw.write_bytes(content[:cut_at] + b"\0\0\1" + QUARTER_TURN + content[cut_at:])
+        path = remux(raw, tmp_path / "turned.ts", after=["-bsf:v", "setts=ts=N*0.04/TB"])  # an MP4 has it in its head
     moments = [Moment(time_s=time) for time in (0.0, 0.4, 0.9, 1.2)]
     for asked in (moments, moments[2:]):
         shapes = [each.kept for each in read_moments(path, asked, lambda image: image.shape[:2]).outcomes]  # type: ignore[union-attr]
@@ -342,3 +368,49 @@ def test_a_crop_in_the_container_is_recorded_counted_and_applied_where_wanted(na
         pictures.append(shown.kept.astype(int))
     assert pictures[1].shape == (72, 144, 3)
     assert np.abs(pictures[0][16:-8, 4:-12] - pictures[1]).mean() < 0.5
+
+
+@pytest.mark.parametrize("name", ["sizes.mkv", "sizes.ts", "sizes.h264"])
+def test_a_stream_whose_pictures_change_their_size_gives_pictures_of_one_size(name: str, tmp_path: Path) -> None:
+    small = encode(tmp_path / "small.h264", SHORT, num_frames=25)
+    frames = b"".join(draw_frame(number).tobytes() for number in range(25, 50))
+    size = [
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-s",
+        f"{WIDTH}x{HEIGHT}",
+        "-r",
+        "25",
+        "-i",
+        "-",
+        "-vf",
+        "scale=2*iw:-1",
+    ]
+    large = tmp_path / "large.h264"
+    subprocess.run([ffmpeg_program(), "-v", "error", *size, *SHORT, str(large)], input=frames, check=True)
+    path = tmp_path / name
+    raw = path if path.suffix == ".h264" else tmp_path / "raw.h264"
+    raw.write_bytes(small.read_bytes() + large.read_bytes())
+    if raw != path:
+        remux(raw, path, after=["-bsf:v", "setts=ts=N*0.04/TB"])
+    assert numbers_at(path, [0.2, 0.96, 1.0, 1.9, 99]) == [5, 24, 25, 47, 49]
+    [row] = cut(path, [(0.9, 1.9)]).kept
+    sizes = [Image.open(tmp_path / "cut" / row[each]).size for each in ("source_image", "edited_image")]
+    assert (indices(row), sizes) == ((22, 47), [(64, 64)] * 2)
+
+
+@pytest.mark.parametrize("name", ["clip.gif", "clip.mpg", "clip.3gp", "clip.flv", "clip.webm", "clip.mxf", "clip.mov"])
+def test_containers_that_people_have_are_read_exactly(name: str, tmp_path: Path) -> None:
+    how = {
+        "clip.gif": [],
+        "clip.mpg": ["-c:v", "mpeg2video", "-bf", "2", "-q:v", "2"],
+        "clip.3gp": ["-c:v", "h263", "-s", "176x144", "-q:v", "2"],
+        "clip.flv": ["-c:v", "flv", "-q:v", "2"],
+        "clip.webm": ["-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p", "-deadline", "realtime", "-b:v", "1M"],
+        "clip.mxf": ["-c:v", "mpeg2video", "-bf", "2", "-q:v", "2"],
+        "clip.mov": ["-c:v", "prores_ks", "-pix_fmt", "yuva444p10le"],
+    }[name]
+    path = encode(tmp_path / name, how, num_frames=50)
+    assert numbers_at(path, [0.0, 0.2, 0.9, 1.0, 1.47, 1.9, 99]) == [0, 5, 22, 25, 36, 47, 49]
