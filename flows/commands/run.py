@@ -108,14 +108,14 @@ def carry_out(request: Request, plan_only: bool) -> None:
     from flows.wiring.checks import problems_of
     from flows.wiring.making import plan
     from flows.wiring.training_plan import training_plan
-    from flows.wiring.tuning_cost import tuning_cost
+    from flows.wiring.tuning_cost import rows_cost, tuning_cost
 
     job = make_job(request)
     steps = plan(job, options=request.options, before=earlier_seconds(job.workspace))
     problems = problems_of(job, steps)
     if plan_only:
         print_plan(steps)
-        for line in [*training_plan(job), *tuning_cost(job, steps)]:
+        for line in [*training_plan(job), *rows_cost(job, steps), *tuning_cost(job, steps)]:
             console.print(line, soft_wrap=True, markup=False)
         return tell_problems(problems)
     if problems:

@@ -194,6 +194,7 @@ def test_the_plan_says_what_imagic_costs_and_limit_is_for_these_methods_alone(tm
     told = CliRunner().invoke(cli, [*plan_only, "--editors", "all", "--limit", "2"])
     assert told.exit_code == 0, told.output
     assert "imagic tunes the model for 16 steps for each of 2 test pictures" in told.output
+    assert "U-Net rows for one test picture and seed: imagic 20 and 16 of training" in told.output
     assert "for every test picture" in CliRunner().invoke(cli, [*plan_only, "--editors", "imagic"]).output
     assert "imagic tunes" not in CliRunner().invoke(cli, [*plan_only, "--editors", "masactrl"]).output
     alone = CliRunner().invoke(cli, [*plan_only, "--limit", "2"])
