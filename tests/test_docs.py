@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from flows.commands.cli import cli
+from flows.commands.help_pages import EXAMPLES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -41,6 +42,11 @@ def parse(command: str) -> None:
             given = values.get(parameter.name)
             if isinstance(parameter.type, click.Choice) and isinstance(given, str):
                 parameter.type.convert(given, parameter, inner)
+
+
+@pytest.mark.parametrize("command", EXAMPLES.values())
+def test_each_example_in_the_help_parses(command: str) -> None:
+    parse(command)
 
 
 @pytest.mark.parametrize(("page", "command"), told_commands())

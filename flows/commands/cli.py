@@ -13,6 +13,7 @@ import click
 from flows.commands.choose_lambdas import choose_lambdas
 from flows.commands.dataset import candidates, dataset_page, export, manifest
 from flows.commands.edit import edit
+from flows.commands.help_pages import GroupInSections
 from flows.commands.import_pairs import import_pairs
 from flows.commands.kitchen import kitchen, starting_editor, text_to_image
 from flows.commands.run import demo, run
@@ -23,7 +24,7 @@ from flows.commands.try_editor import try_editor
 from flows.commands.workspace import clean, records, report, status, verify
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=GroupInSections, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(package_name="editaction")
 def cli() -> None:
     """Learn image edits from videos of actions: videos with labelled actions in, an image editor with scores out."""

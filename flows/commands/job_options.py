@@ -1,4 +1,4 @@
-"""The options of `editaction run` and `demo` that say what is run, where, and how."""
+"""The options of `editaction run` and `demo`."""
 
 from collections.abc import Callable
 from typing import Any, get_args
@@ -12,11 +12,11 @@ from tasks.artifacts.storage import STORE_VARIABLE
 from tasks.stages import STAGES
 
 REFRESHABLE = [name for name, stage in STAGES.items() if stage.in_main_job]
-"""Stages that `--refresh` rebuilds: those that the main job has."""
+"""Stages that `--refresh` can rebuild: those of the main job."""
 
 
 def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say what is run and where."""
+    """Add the options of `run` and `demo` to a command."""
     for option in reversed(
         (
             click.option("--workspace", default="workspace", show_default=True, help="Folder of all artifacts."),
@@ -29,7 +29,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "settings_file",
                 help="JSON file of settings, such as the lambdas.json of choose-lambdas; --set comes after it.",
             ),
-            click.option("--long-distance", help="CSV of the segments that you chose as the long-distance test set."),
+            click.option("--long-distance", help="CSV of the segments of your long-distance test set."),
             click.option("--until", type=click.Choice(UNTIL), default="report", show_default=True, help="Last stage."),
             click.option(
                 "--methods",
@@ -41,7 +41,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--training-seeds",
                 default="",
                 metavar="SEEDS",
-                help="Seeds under which each method is trained, such as 0,1,2; without it the recipe's one.",
+                help="Training seeds of each method, such as 0,1,2; by default the recipe's one seed.",
             ),
             click.option(
                 "--measure",
@@ -60,7 +60,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--limit",
                 type=click.IntRange(min=1),
-                help="Pictures that each of --editors edits (text_editors.limit); all are scored on these alone.",
+                help="Pictures that each of --editors edits (text_editors.limit); all are scored on these only.",
             ),
             click.option(
                 "--edits",
@@ -70,9 +70,9 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "a CSV segment_id,seed,picture.",
             ),
             click.option("--safe", is_flag=True, help="Train with clipped gradients and a warm-up."),
-            click.option("--plan", "plan_only", is_flag=True, help="Say what would run and why, and run nothing."),
+            click.option("--plan", "plan_only", is_flag=True, help="Print what would run and why, and run nothing."),
             click.option("--refresh", multiple=True, type=click.Choice(REFRESHABLE), help="Rebuild this stage."),
-            click.option("--retry-failed", is_flag=True, help="Try failed items again, whatever their reason."),
+            click.option("--retry-failed", is_flag=True, help="Try all failed items again."),
             click.option(
                 "--item-limit-s",
                 type=click.FloatRange(min=0, min_open=True),
@@ -85,7 +85,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.FloatRange(min=0, max=1),
                 default=0.5,
                 show_default=True,
-                help="Train only where no larger share of the segments failed.",
+                help="Train only if no larger share of the segments failed.",
             ),
             click.option(
                 "--store",
@@ -105,14 +105,16 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--processes", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs to train on."
             ),
-            click.option("--micro-batch", type=click.IntRange(min=0), default=0, help="Examples a pass; 0: what fits."),
+            click.option(
+                "--micro-batch", type=click.IntRange(min=0), default=0, help="Examples per pass; 0: what fits."
+            ),
             click.option("--gradient-checkpointing", is_flag=True, help="Train with less memory and more time."),
             click.option(
                 "--ema-on",
                 type=click.Choice(get_args(EmaPlace)),
                 default="device",
                 show_default=True,
-                help="Where the averaged weights lie while training: cpu frees 3 GiB at full size.",
+                help="Place of the averaged weights in training: cpu frees 3 GiB at full size.",
             ),
             click.option("--compile", is_flag=True, help="Compile the U-Net for training."),
             click.option(
@@ -123,9 +125,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Compute all latents once before training.",
             ),
             click.option("--adam-bits", type=click.Choice(["8", "32"]), help="8: moments in a quarter of the memory."),
-            click.option(
-                "--validate-every", default=0, help="Training steps between looks at fixed pictures; 0: never."
-            ),
+            click.option("--validate-every", default=0, help="Training steps between validations; 0: never."),
         )
     ):
         command = option(command)

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import click
 
 from flows.commands.ending import print_answer, print_stages
+from flows.commands.help_pages import CommandInSections
 from flows.commands.job_options import job_options
 from flows.commands.planned import earlier_seconds, print_plan, tell_problems
 from flows.commands.terminal import ITEMS_FAILED, console
@@ -24,7 +25,7 @@ from tasks.config import Fetch
 from tasks.fetching.sites import MIRROR_VARIABLE, check_mirror, shown_address
 
 
-@click.command()
+@click.command(cls=CommandInSections)
 @job_options
 def demo(**options: Any) -> None:
     """Run the main job on the drawn kitchen: videos, pairs, training, edits, scores, report."""
@@ -32,7 +33,7 @@ def demo(**options: Any) -> None:
     carry_out(request_of("demo", None, None, **options), plan_only)
 
 
-@click.command()
+@click.command(cls=CommandInSections)
 @click.option("--preset", type=click.Choice(list(PRESETS)), required=True, help="Which recipe.")
 @click.option(
     "--annotations",

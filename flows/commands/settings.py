@@ -20,10 +20,7 @@ PAPER = ("hc", "lc")
 @click.option("--preset", "name", type=click.Choice(list(PRESETS)), default="demo", show_default=True, help="Recipe.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def settings(prefix: str, name: str, as_json: bool) -> None:
-    """List the settings that begin with PREFIX, such as `editor.objective`: value, meaning, the paper's value.
-
-    Example: editaction settings editor.objective --preset hc
-    """
+    """List the settings that begin with PREFIX, such as `editor.objective`: value, meaning, the paper's value."""
     chosen = [each for each in settings_of(preset(name)) if each.name.startswith(prefix)]
     if not chosen:
         raise click.ClickException(f"No setting of {name!r} begins with {prefix!r}; without a prefix all are listed.")

@@ -22,8 +22,6 @@ def try_editor(editor: str, port: int | None, open_browser: bool, device: str) -
     """Try an editor on a page: two guidance sliders, seed, steps and a history. Ctrl-C ends it.
 
     The page is at 127.0.0.1 alone, and nothing leaves this machine. It needs the extra `ui` (gradio).
-
-    Example: editaction try --editor workspace
     """
     from modeling.editing.files import open_editor
     from modeling.editing.interactive import import_gradio, serving, wait_for_ever
