@@ -2,8 +2,9 @@
 
 `python -m benchmarks.baselines sweep`: four settings of each text-to-image method, of its guidance and of the knob that
 keeps the source, on the same validation actions. What it chooses stands in `tasks/starting_editor/text_editors.py`.
-`python -m benchmarks.baselines run --workspace DIR`: what `editaction demo --methods editaction,finetuned --editors all
---measure timing` made in DIR, read out of its artifacts. Kitchen numbers say nothing about the paper's data sets.
+`python -m benchmarks.baselines run --workspace DIR`: what `editaction demo --methods editaction,finetuned --editors
+all` made in DIR, read out of its artifacts, and what a picture costs. Kitchen numbers say nothing about the paper's
+data sets.
 """
 
 import json
@@ -21,8 +22,10 @@ import numpy as np
 from benchmarks.recording import RESULTS, record
 from evaluation.kitchen.judge import judge
 from evaluation.kitchen.world import draw
+from flows.wiring.presets import demo
+from modeling.editors.instruct_pix2pix import Editor
 from modeling.editors.load import load_method
-from modeling.small_editor.shipped import TEXT_TO_IMAGE
+from modeling.small_editor.shipped import STARTING_EDITOR, TEXT_TO_IMAGE
 from tasks.artifacts.artifact import Artifact
 from tasks.starting_editor.static_pairs import Task, action_tasks
 from tasks.starting_editor.text_editors import kitchen_text_editors
@@ -86,7 +89,7 @@ def sweep(validation: int) -> None:
 @main.command()
 @click.option("--workspace", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True)
 def run(workspace: Path) -> None:
-    """Read out what the run made: oracle, accuracy, FID and KID on every kind of features, seconds and U-Net rows."""
+    """Read out the run (oracle, accuracy, FID and KID on every kind of features), and measure what a picture costs."""
     measures: dict[str, float] = {}
     intervals: dict[str, list[float]] = {}
     scored = sorted((workspace / "scores").glob("*/scores.json"))
@@ -102,12 +105,8 @@ def run(workspace: Path) -> None:
                 measures[full] = value["mean"]
                 if value.get("interval"):
                     intervals[full] = value["interval"]
-    for path in sorted((workspace / "timing").glob("*/timing.json")):
-        name = path.parent.name.rsplit("-", 1)[0].removeprefix("demo-")
-        timed = json.loads(path.read_text(encoding="utf-8"))["batch_1"]
-        label = "editaction" if name == "demo" else name
-        measures[f"{label}.seconds_per_picture"] = timed["seconds_per_picture"]
-        measures[f"{label}.unet_rows_per_picture"] = timed["passes_per_picture"]
+    for name, (seconds, rows) in costs(workspace).items():
+        measures |= {f"{name}.cpu_seconds_per_picture": seconds, f"{name}.unet_rows_per_picture": rows}
     stages = stage_seconds(workspace)
     systems = {name.split(".")[0] for name in measures} - {"copy", "truth", "truth_vae"}
     measures |= {"num_methods": len(systems), "minutes": round(sum(stages.values()) / 60, 2)}
@@ -122,6 +121,33 @@ def run(workspace: Path) -> None:
         num_pairs=json.loads(scored[0].read_text(encoding="utf-8"))["splits"][0]["num_pairs"],
         note="Drawn kitchen, small models, other work on the same cores. Intervals: 95 %, clustered by video.",
     )
+
+
+def costs(workspace: Path) -> dict[str, tuple[float, float]]:
+    """Edit four pictures, one at a time, with each system: CPU seconds and rows through the U-Net for a picture.
+
+    CPU seconds, since other work on the same cores changes the wall clock and hardly these.
+    """
+    tasks, found = action_tasks(902, 4), {}
+    editors = {"start": STARTING_EDITOR} | {
+        path.parent.name.rsplit("-", 1)[0].removeprefix("demo-").replace("demo", "editaction"): path
+        for path in sorted((workspace / "editor").glob("*/pipeline"))
+    }
+    loaded: list[tuple[str, Any, Any, Any]] = [
+        (name, editor := Editor.load(path, "cpu"), editor.unet, demo().edits.sampling) for name, path in editors.items()
+    ]
+    for name in SWEPT:
+        method = load_method(name, TEXT_TO_IMAGE, "cpu")
+        loaded.append((name, method, method.model.unet, getattr(kitchen_text_editors(), name)))
+    for name, system, unet, config in loaded:
+        rows: list[int] = []
+        handle = unet.register_forward_pre_hook(lambda _module, inputs, rows=rows: rows.append(len(inputs[0])))
+        began = time.process_time()
+        for seed, task in enumerate(tasks):
+            system.edit([draw(task.before, 0)], [task.instruction], [seed], config)
+        found[name] = (round((time.process_time() - began) / len(tasks), 3), sum(rows) / len(tasks))
+        handle.remove()
+    return found
 
 
 def stage_seconds(workspace: Path) -> dict[str, float]:
