@@ -7,15 +7,17 @@ import tracemalloc
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeling.data.example import check_key
+from modeling.data.example import Example, check_key, decode, encode
+from modeling.data.images import encode_png
 from tasks.annotations.epic import read_epic
-from tasks.annotations.segment import Annotations, mark_overlaps
+from tasks.annotations.segment import Annotations, mark_overlaps, read_segments, write_segments
 from tasks.annotations.table import read_table
 from tasks.annotations.times import seconds_of
 from tasks.config import FramesConfig, SplitsConfig
@@ -24,7 +26,8 @@ from tasks.fetching.sites import Site
 from tasks.fetching.video_files import VideoFolder
 from tasks.frames import frames
 from tasks.splits import splits
-from tests.support.clips import CLIPS, encode
+from tests.support.clips import CLIPS
+from tests.support.clips import encode as encode_clip
 from tests.tasks.test_segments_stage import find_in, read_into
 
 HEADER = "video,start_s,stop_s,instruction\n"
@@ -170,7 +173,7 @@ def test_parquet_times_of_its_own_kinds_are_read(tmp_path: Path) -> None:
 def test_numbers_of_frames_and_whole_clips_give_pairs_with_their_times(tmp_path: Path) -> None:
     clips = tmp_path / "clips"
     clips.mkdir()
-    encode(clips / "a.mp4", CLIPS["short_gop.mp4"], num_frames=50)
+    encode_clip(clips / "a.mp4", CLIPS["short_gop.mp4"], num_frames=50)
     for content, indices, times in (
         ("video,start_frame,stop_frame,instruction\na.mp4,5,22,open door\n", (5, 22), (0.2, 0.88)),
         ("video,instruction\na.mp4,open door\n", (0, 49), (0.0, 1.96)),
@@ -210,7 +213,7 @@ def test_rows_in_another_order_give_the_same_test_set(tmp_path: Path) -> None:
     clips = tmp_path / "clips"
     clips.mkdir()
     for name in "ab":
-        encode(clips / f"{name}.mp4", CLIPS["short_gop.mp4"], num_frames=50)
+        encode_clip(clips / f"{name}.mp4", CLIPS["short_gop.mp4"], num_frames=50)
     drawn = []
     for order in (ROWS, random.Random(1).sample(ROWS, len(ROWS)), [*ROWS[::-1], *ROWS]):
         (tmp_path / "actions.csv").write_text(HEADER + "\n".join(order) + "\n")
@@ -385,3 +388,27 @@ def test_columns_that_nobody_asked_for_stay_out_of_memory(tmp_path: Path) -> Non
     tracemalloc.stop()
     assert len(found.segments) == 200
     assert peak < 3_000_000  # of 20 MB
+
+
+def test_instructions_of_any_script_come_through_to_a_shard_as_they_were_written(tmp_path: Path) -> None:
+    texts = [
+        *("打开冰箱", "ドアを開ける", "냉장고를 열다", "افتح الثلاجة", "פתח את המקרר", "เปิดตู้เย็น", "फ्रिज खोलो"),
+        *(
+            unicodedata.normalize("NFD", "ouvrir la fenêtre"),
+            "open 🚪 with 👩‍🍳",
+            "open\u200fdoor\u200e",
+            "İstanbul'u aç",
+        ),
+    ]
+    rows = (json.dumps(ROW | {"instruction": text}, ensure_ascii=False) for text in texts)
+    found = table(tmp_path, "\n".join(rows), "a.jsonl")
+    write_segments(tmp_path / "segments.parquet", found.segments)
+    again = read_segments(tmp_path / "segments.parquet")
+    assert [each.instruction for each in again] == texts
+    assert all(each.verb for each in again)
+    picture = encode_png(np.zeros((8, 8, 3), np.uint8))
+    names = ("segment_id", "video_id", "start_s", "stop_s", "instruction", "verb", "object", "start_point", "end_point")
+    for segment in again:
+        fields = {name: getattr(segment, name) for name in names}
+        example = Example(**fields, overlaps=False, split="train", source_file=picture, edited_file=picture)
+        assert decode(encode(example)) == example
