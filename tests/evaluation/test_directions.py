@@ -19,5 +19,7 @@ def test_an_instruction_stands_in_its_own_direction(path: Path) -> None:
 
 
 def test_instructions_are_shown_by_the_pages_that_are_checked() -> None:
-    showing = {path.name for path in TEMPLATES if SHOWN.search(path.read_text(encoding="utf-8"))}
-    assert {"contact_sheet.html.j2", "dataset.html.j2", "parts.html.j2", "side_by_side.html.j2"} <= showing
+    texts = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATES}
+    showing = {name for name, text in texts.items() if SHOWN.search(text)}
+    assert {"contact_sheet.html.j2", "dataset.html.j2", "side_by_side.html.j2"} <= showing
+    assert '<figcaption dir="auto" lang="">{% for piece' in texts["parts.html.j2"], "the report's, in coloured pieces"
