@@ -100,6 +100,11 @@ class VideoFolder:
                 return f"{subfolder}/{file}".lstrip("/")
         return None
 
+    def has_folder(self, video_id: str) -> bool:
+        """Tell whether there is a folder where the video may lie: often one of single pictures."""
+        places = ((layout, name.split("/")) for layout, name in places_of(video_id))
+        return any(self._descend(layout, parts) is not None for layout, parts in places)
+
     def _descend(self, subfolder: str, parents: Iterable[str]) -> str | None:
         """Return the folder that the names lead to, each searched among the existing names; None when there is none."""
         for parent in parents:
@@ -159,6 +164,8 @@ def describe_video(folder: VideoFolder, video_id: str) -> Record:
             f"no file named {video_id} with or without a usual extension in the videos' folder or its videos/; a file "
             "in another subfolder is named with it, as P01/clip.mp4"
         )
+        if folder.has_folder(video_id):
+            message = f"{video_id} is a folder in the videos' folder. Pictures are not read: make a video file of them"
         return failed_video(video_id, "video_missing", message)
     return record_of(video_id, folder.path / file)
 

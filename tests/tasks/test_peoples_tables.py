@@ -23,7 +23,7 @@ from tasks.annotations.times import seconds_of
 from tasks.config import FramesConfig, SplitsConfig
 from tasks.cutting.pairs import folder_name
 from tasks.fetching.sites import Site
-from tasks.fetching.video_files import VideoFolder
+from tasks.fetching.video_files import VideoFolder, describe_video
 from tasks.frames import frames
 from tasks.splits import splits
 from tests.support.clips import CLIPS
@@ -412,3 +412,11 @@ def test_instructions_of_any_script_come_through_to_a_shard_as_they_were_written
         fields = {name: getattr(segment, name) for name in names}
         example = Example(**fields, overlaps=False, split="train", source_file=picture, edited_file=picture)
         assert decode(encode(example)) == example
+
+
+def test_a_folder_of_pictures_in_place_of_a_video_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "P01" / "clip").mkdir(parents=True)
+    (tmp_path / "P01" / "clip" / "frame_0000000001.jpg").write_bytes(b"x")
+    folder = VideoFolder(tmp_path)
+    assert "make a video file of them" in describe_video(folder, "P01/clip")["message"]
+    assert "no file named P01/film" in describe_video(folder, "P01/film")["message"]

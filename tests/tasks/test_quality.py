@@ -99,6 +99,13 @@ def test_a_hand_before_a_still_camera_is_no_shift_of_the_view(seed):
         assert quality(before, after)["camera_shift"] == 0
 
 
+@pytest.mark.parametrize("side", [130, 150])
+def test_a_hand_that_fills_a_third_of_a_still_view_is_no_shift_of_it(side):
+    scene = noise(512, seed=3, cell=16)[:256, :256] // 3 + 80
+    before, after = with_hand(scene, 10, 100, side), with_hand(scene, 50, 84, side)
+    assert quality(before, after)["camera_shift"] == 0
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(("right_px", "down_px"), [(40, 0), (0, 52), (-32, 40)])
 def test_a_panning_camera_is_told_also_with_a_hand_that_moves_or_stays_in_view(seed, right_px, down_px):
