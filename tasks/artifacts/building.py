@@ -35,7 +35,7 @@ from tasks.artifacts.artifact import (
     read_records,
     stage_key,
 )
-from tasks.artifacts.failures import is_transient
+from tasks.artifacts.failures import is_transient, may_pass
 from tasks.artifacts.file_list import describe_files, names_below, write_file_list
 from tasks.artifacts.locks import Holder, locked
 from tasks.artifacts.manifest import is_link, not_ours
@@ -82,6 +82,8 @@ running_options: contextvars.ContextVar[RunOptions | None] = contextvars.Context
 class StageFailed(Exception):
     """A stage cannot be finished; the user can remove the cause, and the message says where and how."""
 
+    transient = False  # True: the cause may disappear by itself
+
 
 class InputChanged(Exception):
     """An input was rebuilt with other content while a stage read it. The result mixes both contents, so it is built
@@ -117,7 +119,7 @@ def _find_or_build(
         with locked(lock_of(workspace, stage, key), on_wait=partial_call(_tell_waiting, stage, label)):
             newer = find_artifact(workspace, stage, key)
             if newer is not None and (found is None or newer.manifest != found.manifest) and not damaged_files(newer):
-                return newer, True  # built built by the run that held the lock
+                return newer, True  # built by the run that held the lock
             if again is None or again.damaged:
                 told = {"label": label, "inputs": {name: _describe(each) for name, each in inputs.items()}}
                 asked = {"version": STAGES[stage].version, "config": _as_json(config)}
@@ -131,10 +133,12 @@ def _find_or_build(
             swap_in(partial, final)
             return Artifact.read(final), False
     except OSError as error:
-        raise StageFailed(
-            f"{stage}: {error.strerror or error} ({error.filename or partial}). "
-            "Finished items are kept: make room or correct the path, then run the same command again."
-        ) from error
+        told = (
+            f"{stage}: {error.strerror or error} ({error.filename or partial}). Finished items are kept: make room or "
+        )
+        failed = StageFailed(f"{told}correct the path, then run the same command again.")
+        failed.transient = may_pass(error)
+        raise failed from error
 
 
 def _tell(stage: str, label: str, message: str) -> None:

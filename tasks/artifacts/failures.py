@@ -17,6 +17,10 @@ Result = TypeVar("Result")
 REPOSITORY = Path(__file__).resolve().parents[2]
 OURS = tuple(str(REPOSITORY / name) + "/" for name in ("flows", "tasks", "evaluation", "modeling"))
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+AWAY = frozenset(
+    {errno.ETIMEDOUT, errno.ESTALE, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH}
+)
+"""A server, or a shared folder, that did not answer."""
 LONGEST_MESSAGE = 500
 """Largest number of characters of a kept message."""
 TRANSIENT = "transient"
@@ -48,7 +52,8 @@ def reason_of(error: BaseException) -> str:
 
 def may_pass(error: BaseException) -> bool:
     """Tell whether an error may disappear by itself: memory was short, a server did not answer."""
-    return isinstance(error, MemoryError | ConnectionError) or getattr(error, TRANSIENT, False) is True
+    is_away = isinstance(error, OSError) and error.errno in AWAY
+    return is_away or isinstance(error, MemoryError | ConnectionError) or getattr(error, TRANSIENT, False) is True
 
 
 def message_of(error: BaseException) -> str:

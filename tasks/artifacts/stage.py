@@ -17,10 +17,20 @@ from prefect.states import Completed, State
 
 from tasks.artifacts.artifact import Artifact, Outside, opened
 from tasks.artifacts.building import Build, InputChanged, find_or_build, running_options
+from tasks.artifacts.failures import may_pass
 from tasks.artifacts.processes import end, spawn
 from tasks.config import RunOptions
 
 __all__ = ["StageTask", "end", "spawn", "stage"]
+
+RETRY_AFTER_S = [10.0, 60.0]
+"""Before the second and the third try of a stage that failed for something that may pass by itself."""
+
+
+def failed_for_a_moment(task: Any, run: Any, state: State) -> bool:
+    """Tell Prefect whether a failed stage shall be tried again: only where the same work may go better by itself."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, BaseException) and may_pass(error)
 
 
 class StageTask:
@@ -39,6 +49,9 @@ class StageTask:
             task_run_name=self.name + ":{label}",
             cache_policy=NO_CACHE,
             result_serializer="json",
+            retries=len(RETRY_AFTER_S),
+            retry_delay_seconds=RETRY_AFTER_S,
+            retry_condition_fn=failed_for_a_moment,
         )(self._shown)
 
     def run(
