@@ -35,6 +35,7 @@ from tasks.artifacts.artifact import (
     read_records,
     stage_key,
 )
+from tasks.artifacts.failures import StageFailed as StageFailed
 from tasks.artifacts.failures import is_transient, may_pass
 from tasks.artifacts.file_list import describe_files, names_below, write_file_list
 from tasks.artifacts.locks import Holder, locked
@@ -77,12 +78,6 @@ class StageWatcher(Protocol):
 watching: contextvars.ContextVar[StageWatcher | None] = contextvars.ContextVar("watching", default=None)
 running_options: contextvars.ContextVar[RunOptions | None] = contextvars.ContextVar("running_options", default=None)
 """The options of speed and place for stages in this context."""
-
-
-class StageFailed(Exception):
-    """A stage cannot be finished; the user can remove the cause, and the message says where and how."""
-
-    transient = False  # True: the cause may disappear by itself
 
 
 class InputChanged(Exception):

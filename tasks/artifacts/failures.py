@@ -104,3 +104,9 @@ def guarded(function: Callable[[Item], Result], item: Item) -> Result | Failure:
         if ends_the_run(error):
             raise
         return Failure.of(error)
+
+
+class StageFailed(Exception):
+    """A stage cannot be finished; the user can remove the cause, and the message says where and how."""
+
+    transient = False  # True: the cause may disappear by itself
