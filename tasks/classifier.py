@@ -21,7 +21,9 @@ from modeling.data.images import Picture, squash
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import pick_device
 from tasks.artifacts.artifact import MANIFEST, Artifact, Record
+from tasks.artifacts.gpu import gpus_to_itself
 from tasks.artifacts.keyed_hash import hash_rank
+from tasks.artifacts.locks import Holder
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import ClassifierConfig, FramesConfig
@@ -175,7 +177,11 @@ def classifier(work: Work, config: ClassifierConfig, *, videos: Artifact, shards
             "whatever an edit shows. Read the other figures."
         )
     pairs = Pairs(shards, config.size_px)
-    with fixed_threads(NUM_THREADS):
+
+    def wait_for_gpu(holder: Holder, _: float) -> None:
+        work.progress(0, config.num_epochs, f"waits for the GPU, which {holder} has")
+
+    with gpus_to_itself(work.options.device, wait_for_gpu), fixed_threads(NUM_THREADS):
         model = train_model(work, used, labels, pairs, config)
         test_segments = [segments[row["segment_id"]] for row in tested if row["segment_id"] in segments]
         accuracy = measure(model, test_segments, labels, pairs, config)

@@ -131,7 +131,7 @@ def _find_or_build(
         told = (
             f"{stage}: {error.strerror or error} ({error.filename or partial}). Finished items are kept: make room or "
         )
-        failed = StageFailed(f"{told}correct the path, then run the same command again.")
+        failed = StageFailed(f"{said}correct the path, then run the same command again.")
         failed.transient = may_pass(error)
         raise failed from error
 
