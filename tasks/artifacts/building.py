@@ -128,10 +128,10 @@ def _find_or_build(
             swap_in(partial, final)
             return Artifact.read(final), False
     except OSError as error:
-        told = (
-            f"{stage}: {error.strerror or error} ({error.filename or partial}). Finished items are kept: make room or "
+        cause = f"{stage}: {error.strerror or error} ({error.filename or partial})"
+        failed = StageFailed(
+            f"{cause}. Finished items are kept: make room or correct the path, then run the same command again."
         )
-        failed = StageFailed(f"{said}correct the path, then run the same command again.")
         failed.transient = may_pass(error)
         raise failed from error
 
