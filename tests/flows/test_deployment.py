@@ -15,12 +15,18 @@ import pytest
 from prefect.exceptions import PrefectHTTPStatusError
 
 from tasks.artifacts.artifact import Artifact, artifacts_of
+from tasks.stages import STAGES
 from tests.support.commands import ROOT, TINY, run, wait_until
 from tests.support.server_api import get, post
 
 pytestmark = pytest.mark.slow
 
 FLOWS = {"build_dataset", "choose_long_distance", "choose_lambdas", "fine_tune", "evaluate", "reproduce", "nightly"}
+
+
+OF_MAIN_JOB = [name for name, stage in STAGES.items() if stage.in_main_job and name != "edits"]
+ONE_EACH = sorted([*(f"{name}:demo" for name in OF_MAIN_JOB), "edits:demo-editaction", "edits:demo-start"])
+"""Task runs of a main job: one for each artifact."""
 
 
 def prefect(*arguments: str, api_url: str, expect: int = 0) -> str:
@@ -82,6 +88,12 @@ def wait_for_end(api_url: str, run_id: str, *, within_s: float = 300) -> dict[st
     ends = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
     assert wait_until(lambda: state_of(api_url, run_id).get("type") in ends, within_s=within_s, every_s=0.5)
     return state_of(api_url, run_id)
+
+
+def runs_in(api_url: str, workspace: Path) -> list[dict[str, Any]]:
+    """Return every flow run that worked in a workspace."""
+    runs = post(api_url, "/flow_runs/filter", {})
+    return [each for each in runs if each["parameters"].get("request", {}).get("workspace") == str(workspace)]
 
 
 def task_states(api_url: str, run_id: str) -> dict[str, list[str]]:
@@ -155,6 +167,14 @@ def test_reproduce_runs_to_its_end_by_a_worker_and_then_finds_everything_cached(
     )
     assert "Completed" in out
     assert len(artifacts_of(tmp_path / "workspace", "report")) == 1
+    [only] = runs_in(deployed, tmp_path / "workspace")
+    assert only["parent_task_run_id"] is None
+    asked = {"task_runs": {"flow_run_id": {"any_": [only["id"]]}}, "limit": 200}
+
+    def names() -> list[str]:
+        return sorted(each["name"] for each in post(deployed, "/task_runs/filter", asked))
+
+    assert wait_until(lambda: names() == ONE_EACH, within_s=60, every_s=1), names()
     again = start_run(deployed, "reproduce/reproduce", request)
     assert wait_for_end(deployed, again)["type"] == "COMPLETED"
 

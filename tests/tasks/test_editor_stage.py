@@ -14,14 +14,14 @@ import pytest
 
 from modeling.config import TrainConfig
 from tasks.artifacts.artifact import Outside
-from tasks.artifacts.building import StageFailed
+from tasks.artifacts.building import StageFailed, watching
 from tasks.config import RunOptions, ShardsConfig, SplitsConfig
 from tasks.editor import editor, parse_progress
 from tasks.shards import shards
 from tasks.splits import splits
 from tests.support.drawn_frames import draw_frames
 from tests.support.tiny_pipeline import SIZE_PX, tiny_pipeline
-from tests.support.watchers import watched
+from tests.support.watchers import ProgressLog, watched
 
 CONFIG = TrainConfig(size_px=SIZE_PX, batch_size=2, num_steps=4, precision="fp32", checkpoint_every=2)
 OPTIONS = RunOptions(device="cpu")
@@ -83,6 +83,27 @@ def test_a_trained_editor_is_there_with_its_log_and_card_and_no_trace_of_the_mac
 def test_an_unusable_start_ends_in_trainings_own_words(tmp_path, start, sharded):
     with pytest.raises(StageFailed, match=r"^editor: training ended with status 1\. [^\n]*/none"):
         train(tmp_path, replace(start, location=str(tmp_path / "none")), sharded)
+
+
+@pytest.mark.slow
+def test_a_training_that_was_killed_says_by_which_signal_and_goes_on_later(tmp_path, start, sharded):
+    class Killer(ProgressLog):
+        def progressed(self, stage, label, done, total, note):
+            for pid in trainings(tmp_path) if done > 2 else ():
+                os.kill(pid, signal.SIGKILL)
+
+    config = replace(CONFIG, num_steps=MANY_STEPS)
+    token = watching.set(Killer())
+    try:
+        with pytest.raises(StageFailed) as failed:
+            train(tmp_path, start, sharded, config)
+    finally:
+        watching.reset(token)
+    assert str(failed.value).startswith("editor: training was killed by signal 9, perhaps out of memory. ")
+    assert "goes on from its last checkpoint" in str(failed.value)
+    with watched() as log:
+        train(tmp_path, start, sharded, config)
+    assert log.seen[1][1] > 1, "training began anew"
 
 
 def test_lines_that_are_no_progress_are_passed_over():
