@@ -19,34 +19,36 @@ from tests.support.browser import browser
 from tests.support.server_api import post
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "deploy"
-WIDTH_PX, HEIGHT_PX = 1500, 1250
+WIDTH_PX, HEIGHT_PX = 1500, 900
+SHOWN_PX = {"run.png": 600, "night.png": 392}
+"""Rows kept of each page; below them are empty tabs, and where this machine keeps its report."""
 NUM_COLOURS = 64
 """Of the pictures written: pages have few, and the files stay below 150 KB."""
-PATIENCE_S = 12.0
+PATIENCE_S = 20.0
 """Seconds until a page has asked the server for all that it shows."""
-LIGHT = "localStorage.setItem('prefect-color-mode', JSON.stringify('light')); document.documentElement.className = ''"
 
 
 def pages_of(api_url: str) -> dict[str, str]:
     """Return file name -> address of the page: the newest completed main job, and the newest night's verdict."""
     site = api_url.removesuffix("/api")
-    done = {"state": {"type": {"any_": ["COMPLETED"]}}, "name": {"like_": "demo"}}
+    done = {"state": {"type": {"any_": ["COMPLETED"]}}, "tags": {"all_": ["until:report"]}}
     asked: dict[str, Any] = {"flow_runs": done, "flows": {"name": {"any_": ["reproduce"]}}, "sort": "END_TIME_DESC"}
     found = post(api_url, "/flow_runs/filter", asked)
     if not found:
         raise ValueError(f"{api_url}: no main job is done there. Run `PREFECT_API_URL={api_url} editaction demo`.")
-    return {
-        "run.png": f"{site}/runs/flow-run/{found[0]['id']}?tab=Logs",
-        "night.png": f"{site}/artifacts/key/nightly",
-    }
+    # The page of a key lists its artifacts; the newest one is opened from there.
+    return {"run.png": f"{site}/runs/flow-run/{found[0]['id']}", "night.png": f"{site}/artifacts/key/nightly"}
 
 
-def take(driver: Any, address: str) -> Image.Image:
-    """Open a page, wait for its content, and return its picture in few colours."""
+def take(driver: Any, address: str, shown_px: int) -> Image.Image:
+    """Open a page, and the newest entry where it is a list; return its upper part as a picture of few colours."""
     driver.get(address)
     time.sleep(PATIENCE_S)
+    if "/key/" in address:
+        driver.find_element("css selector", "a[href*='/artifacts/artifact/']").click()
+        time.sleep(PATIENCE_S)
     picture = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
-    return picture.quantize(NUM_COLOURS)
+    return picture.crop((0, 0, picture.width, shown_px)).quantize(NUM_COLOURS)
 
 
 def main() -> None:
@@ -55,10 +57,8 @@ def main() -> None:
     parser.add_argument("--profile", type=Path, default=Path("/tmp/editaction-pictures"))
     arguments = parser.parse_args()
     with browser(arguments.profile, WIDTH_PX, HEIGHT_PX) as driver:
-        driver.get(arguments.api.removesuffix("/api"))
-        driver.execute_script(LIGHT)
         for name, address in pages_of(arguments.api).items():
-            take(driver, address).save(FOLDER / name, optimize=True)
+            take(driver, address, SHOWN_PX[name]).save(FOLDER / name, optimize=True)
             print(f"{FOLDER / name}: {(FOLDER / name).stat().st_size} bytes")
     shutil.rmtree(arguments.profile)
 

@@ -178,8 +178,10 @@ def _step_until(begun: Callable[[], bool], process: subprocess.Popen[str]) -> No
         os.killpg(process.pid, signal.SIGSTOP)
 
 
-@pytest.mark.parametrize("stage", ["frames", "editor", "edits"])
-@pytest.mark.parametrize("sent", ["ctrl-c", "sigterm"])
+# Each stage with one signal, and the one that trains, which saves, with both: every case starts a server of its own.
+@pytest.mark.parametrize(
+    ("stage", "sent"), [("frames", "ctrl-c"), ("editor", "ctrl-c"), ("editor", "sigterm"), ("edits", "sigterm")]
+)
 def test_ctrl_c_and_sigterm_end_the_command_with_one_line_and_no_process_left(
     undisturbed: Path, tmp_path: Path, stage: str, sent: str
 ) -> None:
