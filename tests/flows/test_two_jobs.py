@@ -91,23 +91,35 @@ def test_no_secret_is_in_the_workspace_the_server_or_what_is_printed(
         command = ["run", "--preset", "table", "--annotations", "actions.csv", "--fetch", "download"]
         command += ["--mirror", mirror, "--retries", "1", "--until", "frames", "--set", "frames.size_px=32"]
         done = run(*command, cwd=tmp_path, api_url=server, expect=3)
-    [frames] = artifacts_of(tmp_path / "workspace", "frames")
-    assert frames.manifest["counts"]["kept"] == 1, "the whole address was used"
-    assert "not_found" in frames.manifest["counts"]["failed"]
+        asked = {"preset": "table", "annotations": str(tmp_path / "actions.csv"), "fetch": "download", "retries": 1}
+        asked |= {"mirror": address + "/{video}.avi", "workspace": str(tmp_path / "w"), "until": "frames"}
+        secrets = {"EDITACTION_MIRROR": mirror, "PREFECT_API_AUTH_STRING": "user:s3cr3tAUTH"}
+        by_worker = subprocess.run(
+            [sys.executable, "-c", JOB, json.dumps(asked | {"settings": {"frames.size_px": 32}})],
+            env=environment(server) | secrets | {"PREFECT_LOGGING_LEVEL": "INFO"},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        assert by_worker.stdout.split() == ["COMPLETED"], by_worker.stderr
+    for workspace in ("workspace", "w"):
+        [frames] = artifacts_of(tmp_path / workspace, "frames")
+        assert frames.manifest["counts"]["kept"] == 1, "the whole address was used"
+        assert "not_found" in frames.manifest["counts"]["failed"]
     named = {"flow_runs": {"name": {"like_": "table to frames"}}}
     runs = [
-        each
+        each["id"]
         for each in post(server, "/flow_runs/filter", named)
         if each["parameters"]["request"]["mirror"] == address + "/{video}.avi"
     ]
-    assert len(runs) == 1
-    asked = {"logs": {"flow_run_id": {"any_": [runs[0]["id"]]}}, "limit": 200}
-    assert wait_until(lambda: post(server, "/logs/filter", asked), within_s=30, every_s=0.5)
+    assert len(runs) == 2
+    logs = {"logs": {"flow_run_id": {"any_": runs}}, "limit": 200}
+    assert wait_until(lambda: "not_found" in str(post(server, "/logs/filter", logs)), within_s=30, every_s=0.5)
     database = Path(os.environ["PREFECT_HOME"])
     assert (database / "prefect.db").is_file()
     searched = [path for folder in (tmp_path, database) for path in folder.rglob("*") if path.is_file()]
     assert len(searched) > 20
     assert [str(path) for path in searched if b"s3cr3t" in path.read_bytes()] == []
-    assert "s3cr3t" not in done.stdout + done.stderr
+    assert "s3cr3t" not in done.stdout + done.stderr + by_worker.stdout + by_worker.stderr
     for path in tmp_path.rglob("storage/*"):
         json.loads(path.read_text())  # no pickle
