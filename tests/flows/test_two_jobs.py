@@ -80,20 +80,20 @@ def test_no_secret_is_in_the_workspace_the_server_or_what_is_printed(
 ) -> None:
     whole = sorted((kitchen / "videos").iterdir())[1]
     (tmp_path / "actions.csv").write_text("video,start_s,stop_s,instruction\na,1,2,take cup\ngone,1,2,open door\n")
-    tokens = {name: f"s3cr3t-{name}" for name in ("HF_TOKEN", "WANDB_API_KEY", "AWS_SECRET_ACCESS_KEY")}
+    tokens = {name: f"qX7-of-this-test--{name}" for name in ("HF_TOKEN", "WANDB_API_KEY", "AWS_SECRET_ACCESS_KEY")}
     for name, value in tokens.items():
         monkeypatch.setenv(name, value)
     for name in ("HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
-    signed = "X-Amz-Signature=s3cr3tSIGNATURE"
+    signed = "X-Amz-Signature=qX7-of-this-test-SIGNATURE"
     with serving(Behaviour(files={f"/a.avi?{signed}": whole})) as address:
-        mirror = address.replace("//", "//alice:s3cr3tPASS@") + "/{video}.avi?" + signed
+        mirror = address.replace("//", "//alice:qX7-of-this-test-PASS@") + "/{video}.avi?" + signed
         command = ["run", "--preset", "table", "--annotations", "actions.csv", "--fetch", "download"]
         command += ["--mirror", mirror, "--retries", "1", "--until", "frames", "--set", "frames.size_px=32"]
         done = run(*command, cwd=tmp_path, api_url=server, expect=3)
         asked = {"preset": "table", "annotations": str(tmp_path / "actions.csv"), "fetch": "download", "retries": 1}
         asked |= {"mirror": address + "/{video}.avi", "workspace": str(tmp_path / "w"), "until": "frames"}
-        secrets = {"EDITACTION_MIRROR": mirror, "PREFECT_API_AUTH_STRING": "user:s3cr3tAUTH"}
+        secrets = {"EDITACTION_MIRROR": mirror, "PREFECT_API_AUTH_STRING": "user:qX7-of-this-test-AUTH"}
         by_worker = subprocess.run(
             [sys.executable, "-c", JOB, json.dumps(asked | {"settings": {"frames.size_px": 32}})],
             env=environment(server) | secrets | {"PREFECT_LOGGING_LEVEL": "INFO"},
@@ -119,7 +119,7 @@ def test_no_secret_is_in_the_workspace_the_server_or_what_is_printed(
     assert (database / "prefect.db").is_file()
     searched = [path for folder in (tmp_path, database) for path in folder.rglob("*") if path.is_file()]
     assert len(searched) > 20
-    assert [str(path) for path in searched if b"s3cr3t" in path.read_bytes()] == []
-    assert "s3cr3t" not in done.stdout + done.stderr + by_worker.stdout + by_worker.stderr
+    assert [str(path) for path in searched if b"qX7-of-this-test-" in path.read_bytes()] == []
+    assert "qX7-of-this-test-" not in done.stdout + done.stderr + by_worker.stdout + by_worker.stderr
     for path in tmp_path.rglob("storage/*"):
         json.loads(path.read_text())  # no pickle
