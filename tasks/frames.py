@@ -3,10 +3,12 @@
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import partial
 
 from tasks.annotations.segment import Segment
 from tasks.artifacts.artifact import Artifact, digest_of
 from tasks.artifacts.map_items import CRASHED, Failure, map_items
+from tasks.artifacts.processes import VIDEO_MEMORY, with_memory
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import FramesConfig
@@ -44,7 +46,8 @@ def cut_videos(
     other.
     """
     largest_first = sorted(jobs, key=lambda job: -size_of(job.path))
-    for job, pairs in map_items(cut_video_anywhere, largest_first, workers=workers, limit_s=limit_s):
+    cut = partial(with_memory, cut_video_anywhere, VIDEO_MEMORY)
+    for job, pairs in map_items(cut, largest_first, workers=workers, limit_s=limit_s):
         if isinstance(pairs, Failure):
             shutil.rmtree(picture_folder(job), ignore_errors=True)
             reason = DECODER_CRASHED if pairs.reason == CRASHED else pairs.reason

@@ -2,16 +2,20 @@
 
 import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from modeling.parent import die_with_parent
 from tasks.artifacts.own_folder import empty_folder
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 NO_GUARD_STATUS = 79
 """Exit status of a worker that would run its parent's script again."""
@@ -32,6 +36,24 @@ def refuse_in_starting_worker() -> None:
 def num_workers(requested: int) -> int:
     """Return how many processes to use: `requested`, or one per core that this process may use."""
     return requested or len(os.sched_getaffinity(0))
+
+
+VIDEO_MEMORY = 6 << 30
+"""Bytes that a process takes at most beside its code while it reads the video of others. A film of 8192 x 4320 pixels
+needs 3 GiB."""
+
+
+def with_memory(function: Callable[[Item], Result], memory: int, item: Item) -> Result:
+    """Return `function(item)`; MemoryError where this process would take more than `memory` bytes, beside its code.
+
+    For worker processes alone: the bound holds for all threads. So no file takes a machine's memory.
+    """
+    before, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (memory if most < 0 else min(memory, most), most))
+    try:
+        return function(item)
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, most))
 
 
 def start_worker() -> None:

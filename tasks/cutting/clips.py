@@ -7,6 +7,7 @@ time, and testing takes the middle one. A frame that is on screen at several mom
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from modeling.data.images import squash
 from tasks.artifacts.artifact import Artifact, Record, digest_of
 from tasks.artifacts.failures import failed
 from tasks.artifacts.map_items import Failure, map_items
+from tasks.artifacts.processes import VIDEO_MEMORY, with_memory
 from tasks.artifacts.work import Work
 from tasks.config import ClassifierConfig
 from tasks.fetching.opening import VideoPlace, readable
@@ -167,7 +169,8 @@ def cut_all(
             waiting[video_id] = cut, key
     video_of = {cut.target: video_id for video_id, (cut, _) in waiting.items()}
     cuts, options = [cut for cut, _ in waiting.values()], work.options
-    results = map_items(cut_clips, cuts, workers=options.workers, limit_s=options.item_limit_s)
+    cut_bounded = partial(with_memory, cut_clips, VIDEO_MEMORY)
+    results = map_items(cut_bounded, cuts, workers=options.workers, limit_s=options.item_limit_s)
     for done, (cut, errors) in enumerate(results, start=1):
         video_id = video_of[cut.target]
         rows, key = by_video[video_id], waiting[video_id][1]

@@ -19,7 +19,7 @@ from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from modeling.data.images import Picture
+from modeling.data.images import MAX_PIXELS, Picture
 from tasks.fetching.opening import VideoFile, bytes_of
 from tasks.video.claims import claims_too_much
 from tasks.video.cropping import Crop
@@ -83,6 +83,12 @@ def opened(path: VideoFile) -> Iterator[tuple[InputContainer, VideoStream]]:
         stream = best_stream(streams, counts)
         if stream.codec_context is None:
             raise VideoError("no_decoder", f"{path.name}: its codec cannot be decoded here.")
+        if stream.codec_context.width * stream.codec_context.height > MAX_PIXELS:
+            pixels = f"{stream.codec_context.width} x {stream.codec_context.height}"
+            raise VideoError(
+                "too_large", f"{path.name}: {pixels} pixels; at most {MAX_PIXELS} are read. Scale it down."
+            )
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # its pictures may grow later
         stream.codec_context.thread_count = 1
         yield container, stream
 
@@ -90,10 +96,10 @@ def opened(path: VideoFile) -> Iterator[tuple[InputContainer, VideoStream]]:
 def _container(path: VideoFile) -> InputContainer:
     """Open a file by libav. VideoError when it is no video."""
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
+    if (not isinstance(path, Path) or path.is_file()) and claims_too_much(path):
+        raise VideoError("damaged_index", f"{path.name}: its index claims more frames than the file can hold.")
     if not isinstance(path, Path):
         path.seek(0)
-    elif path.is_file() and claims_too_much(path):
-        raise VideoError("damaged_index", f"{path.name}: its index claims more frames than the file can hold.")
     try:
         # Files carry tags in any encoding; strict UTF-8 would refuse them.
         source = str(path) if isinstance(path, Path) else path
