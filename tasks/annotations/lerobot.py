@@ -6,12 +6,13 @@ round(to x fps) - 1.
 An episode's one task is its instruction. Format: https://huggingface.co/docs/lerobot/lerobot-dataset-v3
 """
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from modeling.apart import TABLE_MEMORY
+from modeling.json_text import parse_json
 from tasks.annotations.instructions import parse_instruction
 from tasks.annotations.parquet_batches import rows_in_batches
 from tasks.annotations.segment import Annotations, Segment, is_safe_video_id, segment_id_of
@@ -20,6 +21,7 @@ VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.m
 """Path of videos in format v3; other paths are refused."""
 MAX_TEXT = 10_000
 """Largest length of a task that counts as an instruction."""
+MAX_INFO_BYTES = 64 << 20
 FIELDS = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
 
 
@@ -55,8 +57,10 @@ def read_lerobot(info_path: Path, cameras: Sequence[str] = ()) -> Annotations:
 
 def _read_info(path: Path) -> dict[str, Any]:
     try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        if path.stat().st_size > MAX_INFO_BYTES:
+            raise ValueError(f"it has more than {MAX_INFO_BYTES} bytes")
+        info = parse_json(path.read_bytes())
+    except ValueError as error:
         raise ValueError(f"{path}: not a readable meta/info.json ({error}).") from error
     version = str(info.get("codebase_version") if isinstance(info, dict) else None)
     if not version.startswith("v3"):
@@ -97,7 +101,7 @@ def _episodes(info_path: Path, cameras: dict[str, float]) -> Iterator[dict[str, 
         raise ValueError(f"{info_path.parent / 'episodes'}: there are no episode files (chunk-000/file-000.parquet).")
     columns = ["episode_index", "tasks"] + [f"videos/{camera}/{field}" for camera in cameras for field in FIELDS]
     for file in files:
-        yield from rows_in_batches(file, columns)
+        yield from rows_in_batches(file, columns, memory=TABLE_MEMORY)
 
 
 def _segment(row: dict[str, Any], camera: str, fps: float) -> Segment | str:

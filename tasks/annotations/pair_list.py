@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from modeling.atomic import atomic_file
 from modeling.data.example import check_key
 from modeling.json_text import parse_json
-from tasks.annotations.parquet_rows import open_parquet, rows_of_columns
+from tasks.annotations.parquet_rows import rows_of_columns
 from tasks.annotations.segment import SCHEMA as SEGMENT_SCHEMA
 from tasks.annotations.segment import Annotations, Segment, has_good_times, is_safe_video_id
 from tasks.artifacts.artifact import Artifact, Record
@@ -138,9 +138,8 @@ def read_header(path: Path) -> PairHeader:
 def read_pairs(path: Path) -> Iterator[Record]:
     """Yield the rows of a list, as dicts of SCHEMA's columns."""
     _opened(path)
-    with open_parquet(path, SCHEMA.names) as file:
-        for cells in rows_of_columns(path, file, SCHEMA.names):
-            yield dict(zip(SCHEMA.names, cells, strict=True))
+    for cells in rows_of_columns(path, SCHEMA.names):
+        yield dict(zip(SCHEMA.names, cells, strict=True))
 
 
 def _opened(path: Path) -> tuple[pq.ParquetFile, PairHeader]:

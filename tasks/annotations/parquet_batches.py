@@ -11,6 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from modeling.apart import PICTURES_MEMORY, apart
+from tasks.annotations.parquet_rows import BUFFER_BYTES
+
 MAX_ROWS = 10_000_000
 """Of one file; more are no real data set."""
 BATCH_BYTES = 256 << 20
@@ -28,16 +31,26 @@ def column_names(path: Path) -> list[str]:
         raise ValueError(f"{path}: not a readable Parquet file ({error}).") from error
 
 
-def rows_in_batches(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows. ValueError, which names the file, for damage, a missing column, and excessive sizes."""
+def rows_in_batches(path: Path, columns: Sequence[str], *, memory: int = PICTURES_MEMORY) -> Iterator[dict[str, Any]]:
+    """Yield the rows, read by a helper (modeling/apart.py) that takes at most `memory` bytes.
+
+    ValueError, which names the file, for damage, a missing column, and excessive sizes.
+    """
+    return apart(read_batches, path, list(columns), memory=memory)
+
+
+def read_batches(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """As `rows_in_batches`, in this process."""
     missing = [name for name in columns if name not in column_names(path)]
     if missing:
         raise ValueError(f"{path}: no column {missing[0]!r}.")
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, buffer_size=BUFFER_BYTES) as file:
             size = _batch_size(path, file, columns)
             for batch in file.iter_batches(size, columns=list(columns), use_threads=False):
                 yield from batch.to_pylist()
+    except pa.ArrowMemoryError as error:
+        raise MemoryError from error
     except (pa.ArrowException, OSError, OverflowError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a readable Parquet file ({error}).") from error
 

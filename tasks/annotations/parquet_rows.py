@@ -12,22 +12,50 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from modeling.apart import TABLE_MEMORY, apart
 from modeling.sheets import MAX_ROWS, MAX_TEXT
 
 ROWS_AT_ONCE = 2_000
+BUFFER_BYTES = 1 << 20
+"""Of a column that are read at once; Arrow takes the column's part of a group of rows as a whole otherwise."""
 MAX_GROUP_BYTES = 2 << 30
 """Unpacked, in one group of rows."""
 
 
-def open_parquet(path: Path, columns: Sequence[str]) -> pq.ParquetFile:
-    """Open a file to read its columns. ValueError when it is no Parquet file or too large."""
+def columns_of(path: Path) -> list[str]:
+    """Return the names of a file's columns. ValueError for what is none or is too large."""
+    return list(_open(path, ()).schema_arrow.names)
+
+
+def rows_of_columns(path: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
+    """Yield the cells of each row, read by a helper (modeling/apart.py).
+
+    ValueError, which names file and row, for damage, for texts that are too long, and for more memory than it may take.
+    """
+    return apart(read_rows, path, list(columns), memory=TABLE_MEMORY)
+
+
+def _open(path: Path, columns: Sequence[str]) -> pq.ParquetFile:
     try:
         file = pq.ParquetFile(path)
-        texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type) and field.name in columns]
         _check_sizes(path, file)
-        return pq.ParquetFile(path, read_dictionary=texts)
+        texts = [
+            field.name
+            for field in file.schema_arrow
+            if field.name in columns and pa.types.is_string(field.type) and _is_read_as_dictionary(file, field.name)
+        ]
+        return pq.ParquetFile(path, read_dictionary=texts, buffer_size=BUFFER_BYTES)
+    except pa.ArrowMemoryError as error:
+        raise MemoryError from error
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path}: not a readable .parquet file ({error}). Write it anew.") from error
+
+
+def _is_read_as_dictionary(file: pq.ParquetFile, name: str) -> bool:
+    """Tell whether Arrow can give a column's texts as places in a dictionary, which some encodings do not allow."""
+    groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+    parts = (group.column(place) for group in groups for place in range(group.num_columns))
+    return not any("DELTA" in str(part.encodings) for part in parts if part.path_in_schema == name)
 
 
 def _check_sizes(path: Path, file: pq.ParquetFile) -> None:
@@ -40,9 +68,9 @@ def _check_sizes(path: Path, file: pq.ParquetFile) -> None:
             raise ValueError(f"{path}: a group of rows has {size} bytes, more than {MAX_GROUP_BYTES}. Split it.")
 
 
-def rows_of_columns(path: Path, file: pq.ParquetFile, columns: Sequence[str]) -> Iterator[list[Any]]:
-    """Yield the cells of each row. ValueError, which names file and row, for damage and for texts that are too long."""
-    number = 0
+def read_rows(path: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
+    """As `rows_of_columns`, in this process."""
+    file, number = _open(path, columns), 0
     try:
         for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(columns), use_threads=False):
             by_name = dict(zip(batch.schema.names, batch.columns, strict=True))
@@ -50,6 +78,8 @@ def rows_of_columns(path: Path, file: pq.ParquetFile, columns: Sequence[str]) ->
             for cells in zip(*lists, strict=True):
                 yield list(cells)
             number += batch.num_rows
+    except pa.ArrowMemoryError as error:
+        raise MemoryError from error
     except (pa.ArrowException, OSError, OverflowError, IndexError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{path}: not a readable .parquet file behind row {number} ({error}). Write it anew."

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from modeling.sheets import check_table, strict_rows
 from tasks.annotations.json_rows import json_lines, json_rows
-from tasks.annotations.parquet_rows import open_parquet, rows_of_columns
+from tasks.annotations.parquet_rows import columns_of, rows_of_columns
 from tasks.annotations.text_files import encoding_of, named, refuse_other_files
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet")
@@ -97,11 +97,10 @@ def _first_line(file: TextIO) -> tuple[str, str]:
 
 
 def _parquet(path: Path) -> Generator[Any, None, None]:
-    names = open_parquet(path, ()).schema_arrow.names
+    names = columns_of(path)
     columns = named(names, str(path))
     yield columns
     # Other columns are not unpacked: their content and size do not matter.
     wanted = [(name, column) for name, column in zip(names, columns, strict=True) if column in KNOWN]
-    with open_parquet(path, [name for name, _ in wanted]) as file:
-        for number, cells in enumerate(rows_of_columns(path, file, [name for name, _ in wanted]), start=1):
-            yield f"row {number}", dict(zip((column for _, column in wanted), cells, strict=True))
+    for number, cells in enumerate(rows_of_columns(path, [name for name, _ in wanted]), start=1):
+        yield f"row {number}", dict(zip((column for _, column in wanted), cells, strict=True))

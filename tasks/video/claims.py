@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tasks.fetching.opening import VideoFile
@@ -100,10 +101,14 @@ def _count(read: Read, first: int, stop: int, claimed: _Claimed) -> None:
     """Add up the tables in [first, stop)."""
     while first < stop:
         content = read(first, min(_AT_ONCE, stop - first))
-        _count_in(content, claimed, lambda place, base=first: read(base + place, min(_AT_ONCE, stop - base - place)))
+        _count_in(content, claimed, partial(_rest, read, first, stop))
         if len(content) < _AT_ONCE:
             return
         first += len(content) - 16  # a table's head may lie across the end
+
+
+def _rest(read: Read, first: int, stop: int, place: int) -> bytes:
+    return read(first + place, min(_AT_ONCE, stop - first - place))
 
 
 def _count_in(content: bytes, claimed: _Claimed, rest_from: Callable[[int], bytes]) -> None:
