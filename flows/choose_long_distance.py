@@ -68,7 +68,10 @@ def choose_long_distance(request: Request, wait_s: int = WEEK_S, limit: int = 40
 
 def told(candidates: Sequence[Record], num_wanted: int, page: Path) -> str:
     """Return the question in Markdown, with a table of the first candidates."""
-    lines = [f"Choose {num_wanted} of {len(candidates)} candidates; all are shown on `{page.resolve()}`.", ""]
+    lines = [
+        f"Choose {num_wanted} of {len(candidates)} candidates; all are shown on {markdown_text(page.resolve())}.",
+        "",
+    ]
     lines += ["| rank | segment | instruction | view moved |", "|---|---|---|---|"]
     for row in candidates[:NUM_LISTED]:
         segment_id, instruction = markdown_text(row["segment_id"]), markdown_text(row["instruction"])

@@ -4,7 +4,6 @@ It trains nothing, and the test set never changes by itself. "Before" is the las
 same test set and settings; when there is none, the verdict says why. A regression makes the run Failed.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -31,6 +30,7 @@ from flows.wiring.nightly_job import (
 )
 from flows.wiring.running import run_in
 from flows.wiring.shown import run_name
+from modeling.sheets import markdown_text
 from tasks.artifacts.artifact import Artifact, artifacts_of
 from tasks.splitting.assignment import NOT_TESTED
 
@@ -50,18 +50,18 @@ def nightly(request: NightlyRequest) -> str | State[str]:
         evaluated = evaluations_of(workspace)
         test_set = frozen_set(request, evaluated, make) if artifacts_of(workspace, "editor") else None
         if test_set is None:
-            return _publish([f"Nothing new: {workspace} has no finished editor with a test set."])
+            return _publish(f"Nothing new: {workspace} has no finished editor with a test set.")
         if test_set.problem:
-            return Failed(message=_publish([test_set.problem]))
+            return Failed(message=_publish(test_set.problem))
         shards = test_set.shards
         config, classifier = config_of(request), judge_of(request, evaluated, shards)
         setting = setting_of(shards, classifier, config.edits, config.scores)
         editors = new_editors(request, evaluated, setting)
         if not editors:
-            return _publish([f"Nothing new: the newest editors were evaluated on {shards.path.name} before."])
+            return _publish(f"Nothing new: the newest editors were evaluated on {shards.path.name} before.")
         told = [_evaluate(request, editor, shards, classifier, evaluated, setting, make) for editor in editors]
-    verdict = _publish([line for lines, _ in told for line in lines])
-    if any(is_regression for _, is_regression in told):
+    verdict = _publish(told[0][0], [line for _, lines, _ in told for line in lines])
+    if any(is_regression for *_, is_regression in told):
         tell_regression(workspace, verdict)
         return Failed(message=verdict)
     return verdict
@@ -81,8 +81,8 @@ def _evaluate(
     evaluated: list[Evaluation],
     setting: Any,
     make: Any,
-) -> tuple[list[str], bool]:
-    """Evaluate one editor; return the lines to publish, and whether it failed the gate."""
+) -> tuple[str, list[str], bool]:
+    """Evaluate one editor; return the verdict, the lines of its page in Markdown, and whether it failed the gate."""
     scores, report = evaluate_editor(request, editor, shards, classifier, make)
     series = series_of(editor.path.name)
     now = Evaluation(series=series, editor=editor.digest, label=label_of(series), setting=setting, scores=scores)
@@ -94,14 +94,19 @@ def _evaluate(
         past = [row for row in earlier.scores.records() if row["editor"] == earlier.label]
     verdict = judge(past, records, {row["segment_id"]: row["video_id"] for row in rows}, len(rows), request.margins)
     if verdict.rows:
-        create_table_artifact(table_of(verdict.rows), key=f"nightly-{_key(series)}", description=f"{series}, paired")
+        told = markdown_text(f"{series}, paired")
+        create_table_artifact(table_of(verdict.rows), key=f"nightly-{_key(series)}", description=told)
     if report is not None:
         create_link_artifact((report / "report.html").resolve().as_uri(), key=f"nightly-report-{_key(series)}")
-    lines = [_verdict_line(editor, earlier, verdict)]
-    lines += _leak_line(request, editor, {row["segment_id"] for row in rows}) + _failed_lines(scores)
-    lines += ["", *_table_lines(verdict)]
-    lines.append(f"Report: {(report / 'report.html').resolve()}" if report is not None else "")
-    return lines, verdict.is_regression
+    told = _verdict_line(editor, earlier, verdict)
+    texts = [told, *_leak_line(request, editor, {row["segment_id"] for row in rows}), *_failed_lines(scores)]
+    where = f"Report: {(report / 'report.html').resolve()}" if report is not None else ""
+    return told, page_lines(texts, verdict, where), verdict.is_regression
+
+
+def page_lines(texts: Iterable[str], verdict: Verdict, where: str) -> list[str]:
+    """Return the lines of an editor's part of the page, in Markdown that shows all texts as they are."""
+    return [*map(markdown_text, texts), "", *_table_lines(verdict), markdown_text(where)]
 
 
 def _verdict_line(editor: Artifact, earlier: Evaluation | str, verdict: Verdict) -> str:
@@ -138,19 +143,20 @@ def _table_lines(verdict: Verdict) -> list[str]:
     table = table_of(verdict.rows)
     if not table:
         return []
-    lines = [table_line(table[0]), table_line(["---"] * len(table[0]))]
+    lines = [table_line(table[0]), "|" + "---|" * len(table[0])]
     return [*lines, *(table_line(row.values()) for row in table), ""]
 
 
 def table_line(cells: Iterable[object]) -> str:
     """Return one line of a Markdown table; nothing in a cell ends it or is read as a link."""
-    return "| " + " | ".join(re.sub(r"([|\\[\]<>`])", r"\\\1", str(each)).replace("\n", " ") for each in cells) + " |"
+    return "| " + " | ".join(map(markdown_text, cells)) + " |"
 
 
-def _publish(lines: list[str]) -> str:
-    """Write the night's page; return its first line."""
-    create_markdown_artifact("\n".join(lines), key="nightly", description="The night's verdict")
-    return lines[0]
+def _publish(verdict: str, page: Iterable[str] = ()) -> str:
+    """Write the night's page, lines of Markdown, or the verdict alone; return the verdict."""
+    text = "\n".join(page) or markdown_text(verdict)
+    create_markdown_artifact(text, key="nightly", description="The night's verdict")
+    return verdict
 
 
 def _key(series: str) -> str:

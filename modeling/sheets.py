@@ -10,6 +10,8 @@ import string
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from modeling.visible import visible
+
 MAX_TEXT = 10_000
 """Characters of one text (an instruction, a name); a longer one is a mistake or an attack."""
 MAX_ROWS = 2_000_000
@@ -94,4 +96,4 @@ def markdown_text(text: object) -> str:
     >>> markdown_text("![x](http://a.org)\n# b|c")
     '\\!\\[x\\]\\(http\\:\\/\\/a\\.org\\) \\# b\\|c'
     """
-    return _MARKS.sub(r"\\\1", " ".join(str(text).split()))
+    return _MARKS.sub(r"\\\1", visible(" ".join(str(text).split())))

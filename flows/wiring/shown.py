@@ -22,6 +22,8 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Running
 
+from modeling.sheets import markdown_text
+from modeling.visible import visible
 from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.building import StageWatcher
 
@@ -43,7 +45,7 @@ def run_name() -> str:
         name += f" to {request['until']}"
     differs = [f"{key}={value}" for key, value in dict(request.get("settings") or {}).items()]
     differs += [f"{key}={request[key]}" for key in ("start", "training_seeds", "test_set") if request.get(key)]
-    return ", ".join([name, *differs])[:LONGEST_NAME]
+    return visible(", ".join([name, *differs]))[:LONGEST_NAME]
 
 
 def run_tags() -> list[str]:
@@ -122,7 +124,7 @@ class RunPage:
             self._move_bar((stage, label), 100.0)
         if not cached and artifact.num_failed:
             create_table_artifact(
-                failed_table(artifact), key=f"failed-{artifact_key(stage)}", description=str(artifact.path)
+                failed_table(artifact), key=f"failed-{artifact_key(stage)}", description=markdown_text(artifact.path)
             )
         if stage == "report":
             create_link_artifact((artifact.path / "report.html").resolve().as_uri(), link_text="Report", key="report")
@@ -135,7 +137,8 @@ class RunPage:
         if key in self._bars:
             update_progress_artifact(self._bars[key], progress=percent)
             return
-        made: Any = create_progress_artifact(percent, key=f"progress-{artifact_key(key[0])}", description=" ".join(key))
+        name = markdown_text(" ".join(key))
+        made: Any = create_progress_artifact(percent, key=f"progress-{artifact_key(key[0])}", description=name)
         self._bars[key] = made
 
     def _waits(self, message: str) -> None:
@@ -170,7 +173,10 @@ def failed_table(artifact: Artifact) -> list[dict[str, Any]]:
             counts[row["reason"]] += 1
             if len(ids[row["reason"]]) < NUM_IDS:
                 ids[row["reason"]].append(str(row.get("segment_id", row.get("video_id", ""))))
-    return [{"reason": reason, "rows": n, "first": ", ".join(ids[reason])} for reason, n in counts.most_common()]
+    return [
+        {"reason": visible(reason), "rows": n, "first": visible(", ".join(ids[reason]))}
+        for reason, n in counts.most_common()
+    ]
 
 
 def artifact_key(name: str) -> str:
@@ -184,4 +190,4 @@ def _log(line: str) -> None:
         logger = get_run_logger()
     except MissingContextError:
         logger = logging.getLogger("editaction")
-    logger.info(line)
+    logger.info(visible(line))

@@ -29,6 +29,8 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
 }
 NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,100}")
 """Form of a stage's name or a label; both become parts of folders' names."""
+KEY = re.compile(r"[0-9a-f]{8,64}")
+"""A key becomes part of the names of pages and of places in a store."""
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -89,6 +91,8 @@ def what_is_wrong(manifest: Any) -> str:
             return f"{name} is {str(manifest.get(name))[:40]!r}"
     if not all(NAME.fullmatch(manifest[name]) and manifest[name] not in (".", "..") for name in ("stage", "label")):
         return "its stage or label is no name"
+    if not KEY.fullmatch(manifest["key"]):
+        return "its key is none"
     counts = manifest["counts"]
     numbers = [counts.get("input"), counts.get("kept"), *manifest["funnel"].values()]
     for status in ("filtered", "failed"):

@@ -114,6 +114,16 @@ def test_a_manifest_that_is_none_is_named_in_one_line(tmp_path: Path, content: s
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("key", ["/../../a", "../x", "", "A" * 64, "a" * 65, "\n" + "a" * 63, "a" * 64 + "\n"])
+def test_a_key_that_would_lead_elsewhere_is_refused(tmp_path: Path, key: str) -> None:
+    """It becomes part of the names of pages and of places in a store."""
+    artifact = built(tmp_path)
+    manifest = json.loads((artifact.path / "manifest.json").read_text())
+    (artifact.path / "manifest.json").write_text(json.dumps(manifest | {"key": key}))
+    with pytest.raises(ValueError, match="its key is none"):
+        Artifact.read(artifact.path)
+
+
 def test_a_damaged_file_behind_a_link_is_no_reason_to_touch_what_it_leads_to(tmp_path: Path, victim: Path) -> None:
     artifact = built(tmp_path / "w")
     (artifact.path / "pictures" / "a.txt").unlink()
