@@ -1,13 +1,19 @@
 """Write, sync, rename: a file or folder appears under its name when it is complete, and never before."""
 
+import contextlib
 import ctypes
 import glob
+import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
+import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +64,10 @@ def sync_files(folder: Path, names: Sequence[str]) -> None:
 def atomic_file(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path` to write to; on success it becomes `path` in one step.
 
-    An exception (a full disk, say) removes the temporary file and leaves an older `path` untouched.
+    An exception (a full disk, say) removes the temporary file and leaves an older `path` untouched. What writers that
+    were killed left in this folder is removed.
     """
+    sweep(path.parent)
     temporary = _temporary_name(path)
     try:
         yield temporary
@@ -135,6 +143,53 @@ def remove_unfinished(path: Path) -> None:
 def _temporary_name(path: Path) -> Path:
     """Return an unpredictable name beside `path`; the folder may have come from somebody else.
 
-    Under a predictable name a prepared link would be followed.
+    Under a predictable name a prepared link would be followed. It says who writes, so that it can be seen who is dead.
     """
-    return path.with_name(f".{path.name[:200]}.{secrets.token_hex(8)}.writing")
+    name = os.fsdecode(os.fsencode(path.name)[:180])
+    return path.with_name(f".{name}.{_machine()}-{os.getpid()}-{secrets.token_hex(8)}.writing")
+
+
+_TEMPORARY = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<pid>[0-9]{1,9})-[0-9a-f]{16}\.writing", re.DOTALL)
+ABANDONED_S = 24 * 3600.0
+"""A file of a writer on another machine that nobody has written to for so long was left behind."""
+_swept: set[Path] = set()
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that killed writers left in `folder`; once a process, as folders may be large.
+
+    Only plain files of this user with our names go, and only where their process is dead, or, of another machine, after
+    a day.
+    """
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = _TEMPORARY.fullmatch(entry.name)
+            if found is None or not entry.is_file(follow_symlinks=False):
+                continue
+            status = entry.stat(follow_symlinks=False)
+            if status.st_uid == os.geteuid() and _is_left(found["machine"], int(found["pid"]), status.st_mtime):
+                os.unlink(entry.path)
+
+
+def _is_left(machine: str, pid: int, touched_at: float) -> bool:
+    """Tell whether nobody writes a temporary file any more."""
+    if machine == _machine():
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        except (PermissionError, OverflowError):
+            pass
+    return time.time() - touched_at > ABANDONED_S
+
+
+@cache
+def _machine() -> str:
+    """Return eight hex digits of where the numbers of processes are ours: this start of this machine or container."""
+    place = ""
+    with contextlib.suppress(OSError):
+        place = Path("/proc/sys/kernel/random/boot_id").read_text() + os.readlink("/proc/self/ns/pid")
+    return hashlib.sha256((place or socket.gethostname()).encode()).hexdigest()[:8]

@@ -4,6 +4,7 @@ Exit status: 0 success; 1 failure, and a message says why; 2 the command line is
 items; 130 and 143 after Ctrl-C and SIGTERM.
 """
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -46,7 +47,7 @@ def forget_current_folder() -> None:
 
 def main() -> None:
     """Run the command line: errors that the user can fix are one line; signals end it soon."""
-    from flows.commands.screen import say
+    from flows.commands.screen import say, write_error
     from flows.commands.server import set_environment
     from flows.commands.terminal import Interrupted, ending_on_signals
     from tasks.artifacts.building import StageFailed
@@ -57,7 +58,9 @@ def main() -> None:
         with ending_on_signals():
             cli(standalone_mode=False)
     except click.UsageError as error:
-        error.show()
+        told = io.StringIO()
+        error.show(told)  # with what was typed, or put together by a script from names of others
+        write_error(told.getvalue())
         sys.exit(2)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from flows.commands.screen import tell
 from flows.commands.terminal import console, counting
 from tasks.artifacts.artifact import artifacts_of, made_from, newest_artifact
 
@@ -21,7 +22,7 @@ def candidates(workspace: str, out: str, limit: int) -> None:
     from tasks.splitting.candidates import write_candidates
 
     number = write_candidates(Path(workspace), Path(out), limit)
-    click.echo(f"{out}: {number} candidates")
+    tell(f"{out}: {number} candidates")
 
 
 @click.command("dataset")
@@ -46,7 +47,7 @@ def dataset_page(workspace: str) -> None:
     inputs: dict[str, Any] = {name: each.path for name, each in made.items()}
     import_prefect()
     page = stage_task("dataset").run(root, label, config, **inputs).path / "dataset.html"
-    click.echo(str(page.resolve()))
+    tell(page.resolve())
 
 
 @click.command()

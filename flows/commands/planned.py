@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.table import Table
 
+from flows.commands.screen import say
 from flows.commands.terminal import console
 
 
@@ -25,7 +25,7 @@ def print_plan(steps: list[Any]) -> None:
 def tell_problems(problems: list[Any]) -> None:
     """Print what would fail, and end with status 1 when it would certainly fail here and now."""
     for problem in problems:
-        click.echo(f"editaction: would fail: {problem.message}", err=True)
+        say(f"would fail: {problem.message}")
     if not all(problem.is_elsewhere for problem in problems):
         sys.exit(1)
 

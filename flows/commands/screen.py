@@ -49,8 +49,18 @@ def styled(*parts: object) -> Text:
 
 def say(message: object) -> None:
     """Write a message to stderr, behind the command's name."""
-    sys.stderr.write(f"editaction: {visible(message, keep=_LAYOUT)}\n")
+    write_error(f"editaction: {message}\n")
+
+
+def write_error(text: str) -> None:
+    """Write a text to stderr; only its line breaks are obeyed."""
+    sys.stderr.write(visible(text, keep=_LAYOUT))
     sys.stderr.flush()
+
+
+def tell(message: object) -> None:
+    """Write a line to stdout, as it is but for control characters: a path, say, that another program reads."""
+    sys.stdout.write(f"{visible(message)}\n")
 
 
 def json_line(value: Any) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from flows.commands.screen import console, json_line, styled
+from flows.commands.screen import console, json_line, styled, tell
 from flows.commands.verify_pairs import verify_pairs
 from tasks.artifacts.artifact import newest_artifact
 from tasks.stages import STAGES
@@ -136,4 +136,4 @@ def _refuse_at_work(workspace: Path) -> None:
 @click.option("--workspace", default="workspace", show_default=True)
 def report(workspace: str) -> None:
     """Print where the newest report lies."""
-    click.echo(str((newest_artifact(Path(workspace), "report").path / "report.html").resolve()))
+    tell((newest_artifact(Path(workspace), "report").path / "report.html").resolve())

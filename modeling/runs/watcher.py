@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from modeling.config import TrainConfig
 from modeling.runs.log import finite_or_none
+from modeling.visible import visible
 
 REPORT_EVERY_S = 0.5
 """Seconds between progress lines of one phase; the last line of a phase is always written."""
@@ -99,7 +100,7 @@ class Watcher:
             self.say("stopped", message=stopped_message(number, kept))
         except OSError as error:
             with suppress(OSError):
-                print(f"modeling.train: {error}", file=sys.stderr, flush=True)
+                print(f"modeling.train: {visible(error)}", file=sys.stderr, flush=True)
         finally:
             os._exit(128 + number)
 

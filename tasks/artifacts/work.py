@@ -9,6 +9,7 @@ from typing import Any
 
 from modeling.atomic import sync_files, sync_folder, write_bytes
 from modeling.json_text import parse_json
+from modeling.visible import visible
 from tasks.artifacts.artifact import ITEMS, RECORDS, REJECTED, NotedProgress, Record, digest_of, write_records
 from tasks.artifacts.failures import shall_retry
 from tasks.artifacts.file_list import FileEntry, is_altered, read_file_list
@@ -61,7 +62,7 @@ class Work:
             if message not in known:
                 known.append(message)
                 with suppress(OSError):  # of a reader who is gone
-                    print(f"{self.stage}: warning: {message}", file=sys.stderr, flush=True)
+                    print(f"{self.stage}: warning: {visible(message)}", file=sys.stderr, flush=True)
 
     def offer_for_reuse(self, artifact_path: Path) -> None:
         """Let items of an older artifact of this stage stand in for equal ones (same id, same item key).

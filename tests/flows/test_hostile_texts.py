@@ -1,5 +1,6 @@
 """Texts of others are shown as they are, with control characters made visible, in every command."""
 
+import contextlib
 import io
 import json
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from rich.table import Table
 from rich.tree import Tree
 
+from flows.commands.cli import main
 from flows.commands.screen import Screen, json_line, styled
 from flows.commands.status import describe_workspace, print_status
 from modeling.visible import visible
@@ -78,6 +80,35 @@ def test_messages_on_stderr_hold_no_terminal_codes(tmp_path: Path) -> None:
     done = run("records", "x\x1b]0;t\x07[/]", cwd=tmp_path, expect=1)
     assert "\x1b" not in done.stderr
     assert "x\\x1b]0;t\\x07[/]" in done.stderr
+
+
+CODES = "x\x1b]0;t\x07\x1b[31m[/]\u202e"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [CODES],
+        ["status", CODES],
+        ["status", f"--{CODES}"],
+        ["run", "--preset", CODES],
+        ["run", "--preset", "table", "--workers", CODES],
+        ["export", "--to", CODES],
+        ["run", "--preset", "demo", "--until", f"{CODES}\nsecond line"],
+    ],
+)
+def test_what_was_typed_wrongly_is_told_without_terminal_codes(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("flows.commands.server.set_environment", lambda: None)
+    monkeypatch.setattr("flows.commands.terminal.ending_on_signals", contextlib.nullcontext)
+    monkeypatch.setattr("sys.argv", ["editaction", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr()
+    assert ended.value.code in (1, 2)
+    assert "x\\x1b]0;t\\x07" in told.err
+    assert not set("\x1b\x07\u202e") & set(told.err + told.out)
 
 
 def test_a_line_of_json_can_be_read_and_holds_no_control_character() -> None:

@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from modeling.atomic import atomic_file, atomic_folder, write_bytes
+from modeling import atomic
+from modeling.atomic import atomic_file, atomic_folder, write_bytes, write_json
 from modeling.json_text import parse_json
 from tasks.artifacts.artifact import Artifact, artifacts_of, damaged_files, find_artifact
 from tasks.artifacts.building import StageFailed
@@ -16,7 +20,7 @@ from tasks.artifacts.manifest import is_made_here
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import DatasetConfig
-from tests.support.commands import run
+from tests.support.commands import environment, run
 
 OUTSIDE = (
     "../x",
@@ -203,6 +207,65 @@ def test_temporary_names_cannot_be_known_beforehand(tmp_path: Path, victim: Path
             temporary.write_text("{}")
     assert names[0] != names[1]
     assert victim.read_text() == "precious"
+
+
+def killed_while_writing(path: Path) -> Path:
+    """Return what a process leaves that is killed between its write and its rename."""
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom modeling.atomic import atomic_file\n"
+        "with atomic_file(Path(sys.argv[1])) as temporary:\n    temporary.write_text('half')\n"
+        "    os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], env=environment(None), check=False)
+    [left] = path.parent.glob(".*.writing")
+    return left
+
+
+def test_what_a_killed_writer_left_goes_at_the_next_write_and_nothing_else(tmp_path: Path, victim: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    left = killed_while_writing(folder / "a.json")
+    machine, pid = re.fullmatch(r"\.a\.json\.([0-9a-f]{8})-(\d+)-[0-9a-f]{16}\.writing", left.name).groups()  # type: ignore[union-attr]
+    with atomic_file(folder / "probe") as temporary:
+        alive = temporary.name
+        temporary.write_text("")
+        assert not left.exists()
+        sweep_again(folder)
+        assert temporary.exists(), "its writer is alive"
+    assert machine in alive
+    kept = {
+        "of-another-machine": f".b.00000000-{pid}-{'0' * 16}.writing",
+        "not-ours": ".c.writing",
+        "of-an-older-version": f".d.{'0' * 16}.writing",
+        "a-link": f".e.{machine}-{pid}-{'0' * 16}.writing",
+        "a-folder": f".f.{machine}-{pid}-{'0' * 16}.writing",
+    }
+    for what, name in kept.items():
+        if what == "a-link":
+            (folder / name).symlink_to(victim)
+        elif what == "a-folder":
+            (folder / name).mkdir()
+        else:
+            (folder / name).write_text("x")
+    old = folder / f".g.00000000-{pid}-{'0' * 16}.writing"
+    old.write_text("x")
+    os.utime(old, (0, 0))
+    sweep_again(folder)
+    assert not old.exists()
+    assert {path.name for path in folder.glob(".*")} == set(kept.values())
+    assert victim.read_text() == "precious"
+
+
+def sweep_again(folder: Path) -> None:
+    """As another process would."""
+    atomic._swept.clear()
+    atomic.sweep(folder)
+
+
+def test_names_as_long_as_the_disk_allows_are_written(tmp_path: Path) -> None:
+    for name in ("n" * 255, "é" * 127, "日" * 85):
+        write_json(tmp_path / name, {})
+        assert (tmp_path / name).is_file()
 
 
 def test_a_folder_that_another_made_is_replaced_by_none(tmp_path: Path) -> None:
