@@ -9,12 +9,16 @@ from typing import Any
 
 import h5py
 
-MAX_CELL = 1_000_000
-"""Largest number of values in one cell."""
+MAX_CELL = 100_000
+"""Values in one cell, the cells in it included."""
+MAX_NUMBERS = 1_000
+"""Values in a cell whose first is a number of ours."""
+FREE_VALUES = 2_000_000
+"""So many values are read of a file in all whatever its size."""
 MAX_DEPTH = 4
 """Cells in cells."""
-MAX_TEXTS = 1_000
-"""Largest number of texts in one cell."""
+MAX_VISITS = 1_000
+"""Cells in one cell, at any depth."""
 MAX_BYTES = 1 << 30
 """Of one data set."""
 DAMAGED = (
@@ -22,6 +26,28 @@ DAMAGED = (
     *(NotImplementedError, RecursionError, SystemError),
 )
 """The errors that h5py raises for a damaged file."""
+
+
+class Budget:
+    """What may be read of one file: cells may hold each other, and many rows may hold the same large one."""
+
+    def __init__(self, file_bytes: int):
+        self.left = FREE_VALUES + file_bytes
+        self._in_cell, self._visits = 0, 0
+
+    def begin_cell(self) -> None:
+        """Count anew for the next row's cell."""
+        self._in_cell, self._visits = 0, 0
+
+    def spend(self, values: int, depth: int) -> None:
+        """ValueError for a cell that holds too much, or a file whose cells are more than itself."""
+        self.left, self._in_cell, self._visits = self.left - values, self._in_cell + values, self._visits + 1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"cells lie in cells more than {MAX_DEPTH} deep")
+        if self._visits > MAX_VISITS or self._in_cell > MAX_CELL:
+            raise ValueError(f"a cell holds more than {MAX_VISITS} cells or {MAX_CELL} values")
+        if self.left < 0:
+            raise ValueError("its cells repeat each other many times")
 
 
 def check_stored(data: Any, most: int) -> None:

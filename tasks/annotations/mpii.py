@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 
 from modeling.sheets import MAX_ROWS
-from tasks.annotations.hdf5_checks import DAMAGED, MAX_CELL, MAX_DEPTH, MAX_TEXTS, check_stored, own_member
+from tasks.annotations.hdf5_checks import DAMAGED, MAX_CELL, MAX_NUMBERS, Budget, check_stored, own_member
 from tasks.annotations.segment import Annotations, Segment, has_good_times, is_safe_video_id, segment_id_of
 
 TEXT_FIELDS = ("activity", "fileName", "tool", "ingredients", "containers", "containersSource", "containersDestination")
@@ -32,7 +32,7 @@ PAPER_COUNTS = {
 """Computed from the paper's percentages of 13 766 pairs."""
 
 
-def read_cell(file: h5py.h5f.FileID, reference: h5py.Reference, depth: int = 0) -> list[str]:
+def read_cell(file: h5py.h5f.FileID, reference: h5py.Reference, budget: Budget, depth: int = 0) -> list[str]:
     """Return the texts that a MATLAB cell holds: none, one, or those of the cells in it.
 
     By h5py's low-level calls, which take a third of the time of the others: there are 100 000 cells.
@@ -41,16 +41,13 @@ def read_cell(file: h5py.h5f.FileID, reference: h5py.Reference, depth: int = 0) 
     if not isinstance(content, h5py.h5d.DatasetID) or 0 in content.shape:
         return []
     check_stored(content, MAX_CELL)
-    if depth > MAX_DEPTH:
-        raise ValueError(f"cells lie in cells more than {MAX_DEPTH} deep")
+    budget.spend(math.prod(content.shape), depth)
     values = np.empty(content.shape, content.dtype)
     content.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
     if content.dtype == h5py.ref_dtype:
         texts: list[str] = []
         for each in values.ravel():
-            texts += read_cell(file, each, depth + 1)
-            if len(texts) > MAX_TEXTS:
-                raise ValueError(f"a cell holds more than {MAX_TEXTS} texts")
+            texts += read_cell(file, each, budget, depth + 1)
         return texts
     # An empty array is stored as its two or more dimensions, in 64 bits, with the attribute MATLAB_empty.
     if content.dtype.kind not in "ui" or content.dtype.itemsize == 8:
@@ -61,6 +58,11 @@ def read_cell(file: h5py.h5f.FileID, reference: h5py.Reference, depth: int = 0) 
     return [text for text in decoded if text]
 
 
+def _texts_in(file: h5py.File, reference: h5py.Reference, budget: Budget) -> list[str]:
+    budget.begin_cell()
+    return read_cell(file.id, reference, budget)
+
+
 def read_numbers(file: h5py.File, column: h5py.Dataset) -> np.ndarray:
     """Return a column of numbers, float64 [N]: an array, or cells of one number each; NaN where a cell has none."""
     values = column[()].ravel()
@@ -68,8 +70,8 @@ def read_numbers(file: h5py.File, column: h5py.Dataset) -> np.ndarray:
         return values.astype(np.float64)
     for each in values:
         if each:
-            check_stored(h5py.h5r.dereference(each, file.id), MAX_CELL)
-    cells = [np.asarray(file[each][()], np.float64).ravel() if each else np.empty(0) for each in values]
+            check_stored(h5py.h5r.dereference(each, file.id), MAX_NUMBERS)
+    cells = [np.asarray(file[each][()], np.float64).ravel()[:1] if each else np.empty(0) for each in values]
     empty = [bool(each) and "MATLAB_empty" in file[each].attrs for each in values]
     return np.array([np.nan if gone or not len(cell) else cell[0] for cell, gone in zip(cells, empty, strict=True)])
 
@@ -185,8 +187,9 @@ def _rows_of(file: h5py.File, path: Path) -> Iterator[tuple[dict[str, list[str]]
     lengths = {name: len(column) for name, column in (cells | numbers).items()}
     if len(set(lengths.values())) != 1:
         raise ValueError(f"the columns of annos differ in length ({lengths})")
+    budget = Budget(path.stat().st_size)
     for place in range(lengths["activity"]):
-        texts = {name: read_cell(file.id, column[place]) for name, column in cells.items()}
+        texts = {name: _texts_in(file, column[place], budget) for name, column in cells.items()}
         yield texts, {name: float(column[place]) for name, column in numbers.items()}
 
 

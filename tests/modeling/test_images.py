@@ -9,7 +9,16 @@ import pytest
 import torch
 from PIL import Image
 
-from modeling.data.images import decode_image, encode_jpeg, encode_png, read_image, squash, to_tensor, to_uint8
+from modeling.data.images import (
+    MAX_FILE_BYTES,
+    decode_image,
+    encode_jpeg,
+    encode_png,
+    read_image,
+    squash,
+    to_tensor,
+    to_uint8,
+)
 
 
 def random_picture(height, width, seed=0):
@@ -118,3 +127,12 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
     for path in (tmp_path / "none.png", tmp_path):
         with pytest.raises(FileNotFoundError, match=str(path)):
             read_image(path)
+
+
+def test_a_sparse_picture_is_refused_by_its_size_before_it_is_read(tmp_path):
+    for size in (MAX_FILE_BYTES + 1, 40 << 30):
+        with (tmp_path / "sparse.png").open("wb") as file:
+            file.write(encode_png(random_picture(8, 8)))
+            file.truncate(size)
+        with pytest.raises(ValueError, match=rf"sparse\.png: {size} bytes are no picture"):
+            read_image(tmp_path / "sparse.png")

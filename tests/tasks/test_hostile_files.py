@@ -98,7 +98,35 @@ def huge(file: h5py.File, _: Path) -> h5py.Dataset:
     return file.create_dataset("cell", (10**11, 1), dtype="u2", chunks=(1024, 1))
 
 
-@pytest.mark.parametrize("make", [external, virtual, endless, huge])
+def doubling(file: h5py.File, _: Path) -> h5py.Dataset:
+    """A cell that holds one twice, which holds one twice, forty deep: 10^12 texts."""
+    cell = file.create_dataset("text", data=np.full((4, 1), 97, np.uint16))
+    for number in range(40):
+        outer = file.create_dataset(f"d{number}", (2, 1), dtype=h5py.ref_dtype)
+        outer[...] = [[cell.ref], [cell.ref]]
+        cell = outer
+    return cell
+
+
+def wide(file: h5py.File, _: Path) -> h5py.Dataset:
+    """A cell of 900 cells, each of 900 cells, each of 900 empty ones."""
+    cell = file.create_dataset("empty", data=np.zeros(2, np.uint64))
+    for number in range(3):
+        outer = file.create_dataset(f"w{number}", (900, 1), dtype=h5py.ref_dtype)
+        outer[...] = np.full((900, 1), cell.ref, h5py.ref_dtype)
+        cell = outer
+    return cell
+
+
+def long(file: h5py.File, _: Path) -> h5py.Dataset:
+    """A cell of 500 texts of 90 000 letters, which are one."""
+    text = file.create_dataset("long", data=np.full((90_000, 1), 97, np.uint16), compression="gzip")
+    cell = file.create_dataset("cell", (500, 1), dtype=h5py.ref_dtype)
+    cell[...] = np.full((500, 1), text.ref, h5py.ref_dtype)
+    return cell
+
+
+@pytest.mark.parametrize("make", [external, virtual, endless, huge, doubling, wide, long])
 def test_a_cell_that_is_stored_elsewhere_or_has_no_end_is_refused(tmp_path: Path, make: object) -> None:
     path = write(tmp_path / "bad.mat", [interval()])
     secret = tmp_path / "secret.txt"
@@ -108,6 +136,25 @@ def test_a_cell_that_is_stored_elsewhere_or_has_no_end_is_refused(tmp_path: Path
     with h5py.File(path, "r+") as file:
         file["annos/ingredients"][0, 0] = make(file, secret).ref  # type: ignore[operator]
     with pytest.raises(ValueError, match=r"bad\.mat: damaged, or not to be read"):
+        read_mpii(path, 1)
+
+
+def test_rows_that_share_one_large_cell_cost_no_more_than_their_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "bad.mat", [interval()] * 60)
+    with h5py.File(path, "r+") as file:
+        text = file.create_dataset("long", data=np.full((90_000, 1), 97, np.uint16), compression="gzip")
+        file["annos/ingredients"][...] = np.full(file["annos/ingredients"].shape, text.ref, h5py.ref_dtype)
+    with pytest.raises(ValueError, match=r"bad\.mat: .*repeat each other"):
+        read_mpii(path, 1)
+
+
+def test_a_cell_of_a_million_numbers_is_no_number(tmp_path: Path) -> None:
+    path = write(tmp_path / "bad.mat", [interval()])
+    with h5py.File(path, "r+") as file:
+        large = file.create_dataset("large", data=np.zeros((1_000_000, 1)), compression="gzip")
+        del file["annos/startFrame"]
+        file["annos"].create_dataset("startFrame", (1, 1), h5py.ref_dtype)[0, 0] = large.ref
+    with pytest.raises(ValueError, match=r"bad\.mat: .*claims 1000000 values"):
         read_mpii(path, 1)
 
 
