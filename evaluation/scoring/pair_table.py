@@ -6,7 +6,8 @@ the features' names, FID between the halves of the ground truth) is in the file'
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,15 @@ import pyarrow.parquet as pq
 
 from evaluation.scoring.measures import MEASURES
 from evaluation.scoring.rows import Candidate, SplitPairs, split_table
+from modeling.apart import apart
+from modeling.json_text import parse_json
 
 METADATA = b"editaction_scores"
 FILE = "scores.parquet"
+MAX_ROWS = 5_000_000
+"""A hundred systems on 50 000 pairs."""
+MEMORY = 4 << 30
+"""Bytes that reading it may take."""
 TEXTS = ("split", "editor", "name", "kind", "segment_id", "video_id", "verb")
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in TEXTS]
@@ -53,24 +60,55 @@ def _table(candidate: Candidate, pairs: SplitPairs) -> pa.Table:
 
 
 def read_pair_table(path: Path) -> tuple[list[Split], dict[str, Any]]:
-    """Return the splits and the header; ValueError for a file that is no table of pair scores."""
+    """Return the splits and the header; ValueError for a file that is no table of pair scores.
+
+    Anybody may have written it: it is read by a helper (modeling/apart.py), whose memory is bounded.
+    """
+    [(metadata, columns, values)] = apart(_read_columns, path, memory=MEMORY)
+    with told_as_damage(path):
+        content = parse_json(metadata)
+        splits: list[Split] = []
+        for split in dict.fromkeys(columns["split"]):
+            places = [place for place, each in enumerate(columns["split"]) if each == split]
+            splits.append(_split(split, places, columns, values, content["halves"][split]))
+        return splits, dict(content["header"])
+
+
+@contextmanager
+def told_as_damage(path: Path) -> Iterator[None]:
+    """Turn what comes of missing or odd values in such a table into a ValueError that names it."""
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
+        yield
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
+        what = str(error).splitlines()[0][:200] if str(error) else ""
+        raise ValueError(
+            f"{path} is damaged, or no table of pair scores ({type(error).__name__}: {what}). The scores stage "
+            f"writes {FILE}."
+        ) from error
+
+
+def _read_columns(path: Path) -> Iterator[tuple[bytes, dict[str, list[Any]], dict[str, Any]]]:
+    """Yield once the metadata, the columns of texts and seeds, and those of numbers, float64 [rows]."""
+    try:
+        file = pq.ParquetFile(path)
+        if file.metadata.num_rows > MAX_ROWS:
+            raise ValueError(f"{path}: {file.metadata.num_rows} rows; at most {MAX_ROWS} are read.")
+        metadata = (file.schema_arrow.metadata or {}).get(METADATA)
+        names = file.schema_arrow.names
+        lacking = [name for name in SCHEMA.names if name not in names]
+        if metadata is None or lacking:
+            what = f"it lacks the column {lacking[0]}" if lacking else "it lacks the project's metadata"
+            raise ValueError(f"{path} is no table of pair scores: {what}. The scores stage writes {FILE}.")
+        table = file.read(columns=SCHEMA.names, use_threads=False)
+        # In our own types: whatever was stored as a text or a list is refused here.
+        table = table.select(SCHEMA.names).cast(SCHEMA)
+    except pa.ArrowMemoryError as error:
+        raise MemoryError from error
+    except (OSError, pa.ArrowException) as error:
         raise ValueError(f"{path} is not a readable Parquet file: {error}") from error
-    metadata = (table.schema.metadata or {}).get(METADATA)
-    lacking = [name for name in SCHEMA.names if name not in table.column_names]
-    if metadata is None or lacking:
-        what = f"it lacks the column {lacking[0]}" if lacking else "it lacks the project's metadata"
-        raise ValueError(f"{path} is no table of pair scores: {what}. The scores stage writes {FILE}.")
-    content = json.loads(metadata)
     columns = {name: table.column(name).to_pylist() for name in (*TEXTS, "training_seed", "seed")}
     values = {each.column: table.column(each.column).to_numpy(zero_copy_only=False) for each in MEASURES}
-    splits: list[Split] = []
-    for split in dict.fromkeys(columns["split"]):
-        places = [place for place, each in enumerate(columns["split"]) if each == split]
-        splits.append(_split(split, places, columns, values, content["halves"][split]))
-    return splits, content["header"]
+    yield metadata, columns, values
 
 
 def _split(

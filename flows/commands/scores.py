@@ -40,7 +40,7 @@ def scores(
     feature networks.
     """
     from evaluation.pages.paper_tables import paper_tables
-    from evaluation.scoring.pair_table import FILE, read_pair_table, scores_content, write_pair_table
+    from evaluation.scoring.pair_table import FILE, read_pair_table, scores_content, told_as_damage, write_pair_table
     from modeling.atomic import atomic_folder, write_bytes, write_json
     from tasks.artifacts.artifact import newest_artifact
 
@@ -61,7 +61,8 @@ def scores(
         for name, split, counts in left_out:
             told = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
             console.print(f"{name} on {split}: left out {told}")
-    content = scores_content(splits, header)
+    with told_as_damage(path):
+        content = scores_content(splits, header)
     with atomic_folder(folder) as temporary:
         write_pair_table(temporary / FILE, splits, header)
         write_json(temporary / "scores.json", content)

@@ -1,0 +1,81 @@
+"""A table of pair scores that anybody may have written: one line that names the file, whatever is wrong in it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from evaluation.scoring.pair_table import METADATA, SCHEMA, read_pair_table, scores_content, told_as_damage
+
+TEXTS = {"split": "test", "editor": "ours", "name": "Ours", "kind": "system", "verb": "open", "video_id": "v"}
+
+
+def rows() -> list[dict[str, Any]]:
+    numbers = dict.fromkeys(SCHEMA.names[len(TEXTS) + 1 :], 0.5)
+    return [TEXTS | numbers | {"segment_id": each, "seed": 0, "training_seed": None} for each in "abc"]
+
+
+def written(path: Path, content: object, table: pa.Table | None = None) -> Path:
+    table = pa.Table.from_pylist(rows(), SCHEMA) if table is None else table
+    note = content if isinstance(content, bytes) else json.dumps(content).encode()
+    pq.write_table(table.replace_schema_metadata({METADATA: note}), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{}, [], None, 3, b"[" * 100_000, b"\xff", {"halves": {}}, {"halves": {"test": {}}, "header": 3}, {"halves": [1]}],
+)
+def test_metadata_that_is_none_is_told_in_one_line(content: object, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"s\.parquet is damaged, or no table of pair scores") as told:
+        read_pair_table(written(tmp_path / "s.parquet", content))
+    assert len(str(told.value).splitlines()) == 1
+
+
+def without_a_row(table: pa.Table) -> pa.Table:
+    other = pa.Table.from_pylist([row | {"editor": "theirs"} for row in rows()[:2]], SCHEMA)
+    return pa.concat_tables([table, other])
+
+
+def of_lists(table: pa.Table) -> pa.Table:
+    place = table.schema.get_field_index("split")
+    return table.set_column(place, "split", pa.array([["test"]] * len(table)))
+
+
+def without_values(table: pa.Table) -> pa.Table:
+    return table.set_column(0, "split", pa.nulls(len(table), pa.string()))
+
+
+def endless(table: pa.Table) -> pa.Table:
+    return table.set_column(0, "split", pa.array([float("nan")] * len(table)))
+
+
+@pytest.mark.parametrize("change", [without_a_row, of_lists, without_values, endless])
+def test_columns_that_do_not_fit_are_told_in_one_line(change: Callable[[pa.Table], pa.Table], tmp_path: Path) -> None:
+    path = written(tmp_path / "s.parquet", {"halves": {"test": {}}, "header": {}}, change(written_table()))
+    with pytest.raises(ValueError, match=r"s\.parquet") as told:
+        content_of(path)
+    assert len(str(told.value).splitlines()) == 1
+
+
+def content_of(path: Path) -> dict[str, Any]:
+    splits, header = read_pair_table(path)
+    with told_as_damage(path):
+        return scores_content(splits, header)
+
+
+def written_table() -> pa.Table:
+    return pa.Table.from_pylist(rows(), SCHEMA)
+
+
+def test_the_table_itself_is_read(tmp_path: Path) -> None:
+    [(pairs, [candidate])], header = read_pair_table(
+        written(tmp_path / "s.parquet", {"halves": {"test": {}}, "header": {"a": 1}})
+    )
+    assert pairs.segment_ids == ("a", "b", "c")
+    assert candidate.seeds == (0,)
+    assert header == {"a": 1}
