@@ -80,6 +80,8 @@ def read_table(path: Path) -> Annotations:
             message = f"{path.name}: {where}, column {outcome.column}: {outcome.said}."
             video_id = str(row.get("video"))[:200]
             annotations.reject(number, "failed", outcome.reason, video_id=video_id, message=message)
+    if not annotations.funnel["rows"]:
+        raise ValueError(f"{path}: there is no row in this table. Write one for each action.")
     _count(annotations)
     return annotations
 

@@ -334,6 +334,9 @@ def test_other_encodings_and_forms_of_json_are_read(name: str, content: bytes, t
         ("a.json", json.dumps([[1, 2]]).encode(), "row 1 is no object"),
         ("a.json", json.dumps(ROW).encode() + b"\n" + json.dumps(ROW).encode(), "One object a line is called .jsonl"),
         ("a.csv", b"a.mp4,0.2,0.9,open door\n", "The first line names the columns"),
+        ("a.csv", HEADER.encode(), "no row in this table"),
+        ("a.jsonl", b"\n\n", "no row in this table"),
+        ("a.json", b"[]", "no row in this table"),
     ],
 )
 def test_what_is_no_table_is_refused_by_its_own_name(name: str, content: bytes, said: str, tmp_path: Path) -> None:
