@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from flows.commands.screen import tell
+from flows.commands.screen import say, tell
 from flows.commands.terminal import console, counting
 from tasks.artifacts.artifact import artifacts_of, made_from, newest_artifact
 
@@ -77,7 +77,7 @@ def export(target: str, workspace: str, shards: str | None, split: str, out: str
     hf-parquet: Parquet with image columns and a card, for Hugging Face `datasets`. control-folders: target/ and
     control/ with equal names and .txt, for ai-toolkit, musubi-tuner, SimpleTuner and DiffSynth.
     """
-    from tasks.exports.control_folders import export_control_folders
+    from tasks.exports.control_folders import export_control_folders, formulas_in
     from tasks.exports.hugging_face import export_hf_parquet
 
     folder = Path(shards) if shards else newest_artifact(Path(workspace), "shards").path
@@ -87,3 +87,8 @@ def export(target: str, workspace: str, shards: str | None, split: str, out: str
         else:
             sizes = export_hf_parquet(folder, Path(out), on_progress=tell)
     console.print(f"{out}: {json.dumps(sizes)}", soft_wrap=True)
+    if target == "control-folders" and (num_formulas := formulas_in(Path(out))):
+        say(
+            f"warning: {num_formulas} cells of {out}/metadata.csv are formulas to a spreadsheet. They stay as they "
+            "are, as trainers read them to the letter; look at pairs.jsonl instead."
+        )

@@ -19,6 +19,7 @@ from modeling.atomic import atomic_folder
 from modeling.data.example import Example, metadata_of, picture_format
 from modeling.data.images import decode_image, encode_png
 from modeling.data.loader import Examples
+from modeling.sheets import safe_cell
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 """Endings of pictures in such folders."""
@@ -58,6 +59,15 @@ def export_control_folders(
         if missing:
             raise ValueError(f"{out}: {len(missing)} partners are missing, such as {missing[0]}. Is the disk full?")
     return {split: len(places)}
+
+
+def formulas_in(out: Path) -> int:
+    """Return how many cells of `metadata.csv` a spreadsheet would compute.
+
+    They stay as they are: a trainer reads this table to the letter, and would learn an apostrophe before each.
+    """
+    with (out / "metadata.csv").open(encoding="utf-8", newline="") as table:
+        return sum(safe_cell(cell) != cell for row in csv.reader(table) for cell in row)
 
 
 def _write(folder: Path, example: Example) -> str:

@@ -17,7 +17,7 @@ from flows.commands.cli import cli
 from modeling.data.images import decode_image, encode_jpeg, encode_png
 from modeling.data.loader import Examples
 from modeling.data.tars import write_shard
-from tasks.exports.control_folders import export_control_folders, missing_partners
+from tasks.exports.control_folders import export_control_folders, formulas_in, missing_partners
 from tasks.exports.hugging_face import export_hf_parquet
 from tasks.imports.layouts import layout_of
 from tasks.imports.write import import_pairs
@@ -81,6 +81,17 @@ def test_control_folders_there_and_back_give_the_same_examples(shards, tmp_path)
     assert all((tmp_path / "c" / row[name]).is_file() for row in rows for name in ("image", "edit_image"))
     import_pairs(tmp_path / "c", tmp_path / "back")
     assert examples_of(tmp_path / "back") == examples_of(shards, "train")
+
+
+def test_a_trainer_s_table_keeps_formulas_to_the_letter_and_counts_them(tmp_path):
+    formula = '=HYPERLINK("http://a.org")'
+    shard = tmp_path / "s" / "train" / "train-000000.tar"
+    shard.parent.mkdir(parents=True)
+    write_shard(shard, [example("a", instruction=formula), example("b", instruction="open door")])
+    export_control_folders(tmp_path / "s", tmp_path / "c", "train", nothing)
+    rows = list(csv.DictReader((tmp_path / "c" / "metadata.csv").open(newline="", encoding="utf-8")))
+    assert [row["prompt"] for row in rows] == [formula, "open door"]
+    assert formulas_in(tmp_path / "c") == 1
 
 
 def test_without_our_own_notes_control_folders_still_give_pictures_and_instructions(shards, tmp_path):
