@@ -22,8 +22,9 @@ from benchmarks.objective.arms import PLAIN, Arm
 from benchmarks.objective.study import SPLITS, finding
 from benchmarks.recording import record
 from flows.wiring.job import Job, make_job
-from flows.wiring.main_job import Make, editors, edits_of, forgetting_of, make_dataset
+from flows.wiring.main_job import Make, editors, edits_of, make_dataset
 from flows.wiring.making import plainly
+from flows.wiring.measuring import forgetting_of
 from flows.wiring.presets import STARTING_EDITOR
 from flows.wiring.request import Request
 from modeling.presets import EDITACTION, ablations, editaction

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.recording import RESULTS
 from evaluation.statistics.clustered_mean import Mean, clustered_mean
-from evaluation.statistics.paired_tests import Difference, differences
+from evaluation.statistics.paired_tests import Difference, difference_mean, holm
 from modeling.atomic import write_bytes
 
 RUNS = RESULTS / "forgetting_runs.jsonl"
@@ -110,7 +110,6 @@ def forgetting_rows(runs: Iterable[Judged]) -> list[Facts]:
         by_start[run.start][run.method].append(run)
     rows = []
     for start, methods in by_start.items():
-        trained = {name: every for name, every in methods.items() if name != UNTOUCHED}
         for name, every in methods.items():
             row: Facts = {"start": start, "method": name, "seeds": [run.seed for run in every]}
             row |= {"num_steps": every[0].num_steps}
@@ -120,31 +119,34 @@ def forgetting_rows(runs: Iterable[Judged]) -> list[Facts]:
                     row[f"{of_set}_{measure}"] = percent(clustered_mean(values, groups, bounds=(0.0, 1.0)))
             rows.append(row)
         for of_set, measure in ((of_set, measure) for of_set in SETS for measure in MEASURES):
-            _compare(rows, start, methods, trained, (of_set, measure))
+            _compare(rows, start, methods, (of_set, measure))
     return rows
 
 
-def _compare(
-    rows: list[Facts],
-    start: str,
-    methods: Mapping[str, list[Judged]],
-    trained: Mapping[str, list[Judged]],
-    what: tuple[str, str],
-) -> None:
-    """Add to the rows of a start: editor minus start, and editor minus plain fine-tuning at equal steps and compute."""
+def _compare(rows: list[Facts], start: str, methods: Mapping[str, list[Judged]], what: tuple[str, str]) -> None:
+    """Add to the rows of a start: editor minus start, and editor minus plain fine-tuning at equal steps and compute.
+
+    On the training seeds that both have; Holm's correction over the methods of one start and reference.
+    """
     of_row = {row["method"]: row for row in rows if row["start"] == start}
-    tables = {name: table_of(every, *what)[0] for name, every in trained.items()}
-    groups = table_of(next(iter(methods.values())), *what)[1]
     references = {"start": UNTOUCHED, "plain_equal_steps": "finetuned", "plain_equal_compute": "finetuned_x2.1"}
     for told, reference in references.items():
-        if reference not in methods:
-            continue
-        seeds = min((table.shape[1] for name, table in tables.items() if name != reference), default=0)
-        base = table_of(methods[reference], *what)[0]
-        base = np.repeat(base, seeds, axis=1) if reference == UNTOUCHED else base[:, :seeds]
-        others = {name: table[:, :seeds] for name, table in tables.items() if name != reference}
-        for name, found in differences(others, base, groups).items():
-            of_row[name].setdefault(f"minus_{told}", {})["_".join(what)] = points(found)
+        means: dict[str, Mean] = {}
+        for name, every in methods.items():
+            if reference not in methods or name in (reference, UNTOUCHED):
+                continue
+            by_seed = {run.seed: run for run in methods[reference]}
+            ours = [run for run in every if reference == UNTOUCHED or run.seed in by_seed]
+            if not ours:
+                continue
+            theirs = [methods[reference][0] if reference == UNTOUCHED else by_seed[run.seed] for run in ours]
+            (values, groups), (base, _) = table_of(ours, *what), table_of(theirs, *what)
+            found = difference_mean(values, base, groups)
+            if found is not None:
+                means[name] = found
+        for (name, mean), p_holm in zip(means.items(), holm([mean.p for mean in means.values()]), strict=True):
+            difference = Difference(estimate=mean, p=mean.p, p_holm=p_holm)
+            of_row[name].setdefault(f"minus_{told}", {})["_".join(what)] = points(difference)
 
 
 def measures_of(rows: Iterable[Facts]) -> dict[str, float]:

@@ -7,7 +7,7 @@ input (its lower bound). Item: the clips of one video. After a kill, training co
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from transformers import TimesformerForVideoClassification
@@ -20,7 +20,7 @@ from modeling.atomic import atomic_folder, write_json
 from modeling.data.images import Picture, squash
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import pick_device
-from tasks.artifacts.artifact import MANIFEST, Artifact, Record
+from tasks.artifacts.artifact import MANIFEST, Artifact, Outside, Record
 from tasks.artifacts.gpu import gpus_to_itself
 from tasks.artifacts.keyed_hash import hash_rank
 from tasks.artifacts.locks import Holder
@@ -162,8 +162,12 @@ def how_of_pairs(shards: Artifact) -> How:
 
 
 @stage
-def classifier(work: Work, config: ClassifierConfig, *, videos: Artifact, shards: Artifact) -> None:
-    """Train the action classifier and measure it."""
+def classifier(
+    work: Work, config: ClassifierConfig, *, videos: Artifact, shards: Artifact, start: Outside | None = None
+) -> None:
+    """Train the action classifier, from `start` where it is given, and measure it."""
+    if start is not None:
+        config = replace(config, start=start.location)
     rows = list(shards.records())
     drawn, tested, rest = choose_rows(rows, config)
     segments = cut_all(work, [*drawn, *tested], videos, config, how_of_pairs(shards))

@@ -453,6 +453,7 @@ class RunConfig:
     classifier: ClassifierConfig
     editor: TrainConfig
     edits: EditsConfig
+    told_apart: ToldApartConfig = field(default_factory=ToldApartConfig)
     forgetting: StaticScenesConfig = field(default_factory=StaticScenesConfig)
     text_editors: TextEditorsConfig = field(default_factory=TextEditorsConfig)
     editors: dict[str, PipelineEditorConfig] = field(default_factory=dict)

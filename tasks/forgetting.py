@@ -6,10 +6,9 @@ is measured beside the editors, and what it carries out more than one of them is
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -128,12 +127,23 @@ def outcome(judge: Callable[[Sequence[Asked]], list[Record]], part: list[Asked])
 
 
 @stage
-def forgetting(work: Work, config: ForgettingConfig, *, editor: Input, triples: Outside | None = None) -> None:
-    """Ask every static edit of one editor and judge it; one that cannot be made or read is listed as failed."""
+def forgetting(
+    work: Work,
+    config: ForgettingConfig,
+    *,
+    editor: Input,
+    triples: Outside | None = None,
+    weights: Outside | None = None,
+) -> None:
+    """Ask every static edit of one editor and judge it; one that cannot be made or read is listed as failed.
+
+    `weights`: the file, folder or hub id of the network that judges triples.
+    """
     asked = asked_triples(Path(triples.location)) if triples is not None else drawn_scenes(config.scenes)
-    editing = _Editing(editor, config, work.options.device)
-    key_parts: dict[str, Any] = {"editor": editor.digest, "config": asdict(config)}
-    key = digest_of(key_parts | {"triples": triples.digest if triples is not None else None})
+    judged_by = config.scenes.weights if weights is None else weights.location
+    editing = _Editing(editor, replace(config, scenes=replace(config.scenes, weights=judged_by)), work.options.device)
+    outside = {name: each.digest for name, each in (("triples", triples), ("weights", weights)) if each is not None}
+    key = digest_of({"editor": editor.digest, "config": asdict(config), "outside": outside})
     for first in range(0, len(asked), SCENES_PER_ITEM):
         work.progress(first, len(asked))
         part = asked[first : first + SCENES_PER_ITEM]

@@ -24,6 +24,7 @@ from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import ReportConfig
 from tasks.pages.editor_names import EDITS, TIMING, editor_name
+from tasks.pages.forgotten import forgetting_tables
 from tasks.pages.galleries import Galleries, first_label
 from tasks.pages.report_files import galleries_of, page_tables, tables_of, write_files
 from tasks.pages.shown import funnel_of, provenance_of
@@ -227,7 +228,7 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
         headline=headline_of(content, recipe_of(inputs, main, num_train)),
         galleries=galleries,
         figures=weights,
-        tables=[*page_tables(content), *timed],
+        tables=[*page_tables(content), *timed, *forgetting_tables(inputs)],
         charts=charts_of(next(iter(logs.values()), [])) + comparison_of(logs),
         funnel=[funnel_of(name, each) for name, each in stages.items()],
         settings=settings,

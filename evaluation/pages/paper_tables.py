@@ -36,8 +36,14 @@ def text_of(number: Mapping[str, Any] | None, digits: int = 2) -> str:
     """Return mean ± variance, as the paper prints it; – where it is not defined."""
     if number is None:
         return "–"
-    text = f"{number['mean']:.{digits}f}"
-    return text if number["variance"] is None else f"{text} ± {number['variance']:.{digits}f}"
+    text = _at_least(number["mean"], digits)
+    return text if number["variance"] is None else f"{text} ± {_at_least(number['variance'], digits)}"
+
+
+def _at_least(value: float, digits: int) -> str:
+    """Return a number with so many digits, or three that count where it would be printed as 0."""
+    text = f"{value:.{digits}f}"
+    return text if value == 0 or float(text) != 0 else f"{value:.3g}"
 
 
 def _published(value: Published | None) -> str:

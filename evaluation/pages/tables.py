@@ -1,5 +1,6 @@
 """scores.json -> the report's headline and tables, each number with its interval and an explanation."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,8 +22,14 @@ def percent_text(value: float) -> str:
 
 
 def fid_digits(value: float) -> int:
-    """Return how many digits behind the point a FID is printed with: those of the random network are small."""
-    return 2 if abs(value) >= 10 else 3
+    """Return how many digits behind the point a distance is printed with: three that count, where it is small.
+
+    >>> [fid_digits(value) for value in (41.2, 0.148, 0.00012, 0.0)]
+    [2, 3, 6, 3]
+    """
+    if abs(value) >= 10:
+        return 2
+    return 3 if value == 0 or not math.isfinite(value) else max(3, min(9, 2 - math.floor(math.log10(abs(value)))))
 
 
 def number_cell(number: Json | None, *, is_percent: bool, seeds: str = "seeds") -> Cell:
@@ -30,7 +37,7 @@ def number_cell(number: Json | None, *, is_percent: bool, seeds: str = "seeds") 
     if number is None:
         return Cell(value="–")
     value, (low, high) = number["mean"], number["interval"]
-    digits = 1 if is_percent else fid_digits(value)
+    digits = 1 if is_percent else fid_digits(value or high)
     lines = [f"{low:.{digits}f} to {high:.{digits}f}"] if high > low else []
     if number["std"] is not None:
         lines.append(f"± {number['std']:.{max(digits, 2)}f} over {number['num_seeds']} {seeds}")
@@ -38,9 +45,10 @@ def number_cell(number: Json | None, *, is_percent: bool, seeds: str = "seeds") 
     difference = number.get("difference")
     if difference is not None:
         mark = ", shown" if difference["is_shown"] else ""
+        digits = digits if is_percent else max(digits, fid_digits(difference["mean"]))
         lines.append(f"Δ {difference['mean']:+.{digits}f}, p {p_text(difference['p_holm'])}{mark}")
         lines.append(f"n shows ≥ {difference['smallest_visible']:.{digits}f}")
-    text = percent_text(value) if is_percent else f"{value:.{digits}f}"
+    text = percent_text(value) if is_percent else f"{value:.{fid_digits(value or high)}f}"
     return Cell(value=text, details=lines, share=value / 100 if is_percent else None)
 
 

@@ -2,34 +2,39 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from evaluation.scoring.made_elsewhere import gather
+from evaluation.scoring.pair_measures import Column, Judge
 from evaluation.scoring.rows import Candidate, SplitPairs
-from evaluation.scoring.split_scorer import Judge, SplitScorer
-from modeling.data.images import Picture
-from modeling.data.loader import Examples
+from evaluation.scoring.split_scorer import Store, score_columns
+from modeling.data.example import Example
+from modeling.data.images import Picture, read_image
+from modeling.data.loader import Chosen, Examples
+from modeling.editors.made_before import MadeElsewhere
 
 
 def candidate_of(
-    name: str, files: Mapping[tuple[int, str], Path], judge: Judge, examples: Examples, pairs: SplitPairs
-) -> tuple[Candidate, dict[str, int]]:
-    """Return the row of one system on one split, NaN for pairs without a picture, and what is left out."""
-    made = gather(files, pairs.segment_ids)
+    name: str, made: MadeElsewhere, judge: Judge, examples: Examples, pairs: SplitPairs, store: Store
+) -> Candidate:
+    """Return the row of one system on one split, NaN for pairs without a picture; ValueError where all lack one."""
     kept = [each for each in pairs.segment_ids if each not in made.reasons]
     if not kept:
         raise ValueError(f"--edits {name}: none of the {len(pairs.segment_ids)} pairs of {pairs.split} has a picture.")
-    index_of = {segment_id: index for index, segment_id in enumerate(examples.segment_ids)}
-    scorer = SplitScorer(judge, [examples[index_of[each]] for each in kept], pairs.split)
-    by_seed: dict[tuple[int | None, int], list[Picture]] = {
-        (None, seed): [found[each] for each in kept] for seed, found in made.by_seed.items()
-    }
-    candidate = scorer.candidate(name, name, by_seed)
+    columns = [
+        Column(editor=name, name=name, label=f"{name}/{seed}", seed=seed, picture_of=partial(_picture, found))
+        for seed, found in made.by_seed.items()
+    ]
+    _, (candidate,) = score_columns(judge, Chosen(examples, kept), columns, store)
     places = [pairs.segment_ids.index(each) for each in kept]
     values = {}
     for column, table in candidate.values.items():
         values[column] = np.full((len(pairs.segment_ids), table.shape[1]), np.nan)
         values[column][places] = table
-    return replace(candidate, values=values), made.counts
+    return replace(candidate, values=values)
+
+
+def _picture(files: Mapping[str, Path], example: Example) -> Picture:
+    return read_image(files[example.segment_id])

@@ -111,6 +111,20 @@ MEASURES: tuple[Measure, ...] = (
         "than under another one without a common word, at the same noise.",
     ),
     _share(
+        "told_apart_same_verb",
+        "told_apart_same_verb_percent",
+        "Told apart, verb",
+        "from c' of the same verb, ↑",
+        "The same, where the other instruction has the same verb and another object.",
+    ),
+    _share(
+        "told_apart_same_object",
+        "told_apart_same_object_percent",
+        "Told apart, object",
+        "from c' of the same object, ↑",
+        "The same, where the other instruction does something else to the same object.",
+    ),
+    _share(
         "no_change",
         "no_change_percent",
         "No change",

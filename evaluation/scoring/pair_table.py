@@ -27,9 +27,10 @@ MAX_ROWS = 5_000_000
 MEMORY = 4 << 30
 """Bytes that reading it may take."""
 TEXTS = ("split", "editor", "name", "kind", "segment_id", "video_id", "verb")
+SEEDS = ("training_seed", "seed")
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in TEXTS]
-    + [("training_seed", pa.int64()), ("seed", pa.int64())]
+    + [(name, pa.int64()) for name in SEEDS]
     + [(measure.column, pa.float64()) for measure in MEASURES]
 )
 Split = tuple[SplitPairs, Sequence[Candidate]]
@@ -95,19 +96,22 @@ def _read_columns(path: Path) -> Iterator[tuple[bytes, dict[str, list[Any]], dic
             raise ValueError(f"{path}: {file.metadata.num_rows} rows; at most {MAX_ROWS} are read.")
         metadata = (file.schema_arrow.metadata or {}).get(METADATA)
         names = file.schema_arrow.names
-        lacking = [name for name in SCHEMA.names if name not in names]
+        lacking = [name for name in (*TEXTS, *SEEDS) if name not in names]
         if metadata is None or lacking:
             what = f"it lacks the column {lacking[0]}" if lacking else "it lacks the project's metadata"
             raise ValueError(f"{path} is no table of pair scores: {what}. The scores stage writes {FILE}.")
-        table = file.read(columns=SCHEMA.names, use_threads=False)
+        # A file may be older than a measure, which it then lacks.
+        schema = pa.schema([field for field in SCHEMA if field.name in names])
+        table = file.read(columns=schema.names, use_threads=False)
         # In our own types: whatever was stored as a text or a list is refused here.
-        table = table.select(SCHEMA.names).cast(SCHEMA)
+        table = table.select(schema.names).cast(schema)
     except pa.ArrowMemoryError as error:
         raise MemoryError from error
     except (OSError, pa.ArrowException) as error:
         raise ValueError(f"{path} is not a readable Parquet file: {error}") from error
-    columns = {name: table.column(name).to_pylist() for name in (*TEXTS, "training_seed", "seed")}
-    values = {each.column: table.column(each.column).to_numpy(zero_copy_only=False) for each in MEASURES}
+    columns = {name: table.column(name).to_pylist() for name in (*TEXTS, *SEEDS)}
+    known = [each.column for each in MEASURES if each.column in schema.names]
+    values = {name: table.column(name).to_numpy(zero_copy_only=False) for name in known}
     yield metadata, columns, values
 
 

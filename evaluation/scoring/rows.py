@@ -6,7 +6,7 @@ autoencoder (what no editor with this autoencoder can beat).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -81,6 +81,27 @@ class SplitPairs:
     """FID and KID between the two halves of the ground truth."""
 
 
+def with_told_apart(
+    candidate: Candidate,
+    pairs: SplitPairs,
+    told: Mapping[tuple[str, int | None], Mapping[str, Mapping[str, float]]],
+) -> Candidate:
+    """Return an editor with its columns told_apart...; as it was where one of its editors was not asked.
+
+    `told`: editor and training seed -> column -> segment -> share. Sampling is not in it, so sampling seeds agree.
+    """
+    trained = candidate.training_seeds or (None,) * len(candidate.seeds)
+    of_columns = [told.get((candidate.editor, seed)) for seed in trained]
+    known = [each for each in of_columns if each is not None]
+    if len(known) < len(of_columns):
+        return candidate
+    values = dict(candidate.values)
+    for name in known[0]:
+        columns = [[each[name].get(segment_id, np.nan) for segment_id in pairs.segment_ids] for each in known]
+        values[name] = np.array(columns, dtype=np.float64).T
+    return replace(candidate, values=values)
+
+
 def halves_of(truth: Features) -> dict[str, float | None]:
     """Return FID and KID (× 1000) between even and odd rows of one set: the part that its size alone causes."""
     if len(truth) < 4:
@@ -115,8 +136,8 @@ def number(candidate: Candidate, measure: Measure, videos: Sequence[str]) -> Num
 
 
 def _rounded(value: float) -> float:
-    """Round to six digits: enough for readers, and coarser than the differences between processors."""
-    return round(float(value), 6) + 0.0
+    """Six digits, or four that count in a smaller number: enough for any reader, below the rounding of a processor."""
+    return round(float(value), 6) + 0.0 if abs(value) >= 1e-2 else float(f"{value:.4g}") + 0.0
 
 
 def score_rows(candidates: Sequence[Candidate], pairs: SplitPairs) -> list[dict[str, Any]]:

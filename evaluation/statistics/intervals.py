@@ -1,15 +1,13 @@
-"""Arrays of per-pair values -> means with intervals. This file does not depend on what is measured.
+"""Counts -> a share with its interval; values of several seeds -> their spread. What is measured does not matter here.
 
-The resampled unit is the pair (a picture and its instruction), never the single edit: the edits of one pair under
-several seeds are similar, and intervals that count them as independent would be too narrow.
+Means over pairs, whose unit is the video, are in clustered_mean.py; scenes crossed with training seeds in crossed.py.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 CONFIDENCE = 0.95
 """Coverage of every interval here."""
@@ -66,41 +64,3 @@ def share_interval(num_true: int, num_all: int) -> Interval:
         low=0.0 if num_true == 0 else max(0.0, centre - half),
         high=1.0 if num_true == num_all else min(1.0, centre + half),
     )
-
-
-def bootstrap_interval(values: ArrayLike, rng: np.random.Generator, num_resamples: int) -> Interval:
-    """Return the percentile interval of a mean, drawing pairs anew: values [num_pairs] or [num_pairs, num_seeds]."""
-    table = np.asarray(values, dtype=np.float64)
-    if table.shape[0] == 0:
-        raise ValueError("No pairs to draw from: the interval of nothing is not defined.")
-    per_pair = table.reshape(table.shape[0], -1).mean(axis=1)
-    drawn = rng.integers(0, len(per_pair), size=(num_resamples, len(per_pair)))
-    low, high = np.quantile(per_pair[drawn].mean(axis=1), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval(low=float(low), high=float(high))
-
-
-def mean_interval(values: ArrayLike, rng: np.random.Generator, num_resamples: int) -> Interval:
-    """Return the interval of a mean of shares: Wilson for one yes or no per pair, else the bootstrap over pairs."""
-    table = np.asarray(values, dtype=np.float64)
-    one_each = table.ndim == 1 or table.shape[1] == 1 or bool(np.all(table == table[:, :1]))
-    per_pair = table.reshape(len(table), -1)[:, 0]
-    if one_each and set(np.unique(per_pair)) <= {0.0, 1.0}:
-        return share_interval(int(per_pair.sum()), len(per_pair))
-    return bootstrap_interval(table, rng, num_resamples)
-
-
-def bootstrap_error_interval(
-    statistic: Callable[[NDArray[np.intp]], float],
-    value: float,
-    num_pairs: int,
-    rng: np.random.Generator,
-    num_resamples: int,
-) -> Interval:
-    """Return value ± 1.96 times the bootstrap's standard error, for a statistic that resampling itself biases.
-
-    FID rises when pairs are drawn with repetition, so percentiles of the resamples would not even hold the value;
-    their standard deviation still says how firm it is. `statistic` takes the drawn indices. Not below 0.
-    """
-    drawn = [statistic(rng.integers(0, num_pairs, size=num_pairs)) for _ in range(num_resamples)]
-    error = float(np.std(drawn, ddof=1)) if num_resamples > 1 else 0.0
-    return Interval(low=max(0.0, value - NORMAL_QUANTILE * error), high=value + NORMAL_QUANTILE * error)

@@ -1,10 +1,11 @@
 """The finished evaluations of a workspace, with test set and settings, from manifests alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.wiring.outside_weights import scores_inputs
 from tasks.artifacts.artifact import Artifact, artifacts_of
 from tasks.config import EditsConfig, ScoresConfig
 from tasks.pages.editor_names import EDITS
@@ -57,8 +58,20 @@ def plain(config: Any) -> str:
 
 
 def setting_of(shards: Artifact, classifier: Artifact, edits: EditsConfig, scores: ScoresConfig) -> Setting:
-    """Return the setting of an evaluation that is not made yet."""
-    return Setting(test_set=shards.digest, classifier=classifier.digest, edits=plain(edits), scores=plain(scores))
+    """Return the setting of an evaluation that is still to be made."""
+    config, weights = scores_inputs(scores)
+    return Setting(
+        test_set=shards.digest,
+        classifier=classifier.digest,
+        edits=plain(edits),
+        scores=scoring_of(config, {name: each.digest for name, each in weights.items()}),
+    )
+
+
+def scoring_of(config: Any, inputs: Mapping[str, str]) -> str:
+    """Return how edits are scored as one text: the config, and the digests of the networks' files."""
+    weights = {name: digest for name, digest in inputs.items() if name.endswith("_weights")}
+    return plain(config) + plain(weights)
 
 
 def evaluations_of(workspace: Path) -> list[Evaluation]:
@@ -66,6 +79,7 @@ def evaluations_of(workspace: Path) -> list[Evaluation]:
     edits = {artifact.digest: artifact for artifact in artifacts_of(workspace, "edits")}
     found = []
     for scores in artifacts_of(workspace, "scores"):
+        digests = {name: each["digest"] for name, each in scores.manifest["inputs"].items()}
         for name, each in scores.manifest["inputs"].items():
             made = edits.get(each["digest"])
             if not name.startswith(EDITS) or made is None or "artifact" not in made.manifest["inputs"]["editor"]:
@@ -75,7 +89,7 @@ def evaluations_of(workspace: Path) -> list[Evaluation]:
                 test_set=scores.manifest["inputs"]["shards"]["digest"],
                 classifier=scores.manifest["inputs"]["classifier"]["digest"],
                 edits=plain(made.manifest["config"]),
-                scores=plain(scores.manifest["config"]),
+                scores=scoring_of(scores.manifest["config"], digests),
             )
             found.append(
                 Evaluation(

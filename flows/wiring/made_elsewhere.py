@@ -5,11 +5,12 @@ from pathlib import Path
 
 from evaluation.classifier.training import NUM_THREADS, fixed_threads
 from evaluation.scoring.foreign_rows import candidate_of
-from evaluation.scoring.made_elsewhere import files_of
 from evaluation.scoring.pair_table import Split
+from evaluation.scoring.split_scorer import InMemory
 from modeling.data.loader import Examples
+from modeling.editors.made_before import files_of, gather
 from tasks.annotations.goals import join_goals
-from tasks.artifacts.artifact import Artifact, artifacts_of, newest_artifact, read_records
+from tasks.artifacts.artifact import Artifact, Outside, artifacts_of, newest_artifact, read_records
 from tasks.config import ScoresConfig
 from tasks.scores import load_judge
 
@@ -36,17 +37,25 @@ def with_pictures(
         raise ValueError(f"--edits: the name {clash[0]} is taken; choose another.")
     left_out: list[LeftOut] = []
     with fixed_threads(NUM_THREADS):
-        judge = load_judge(classifier, ScoresConfig(**scored.manifest["config"]), goals)
+        judge = load_judge(classifier, ScoresConfig(**scored.manifest["config"]), goals, _weights(scored))
         grown: list[Split] = []
         for pairs, candidates in splits:
             tars = sorted({shards.file(row["shard"]) for row in shards.records() if row["split"] == pairs.split})
             added = []
             for name, found in files.items():
-                candidate, counts = candidate_of(name, found, judge, Examples(tars), pairs)
-                added.append(candidate)
-                left_out += [(name, pairs.split, counts)] if counts else []
+                gathered = gather(found, pairs.segment_ids)
+                added.append(candidate_of(name, gathered, judge, Examples(tars), pairs, InMemory()))
+                left_out += [(name, pairs.split, gathered.counts)] if gathered.counts else []
             grown.append((pairs, [*candidates, *added]))
     return grown, left_out
+
+
+def _weights(scored: Artifact) -> dict[str, Outside]:
+    """Return where the files of the feature networks lay when the scores were made."""
+    inputs = scored.manifest["inputs"].items()
+    return {
+        name: Outside(location=each["outside"], digest=each["digest"]) for name, each in inputs if "outside" in each
+    }
 
 
 def _input(workspace: Path, scored: Artifact, name: str) -> Artifact:

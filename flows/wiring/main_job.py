@@ -12,21 +12,15 @@ from pathlib import Path
 from typing import Protocol
 
 from flows.wiring.job import MEASURED_AFTER, Job, outside_annotations, outside_file, outside_start
+from flows.wiring.outside_weights import classifier_inputs, scores_inputs
 from modeling.editors.settings import METHOD_CONFIGS, PipelineConfig
 from modeling.presets import EDITACTION, method
 from tasks.artifacts.artifact import Artifact, Outside
-from tasks.config import (
-    ForgettingConfig,
-    MadeElsewhereConfig,
-    MethodEditsConfig,
-    TimingConfig,
-    ToldApartConfig,
-    VerdictsConfig,
-)
+from tasks.config import MadeElsewhereConfig, MethodEditsConfig, TimingConfig, VerdictsConfig
 from tasks.fetching.checked_files import downloads_folder
 from tasks.fetching.video_files import outside_folder, outside_site
 from tasks.imports.pictures import outside_pictures
-from tasks.pages.editor_names import EDITS, FORGETTING, SEED, TIMING, TOLD_APART, editor_label, editor_of
+from tasks.pages.editor_names import EDITS, SEED, TIMING, TOLD_APART, editor_label, editor_of
 
 ANNOTATIONS_OF_STYLE = {"mpii": "annotations.mat", "epic": "annotations.csv"}
 
@@ -110,24 +104,8 @@ def told_apart_of(job: Job, made: Dataset, trained: dict[str, Path | None], make
     told = {}
     for label, editor in [*trained.items(), ("start", outside_start(job.config.start))]:
         name = folder_label(job.config.preset, label)
-        told[TOLD_APART + label] = make("told_apart", name, ToldApartConfig(), editor=editor, shards=made.shards)
+        told[TOLD_APART + label] = make("told_apart", name, job.config.told_apart, editor=editor, shards=made.shards)
     return told
-
-
-def forgetting_of(job: Job, trained: dict[str, Path | None], make: Make) -> dict[str, Path | None]:
-    """Ask static edits of every editor and of the untouched start, as inputs `forgetting_LABEL`."""
-    # The table's place is no part of the key; its content is, as an input.
-    scenes, given = replace(job.config.forgetting, triples=None), {}
-    if job.config.forgetting.triples is not None:
-        # Here and not above: it imports pyarrow, which takes a third of a second.
-        from tasks.annotations.triples import outside_triples
-
-        given["triples"] = outside_triples(Path(job.config.forgetting.triples))
-    config, asked = ForgettingConfig(scenes=scenes, sampling=job.config.edits.sampling), {}
-    for label, editor in [*trained.items(), ("start", outside_start(job.config.start))]:
-        name = folder_label(job.config.preset, label)
-        asked[FORGETTING + label] = make("forgetting", name, config, editor=editor, **given)
-    return asked
 
 
 def folder_label(preset: str, label: str) -> str:
@@ -209,19 +187,22 @@ def evaluation(
     trained: dict[str, Path | None],
     make: Make,
     told: dict[str, Path | None] | None = None,
+    asked: dict[str, Path | None] | None = None,
 ) -> Path | None:
     """Editors + test shards -> edits -> scores -> report; the untouched start stands beside the editors.
 
-    `told`: what `told_apart_of` gave; the score table then has it.
+    `told`: what `told_apart_of` gave; the score table has it. `asked`: the same of `forgetting_of`, for the report.
     """
     config, label = job.config, job.config.preset
     edits, timings = edits_of(job, made, trained, make)
     main = main_editor(trained)
     others = {f"editor_{name}": path for name, path in trained.items() if name != main}
-    classifier = make("classifier", label, config.classifier, videos=made.videos, shards=made.shards)
+    judge, start = classifier_inputs(config.classifier)
+    classifier = make("classifier", label, judge, videos=made.videos, shards=made.shards, **start)
     goals = {"kitchen": made.kitchen} if made.kitchen is not None else {}
-    more = goals | (told or {})
-    scores = make("scores", label, config.scores, shards=made.shards, classifier=classifier, **edits, **more)
+    scoring, weights = scores_inputs(config.scores)
+    more = goals | (told or {}) | weights
+    scores = make("scores", label, scoring, shards=made.shards, classifier=classifier, **edits, **more)
     return make(
         "report",
         label,
@@ -238,6 +219,7 @@ def evaluation(
         **goals,
         **others,
         **timings,
+        **(asked or {}),
     )
 
 

@@ -14,10 +14,10 @@ from flows.wiring.main_job import (
     editors,
     ending_with,
     evaluation,
-    forgetting_of,
     make_dataset,
     told_apart_of,
 )
+from flows.wiring.measuring import forgetting_of
 from tasks.artifacts.again import why_again
 from tasks.artifacts.artifact import Outside, artifact_folder, find_artifact, opened, stage_key
 from tasks.artifacts.shared_store import in_store
@@ -130,9 +130,8 @@ def run_job(job: Job, make: Make, on_lost_page: Callable[[str], None] | None = N
         data = make_dataset(job, made)
         trained = editors(job, data, made)
         told = told_apart_of(job, data, trained, made) if "told_apart" in job.request.measure else {}
-        if "forgetting" in job.request.measure:
-            forgetting_of(job, trained, made)
-        evaluation(job, data, trained, made, told)
+        asked = forgetting_of(job, trained, made) if "forgetting" in job.request.measure else {}
+        evaluation(job, data, trained, made, told, asked)
     except Reached:
         pass
     return last[0]

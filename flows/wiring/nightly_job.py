@@ -9,6 +9,7 @@ from flows.wiring.evaluations import Evaluation, Setting, series_of
 from flows.wiring.form import Device, PresetName, as_named
 from flows.wiring.gate import Margins
 from flows.wiring.main_job import Make
+from flows.wiring.outside_weights import scores_inputs
 from flows.wiring.presets import PRESETS, preset
 from flows.wiring.settings import with_settings
 from modeling.presets import EDITACTION
@@ -130,7 +131,9 @@ def evaluate_editor(
     before = {name: of_digest(workspace, name, digest) for name, digest in _made_of(workspace, shards).items()}
     told = {name: each.path for name, each in before.items() if each is not None}
     kitchen = {"kitchen": found} if (found := _kitchen_of(workspace, before.get("videos"))) is not None else {}
-    scores = make("scores", series, config.scores, shards=shards.path, classifier=classifier.path, **inputs, **kitchen)
+    scoring, weights = scores_inputs(config.scores)
+    more = kitchen | weights
+    scores = make("scores", series, scoring, shards=shards.path, classifier=classifier.path, **inputs, **more)
     assert scores is not None
     report = make(
         "report",

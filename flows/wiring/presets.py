@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from evaluation.metrics.weights import has_packaged_efficientnet
 from flows.wiring.settings import dotted_settings, with_settings
 from modeling.config import ObjectiveConfig, SamplingConfig, TrainConfig
 from modeling.json_text import parse_json
@@ -149,7 +150,8 @@ def demo() -> RunConfig:
             seeds=(0,),
         ),
         text_editors=kitchen_text_editors(),
-        scores=ScoresConfig(),
+        # Real features beside the random ones, where the extra is installed: paired distances, nearer to the truth.
+        scores=ScoresConfig(paired_features="efficientnet" if has_packaged_efficientnet() else None),
         report=ReportConfig(title="EditAction in the drawn kitchen", notes=(KITCHEN_NOTE,)),
     )
 

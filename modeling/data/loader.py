@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +92,28 @@ class Examples:
     def column(self, name: str) -> list[str]:
         """Read one of the texts (instruction, verb, object, ...) of every example, in order."""
         return [str(self.metadata(index)[name]) for index in range(len(self))]
+
+
+class Chosen(Sequence[Example]):
+    """Some examples by their keys, in the order of the keys; each is read when it is asked for."""
+
+    def __init__(self, examples: Examples, segment_ids: Sequence[str]):
+        index_of = {segment_id: index for index, segment_id in enumerate(examples.segment_ids)}
+        self._examples = examples
+        self._places = [index_of[segment_id] for segment_id in segment_ids]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Example]: ...
+    def __getitem__(self, index: int | slice) -> Example | list[Example]:
+        """Read one example, or several."""
+        if isinstance(index, slice):
+            return [self._examples[place] for place in self._places[index]]
+        return self._examples[self._places[index]]
 
 
 def find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:

@@ -1,6 +1,6 @@
 """The interface of every system that edits pictures: `edit(pictures, instructions, seeds, config) -> pictures`.
 
-The fine-tuned editor, InstructPix2Pix, pictures made before, any diffusers pipeline and the five text-to-image methods
+The fine-tuned editor, InstructPix2Pix, any diffusers pipeline and the five text-to-image methods
 are all used through it, so that stages, timing and scores need not know which one they have. No torch is imported here.
 """
 

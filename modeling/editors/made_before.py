@@ -1,66 +1,103 @@
-"""Pictures made before by any other system: looked up by source picture, instruction and seed, and squashed."""
+"""A folder or a CSV of pictures that any other system made -> which picture belongs to which pair and seed.
 
-import hashlib
+Folder: SEED/SEGMENT_ID.png, or SEGMENT_ID.png for one seed; png, jpg, jpeg or webp. CSV: columns segment_id and
+picture, and seed where there are several; pictures lie relative to the CSV. A pair that lacks a picture under any
+seed, or whose picture is not square as the inputs are, is left out with a reason; every pair ends in exactly one place.
+"""
+
+import csv
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from modeling.data.images import Picture, read_image
 
-from modeling.data.images import Picture, read_image, squash
-from modeling.editors.interface import OnProgress, check_lengths, no_pictures
-
-EditKey = tuple[str, str, int | None]
-"""Digest of the source picture, instruction, seed; seed None: the picture stands for every seed."""
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MadeBeforeConfig:
-    """How pictures made before are shown."""
+class MadeElsewhere:
+    """The pictures of one system for the pairs of a split."""
 
-    size_px: int = 512
-    """Side of the square that they are squashed to."""
-
-
-def edit_key(image: Picture, instruction: str, seed: int | None) -> EditKey:
-    """Return by what a picture made before is found: its source's pixels and shape, its instruction and its seed."""
-    digest = hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
-    return digest, instruction, seed
-
-
-class MadeBefore:
-    """A system whose edits are files."""
-
-    def __init__(self, files: Mapping[EditKey, Path]):
-        self._files = dict(files)
+    by_seed: Mapping[int, Mapping[str, Path]]
+    """Seed -> segment_id -> a file that can be read; the same segments under every seed."""
+    reasons: Mapping[str, str]
+    """Segment that is left out -> why."""
 
     @property
-    def is_deterministic(self) -> bool:
-        """Whether no picture is bound to a seed."""
-        return all(seed is None for _, _, seed in self._files)
+    def counts(self) -> dict[str, int]:
+        """How many pairs are left out, by reason."""
+        return dict(Counter(self.reasons.values()))
 
-    def edit(
-        self,
-        images: Sequence[Picture] | Picture,
-        instructions: Sequence[str],
-        seeds: Sequence[int],
-        config: MadeBeforeConfig,
-        *,
-        batch_size: int | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Picture:
-        """Return the pictures made for these sources, instructions and seeds; ValueError names a missing one."""
-        check_lengths(images, instructions, seeds)
-        found = [self._file_of(*each) for each in zip(images, instructions, seeds, strict=True)]
-        pictures = [squash(read_image(path), config.size_px) for path in found]
-        if on_progress is not None:
-            on_progress(len(pictures), len(pictures))
-        return np.stack(pictures) if pictures else no_pictures(config.size_px)
 
-    def _file_of(self, image: Picture, instruction: str, seed: int) -> Path:
-        for key in (edit_key(image, instruction, seed), edit_key(image, instruction, None)):
-            if key in self._files:
-                return self._files[key]
-        raise ValueError(
-            f"No picture was made before for {instruction!r} and seed {seed}; {len(self._files)} are here."
-        )
+def files_of(source: Path) -> dict[tuple[int, str], Path]:
+    """Return the picture of each seed and segment; ValueError for a source that has none."""
+    if source.is_dir():
+        files = _of_folder(source)
+    elif source.is_file():
+        files = _of_csv(source)
+    else:
+        raise ValueError(f"There is no folder or CSV {source} with edited pictures.")
+    if not files:
+        raise ValueError(f"{source} holds no pictures named SEED/SEGMENT_ID.png or SEGMENT_ID.png.")
+    return files
+
+
+def _of_folder(folder: Path) -> dict[tuple[int, str], Path]:
+    files: dict[tuple[int, str], Path] = {}
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+            continue
+        parts = relative.with_suffix("").as_posix()
+        head, _, rest = parts.partition("/")
+        if rest and head.isdecimal():
+            files[int(head), rest] = path
+        else:
+            files[0, parts] = path
+    return files
+
+
+def _of_csv(path: Path) -> dict[tuple[int, str], Path]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        lacking = {"segment_id", "picture"} - set(reader.fieldnames or ())
+        if lacking:
+            raise ValueError(f"{path} lacks the column {min(lacking)}; it wants segment_id, picture and maybe seed.")
+        files = {}
+        for number, row in enumerate(reader, 2):
+            seed = (row.get("seed") or "0").strip()
+            if not seed.isdecimal() or not row["segment_id"] or not row["picture"]:
+                raise ValueError(f"{path}:{number}: wants a segment_id, a picture and a seed of digits.")
+            files[int(seed), row["segment_id"]] = path.parent / row["picture"]
+        return files
+
+
+def gather(files: Mapping[tuple[int, str], Path], segment_ids: Sequence[str]) -> MadeElsewhere:
+    """Look at the picture of every pair, one at a time; what lacks or does not fit is told by reason."""
+    seeds = sorted({seed for seed, _ in files})
+    by_seed: dict[int, dict[str, Path]] = {seed: {} for seed in seeds}
+    reasons: dict[str, str] = {}
+    for segment_id in segment_ids:
+        found = {seed: files.get((seed, segment_id)) for seed in seeds}
+        looked_at = map(picture_or_reason, found.values())
+        problem = next((each for each in looked_at if isinstance(each, str)), None)
+        if problem is not None:
+            reasons[segment_id] = problem
+            continue
+        for seed, path in found.items():
+            assert path is not None
+            by_seed[seed][segment_id] = path
+    return MadeElsewhere(by_seed=by_seed, reasons=reasons)
+
+
+def picture_or_reason(path: Path | None) -> Picture | str:
+    """Return a square picture, or the reason that there is none."""
+    if path is None or not path.is_file():
+        return "edit_missing"
+    try:
+        picture = read_image(path)
+    except ValueError:
+        return "edit_unreadable"
+    return picture if picture.shape[0] == picture.shape[1] else "edit_not_square"

@@ -7,9 +7,9 @@ Pictures are copied as they are decoded, so the folder may go afterwards.
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.scoring.made_elsewhere import files_of, picture_or_reason
 from modeling.atomic import write_bytes
 from modeling.data.images import encode_png
+from modeling.editors.made_before import files_of, picture_or_reason
 from tasks.artifacts.artifact import Outside, Record, digest_of, sha256_of
 from tasks.artifacts.failures import failed
 from tasks.artifacts.once import read_once

@@ -11,7 +11,8 @@ from evaluation.pages.charts import Chart, Figure, Series, averaged, draw_chart,
 from evaluation.pages.dataset_charts import Bars, Columns, Histogram, draw_histogram
 from evaluation.pages.dataset_page import DatasetPage, render_dataset
 from evaluation.pages.page import figures_of
-from evaluation.pages.tables import fid_digits, percent_text
+from evaluation.pages.paper_tables import text_of
+from evaluation.pages.tables import fid_digits, number_cell, percent_text
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True) | st.integers(-(10**6), 10**6).map(float)
 NEARLY_EQUAL = st.tuples(st.floats(-1e6, 1e6), st.integers(1, 50)).map(
@@ -120,3 +121,14 @@ def test_a_logarithmic_axis_has_at_least_three_numbers_however_short_it_is(low, 
     positions = [tick.position for tick in drawn.x_ticks]
     assert positions == sorted(positions)
     assert len(log_ticks(np.log10(low), np.log10(high))) >= 2
+
+
+def test_a_small_distance_keeps_the_digits_that_count():
+    """The stand-in's distances are so small that three digits behind the point would print 0.000."""
+    number = {"mean": 0.000123, "interval": [0.000101, 0.000145], "std": None, "num_seeds": 1}
+    cell = number_cell(number, is_percent=False)
+    assert (cell.value, cell.details) == ("0.000123", ["0.000101 to 0.000145"])
+    assert number_cell(number | {"mean": 0.0, "interval": [0.0, 0.0]}, is_percent=False).value == "0.000"
+    assert number_cell(number | {"mean": 41.234, "interval": [40.0, 42.0]}, is_percent=False).value == "41.23"
+    assert text_of({"mean": 0.000123, "variance": 1.5e-9}) == "0.000123 ± 1.5e-09"
+    assert text_of({"mean": 12.5, "variance": 0.0}) == "12.50 ± 0.00"

@@ -24,7 +24,7 @@ def told_apart(work: Work, config: ToldApartConfig, *, shards: Artifact) -> None
     """Write errors of two draws a test pair: both right for the first five, one for the others, none for the last."""
     tested = [row["segment_id"] for row in shards.records() if row["split"] != "train"]
     rows = [
-        {"segment_id": each, "draw": draw, "own": 0.5, "disjoint": 0.6 if place < 5 or draw else 0.4}
+        {"segment_id": each, "draw": draw, "own": 0.5, "disjoint": 0.6 if place < 5 or draw else 0.4, "same_verb": 0.4}
         for place, each in enumerate(tested)
         for draw in (0, 1)
     ]
@@ -251,4 +251,7 @@ def test_what_was_measured_of_telling_apart_is_in_the_table_of_the_asked_editor_
     assert rows["editaction"]["mean"] == pytest.approx(100 * 7 / 9, abs=1e-4)
     assert rows["editaction"]["num_pairs"] == 9
     assert rows["copy"] is rows["truth"] is rows["start"] is None
+    of_editor = next(row for row in content["splits"][0]["rows"] if row["editor"] == "editaction")
+    assert of_editor["told_apart_same_verb_percent"]["mean"] == 0  # 0.5 is never below 0.4
+    assert of_editor["told_apart_same_object_percent"] is None  # nobody was asked
     assert scores_content(*read_pair_table(artifact.path / "scores.parquet")) == content
