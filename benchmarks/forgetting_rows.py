@@ -124,12 +124,13 @@ def forgetting_rows(runs: Iterable[Judged]) -> list[Facts]:
 
 
 def _compare(rows: list[Facts], start: str, methods: Mapping[str, list[Judged]], what: tuple[str, str]) -> None:
-    """Add to the rows of a start: editor minus start, and editor minus plain fine-tuning at equal steps and compute.
+    """Add to the rows of a start: editor minus start, minus plain (equal steps, equal compute), minus EditAction.
 
     On the training seeds that both have; Holm's correction over the methods of one start and reference.
     """
     of_row = {row["method"]: row for row in rows if row["start"] == start}
     references = {"start": UNTOUCHED, "plain_equal_steps": "finetuned", "plain_equal_compute": "finetuned_x2.1"}
+    references["editaction"] = "editaction"
     for told, reference in references.items():
         means: dict[str, Mean] = {}
         for name, every in methods.items():
