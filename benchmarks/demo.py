@@ -27,7 +27,8 @@ SHORTENED = ["kitchen.num_videos=40", "editor.num_steps=500", "classifier.num_ep
 PLAINLY = """
 import sys
 from pathlib import Path
-from flows.wiring.job import Request, make_job, parse_settings
+from flows.wiring.job import Request, make_job
+from flows.wiring.settings import parse_settings
 from flows.wiring.making import plainly, run_job
 from tasks.config import RunOptions
 request = Request(preset="demo", workspace=sys.argv[1], settings=parse_settings(sys.argv[2:]))

@@ -8,6 +8,7 @@ all deployments, a worker, the whole main job twice, and a failed run that is re
 """
 
 import argparse
+import importlib.metadata
 import json
 import os
 import re
@@ -67,7 +68,12 @@ def known_versions() -> list[str]:
 
 
 def environment(folder: Path, version: str) -> Path:
-    """Make a virtual environment with this Prefect on top of our packages, unless it is there; return its Python."""
+    """Return the Python of an environment with this Prefect on top of our packages; made unless it is there.
+
+    Where the Python that runs this has this Prefect, it is taken itself.
+    """
+    if importlib.metadata.version("prefect") == version:
+        return Path(sys.executable)
     python = folder / version / "bin" / "python"
     base = folder / version / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     if not (base / "editaction-base.pth").is_file():
@@ -93,13 +99,24 @@ def install(python: Path, constraints: Path, version: str) -> None:
         lines = [line for line in lines if line not in refused]
 
 
-def tested(python: Path) -> dict[str, Any]:
+def tested(python: Path, folder: Path, chosen: str) -> dict[str, Any]:
     """Run the tests with an environment's Python; return versions, what passed and failed, and the seconds."""
     packages = json.loads(
         subprocess.run([str(python), "-c", REPORT], check=True, capture_output=True, text=True).stdout
     )
-    report = python.parent / "tests.xml"
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *TESTS]
+    report = folder / f"{packages['prefect']}.xml"
+    command = [
+        str(python),
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        f"--junitxml={report}",
+        "-k",
+        chosen,
+        *TESTS,
+    ]
     began = time.monotonic()
     paths = {"PYTHONPATH": str(ROOT), "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(command, cwd=ROOT, env=os.environ | paths, capture_output=True, text=True)
@@ -113,11 +130,13 @@ def main() -> int:
     """Run the command line; status 1 where a test failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environments", type=Path, required=True, help="folder of the two virtual environments")
-    folder = parser.parse_args().environments.absolute()
+    parser.add_argument("-k", dest="chosen", default="", help="only tests whose names fit, as pytest takes it")
+    given = parser.parse_args()
+    folder = given.environments.absolute()
     found = {}
     for name, version in zip(("lowest", "highest"), ends(known_versions(), requirement("prefect")), strict=True):
         print(f"{name}: prefect {version}", flush=True)
-        found[name] = tested(environment(folder, version))
+        found[name] = tested(environment(folder, version), folder, given.chosen)
         assert found[name]["packages"]["prefect"] == version
     passed = {name: float(sum(each == "passed" for each in told["tests"].values())) for name, told in found.items()}
     failed = {name: float(sum(each != "passed" for each in told["tests"].values())) for name, told in found.items()}
@@ -128,6 +147,7 @@ def main() -> int:
         | {f"{name}_failed": each for name, each in failed.items()},
         allowed=requirement("prefect"),
         environments=found,
+        only=given.chosen or "all of the file",
     )
     return int(any(failed.values()) or not all(passed.values()))
 

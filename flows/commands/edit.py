@@ -10,9 +10,8 @@ import click
 
 from flows.commands.screen import say, styled
 from flows.commands.terminal import ITEMS_FAILED, console, counting
-from flows.wiring.job import parse_settings
 from flows.wiring.presets import picture_side, preset, sampling_for
-from flows.wiring.settings import with_settings
+from flows.wiring.settings import parse_settings, with_settings
 from modeling.config import Precision, SamplingConfig, SchedulerName
 from modeling.editors.settings import METHOD_CONFIGS, METHOD_PRESETS, ImagicConfig, MethodConfig, PipelineConfig
 from modeling.presets import GUIDANCES

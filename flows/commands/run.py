@@ -15,10 +15,10 @@ from flows.commands.planned import earlier_seconds, print_plan, tell_problems
 from flows.commands.terminal import ITEMS_FAILED, console
 from flows.commands.watched import watched
 from flows.wiring.form import PresetName
-from flows.wiring.job import make_job, parse_settings
+from flows.wiring.job import make_job
 from flows.wiring.presets import PRESETS
 from flows.wiring.request import Request
-from flows.wiring.settings import parse_places, parse_seeds, read_settings
+from flows.wiring.settings import parse_places, parse_seeds, parse_settings, read_settings
 from modeling.presets import method_names
 from tasks.artifacts.storage import STORE_VARIABLE, shown_store
 from tasks.config import Fetch

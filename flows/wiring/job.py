@@ -1,10 +1,8 @@
 """A request -> a Job: the recipe with its settings, and the paths of annotations, videos and results."""
 
-import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from flows.wiring.form import MEASURED_AFTER as MEASURED_AFTER
 from flows.wiring.form import STAGE_ORDER as STAGE_ORDER
@@ -240,17 +238,3 @@ def outside_start(start: str, setting: str = "") -> Outside:
             f"{setting}{start!r} is neither a pipeline folder (with model_index.json) nor a hub id such as owner/name."
         )
     return Outside(location=start, digest=digest_of({"hub": start}))
-
-
-def parse_settings(pairs: list[str]) -> dict[str, Any]:
-    """Parse `key=value` texts, values as JSON where they are JSON: ["editor.num_steps=100"] -> {..: 100}."""
-    settings: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise ValueError(f"{pair!r} is not KEY=VALUE, such as editor.num_steps=100.")
-        try:
-            settings[name] = json.loads(text)
-        except json.JSONDecodeError:
-            settings[name] = text
-    return settings

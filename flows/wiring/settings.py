@@ -176,3 +176,17 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         if not (part.isascii() and part.isdigit()):
             raise ValueError(f"--training-seeds {text!r}: {part!r} is no seed. Give whole numbers, such as 0,1,2.")
     return tuple(map(int, parts))
+
+
+def parse_settings(pairs: list[str]) -> dict[str, Any]:
+    """Parse `key=value` texts, values as JSON where they are JSON: ["editor.num_steps=100"] -> {..: 100}."""
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise ValueError(f"{pair!r} is not KEY=VALUE, such as editor.num_steps=100.")
+        try:
+            settings[name] = json.loads(text)
+        except json.JSONDecodeError:
+            settings[name] = text
+    return settings

@@ -12,7 +12,8 @@ import pytest
 from benchmarks.gpu import _parser, checked, measure_part, measured_before
 from benchmarks.gpu_parts import MINIATURE, PARTS
 from benchmarks.recording import RESULTS
-from flows.wiring.job import Request, make_job, parse_settings
+from flows.wiring.job import Request, make_job
+from flows.wiring.settings import parse_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 CHEAP = [name for name in PARTS if name != "kitchen"]

@@ -45,32 +45,40 @@ def prefect(*arguments: str, api_url: str, expect: int = 0) -> str:
 
 
 @pytest.fixture(scope="module")
-def deployed(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server with all deployments and a process worker."""
+def worker_logs(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """A worker for each queue, cpu and gpu; give the files that they log to."""
+    folder = tmp_path_factory.mktemp("workers")
     prefect("work-pool", "create", "local", "--type", "process", api_url=server)
     prefect("--no-prompt", "deploy", "--all", api_url=server)
-    log = (tmp_path_factory.mktemp("worker") / "worker.log").open("w")
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "worker", "start", "--pool", "local"],
-        cwd=ROOT,
-        env=os.environ
-        | {
-            "PREFECT_API_URL": server,
-            "PREFECT_WORKER_QUERY_SECONDS": "2",
-            "PYTHONPATH": str(ROOT),
-            "OMP_NUM_THREADS": "1",
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        process_group=0,
-    )
-    yield server
-    os.killpg(worker.pid, signal.SIGTERM)
-    try:
-        worker.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        os.killpg(worker.pid, signal.SIGKILL)
+    workers = []
+    for queue in ("cpu", "gpu"):
+        log = (folder / f"{queue}.log").open("w")
+        command = ["prefect", "worker", "start", "--pool", "local", "--work-queue", queue]
+        told = {"PREFECT_API_URL": server, "PREFECT_WORKER_QUERY_SECONDS": "2", "PREFECT_LOGGING_LEVEL": "INFO"}
+        worker = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=ROOT,
+            env=os.environ | told | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            process_group=0,
+        )
+        workers.append(worker)
+    yield {queue: folder / f"{queue}.log" for queue in ("cpu", "gpu")}
+    for worker in workers:
+        os.killpg(worker.pid, signal.SIGTERM)
+    for worker in workers:
+        try:
+            worker.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(worker.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def deployed(server: str, worker_logs: dict[str, Path]) -> str:
+    """A server with all deployments and two process workers."""
+    return server
 
 
 def start_run(api_url: str, deployment: str, request: dict[str, Any]) -> str:
@@ -240,3 +248,18 @@ def watched(api_url: str, request: dict[str, Any]) -> tuple[Artifact, Artifact]:
     assert ended["type"] == "COMPLETED", ended
     workspace = Path(request["workspace"])
     return artifacts_of(workspace, "splits")[-1], artifacts_of(workspace, "shards")[-1]
+
+
+def test_runs_go_to_the_queue_of_their_kind_and_its_worker(
+    deployed: str, worker_logs: dict[str, Path], tmp_path: Path
+) -> None:
+    asked = {"preset": "demo", "until": "segments", "settings": {"kitchen.num_videos": 1}}
+    deployments = {"cpu": "build_dataset/build-dataset", "gpu": "fine_tune/fine-tune"}
+    runs = {
+        kind: start_run(deployed, name, asked | {"workspace": str(tmp_path / kind)})
+        for kind, name in deployments.items()
+    }
+    assert {kind: wait_for_end(deployed, run)["type"] for kind, run in runs.items()} == dict.fromkeys(runs, "COMPLETED")
+    for kind, run_id in runs.items():
+        assert get(deployed, f"/flow_runs/{run_id}")["work_queue_name"] == kind
+        assert [queue for queue, log in worker_logs.items() if run_id in log.read_text()] == [kind]

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from flows.wiring.job import make_job, outside_start, parse_settings
+from flows.wiring.job import make_job, outside_start
 from flows.wiring.making import run_job
 from flows.wiring.presets import PRESETS, STARTING_EDITOR, picture_side, preset, with_start
 from flows.wiring.request import Request
-from flows.wiring.settings import dotted_settings, parse_seeds, with_settings
+from flows.wiring.settings import dotted_settings, parse_seeds, parse_settings, with_settings
 from modeling.presets import (
     LAMBDA_GRID,
     LAMBDA_GRID_DECIMAL,
