@@ -28,6 +28,8 @@ def compare_editors(editors: Sequence[str], image: str, instruction: str | None,
     places = [newest_editor(editor) for editor in editors]
     names = _names(editors)
     samplings = [sampling_for(place) for place in places]
+    for place in places:
+        _check_editor(place)
     outcomes = []
     for name, place, sampling in zip(names, places, samplings, strict=True):
         with counting(console, f"edits of {name}") as tell:
@@ -53,6 +55,23 @@ def compare_editors(editors: Sequence[str], image: str, instruction: str | None,
     write_bytes(written, render_side_by_side(page).encode())
     console.print(f"Page: {written.resolve()}", soft_wrap=True)
     return sum(outcome.status == "failed" for several in outcomes for outcome in several)
+
+
+def _check_editor(place: str) -> None:
+    """ValueError where an editor cannot be used, before the first one edits anything."""
+    from flows.wiring.checks import check_weight_files
+    from modeling.editing.files import editor_folder
+    from modeling.json_text import parse_json
+
+    folder = Path(editor_folder(place))
+    if not folder.is_dir():  # a hub id
+        return
+    check_weight_files(folder, f"--editor {place}")
+    unet, vae = (parse_json((folder / part / "config.json").read_bytes()) for part in ("unet", "vae"))
+    if unet.get("in_channels", 4) == vae.get("latent_channels", 4):
+        raise ValueError(
+            f"--editor {place} is text-to-image: its U-Net takes no picture. Give an InstructPix2Pix pipeline."
+        )
 
 
 def _row(outcomes: Sequence[Any]) -> Any:

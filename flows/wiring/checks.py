@@ -58,7 +58,7 @@ def check_start(job: Job) -> None:
     start, folder = job.config.start, Path(job.config.start)
     if not folder.is_dir():
         return check_hub(start, "--start", ("model_index.json",))
-    _check_weights(folder, f"--start {start}")
+    check_weight_files(folder, f"--start {start}")
     unet, vae = (json.loads((folder / part / "config.json").read_text("utf-8")) for part in ("unet", "vae"))
     latent, given = int(vae.get("latent_channels", 4)), int(unet.get("in_channels", 4))
     if given not in (latent, 2 * latent):
@@ -79,7 +79,7 @@ def check_text_start(job: Job) -> None:
         return None
     if not folder.is_dir():
         return check_hub(start, "text_editors.start", ("model_index.json",))
-    _check_weights(folder, f"text_editors.start {start}")
+    check_weight_files(folder, f"text_editors.start {start}")
     unet, vae = (json.loads((folder / part / "config.json").read_text("utf-8")) for part in ("unet", "vae"))
     latent, given = int(vae.get("latent_channels", 4)), int(unet.get("in_channels", 4))
     if given != latent:
@@ -109,7 +109,8 @@ def check_pipelines(job: Job) -> None:
             )
 
 
-def _check_weights(folder: Path, named: str) -> None:
+def check_weight_files(folder: Path, named: str) -> None:
+    """ValueError, which begins with `named`, where a part of the pipeline in `folder` has no safetensors."""
     for part in START_PARTS:
         if not list((folder / part).glob("*.safetensors")):
             others = sorted(path.name for path in (folder / part).glob("*") if path.suffix in (".bin", ".ckpt", ".pt"))

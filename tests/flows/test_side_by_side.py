@@ -1,6 +1,8 @@
 """Several editors on the same pictures: one page, one column an editor, missing edits with their reasons."""
 
+import json
 import re
+import shutil
 
 import click
 import numpy as np
@@ -56,6 +58,23 @@ def test_a_picture_that_cannot_be_read_is_counted_and_shown_with_its_reason(edit
 def test_two_editors_of_one_name_have_folders_of_their_own(editors, photos, tmp_path):
     compare_editors([editors[0], editors[0]], str(photos / "a.png"), "take cup", str(tmp_path / "page"), [0])
     assert sorted(path.name for path in (tmp_path / "page").iterdir()) == ["first", "first_2", "index.html"]
+
+
+@pytest.mark.parametrize("broken", ["typo", "bin", "text-to-image"])
+def test_an_editor_that_cannot_be_used_is_said_before_the_first_one_edits(editors, photos, tmp_path, broken):
+    other = tmp_path / "other"
+    said = {"typo": "no pipeline there", "bin": "only diffusion_pytorch_model.bin", "text-to-image": "takes no picture"}
+    if broken != "typo":
+        shutil.copytree(editors[1], other)
+    if broken == "bin":
+        weights = other / "unet" / "diffusion_pytorch_model.safetensors"
+        weights.rename(weights.with_suffix(".bin"))
+    if broken == "text-to-image":
+        config = other / "unet" / "config.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"in_channels": 4}))
+    with pytest.raises(ValueError, match=said[broken]):
+        compare_editors([editors[0], str(other)], str(photos), "take cup", str(tmp_path / "page"), [0])
+    assert not (tmp_path / "page").exists()
 
 
 def test_one_editor_is_nothing_to_compare(editors, photos, tmp_path):
