@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
-from flows.wiring.job import STAGE_ORDER, Job
+from flows.wiring.job import STAGE_ORDER, Job, outside_start
 from modeling.config import TrainConfig
 from modeling.measuring.memory_account import Choice, account, choice_for, sizes_of
+from modeling.runs.further import differs_in
 from modeling.runs.saving_time import checkpoint_bytes, seconds_to_save
 from tasks.artifacts.artifact import artifacts_of
+from tasks.artifacts.shorter_run import shorter_run
+from tasks.stages import STAGES
 
 CARDS_GIB = (24, 16, 12)
 """Memory of common GPUs, in GiB."""
@@ -35,12 +38,27 @@ def training_plan(job: Job) -> list[str]:
     num_bytes = checkpoint_bytes(Path(), Path(job.config.start))
     seconds = seconds_to_save(num_bytes)
     lines.append(f"a checkpoint: about {num_bytes / 1e9:.1f} GB; a cancelled training gets {seconds:.0f} s to save it")
+    lines += _further(job, config)
     if sum(parts.values()) > 1:
         for card in CARDS_GIB:
             fits = choice_for(config, sizes, card)
             lines.append(f"  in {card} GiB: {fits.flags if fits else 'does not fit'}")
         lines.append("  --micro-batch 0 halves by itself until a step fits; the others want to be named.")
     return lines
+
+
+def _further(job: Job, config: TrainConfig) -> list[str]:
+    """Say whether an equal but shorter training is there, and whether this one goes on from it."""
+    editors, shards = (artifacts_of(job.workspace, stage) for stage in ("editor", "shards"))
+    editors = [each for each in editors if each.manifest["version"] == STAGES["editor"].version]
+    made_of = [each for each in shards if each.manifest["label"] == job.config.preset]
+    if not (editors and made_of) or "editor" in job.request.options.refresh:
+        return []
+    if any(not differs_in(each.manifest["config"], config) for each in editors):
+        return []  # it is there already, or only damaged
+    inputs = {"shards": made_of[-1].digest, "start": outside_start(job.config.start).digest}
+    shorter = shorter_run(editors, config, inputs)
+    return [f"  {shorter.sentence}"] if shorter else []
 
 
 def _passes(job: Job, config: TrainConfig) -> str:

@@ -6,7 +6,7 @@ them holds {name: score, lower is better} of the checkpoints that an evaluation 
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,10 +98,13 @@ def remove_older(folder: Path, *, keep_last: int) -> None:
             shutil.rmtree(old)
 
 
-def load_checkpoint(folder: Path, run: str, name: str | None = None) -> Checkpoint | None:
+def load_checkpoint(
+    folder: Path, run: str, name: str | None = None, *, is_same: Callable[[str, int, int], bool] | None = None
+) -> Checkpoint | None:
     """Return the newest checkpoint, or None where there is none; ValueError when it belongs to another run.
 
-    name: return this checkpoint instead; "best" is the one with the lowest score. ValueError where it does not exist.
+    name: take this one instead, or, for "best", the best that was named; ValueError where it is not there.
+    is_same(digest, steps planned, steps done): whether a run of another digest is this one but for its length.
     """
     found = {path.name: path for path in checkpoints(folder)}
     if name == "best":
@@ -112,14 +115,30 @@ def load_checkpoint(folder: Path, run: str, name: str | None = None) -> Checkpoi
         return None
     path = found[name] if name is not None else list(found.values())[-1]
     state = json.loads((path / STATE).read_text(encoding="utf-8"))
-    if state.pop("run") != run:
-        raise ValueError(
-            f"{path} belongs to a run with another config, start or data. Choose another output folder, or remove "
-            f"{folder} to train anew."
-        )
+    check_run(path, state, run, is_same)
+    del state["run"]
     return Checkpoint(
         run=run,
         num_steps_done=state.pop("num_steps_done"),
         tensors=load_file(path / TENSORS),
         state=state,
+    )
+
+
+def check_run(
+    path: Path, state: Mapping[str, Any], run: str, is_same: Callable[[str, int, int], bool] | None = None
+) -> None:
+    """ValueError where the checkpoint at `path` belongs to another run, or to one that cannot go on."""
+    if state["run"] == run:
+        return
+    why = "with another config, start or data"
+    try:
+        # Older checkpoints do not say for how many steps they were planned; those of a finished run have them all.
+        done = int(state["num_steps_done"])
+        if is_same is not None and is_same(str(state["run"]), int(state.get("num_steps", done)), done):
+            return
+    except ValueError as error:
+        why = f"of another length: {error}"
+    raise ValueError(
+        f"{path} belongs to a run {why}. Choose another output folder, or remove {path.parent} to train anew."
     )

@@ -1,7 +1,5 @@
 """Shards of examples + a start -> a fine-tuned editor on disk, in one run that can be interrupted and resumed."""
 
-import hashlib
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +19,8 @@ from modeling.editors.instruct_pix2pix import Editor, forget_origin, pick_device
 from modeling.objective.kindred_negatives import make_sampler
 from modeling.runs.beforehand import warnings_before
 from modeling.runs.checkpoint import check_out
+from modeling.runs.further import same_but_for_length
+from modeling.runs.identity import run_digest
 from modeling.runs.model_card import model_card
 from modeling.runs.saver import Saver
 from modeling.runs.sight import Sight
@@ -102,7 +102,9 @@ def fine_tune(
     editor = Editor.load(start, str(ranks.device))
     if ranks.is_first:
         tell_warnings(warnings_before(config, examples, editor), watcher)
-    saver = Saver(out, run_digest(config, editor, examples), ranks, options.keep_checkpoints)
+    digest_of = partial(run_digest, editor=editor, examples=examples)
+    is_same = same_but_for_length(config, digest_of)
+    saver = Saver(out, digest_of(config), ranks, options.keep_checkpoints, is_same)
     trainer = make_trainer(editor, config, options, ranks)
     num_steps_done = saver.begin(trainer) if options.take is None else saver.take(trainer, options.take)
     if num_steps_done < config.num_steps and options.take is None:
@@ -134,17 +136,6 @@ def tell_warnings(messages: Sequence[str], watcher: Watcher) -> None:
         watcher.say(WARNINGS, messages=list(messages))
         with suppress(OSError):
             print(*(f"warning: {visible(message)}" for message in messages), sep="\n", file=sys.stderr, flush=True)
-
-
-def run_digest(config: TrainConfig, editor: Editor, examples: Examples) -> str:
-    """Return the hex digest of everything that decides a run's result: config, start weights, examples."""
-    digest = hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode())
-    shards = [(shard.name, shard.stat().st_size) for shard in examples.shards]
-    digest.update(json.dumps([shards, examples.instructions]).encode())
-    for name, weight in sorted(editor.unet.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(memoryview(weight.cpu().contiguous().view(torch.uint8).numpy()))
-    return digest.hexdigest()
 
 
 def make_batches(

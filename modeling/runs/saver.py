@@ -1,5 +1,6 @@
 """Saves and restores a run: its checkpoints, and a log that ends at the same step."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from modeling.runs.checkpoint import (
@@ -19,8 +20,15 @@ from modeling.training.trainer import Trainer
 class Saver:
     """Every process reads checkpoints; only the first process writes them and the log."""
 
-    def __init__(self, out: Path, run: str, ranks: Ranks, keep_last: int):
-        """Take the run's output folder and digest; nothing is written yet."""
+    def __init__(
+        self,
+        out: Path,
+        run: str,
+        ranks: Ranks,
+        keep_last: int,
+        is_same: Callable[[str, int, int], bool] | None = None,
+    ):
+        """Take the run's output folder and digest; nothing is written yet. is_same: as in `load_checkpoint`."""
         self.out = out
         self.folder = out / "checkpoints"
         self.run = run
@@ -30,6 +38,7 @@ class Saver:
         self.log = MetricsLog(out / METRICS if ranks.is_first else None)
         self._ranks = ranks
         self._keep_last = keep_last
+        self._is_same = is_same
 
     def name_best(self, num_steps_done: int, score: float, *, keep: int) -> bool | None:
         """Keep the checkpoint of this step if its score is among the lowest `keep`; None when there is no such
@@ -54,7 +63,7 @@ class Saver:
 
     def take(self, trainer: Trainer, name: str) -> int:
         """Load one checkpoint, by name or "best", into the trainer and return its number of steps; no file changes."""
-        saved = load_checkpoint(self.folder, self.run, name)
+        saved = load_checkpoint(self.folder, self.run, name, is_same=self._is_same)
         assert saved is not None
         trainer.restore(saved.tensors, saved.state)
         return saved.num_steps_done
@@ -82,13 +91,13 @@ class Saver:
                 run=self.run,
                 num_steps_done=num_steps_done,
                 tensors=trainer.tensors(),
-                state=trainer.state() | {"metrics_bytes": self.log.sync()},
+                state=trainer.state() | {"metrics_bytes": self.log.sync(), "num_steps": trainer.config.num_steps},
             )
             save_checkpoint(self.folder, checkpoint, keep_last=self._keep_last)
 
     def restore(self, trainer: Trainer) -> int | None:
         """Go back to the newest checkpoint and return its number of steps, or None where there is none."""
-        saved = load_checkpoint(self.folder, self.run)
+        saved = load_checkpoint(self.folder, self.run, is_same=self._is_same)
         # This also tells the first process that all others have read the checkpoint that it will soon replace.
         self._ranks.check_same(saved.num_steps_done if saved else 0, "steps in its newest checkpoint")
         if saved is None:

@@ -71,6 +71,11 @@ class Work:
         """
         self._older.insert(0, artifact_path)
 
+    @property
+    def offered(self) -> list[Path]:
+        """Folders of older artifacts of this stage and version, the newest first; none where it is built afresh."""
+        return list(self._older)
+
     def item_done(self, item: str, key: str) -> bool:
         """Tell whether `item` with this key is finished, in this artifact or in an offered older one.
 

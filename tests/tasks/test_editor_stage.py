@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from modeling.config import TrainConfig
-from tasks.artifacts.artifact import Outside
+from modeling.runs.fine_tuning import TrainOptions, fine_tune
+from modeling.runs.watcher import Watcher
+from tasks.artifacts.artifact import Artifact, Outside
 from tasks.artifacts.building import StageFailed, watching
 from tasks.config import RunOptions, ShardsConfig, SplitsConfig
 from tasks.editor import editor, parse_progress
@@ -175,6 +177,24 @@ def test_a_stage_that_is_ended_leaves_no_training_and_is_taken_up_to_the_same_en
         resumed = train(tmp_path, start, sharded, replace(CONFIG, num_steps=MANY_STEPS))
     assert log.seen[1][1] > 1, "training began anew"
     assert content_of(undisturbed) == content_of(resumed)
+
+
+@pytest.mark.slow
+def test_a_finished_training_goes_on_to_more_steps_as_if_it_had_been_so_long_from_the_start(
+    undisturbed, tmp_path, start, sharded
+):
+    longer = replace(CONFIG, num_steps=MANY_STEPS + 4)
+    with watched() as log:
+        further = train(undisturbed.path.parents[1], start, sharded, longer)
+    assert further.path != undisturbed.path
+    assert further.manifest["facts"]["further"] == f"goes on after the {MANY_STEPS} steps of {undisturbed.path.name}"
+    assert all(step > MANY_STEPS for _, step, _ in log.seen[1:])
+    in_one = {"options": TrainOptions(device="cpu"), "facts": {}, "watcher": Watcher(lambda line: None)}
+    fine_tune(longer, sharded.path / "train", start.location, tmp_path / "whole", **in_one)
+    for name in ("raw_unet", "pipeline/unet"):
+        files = [folder / name / "diffusion_pytorch_model.safetensors" for folder in (further.path, tmp_path / "whole")]
+        assert files[0].read_bytes() == files[1].read_bytes(), name
+    assert content_of(undisturbed) == content_of(Artifact.read(undisturbed.path)), "the shorter one stays as it is"
 
 
 @pytest.mark.slow

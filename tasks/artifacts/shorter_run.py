@@ -1,0 +1,68 @@
+"""Older artifacts of training + a config -> the one whose checkpoint a longer run goes on from, or why none is.
+
+The checkpoint and the log are laid into the new artifact's folder; the older artifact stays as it is.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from modeling.atomic import atomic_folder, write_bytes
+from modeling.config import TrainConfig
+from modeling.runs.further import differs_in, why_not_further
+from modeling.runs.log import METRICS
+from tasks.artifacts.artifact import Artifact
+from tasks.artifacts.swapping import link_or_copy
+
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShorterRun:
+    """A finished training of the same thing for fewer steps."""
+
+    artifact: Artifact
+    num_steps: int
+    """Its steps."""
+    checkpoint: Path | None
+    """What a longer run goes on from; None where it cannot."""
+    sentence: str
+    """What becomes of it, for people."""
+
+
+def shorter_run(artifacts: Iterable[Artifact], config: TrainConfig, inputs: Mapping[str, str]) -> ShorterRun | None:
+    """Return the longest finished training that differs from `config` in being shorter alone; None without one.
+
+    `inputs`: name -> digest of what training reads.
+    """
+    alike = [
+        each
+        for each in artifacts
+        if differs_in(each.manifest["config"], config) == {"num_steps"}
+        and {name: told["digest"] for name, told in each.manifest["inputs"].items()} == inputs
+        and each.manifest["config"]["num_steps"] < config.num_steps
+    ]
+    if not alike:
+        return None
+    artifact = max(alike, key=lambda each: int(each.manifest["config"]["num_steps"]))
+    num_steps, name = int(artifact.manifest["config"]["num_steps"]), artifact.path.name
+    checkpoint = artifact.path / CHECKPOINTS / f"step-{num_steps:08d}"
+    why = why_not_further(config, num_steps)
+    if not why and not ((checkpoint / "state.json").is_file() and (artifact.path / METRICS).is_file()):
+        why = "its checkpoint is gone"
+    sentence = f"from step 0, not further from the {num_steps:,} steps of {name}: {why}"
+    if not why:
+        sentence = f"goes on after the {num_steps:,} steps of {name}"
+    return ShorterRun(artifact=artifact, num_steps=num_steps, checkpoint=None if why else checkpoint, sentence=sentence)
+
+
+def take_up(shorter: ShorterRun, folder: Path) -> None:
+    """Lay the checkpoint of a shorter run and its log into `folder`, unless a checkpoint is there already."""
+    checkpoint, there = shorter.checkpoint, folder / CHECKPOINTS
+    if checkpoint is None or any(there.glob("step-*/state.json")):
+        return
+    # The log first: a checkpoint without its log would be an error, a log without a checkpoint is begun anew.
+    write_bytes(folder / METRICS, (shorter.artifact.path / METRICS).read_bytes())
+    with atomic_folder(there / checkpoint.name) as temporary:
+        for source in sorted(checkpoint.iterdir()):
+            link_or_copy(source, temporary / source.name)
