@@ -19,7 +19,7 @@ from modeling.editors.instruct_pix2pix import Editor
 from modeling.editors.interface import EditingSystem
 from modeling.editors.load import INSTRUCT_PIX2PIX, load_system
 from modeling.editors.prompts import CaptionedInstruction
-from modeling.editors.reconstruction import through_autoencoder
+from modeling.editors.reconstruction import through_autoencoder, why_blind
 from modeling.editors.settings import DETERMINISTIC, MethodConfig
 from tasks.artifacts.artifact import Artifact, Input, Outside, Record, digest_of, editor_location
 from tasks.artifacts.failures import failed
@@ -55,16 +55,17 @@ class Batch:
 class _LazyEditor:
     """Loads the editor when the first picture needs it: a stage whose items are all done loads none."""
 
-    def __init__(self, start: Input, config: AnyEdits, device: str):
-        self._start = start
+    def __init__(self, start: Input, config: AnyEdits, device: str, warn: Callable[[str], None]):
+        self._start, self._config, self._device, self._warn = start, config, device, warn
         self.digest = start.digest
-        self._config = config
-        self._device = device
 
     @cached_property
     def loaded(self) -> EditingSystem:
         name = self._config.method if isinstance(self._config, MethodEditsConfig) else INSTRUCT_PIX2PIX
-        return load_system(name, editor_location(self._start), self._device, settings_of(self._config).precision)
+        system = load_system(name, editor_location(self._start), self._device, settings_of(self._config).precision)
+        if why := why_blind(system):
+            self._warn(why)
+        return system
 
 
 def plan_batches(rows: list[Record], seeds: tuple[int, ...], size: int = PICTURES_PER_ITEM) -> list[Batch]:
@@ -221,7 +222,7 @@ def edits(
         raise ValueError(f"edits: {len(rows)} test pictures and {len(config.seeds)} seeds: there is nothing to edit.")
     tested = Examples(sorted({shards.file(row["shard"]) for row in rows}))
     index_of = {segment_id: index for index, segment_id in enumerate(tested.segment_ids)}
-    lazy = _LazyEditor(editor, config, work.options.device)
+    lazy = _LazyEditor(editor, config, work.options.device, work.warn)
     # A picture takes minutes: each is an item, so a kill loses one picture.
     size = 1 if isinstance(config, MethodEditsConfig) and config.method == "imagic" else PICTURES_PER_ITEM
     done, total = 0, len(rows) * len(seeds_of(config))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from modeling.config import SamplingConfig
 from modeling.data.images import read_image, squash, to_tensor
@@ -134,3 +135,18 @@ def test_the_ground_truth_goes_through_the_autoencoder_of_the_start(tmp_path, st
     expected = editor.decode(editor.encode_target(to_tensor(squashed))[0])[0]
     assert np.abs(expected.astype(int) - passed[example.segment_id]).max() <= 1
     assert len({each.tobytes() for each in passed.values()}) > 1
+
+
+def test_a_start_that_sees_no_picture_is_no_baseline_and_that_is_said(tmp_path, start, sharded, capsys):
+    pipeline = tiny_pipeline()
+    narrow = torch.nn.Conv2d(4, pipeline.unet.conv_in.out_channels, 3, padding=1)
+    pipeline.unet.conv_in = narrow
+    pipeline.unet.register_to_config(in_channels=4)
+    pipeline.save_pretrained(tmp_path / "text-to-image")
+    blind = Outside(location=str(tmp_path / "text-to-image"), digest="blind")
+    artifact = edits.run(tmp_path, "blind", replace(CONFIG, seeds=(0,)), editor=blind, shards=sharded.path)
+    (warning,) = artifact.manifest["facts"]["warnings"]
+    assert "no baseline of editing" in warning
+    assert warning in capsys.readouterr().err
+    seeing = edits.run(tmp_path, "seeing", replace(CONFIG, seeds=(0,)), editor=start, shards=sharded.path)
+    assert "warnings" not in seeing.manifest["facts"]
