@@ -92,7 +92,8 @@ def _reasons(workspace: Path, shards: Artifact) -> dict[str, str]:
     reasons: dict[str, str] = {}
     splits = of_digest(workspace, "splits", shards.manifest["inputs"]["splits"]["digest"])
     frames = of_digest(workspace, "frames", shards.manifest["inputs"]["frames"]["digest"])
-    given = frames.manifest["inputs"]["segments"]["digest"] if frames is not None else ""
+    inputs = frames.manifest["inputs"] if frames is not None else {}
+    given = inputs["segments"]["digest"] if "segments" in inputs else ""  # pairs from elsewhere have no segments
     for artifact in (shards, splits, frames, of_digest(workspace, "segments", given)):
         for row in artifact.rejected() if artifact is not None else ():
             reasons.setdefault(str(row.get("segment_id", "")), row["reason"])

@@ -155,7 +155,8 @@ def _made_of(workspace: Path, shards: Artifact) -> dict[str, str]:
     digests = {name: shards.manifest["inputs"][name]["digest"] for name in ("frames", "splits")}
     frames = of_digest(workspace, "frames", digests["frames"])
     if frames is not None:
-        digests |= {name: frames.manifest["inputs"][name]["digest"] for name in ("segments", "videos")}
+        inputs = frames.manifest["inputs"]
+        digests |= {name: inputs[name]["digest"] for name in ("segments", "videos") if name in inputs}
     return digests
 
 
