@@ -224,7 +224,7 @@ def test_a_failed_run_retried_through_the_api_does_only_the_failed_work(deployed
     time.sleep(3)  # a retry within a second of the end races with the worker's own report
     answer = post(deployed, f"/flow_runs/{run_id}/set_state", {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}})
     assert answer["status"] == "ACCEPT"
-    assert wait_until(lambda: state_of(deployed, run_id).get("type") == "COMPLETED", within_s=120, every_s=1)
+    assert wait_until(lambda: state_of(deployed, run_id).get("type") == "COMPLETED", within_s=300, every_s=1)
     frames = artifacts_of(workspace, "frames")[-1]
     assert frames.manifest["items"] == {"total": 3, "run": 1}
     assert frames.num_failed == 0
