@@ -42,6 +42,10 @@ def check_number(tar: Path, number: int) -> None:
                 raise ValueError(f"{tar}: has {number} examples, by {index} {counts[name]}. Build this shard again.")
 
 
+MAX_INDEXED = 100_000_000
+"""Rows of one index; more are no real data set."""
+
+
 @lru_cache(maxsize=4)
 def _counts(index: Path, _mtime_ns: int, _size: int) -> Counter[str]:
     """Return the number of examples of each tar by the index; empty when the index does not list this tar."""
@@ -50,10 +54,16 @@ def _counts(index: Path, _mtime_ns: int, _size: int) -> Counter[str]:
     import pyarrow.parquet as pq
 
     try:
-        column = pq.ParquetFile(index).schema_arrow.field("shard")
-        if not pa.types.is_string(column.type):
+        file = pq.ParquetFile(index, read_dictionary=["shard"], buffer_size=1 << 20)
+        if not pa.types.is_dictionary(file.schema_arrow.field("shard").type):
             return Counter()
-        counted = pc.value_counts(pq.read_table(index, columns=["shard"], read_dictionary=["shard"])["shard"])
-        return Counter({str(each["values"]): int(each["counts"].as_py()) for each in counted})
+        if (number := file.metadata.num_rows) > MAX_INDEXED:
+            raise ValueError(f"{number} rows, more than {MAX_INDEXED}")
+        counts: Counter[str] = Counter()
+        # Batch by batch: equal rows without number take a few KB of file.
+        for batch in file.iter_batches(100_000, columns=["shard"], use_threads=False):
+            for each in pc.value_counts(batch.column(0)):
+                counts[str(each["values"])] += int(each["counts"].as_py())
+        return counts
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise ValueError(f"{index}: not a readable .parquet file ({error}). Build the shards again.") from error

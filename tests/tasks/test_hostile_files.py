@@ -48,11 +48,15 @@ def test_a_damaged_header_behind_the_first_loses_no_example_silently(shard: Path
     assert len(Examples(shard)) == 3
 
 
-def test_the_index_beside_a_tar_counts_its_examples(shard: Path) -> None:
+def test_the_index_beside_a_tar_counts_its_examples(shard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pq.write_table(pa.table({"shard": ["train/train-000000.tar"] * 3}), shard.parent.parent / "index.parquet")
     assert len(Examples(shard.parent)) == 3
     pq.write_table(pa.table({"shard": ["train/train-000000.tar"] * 4}), shard.parent.parent / "index.parquet")
     with pytest.raises(ValueError, match=r"has 3 examples, by .*index\.parquet 4"):
+        Examples(shard.parent)
+    monkeypatch.setattr("modeling.data.tar_checks.MAX_INDEXED", 4)
+    pq.write_table(pa.table({"shard": ["train/train-000000.tar"] * 5}), shard.parent.parent / "index.parquet")
+    with pytest.raises(ValueError, match=r"index\.parquet: .*5 rows, more than 4"):
         Examples(shard.parent)
     (shard.parent.parent / "index.parquet").write_bytes(b"no parquet")
     with pytest.raises(ValueError, match=r"index\.parquet"):
