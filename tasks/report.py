@@ -26,6 +26,7 @@ from tasks.config import ReportConfig
 from tasks.pages.editor_names import EDITS, TIMING, editor_name
 from tasks.pages.forgotten import forgetting_tables
 from tasks.pages.galleries import Galleries, first_label
+from tasks.pages.report_card import write_card
 from tasks.pages.report_files import galleries_of, page_tables, tables_of, write_files
 from tasks.pages.shown import funnel_of, provenance_of
 
@@ -240,4 +241,6 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
     )
     write_bytes(work.path / "report.html", render(page).encode())
     write_files(work.path, galleries, weights, tables)
+    if "editor" in inputs:
+        write_card(work.path, inputs["editor"], page.headline, galleries[0])
     work.write_rows([{"split": table["split"], "num_pairs": table["num_pairs"]} for table in content["splits"]])

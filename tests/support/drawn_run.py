@@ -154,9 +154,14 @@ def classifier(work: Work, config: ClassifierConfig, *, shards: Artifact) -> Non
     work.write_rows(shards.records())
 
 
+CARD = "---\nlicense: other\n---\n\n# A drawn editor\n\nSnippet.\n\n## Training\n\n400 steps.\n"
+
+
 @stage
 def editor(work: Work, config: TrainConfig) -> None:
-    """Write the log of a training that never was."""
+    """Write the log and the card of a training that never was."""
+    (work.path / "pipeline").mkdir()
+    (work.path / "pipeline" / "README.md").write_text(CARD)
     rng = np.random.default_rng(0)
     with (work.path / "metrics.jsonl").open("w") as file:
         for step in range(config.num_steps):

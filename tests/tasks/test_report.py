@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from evaluation.pages.charts import Chart, Series, averaged, draw_chart, log_ticks, round_ticks
+from evaluation.pages.figures import CELL_PX
 from evaluation.pages.page import data_uri
 from evaluation.pages.tables import headline_of
 from modeling.config import TrainConfig
+from modeling.data.images import read_image
 from tasks.config import ReportConfig, ScoresConfig
 from tasks.pages.shown import gallery_rows
 from tasks.report import charts_of, comparison_of, report, settings_of, warnings_of
@@ -229,3 +231,20 @@ def test_without_an_oracle_the_headline_is_accuracy_a():
     assert headline.value == "40.0 %"
     assert "accuracy A" in headline.label
     assert "500 held-out pairs of test500, 1 seed; a recipe." in headline.recipe
+
+
+def test_the_card_to_publish_has_the_headline_and_four_pairs_in_its_place(made):
+    artifact, page = made
+    card = (artifact.path / "card" / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlicense: other\n---\n\n# A drawn editor\n")
+    assert card.index("Snippet.") < card.index("\n## Result\n") < card.index("\n## Training\n\n400 steps.")
+    assert card.count("## Training") == 1
+    value = re.search(r"\*\*([0-9.]+ %)\*\*", card)[1]
+    interval = re.search(r"95 % interval [0-9.]+ to [0-9.]+ %", card)[0]
+    assert value in page
+    assert interval in page
+    assert "the untouched start, for comparison" in card.lower() or "for comparison: " in card
+    assert "<script>" not in card
+    four = read_image(artifact.path / "card" / "examples.png").shape[0]
+    assert four < read_image(artifact.path / "figures" / "figure2.png").shape[0]
+    assert four > 4 * CELL_PX[0]
