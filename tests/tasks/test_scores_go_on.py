@@ -131,7 +131,7 @@ def test_pairs_are_measured_alike_in_any_parts(monkeypatch):
         network=StandInNetwork(), paired_network=None, goals={},
     )  # fmt: skip
     examples = [_example(number, 32) for number in range(10)]
-    column = Column(editor="copy", name="copy", label="copy", kind="reference", picture_of="input")
+    column = Column(editor="e", name="e", label="e/0", picture_of=lambda each: each.edited_image[::-1])
     found = []
     for size in (3, 64):
         monkeypatch.setattr("evaluation.scoring.split_scorer.PAIRS_AT_ONCE", size)
