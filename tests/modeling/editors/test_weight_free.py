@@ -36,6 +36,11 @@ def unet(request: pytest.FixtureRequest) -> UNet2DConditionModel:
     return NETWORKS[request.param]()
 
 
+def test_self_attentions_are_counted_in_every_transformer_of_a_block() -> None:
+    counts = {name: len(self_attentions(make())) for name, make in NETWORKS.items()}
+    assert counts == {"two_levels": 4, "stable_diffusion_2": 10, "three_levels_sliced": 10}
+
+
 def texts(unet: UNet2DConditionModel, seed: int = 0) -> Texts:
     """Random embeddings; the source text is the empty one."""
     generator = torch.Generator().manual_seed(seed)
