@@ -48,7 +48,9 @@ def carried_and_kept(system: Any, tasks: list[Task], config: Any) -> tuple[float
         judge({"before": task.before.to_record(), "goal": task.goal, "view_before": 0}, picture)
         for task, picture in zip(tasks, edited, strict=True)
     ]
-    seen = np.array([(each.carried_out and each.kept, each.carried_out, each.kept) for each in verdicts], dtype=float)
+    seen = np.array(
+        [(verdict.carried_out and verdict.kept, verdict.carried_out, verdict.kept) for verdict in verdicts], dtype=float
+    )
     both, carried_out, kept = (round(100 * float(value), 1) for value in seen.mean(axis=0))
     return both, carried_out, kept
 

@@ -41,7 +41,7 @@ def candidate(rng: np.random.Generator, number: int, inputs: np.ndarray, truths:
         for name, values in found.items():
             columns.setdefault(name, []).append(values)
     label = ("finetuned", "editaction")[number] if number < 2 else f"method_{number}"
-    values = {name: np.stack(each, axis=1) for name, each in columns.items()}
+    values = {name: np.stack(column, axis=1) for name, column in columns.items()}
     return Candidate(editor=label, name=label, kind="editor", seeds=tuple(range(SEEDS)), values=values)
 
 

@@ -77,7 +77,7 @@ def remember(new: Iterable[Judged], path: Path = RUNS) -> list[Judged]:
         if scenes != lines[0]:
             raise ValueError(f"{run.key} is of other scenes than {ordered[0].key}. Remove {path}, and begin anew.")
         line: Facts = {"start": run.start, "method": run.method, "seed": run.seed, "num_steps": run.num_steps}
-        lines.append(line | {name: "".join(str(int(each[name])) for each in run.scenes) for name in MEASURES})
+        lines.append(line | {name: "".join(str(int(scene[name])) for scene in run.scenes) for name in MEASURES})
     if lines:
         write_bytes(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
     return ordered

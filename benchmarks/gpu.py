@@ -82,7 +82,7 @@ def write_results(out: Path, parts: dict[str, Any], hardware: dict[str, str], *,
     from modeling.atomic import write_json
 
     measures = {name: value for part in parts.values() for name, value in part.get("measures", {}).items()}
-    told = {name: {key: each for key, each in part.items() if key != "measures"} for name, part in parts.items()}
+    told = {name: {key: entry for key, entry in part.items() if key != "measures"} for name, part in parts.items()}
     out.parent.mkdir(parents=True, exist_ok=True)
     head = {"question": QUESTION, "date": datetime.now(UTC).date().isoformat(), "commit": commit()}
     head |= {"note": "miniature on a CPU: no number of it is a result"} if is_miniature else {}

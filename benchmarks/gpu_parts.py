@@ -261,4 +261,4 @@ def run_part(name: str, scale: Scale, work: Path, result: Path, log: Path) -> No
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     measures = PARTS[name].measure(scale, work)
-    result.write_text(json.dumps({each: round(value, 4) for each, value in measures.items()}), encoding="utf-8")
+    result.write_text(json.dumps({measure: round(value, 4) for measure, value in measures.items()}), encoding="utf-8")

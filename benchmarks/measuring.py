@@ -74,7 +74,7 @@ def median_ratio(slower: list[Seconds], faster: list[Seconds], *, per: float = 1
 
 def median_of(seconds: list[Seconds], kind: str = "used") -> float:
     """Return the median of one kind of seconds."""
-    return statistics.median(getattr(each, kind) for each in seconds)
+    return statistics.median(getattr(second, kind) for second in seconds)
 
 
 def machine_of(device: torch.device) -> dict[str, object]:

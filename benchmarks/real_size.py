@@ -83,7 +83,7 @@ def main() -> int:
         sizes=given.sizes,
         size_px=given.size_px,
         flags=choice.flags,
-        account={name: round(each, 2) for name, each in parts.items()},
+        account={name: round(part, 2) for name, part in parts.items()},
         note="random weights; on a CPU autoencoder, text encoder and average are in the peak too",
         arithmetic=machine_of(device),
     )

@@ -64,7 +64,8 @@ def read_number(picture: np.ndarray) -> int:
     row, column = 90 * SIZE_PX // HEIGHT, SIZE_PX / WIDTH
     centres = [int((100 + 150 * bit) * column) for bit in range(NUM_BITS)]
     return sum(
-        int(picture[row - 8 : row + 8, each - 4 : each + 4].mean() > 128) << bit for bit, each in enumerate(centres)
+        int(picture[row - 8 : row + 8, centre - 4 : centre + 4].mean() > 128) << bit
+        for bit, centre in enumerate(centres)
     )
 
 

@@ -122,7 +122,7 @@ def run_here(way: str, request: Request) -> None:
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     here = resource.getrusage(resource.RUSAGE_SELF)
     measured = {
-        "peak_mb": max(memory_mb("VmHWM"), *(each["peak_mb"] for each in meter.stages.values())),
+        "peak_mb": max(memory_mb("VmHWM"), *(stage["peak_mb"] for stage in meter.stages.values())),
         "wall_s": round(time.monotonic() - began, 2),
         "cpu_s": round(here.ru_utime + here.ru_stime, 2),
         "workers_cpu_s": round(children.ru_utime + children.ru_stime, 2),
@@ -218,7 +218,7 @@ def measure(folder: Path, num_videos: int) -> tuple[dict[str, float], dict[str, 
         "videos": num_videos,
         "segments": shards.manifest["counts"]["kept"],
         "cached_rerun_s": rerun["total_s"],
-        "cached_rerun_items": sum(each["items_executed"] for each in reruns),
+        "cached_rerun_items": sum(rerun["items_executed"] for rerun in reruns),
         "prefect_memory_mb": round(max(0.0, flow["peak_mb"] - plain["peak_mb"]) + imports_mb, 1),
         "task_runs": task_runs,
         "prefect_import_mb": imports_mb,
@@ -234,13 +234,13 @@ def measure(folder: Path, num_videos: int) -> tuple[dict[str, float], dict[str, 
         "status_s": command_s(["status", "--workspace", str(folder / "flows")]),
     }
     details = {"plain": plain, "flow": flow, "cached_rerun": rerun}
-    return measures, details | {"cached_reruns_s": [each["total_s"] for each in reruns]}
+    return measures, details | {"cached_reruns_s": [rerun["total_s"] for rerun in reruns]}
 
 
 def check_equal(first: Path, second: Path) -> None:
     """Make sure that both ways gave the same content."""
     for stage in STAGES:
-        digests = [[each.digest for each in artifacts_of(workspace, stage)] for workspace in (first, second)]
+        digests = [[artifact.digest for artifact in artifacts_of(workspace, stage)] for workspace in (first, second)]
         if digests[0] != digests[1] and stage != "videos":  # its inputs name the same folder, but so they do here
             raise RuntimeError(f"{stage}: the flow and the plain functions gave different content.")
 

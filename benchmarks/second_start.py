@@ -63,7 +63,7 @@ def build(out: Path, steps: int) -> None:
             print(f"step {step}: loss {loss:.4f}, {time.monotonic() - began:.0f} s", flush=True)
 
     pretrain(run, pairs, build_scheduler(), out.with_name(f".{out.name}.building"), told)
-    held_out = [Task(before=each.before, instruction=each.instruction, goal=each.goal) for each in edits[NUM_PAIRS:]]
+    held_out = [Task(before=edit.before, instruction=edit.instruction, goal=edit.goal) for edit in edits[NUM_PAIRS:]]
     with atomic_folder(out) as folder:
         save_half(pipeline, averaged(run, learner), folder)
         figures = judge_saved(folder, held_out, SEED, sizes.picture_px)

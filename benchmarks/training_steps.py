@@ -110,7 +110,7 @@ class RecipeStep:
             clean = posterior.mean + posterior.std * draws.encoder_noise.to(self._device)
             clean = clean * self._vae.config.scaling_factor
             condition = self._vae.encode(source).latent_dist.mode()
-            text = self._embed([self._examples.instructions[each] for each in draws.examples])
+            text = self._embed([self._examples.instructions[example] for example in draws.examples])
             no_text = self._embed([""])
         text_kept, image_kept = self._kept(draws.text_dropped, 3), self._kept(draws.image_dropped, 4)
         noise, timesteps = draws.noise.to(self._device), draws.timesteps.to(self._device)

@@ -54,7 +54,7 @@ def ends(versions: list[str], allowed: str) -> tuple[str, str]:
     """
     found = re.fullmatch(r"prefect>=([\d.]+),<([\d.]+)", allowed)
     assert found, allowed
-    released = sorted((each for each in versions if re.fullmatch(r"\d+(\.\d+)*", each)), key=numbers)
+    released = sorted((version for version in versions if re.fullmatch(r"\d+(\.\d+)*", version)), key=numbers)
     inside = [each for each in released if numbers(found[1]) <= numbers(each) < numbers(found[2])]
     return inside[0], inside[-1]
 
@@ -63,8 +63,8 @@ def known_versions() -> list[str]:
     """Return the versions of Prefect that pip's index has."""
     command = [sys.executable, "-m", "pip", "index", "versions", "prefect"]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    [line] = [each for each in told.splitlines() if each.startswith("Available versions:")]
-    return [each.strip() for each in line.partition(":")[2].split(",")]
+    [line] = [line for line in told.splitlines() if line.startswith("Available versions:")]
+    return [part.strip() for part in line.partition(":")[2].split(",")]
 
 
 def environment(folder: Path, version: str) -> Path:

@@ -161,4 +161,6 @@ def _publish(verdict: str, page: Iterable[str] = ()) -> str:
 
 def _key(series: str) -> str:
     """Return a name as Prefect's artifact keys take it: lower case letters, digits and dashes."""
-    return "".join(each if each.isascii() and each.isalnum() else "-" for each in series.lower()).strip("-")
+    return "".join(
+        character if character.isascii() and character.isalnum() else "-" for character in series.lower()
+    ).strip("-")

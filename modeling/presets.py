@@ -51,7 +51,7 @@ def method_names(given: str) -> tuple[str, ...]:
     several: dict[str, tuple[str, ...]] = {"table5": (EDITACTION, *ablations())}
     for name, grid in GRIDS.items():
         several[name] = tuple(f"{term}_{weight:g}" for term in ("action", "reg") for weight in grid)
-    names = [name for each in given.split(",") for name in several.get(each.strip(), (each.strip(),))]
+    names = [name for part in given.split(",") for name in several.get(part.strip(), (part.strip(),))]
     for name in names:
         method(name, editaction())
     return tuple(dict.fromkeys(names))

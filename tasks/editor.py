@@ -115,7 +115,7 @@ def began_with(facts: Path) -> dict[str, str]:
     """Return the commit with which a resumed run began: its card must not depend on the interruption."""
     if not facts.is_file():
         return {}
-    return {name: each for name, each in json.loads(facts.read_text(encoding="utf-8")).items() if name == "commit"}
+    return {name: value for name, value in json.loads(facts.read_text(encoding="utf-8")).items() if name == "commit"}
 
 
 def launcher(processes: int) -> list[str]:

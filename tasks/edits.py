@@ -76,10 +76,13 @@ def plan_batches(rows: list[Record], seeds: tuple[int, ...], size: int = PICTURE
 
 def batch_key(batch: Batch, examples: list[Example], editor: Input, config: AnyEdits) -> str:
     """Return the digest of everything that decides a batch's pictures."""
-    pictures = [[each.segment_id, each.instruction, hashlib.sha256(each.source_file).hexdigest()] for each in examples]
+    pictures = [
+        [example.segment_id, example.instruction, hashlib.sha256(example.source_file).hexdigest()]
+        for example in examples
+    ]
     parts = {"editor": editor.digest, "sampling": vars(settings_of(config)), "seed": batch.seed, "pictures": pictures}
     if isinstance(config, MethodEditsConfig):
-        captions = [(config.captions or {}).get(each.segment_id) for each in examples]
+        captions = [(config.captions or {}).get(example.segment_id) for example in examples]
         parts |= {"method": config.method, "captions": captions, "all_seeds": config.seeds}
     return digest_of(parts)
 
@@ -184,12 +187,14 @@ def _records(batch: Batch, config: AnyEdits) -> Iterator[Record]:
 def _pass_truths(work: Work, lazy: _LazyEditor, batch: Batch, examples: list[Example], config: EditsConfig) -> None:
     """Write the ground truths of a batch after the editor's autoencoder, unless they exist."""
     item = f"{TRUTH_VAE}/{examples[0].segment_id}"
-    pictures = [[each.segment_id, hashlib.sha256(each.edited_file).hexdigest()] for each in examples]
+    pictures = [[example.segment_id, hashlib.sha256(example.edited_file).hexdigest()] for example in examples]
     key = digest_of({"editor": lazy.digest, "size_px": config.sampling.size_px, "pictures": pictures})
     if work.item_done(item, key) or not isinstance(lazy.loaded, Editor):
         return
     editor, size_px = lazy.loaded, config.sampling.size_px
-    passed = guarded(lambda part: through_autoencoder(editor, [each.edited_image for each in part], size_px), examples)
+    passed = guarded(
+        lambda part: through_autoencoder(editor, [entry.edited_image for entry in part], size_px), examples
+    )
     names = [f"{TRUTH_VAE}/{example.segment_id}.png" for example in examples]
     if isinstance(passed, Failure):
         why = failed(passed.reason, f"{item}: {passed.message}", transient=passed.transient)

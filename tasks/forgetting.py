@@ -66,8 +66,8 @@ def drawn_scenes(config: StaticScenesConfig) -> list[Asked]:
 def asked_triples(table: Path) -> list[Asked]:
     """Return the triples of a table."""
     return [
-        Asked(scene_id=each.triple_id, group=each.group, kind=None, instruction=each.instruction, what=each)
-        for each in read_triples(table)
+        Asked(scene_id=triple.triple_id, group=triple.group, kind=None, instruction=triple.instruction, what=triple)
+        for triple in read_triples(table)
     ]
 
 
@@ -89,20 +89,20 @@ class _Editing:
     def judged(self, part: Sequence[Asked]) -> list[Record]:
         """Edit some scenes and judge the edits, in order."""
         sampling = self._config.sampling
-        sources = [self._source(each) for each in part]
-        seeds = [picture_seed(self._config.scenes.seed, each.scene_id) for each in part]
-        edited = self.editor.edit(sources, [each.instruction for each in part], seeds, sampling)
+        sources = [self._source(entry) for entry in part]
+        seeds = [picture_seed(self._config.scenes.seed, entry.scene_id) for entry in part]
+        edited = self.editor.edit(sources, [entry.instruction for entry in part], seeds, sampling)
         verdicts = [
-            judge_scene(each.what, picture)
-            for each, picture in zip(part, edited, strict=True)
-            if isinstance(each.what, StaticEdit)
+            judge_scene(entry.what, picture)
+            for entry, picture in zip(part, edited, strict=True)
+            if isinstance(entry.what, StaticEdit)
         ]
-        triples = [each.what for each in part if isinstance(each.what, Triple)]
+        triples = [entry.what for entry in part if isinstance(entry.what, Triple)]
         if triples:
             squared = [squash(source, sampling.size_px) for source in sources]
-            expected = [squash(read_image(each.expected), sampling.size_px) for each in triples]
+            expected = [squash(read_image(triple.expected), sampling.size_px) for triple in triples]
             verdicts = judge_triples(self.network, squared, expected, list(edited), self._config.scenes.least_psnr_db)
-        return [each.record | verdict for each, verdict in zip(part, verdicts, strict=True)]
+        return [entry.record | verdict for entry, verdict in zip(part, verdicts, strict=True)]
 
     @staticmethod
     def _source(asked: Asked) -> Picture:
@@ -116,11 +116,11 @@ def outcome(judge: Callable[[Sequence[Asked]], list[Record]], part: list[Asked])
         return judged, []
     kept: list[Record] = []
     rejected: list[Record] = []
-    for each in part:
-        alone = guarded(judge, [each])
+    for entry in part:
+        alone = guarded(judge, [entry])
         if isinstance(alone, Failure):
-            why = failed(alone.reason, f"{each.scene_id}: {alone.message}", transient=alone.transient)
-            rejected.append(each.record | why)
+            why = failed(alone.reason, f"{entry.scene_id}: {alone.message}", transient=alone.transient)
+            rejected.append(entry.record | why)
         else:
             kept += alone
     return kept, rejected

@@ -55,8 +55,8 @@ def write_annotations(out: Path, videos: list[Video]) -> dict[str, Any]:
     acted: Acted = []
     for video in videos:
         actions = video.episode().actions
-        acted += [(video.video_id, each) for each in actions]
-        goals += [goal_record(video, each) for each in actions]
+        acted += [(video.video_id, action) for action in actions]
+        goals += [goal_record(video, action) for action in actions]
     style = videos[0].style
     write_bytes(out / GOALS, "".join(json.dumps(goal, sort_keys=True) + "\n" for goal in goals).encode())
     with atomic_file(out / ANNOTATIONS[style]) as temporary:

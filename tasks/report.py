@@ -96,8 +96,8 @@ def charts_of(metrics: Sequence[Record]) -> list[Chart]:
     drawn = []
     for keys, title, note, log_scale in charts:
         series = series_of(metrics, keys)
-        positive = all(value > 0 for each in series for value in each.values)
-        if any(value != 0 for each in series for value in each.values):
+        positive = all(value > 0 for curve in series for value in curve.values)
+        if any(value != 0 for curve in series for value in curve.values):
             drawn.append(Chart(title=title, note=note, series=series, log_scale=log_scale and positive))
     return drawn
 
@@ -108,7 +108,7 @@ def comparison_of(logs: Mapping[str, Sequence[Record]]) -> list[Chart]:
     if len(shown) < 2:
         return []
     note = "Of the same examples, noise and timesteps at every step; logarithmic."
-    positive = all(value > 0 for each in shown.values() for value in each.values)
+    positive = all(value > 0 for curve in shown.values() for value in curve.values)
     return [Chart(title="L_static by editor", note=note, series=list(shown.values())[:4], log_scale=positive)]
 
 
@@ -176,8 +176,8 @@ def go_on_with(editor: Artifact | None, instruction: str) -> str:
 
 def cost_of(artifacts: Mapping[str, Artifact]) -> list[tuple[str, str]]:
     """Return what every stage before this page took, as its manifest has it: seconds and memory; and the devices."""
-    seconds = {name: float(each.manifest.get("seconds", 0)) for name, each in artifacts.items()}
-    used = {name: each.manifest.get("resources") or {} for name, each in artifacts.items()}
+    seconds = {name: float(artifact.manifest.get("seconds", 0)) for name, artifact in artifacts.items()}
+    used = {name: artifact.manifest.get("resources") or {} for name, artifact in artifacts.items()}
     shown = [
         (name.replace("_", " "), ", ".join([f"{value:,.0f} s", *memory_of(used[name])]))
         for name, value in seconds.items()
@@ -206,17 +206,17 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
     """
     content = json.loads((scores.path / "scores.json").read_text(encoding="utf-8"))
     edits = {name: artifact for name, artifact in inputs.items() if name.startswith(EDITS)}
-    timings = {name.removeprefix(TIMING): each for name, each in inputs.items() if name.startswith(TIMING)}
-    known = {"shards": shards, "scores": scores} | {k: each for k, each in inputs.items() if k not in edits}
+    timings = {name.removeprefix(TIMING): input_ for name, input_ in inputs.items() if name.startswith(TIMING)}
+    known = {"shards": shards, "scores": scores} | {k: input_ for k, input_ in inputs.items() if k not in edits}
     stages = {name: known[name] for name in FUNNEL_STAGES if name in known}
     num_train = sum(row["split"] == "train" for row in shards.records())
-    main_table = next((each for each in content["splits"] if each["split"].startswith("test")), content["splits"][0])
+    main_table = next((entry for entry in content["splits"] if entry["split"].startswith("test")), content["splits"][0])
     main = next((row["editor"] for row in main_table["rows"] if is_main(row)), next(iter(edits)).removeprefix(EDITS))
     num_videos = inputs["videos"].manifest["counts"]["kept"] if "videos" in inputs else None
     trained = {editor_name(main): inputs["editor"]} if "editor" in inputs else {}
     trained |= {editor_name(name.removeprefix(EDITOR)): each for name, each in known.items() if name.startswith(EDITOR)}
     logs = {name: list(read_records(each.path / METRICS)) for name, each in trained.items()}
-    settings = {name: settings_of(name, each.manifest["config"]) for name, each in stages.items()}
+    settings = {name: settings_of(name, stage.manifest["config"]) for name, stage in stages.items()}
     settings["edits"] = settings_of("edits", edits[first_label(edits, main)].manifest["config"])
     galleries = galleries_of(Galleries(shards, scores, edits), content, main_table, main, config)
     weights = figure8(main_table)
@@ -231,10 +231,10 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
         figures=weights,
         tables=[*page_tables(content), *timed, *forgetting_tables(inputs)],
         charts=charts_of(next(iter(logs.values()), [])) + comparison_of(logs),
-        funnel=[funnel_of(name, each) for name, each in stages.items()],
+        funnel=[funnel_of(name, stage) for name, stage in stages.items()],
         settings=settings,
         notes=config.notes,
-        provenance=[provenance_of(each) for each in shown if each is not scores] + [provenance_of(scores)],
+        provenance=[provenance_of(artifact) for artifact in shown if artifact is not scores] + [provenance_of(scores)],
         packages=scores.manifest["packages"],
         go_on=go_on_with(inputs.get("editor"), example_of(shards)),
         cost=cost_of({**known, **edits}),

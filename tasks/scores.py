@@ -49,7 +49,7 @@ def load_judge(
     classifier: Artifact, config: ScoresConfig, goals: Mapping[str, Record], weights: Mapping[str, Outside]
 ) -> Judge:
     """Open the classifier and the feature networks; `weights`: where the inputs fid_weights and paired_weights lie."""
-    paired, places = config.paired_features, {name: each.location for name, each in weights.items()}
+    paired, places = config.paired_features, {name: weight.location for name, weight in weights.items()}
     fid_weights = places.get("fid_weights", config.fid_weights)
     paired_weights = places.get("paired_weights", config.paired_weights)
     return Judge(
@@ -94,12 +94,12 @@ def scores(
 
     Item: a part of the pairs under one editor and seed. `fid_weights` and `paired_weights`: files of the networks.
     """
-    artifacts = {name: each for name, each in inputs.items() if isinstance(each, Artifact)}
-    every = {name.removeprefix(EDITS): each for name, each in artifacts.items() if name.startswith(EDITS)}
-    edits = {label: each for label, each in every.items() if not is_made_elsewhere(each)}
+    artifacts = {name: input_ for name, input_ in inputs.items() if isinstance(input_, Artifact)}
+    every = {name.removeprefix(EDITS): artifact for name, artifact in artifacts.items() if name.startswith(EDITS)}
+    edits = {label: artifact for label, artifact in every.items() if not is_made_elsewhere(artifact)}
     told = {
-        editor_of(name.removeprefix(TOLD_APART)): told_apart_shares(each.records())
-        for name, each in artifacts.items()
+        editor_of(name.removeprefix(TOLD_APART)): told_apart_shares(artifact.records())
+        for name, artifact in artifacts.items()
         if name.startswith(TOLD_APART)
     }
     tested = [row for row in shards.records() if row["split"] not in NOT_TESTED]
@@ -112,7 +112,7 @@ def scores(
             by_split[row["split"]].append(row)
     if not by_split:
         raise ValueError("scores: no test pair was edited by every editor under every seed; see the edits' records.")
-    outside = {name: each for name, each in inputs.items() if isinstance(each, Outside)}
+    outside = {name: input_ for name, input_ in inputs.items() if isinstance(input_, Outside)}
     common: Record = {"config": asdict(config), "weights": {name: each.digest for name, each in outside.items()}}
     common |= {"shards": shards.digest, "classifier": classifier.digest, "goals": kitchen.digest if kitchen else None}
     splits: list[tuple[SplitPairs, list[Candidate]]] = []
@@ -121,13 +121,13 @@ def scores(
         for number, (split, rows) in enumerate(sorted(by_split.items())):
             ids = [row["segment_id"] for row in rows]
             columns = columns_of(files, through_vae, ids)
-            keys = partial(item_key, common | {"pairs": ids}, {label: each.digest for label, each in edits.items()})
+            keys = partial(item_key, common | {"pairs": ids}, {label: edit.digest for label, edit in edits.items()})
             examples = Examples(sorted({shards.file(row["shard"]) for row in rows}))
             tell = partial(_tell, work, number, len(by_split))
             store = KeptArrays(work, keys, f"{split}/")
             pairs, measured = score_columns(judge_of, Chosen(examples, ids), columns, store, tell)
             candidates = [with_told_apart(each, pairs, told) for each in measured]
-            foreign = {label: each for label, each in every.items() if label not in edits}
+            foreign = {label: artifact for label, artifact in every.items() if label not in edits}
             candidates += foreign_rows(work, foreign, judge_of, examples, pairs, common)
             splits.append((pairs, candidates))
     write_content(work, splits, judge_of, classifier, is_drawn=kitchen is not None)

@@ -121,7 +121,7 @@ def questions_of(row: Record, config: SurveyConfig) -> dict[str, str]:
 def _write_pictures(work: Work, item: Item, suffix: str) -> list[str]:
     """Write the pictures of an item for platforms; return their names."""
     files = {f"{item.code}-input": item.source_file, f"{item.code}-truth": item.truth_file}
-    files |= {each.code: each.file for each in item.pictures}
+    files |= {picture.code: picture.file for picture in item.pictures}
     (work.path / "publish" / "pictures").mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_bytes(work.path / "publish" / "pictures" / f"{name}.{suffix}", content)
@@ -138,7 +138,7 @@ def survey(work: Work, config: SurveyConfig, *, shards: Artifact, **edits: Artif
         raise ValueError(
             f"survey: of {len(rows)} test pairs none was edited by all of {', '.join(edited) or 'nobody'}."
         )
-    secret = digest_of([shards.digest, *sorted(each.digest for each in edits.values()), config.seed])
+    secret = digest_of([shards.digest, *sorted(edit.digest for edit in edits.values()), config.seed])
     study = code_of(secret, "study")
     pictures = _Pictures(shards, rows)
     parts = parts_of(chosen, config)
@@ -186,11 +186,11 @@ def _make_form(
             source_file=pictures.encoded(example.source_image),
             truth_file=pictures.encoded(example.edited_image),
             questions=questions_of(row, config),
-            pictures=[RatedPicture(code=each.code, file=pictures.encoded(each.picture)) for each in shown],
+            pictures=[RatedPicture(code=rated.code, file=pictures.encoded(rated.picture)) for rated in shown],
         )
         items.append(item)
         names += _write_pictures(work, item, pictures.suffix)
-        records += [_record(row, part, item, each, edited) for each in shown]
+        records += [_record(row, part, item, rated, edited) for rated in shown]
     form = Form(
         study=study,
         name=part.name,

@@ -42,7 +42,7 @@ def pictures_by(way: Way, path: Path, times: Sequence[float], rate: float) -> li
 
 def exact_percent(clip: Clip, times: Sequence[float], pictures: Sequence[bytes | None]) -> float:
     """Return the percentage of times whose picture is the frame on screen then."""
-    numbers = [clip.read_number(decode_image(each)) if each else None for each in pictures]
+    numbers = [clip.read_number(decode_image(picture)) if picture else None for picture in pictures]
     expected = [clip.numbers[clip.on_screen(time)] for time in times]
     return 100 * sum(a == b for a, b in zip(numbers, expected, strict=True)) / len(times)
 
@@ -88,7 +88,7 @@ def damaged_clip(folder: Path) -> dict[str, Any]:
 def real_clips(folder: Path) -> tuple[int, int]:
     """Return (exact, asked) over real clips, against decoding each from front to back with libav."""
     exact = asked = 0
-    for path in sorted(each for each in folder.iterdir() if each.suffix in (".mp4", ".mkv", ".mov", ".webm", ".3gp")):
+    for path in sorted(path for path in folder.iterdir() if path.suffix in (".mp4", ".mkv", ".mov", ".webm", ".3gp")):
         with opened(path) as (container, stream):
             pts_s = [frame.pts * Fraction(stream.time_base) for frame in decode(container, stream)]
         rng = random.Random(path.name)
@@ -104,7 +104,7 @@ def real_clips(folder: Path) -> tuple[int, int]:
         moments = [Moment(time_s=time) for time in times]
         outcomes = read_moments(path, moments, lambda image: image.tobytes(), size_px=THUMB_PX).outcomes
         expected = [(number, truth[number]) for number in shown]
-        got = [(each.index, each.kept) if isinstance(each, Shown) else None for each in outcomes]
+        got = [(outcome.index, outcome.kept) if isinstance(outcome, Shown) else None for outcome in outcomes]
         exact += sum(a == b for a, b in zip(got, expected, strict=True))
         asked += len(times)
     return exact, asked

@@ -21,7 +21,7 @@ Way = Callable[[Path, Sequence[float], float, Path], list[bytes | None]]
 def project_reader(path: Path, times: Sequence[float], rate: float, folder: Path) -> list[bytes | None]:
     """Read with `read_moments`, as stage `frames` does."""
     reading = read_moments(path, [Moment(time_s=time) for time in times], encode_jpeg, size_px=SIZE_PX)
-    return [each.kept if isinstance(each, Shown) else None for each in reading.outcomes]
+    return [outcome.kept if isinstance(outcome, Shown) else None for outcome in reading.outcomes]
 
 
 def ffmpeg_per_frame(path: Path, times: Sequence[float], rate: float, folder: Path) -> list[bytes | None]:

@@ -110,7 +110,7 @@ def mean_score(
     if not len(values):
         raise ValueError("No answers to take a mean of.")
     places = [np.unique(np.asarray(labels, dtype=str), return_inverse=True)[1] for labels in (clusters, raters)]
-    num_drawn = [int(each.max()) + 1 for each in places]
+    num_drawn = [int(place.max()) + 1 for place in places]
     low = high = None
     if max(num_drawn) > 1:
         parts = [_drawn_means(places, values, rng, part) for part in _parts(num_resamples)]

@@ -92,12 +92,12 @@ class Checked:
     @property
     def num_kept(self) -> int:
         """Answers that count."""
-        return sum(len(each.answers) for each in self.kept)
+        return sum(len(submission.answers) for submission in self.kept)
 
 
 def check_submissions(submissions: Sequence[Submission], key: Key, limits: Limits) -> Checked:
     """Divide submissions into accepted and rejected ones."""
-    checked = Checked(num_rows=sum(len(each.answers) for each in submissions))
+    checked = Checked(num_rows=sum(len(submission.answers) for submission in submissions))
     seen: set[tuple[str, str]] = set()
     for submission in submissions:
         good, bad_rows = _check_rows(submission, key)
@@ -173,7 +173,7 @@ def _rater_problem(
         return "another_study", f"it answers study {submission.study!r:.40}, this is {key['study']}"
     if not answers:
         return "no_answers", "not one row of it is an answer to this study"
-    scores = {(each.picture, each.question): each.score for each in answers}
+    scores = {(answer.picture, answer.question): answer.score for answer in answers}
     if submission.code and submission.code != completion_code(key["study"], submission.form, submission.rater, scores):
         return (
             "answers_changed",
@@ -185,7 +185,7 @@ def _rater_problem(
     counts = Counter(scores.values())
     if len(answers) >= limits.min_same and len(counts) == 1:
         return "always_the_same", f"the answer is {answers[0].score} every one of {len(answers)} times"
-    seconds = [each.seconds for each in answers if each.seconds is not None]
+    seconds = [answer.seconds for answer in answers if answer.seconds is not None]
     if seconds and statistics.median(seconds) < limits.min_seconds:
         return "too_fast", f"half of the answers took less than {statistics.median(seconds):.2f} s"
     failed, checks = failed_controls(scores, key)
@@ -214,19 +214,21 @@ def _same_again(
     again = {form for form in _forms(answers, key) if (submission.rater, form) in seen}
     if not again:
         return None
-    given = {(each.picture, each.question) for each in answers}
+    given = {(answer.picture, answer.question) for answer in answers}
     for other in kept:
-        if other.rater == submission.rater and given & {(each.picture, each.question) for each in other.answers}:
+        if other.rater == submission.rater and given & {(answer.picture, answer.question) for answer in other.answers}:
             return "same_rater_twice", f"{other.source} has this rater's answers to {', '.join(sorted(again))} already"
     return None
 
 
 def _copied(answers: Sequence[Answer], key: Key, kept: Sequence[Submission], limits: Limits) -> tuple[str, str] | None:
     """Return reason and message when another rater gave exactly the same answers."""
-    scores = {(each.picture, each.question): each.score for each in answers}
+    scores = {(answer.picture, answer.question): answer.score for answer in answers}
     for other in kept:
         common = [
-            (each.score, scores[place]) for each in other.answers if (place := (each.picture, each.question)) in scores
+            (answer.score, scores[place])
+            for answer in other.answers
+            if (place := (answer.picture, answer.question)) in scores
         ]
         if len(common) >= limits.min_copied and all(one == two for one, two in common):
             return "copied", f"all {len(common)} common answers are those of rater {other.rater!r:.60} ({other.source})"

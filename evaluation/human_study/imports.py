@@ -77,8 +77,8 @@ def _from_json(source: str, text: str) -> Found:
         raise NotReadable("cut_off_or_damaged", f"{source}: no whole JSON ({error}).") from error
     if isinstance(content, dict) and content.get("format") == ANSWERS_FORMAT:
         return [_own_json(source, content)], []
-    if isinstance(content, list) and content and all(isinstance(each, dict) for each in content):
-        if any("annotations" in each for each in content):
+    if isinstance(content, list) and content and all(isinstance(entry, dict) for entry in content):
+        if any("annotations" in entry for entry in content):
             return label_studio(source, content)
         return wide(source, content, "label-studio")
     raise NotReadable("unknown_format", f"{source}: neither our answers nor Label Studio's JSON.")
@@ -87,7 +87,7 @@ def _from_json(source: str, text: str) -> Found:
 def _own_json(source: str, content: Row) -> Submission:
     texts = {name: content.get(name) for name in ("study", "form", "worker", "code")}
     rows = content.get("answers")
-    if not all(isinstance(each, str) and each for each in texts.values()) or not isinstance(rows, list):
+    if not all(isinstance(text, str) and text for text in texts.values()) or not isinstance(rows, list):
         raise NotReadable("fields_missing", f"{source}: needs study, form, worker, code and answers.")
     if not all(isinstance(row, dict) and {"picture", "question", "score"} <= set(row) for row in rows):
         raise NotReadable("fields_missing", f"{source}: each answer needs picture, question and score.")
@@ -184,11 +184,13 @@ def read_judges(paths: Sequence[Path]) -> Found:
     """
     submissions, rejected = read_submissions(paths, {"rater": "rater"})
     named: list[Submission] = []
-    for each in submissions:
-        if _JUDGE.fullmatch(each.rater):
-            named.append(Submission(**{**vars(each), "platform": "judge"}))
+    for submission in submissions:
+        if _JUDGE.fullmatch(submission.rater):
+            named.append(Submission(**{**vars(submission), "platform": "judge"}))
             continue
-        message, num_rows = f"{each.rater!r:.80} is not model@revision", len(each.answers)
-        what = Rejected(source=each.source, rater=each.rater, reason="no_revision", message=message, num_rows=num_rows)
+        message, num_rows = f"{submission.rater!r:.80} is not model@revision", len(submission.answers)
+        what = Rejected(
+            source=submission.source, rater=submission.rater, reason="no_revision", message=message, num_rows=num_rows
+        )
         rejected.append(what)
     return named, rejected

@@ -54,7 +54,7 @@ def judge_columns(
             if (vote.picture, vote.question) in means:
                 by_column[vote.split, vote.question].append(vote)
         shown = [_judge_column(judge.rater, *place, by_column[place], means) for place in sorted(by_column)]
-        shown = [each for each in shown if each.num_common >= MIN_COMMON]
+        shown = [judged for judged in shown if judged.num_common >= MIN_COMMON]
         columns += shown
         if not shown:
             silent.append(

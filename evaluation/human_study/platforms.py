@@ -41,16 +41,18 @@ def label_studio(source: str, tasks: Sequence[Row]) -> Found:
         data, annotations = task.get("data"), task.get("annotations")
         if not isinstance(data, dict) or not isinstance(annotations, list):
             raise NotReadable("fields_missing", f"{source}: each task needs data and annotations.")
-        for each in annotations:
-            if not isinstance(each, dict) or not isinstance(each.get("result"), list):
+        for annotation in annotations:
+            if not isinstance(annotation, dict) or not isinstance(annotation.get("result"), list):
                 raise NotReadable("fields_missing", f"{source}: each annotation needs a result.")
-            rater = each.get("completed_by")
+            rater = annotation.get("completed_by")
             rater = rater.get("email") or rater.get("id") if isinstance(rater, dict) else rater
-            given = {str(one.get("from_name")): one.get("value") for one in each["result"] if isinstance(one, dict)}
-            if each.get("was_cancelled"):
+            given = {
+                str(one.get("from_name")): one.get("value") for one in annotation["result"] if isinstance(one, dict)
+            }
+            if annotation.get("was_cancelled"):
                 rejected.append(_platform_rejected(source, str(rater), len(given), "skipped by the rater"))
                 continue
-            seconds = {"lead_time": each.get("lead_time")}
+            seconds = {"lead_time": annotation.get("lead_time")}
             rows.append({**data, **given, "annotator": rater, **seconds})
     if not rows:
         raise NotReadable("no_answers", f"{source}: no annotation in it.")
@@ -79,7 +81,7 @@ def wide(source: str, rows: Sequence[Row], platform: str) -> Found:
         Submission(rater=rater, source=source, platform=platform, answers=answers)
         for rater, answers in by_rater.items()
     ]
-    if not any(each.answers for each in submissions) and not rejected:
+    if not any(submission.answers for submission in submissions) and not rejected:
         raise NotReadable("no_answers", f"{source}: not one answer named R1 to R5 in it.")
     return submissions, rejected
 

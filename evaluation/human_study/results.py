@@ -103,9 +103,9 @@ def _column(
         question=question,
         scores={
             method: mean_score(
-                [each.video_id for each in part],
-                [each.rater for each in part],
-                [each.score for each in part],
+                [entry.video_id for entry in part],
+                [entry.rater for entry in part],
+                [entry.score for entry in part],
                 rng,
                 num_resamples,
             )
@@ -113,16 +113,16 @@ def _column(
         },
         differences=_differences(by_method, main),
         alpha=krippendorff_alpha(rating_table(votes)),
-        icc=intraclass_correlation(_numbers([each.picture for each in votes]), [each.score for each in votes]),
-        num_items=len({each.segment_id for each in votes}),
+        icc=intraclass_correlation(_numbers([vote.picture for vote in votes]), [vote.score for vote in votes]),
+        num_items=len({vote.segment_id for vote in votes}),
     )
 
 
 def rating_table(votes: Sequence[Vote]) -> np.ndarray:
     """Return ratings [raters, pictures], NaN where a rater did not rate."""
-    raters, pictures = _numbers([each.rater for each in votes]), _numbers([each.picture for each in votes])
+    raters, pictures = _numbers([vote.rater for vote in votes]), _numbers([vote.picture for vote in votes])
     table = np.full((max(raters) + 1, max(pictures) + 1), np.nan)
-    table[raters, pictures] = [each.score for each in votes]
+    table[raters, pictures] = [vote.score for vote in votes]
     return table
 
 
@@ -135,7 +135,7 @@ def _item_means(votes: Sequence[Vote]) -> dict[str, float]:
     scores: dict[str, list[int]] = defaultdict(list)
     for vote in votes:
         scores[vote.segment_id].append(vote.score)
-    return {segment_id: float(np.mean(each)) for segment_id, each in scores.items()}
+    return {segment_id: float(np.mean(score)) for segment_id, score in scores.items()}
 
 
 def _differences(by_method: Mapping[str, Sequence[Vote]], main: str) -> dict[str, Difference]:
@@ -148,7 +148,7 @@ def _differences(by_method: Mapping[str, Sequence[Vote]], main: str) -> dict[str
         theirs = _item_means(by_method[method])
         common = sorted(set(ours) & set(theirs))
         if common:
-            compared[method] = ([ours[each] for each in common], [theirs[each] for each in common])
+            compared[method] = ([ours[pair] for pair in common], [theirs[pair] for pair in common])
     p_values = [paired_wilcoxon(*pair) for pair in compared.values()]
     return {
         method: Difference(
@@ -163,4 +163,4 @@ def _differences(by_method: Mapping[str, Sequence[Vote]], main: str) -> dict[str
 
 def plain(columns: Sequence[Any]) -> list[dict[str, Any]]:
     """Return columns as JSON-like values."""
-    return [asdict(each) for each in columns]
+    return [asdict(column) for column in columns]

@@ -183,7 +183,7 @@ def render_form(form: Form) -> str:
                 "input": data_address(item.source_file),
                 "truth": data_address(item.truth_file),
                 "questions": [{"name": name, "text": text} for name, text in item.questions.items()],
-                "pictures": [{"code": each.code, "src": data_address(each.file)} for each in item.pictures],
+                "pictures": [{"code": picture.code, "src": data_address(picture.file)} for picture in item.pictures],
             }
             for item in form.items
         ],

@@ -51,7 +51,7 @@ def published(paper: str, split: str, question: str, method: str) -> float | Non
 
 
 def _letters(name: str) -> str:
-    return "".join(each for each in name.lower() if each.isalnum())
+    return "".join(character for character in name.lower() if character.isalnum())
 
 
 def shown(value: float | None, digits: int = 2) -> str:
@@ -145,13 +145,13 @@ def rejected_rows(results: Results) -> list[Row]:
     """Return one row for each rejected file, rater or kind of row."""
     return [
         {
-            "file": each.source,
-            "rater": each.rater,
-            "reason": each.reason,
-            "rows": str(each.num_rows),
-            "what was seen": each.message,
+            "file": row.source,
+            "rater": row.rater,
+            "reason": row.reason,
+            "rows": str(row.num_rows),
+            "what was seen": row.message,
         }
-        for each in results.checked.rejected
+        for row in results.checked.rejected
     ]
 
 
@@ -199,7 +199,7 @@ def render_results(results: Results) -> str:
 
 def _facts(results: Results) -> str:
     checked: Any = results.checked
-    raters = {each.rater for each in checked.kept}
+    raters = {submission.rater for submission in checked.kept}
     lost = checked.num_rows - checked.num_kept
     return (
         f"{len(raters)} raters count with {checked.num_kept} answers; {lost} of {checked.num_rows} rows do not count."

@@ -41,7 +41,7 @@ class DinoFeatures:
 
     def _batch(self, pictures: Sequence[Picture]) -> np.ndarray:
         size = (self.side_px, self.side_px)
-        squashed = [np.asarray(Image.fromarray(each).resize(size, Image.Resampling.BICUBIC)) for each in pictures]
+        squashed = [np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)) for picture in pictures]
         pixels = (np.stack(squashed).astype(np.float32) / 255 - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
         tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(self.network.device)
         return np.asarray(self.network(pixel_values=tensor).pooler_output.double().cpu().numpy())

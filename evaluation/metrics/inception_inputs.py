@@ -37,7 +37,7 @@ def resized(picture: Picture, resize: str) -> Tensor:
 
 def _pillow_bicubic(picture: Picture) -> Tensor:
     channels = [Image.fromarray(picture[:, :, channel].astype(np.float32)) for channel in range(3)]
-    shrunk = [np.asarray(each.resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC)) for each in channels]
+    shrunk = [np.asarray(channel.resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC)) for channel in channels]
     return torch.from_numpy(np.stack(shrunk)).clamp(0, 255)
 
 

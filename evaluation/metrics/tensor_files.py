@@ -77,7 +77,7 @@ def state_of(content: Any, path: Path) -> dict[str, Tensor]:
         for name in STATE_NAMES:
             if isinstance(content.get(name), Mapping):
                 return state_of(content[name], path)
-        tensors = {str(name): each for name, each in content.items() if isinstance(each, Tensor)}
+        tensors = {str(name): entry for name, entry in content.items() if isinstance(entry, Tensor)}
         if tensors and len(tensors) == len(content):
             return tensors
     raise ValueError(f"{path} holds no state dict, bare or under {', '.join(STATE_NAMES)}.")

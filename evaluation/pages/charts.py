@@ -157,7 +157,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 def draw_chart(chart: Chart) -> Figure:
     """Compute the layout of a chart for any values; its note counts the values that cannot be drawn."""
     placed = [drawable(series, log_scale=chart.log_scale) for series in chart.series]
-    num_left_out = sum(len(each.steps) for each in chart.series) - sum(len(each.steps) for each in placed)
+    num_left_out = sum(len(curve.steps) for curve in chart.series) - sum(len(each.steps) for each in placed)
     drawn = [averaged(series) for series in placed if len(series.steps)]
     scale = math.log10 if chart.log_scale else float
     values = [scale(value) for series in drawn for value in series.values] or [0.0, 1.0]

@@ -62,7 +62,7 @@ def _changes(first: Split, second: Split) -> list[Change]:
         return []
     there = [place_of[pairs.segment_ids[place]] for place in shared]
     videos = [pairs.video_ids[place] for place in shared]
-    by_label = {each.editor: each for each in others if each.kind == "editor"}
+    by_label = {other.editor: other for other in others if other.kind == "editor"}
     found: list[tuple[str, Measure, float, float, Mean]] = []
     for candidate in candidates:
         other = by_label.get(candidate.editor)
@@ -74,7 +74,7 @@ def _changes(first: Split, second: Split) -> list[Change]:
             if difference is not None and difference.freedom > 0:
                 means = (float(np.nanmean(one[shared])), float(np.nanmean(two[there])))
                 found.append((candidate.name, measure, *means, difference))
-    adjusted = holm([each[4].p for each in found])
+    adjusted = holm([match_[4].p for match_ in found])
     return [
         Change(
             split=pairs.split,
@@ -93,21 +93,21 @@ def change_rows(changes: Sequence[Change]) -> list[tuple[str, ...]]:
     """Return the changes as rows of text, heading first."""
     head = ("split", "editor", "measure", "first", "second", "change", "95 % interval", "p, Holm", "n shows", "verdict")
     rows: list[tuple[str, ...]] = [head]
-    for each in changes:
-        factor, mean = each.measure.factor, each.difference
-        verdict = "worse" if each.is_worse else "changed" if each.is_shown else "not shown"
-        if each.is_shown and not each.is_worse and set("↑↓") & set(each.measure.meaning):
+    for change in changes:
+        factor, mean = change.measure.factor, change.difference
+        verdict = "worse" if change.is_worse else "changed" if change.is_shown else "not shown"
+        if change.is_shown and not change.is_worse and set("↑↓") & set(change.measure.meaning):
             verdict = "better"
         rows.append(
             (
-                each.split,
-                each.editor,
-                each.measure.heading,
-                f"{each.first:.4g}",
-                f"{each.second:.4g}",
+                change.split,
+                change.editor,
+                change.measure.heading,
+                f"{change.first:.4g}",
+                f"{change.second:.4g}",
                 f"{factor * mean.mean:+.4g}",
                 f"{factor * mean.low:.4g} to {factor * mean.high:.4g}",
-                f"{each.p_holm:.3g}",
+                f"{change.p_holm:.3g}",
                 f"{factor * mean.smallest_visible:.4g}",
                 verdict,
             )

@@ -109,16 +109,18 @@ def draw_histogram(histogram: Histogram) -> Columns:
         for count, start, stop in zip(counts.tolist(), edges[:-1].tolist(), edges[1:].tolist(), strict=True)
     ]
     if histogram.log_scale:
-        x_ticks = [Tick(position=x(math.log10(each)), label=f"{each:g}") for each in _log_marks(low, high)]
+        x_ticks = [Tick(position=x(math.log10(log_mark)), label=f"{log_mark:g}") for log_mark in _log_marks(low, high)]
     else:
-        x_ticks = [Tick(position=x(each), label=f"{each:g}") for each in round_ticks(low, high, 5)]
+        x_ticks = [Tick(position=x(round_tick), label=f"{round_tick:g}") for round_tick in round_ticks(low, high, 5)]
     return Columns(
         title=histogram.title,
         note=histogram.note + left_out(num_left_out),
         columns=columns,
         x_ticks=x_ticks,
         y_ticks=[
-            Tick(position=y(each), label=f"{each:,.0f}") for each in round_ticks(0, 1.05 * top, 4) if each % 1 == 0
+            Tick(position=y(round_tick), label=f"{round_tick:,.0f}")
+            for round_tick in round_ticks(0, 1.05 * top, 4)
+            if round_tick % 1 == 0
         ],
     )
 

@@ -76,7 +76,7 @@ def render_dataset(page: DatasetPage) -> str:
         .get_template("dataset.html.j2")
         .render(
             page=page,
-            histograms=[draw_histogram(each) for each in page.histograms],
+            histograms=[draw_histogram(histogram) for histogram in page.histograms],
             quality=[draw_histogram(each) for each in page.quality],
         )
     )

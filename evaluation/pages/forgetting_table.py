@@ -40,7 +40,7 @@ def forgetting_table(asked: Mapping[str, Sequence[Records]], names: Mapping[str,
         begun = of_editor[START][0]
         most = max(values[0].shape[1] for values in of_editor.values())
         others = {editor: -values[0] for editor, values in of_editor.items() if editor != START}
-        same = {editor: each for editor, each in others.items() if each.shape[1] == most}
+        same = {editor: other for editor, other in others.items() if other.shape[1] == most}
         forgot = differences(same or others, -np.repeat(begun, most, axis=1), groups)
     rows = []
     for editor in sorted(of_editor, key=lambda each: (each != START, each)):
@@ -62,7 +62,11 @@ def forgetting_table(asked: Mapping[str, Sequence[Records]], names: Mapping[str,
 def _common(asked: Mapping[str, Sequence[Records]]) -> list[tuple[str, str]]:
     """Return id and group of the scenes that were judged, in both measures, of every editor under every seed."""
     found = [
-        {(str(row["scene_id"]), str(row["group"])) for row in records if None not in (row[each] for each in MEASURES)}
+        {
+            (str(row["scene_id"]), str(row["group"]))
+            for row in records
+            if None not in (row[measure] for measure in MEASURES)
+        }
         for seeds in asked.values()
         for records in seeds
     ]

@@ -86,7 +86,7 @@ def choice_of(content: Mapping[str, Any], split: str | None = None) -> dict[str,
         "num_pairs": table["num_pairs"],
         "features": content["fid_features"],
         "notes": [note for term, ranks in by_term.items() for note in notes_of(term, ranks)],
-        "ranking": {term: [vars(each) for each in ranks] for term, ranks in by_term.items()},
+        "ranking": {term: [vars(rank) for rank in ranks] for term, ranks in by_term.items()},
     }
 
 
@@ -94,11 +94,11 @@ def notes_of(term: str, ranks: Sequence[Ranked]) -> list[str]:
     """Say how sure the choice of one weight is."""
     sign, best = TERMS[term][0], ranks[0]
     notes = []
-    inside = [each for each in ranks[1:] if each.fid_interval[0] <= best.fid_interval[1]]
+    inside = [rank for rank in ranks[1:] if rank.fid_interval[0] <= best.fid_interval[1]]
     if inside:
         weights = ", ".join(f"{each.weight:g}" for each in inside)
         notes.append(f"{sign} = {best.weight:g} is best, but the intervals of {weights} overlap with its own.")
-    by_kid = next((each for each in ranks if each.kid_rank == 1), best)
+    by_kid = next((rank for rank in ranks if rank.kid_rank == 1), best)
     if by_kid is not best:
         notes.append(f"KID_output would choose {sign} = {by_kid.weight:g}.")
     return notes
@@ -110,15 +110,15 @@ def ranking_rows(by_term: Mapping[str, Sequence[Ranked]]) -> list[dict[str, str]
         {
             "rank": str(place),
             "weight": TERMS[term][0],
-            "value": f"{each.weight:g}",
-            "FID_output": f"{each.fid:.4g}",
-            "95 % interval": f"{each.fid_interval[0]:.4g} to {each.fid_interval[1]:.4g}",
-            "KID_output": "–" if each.kid is None else f"{each.kid:.4g}",
-            "rank by KID": "–" if each.kid_rank is None else str(each.kid_rank),
+            "value": f"{rank.weight:g}",
+            "FID_output": f"{rank.fid:.4g}",
+            "95 % interval": f"{rank.fid_interval[0]:.4g} to {rank.fid_interval[1]:.4g}",
+            "KID_output": "–" if rank.kid is None else f"{rank.kid:.4g}",
+            "rank by KID": "–" if rank.kid_rank is None else str(rank.kid_rank),
             "chosen": "yes" if place == 1 else "",
         }
         for term, ranks in by_term.items()
-        for place, each in enumerate(ranks, 1)
+        for place, rank in enumerate(ranks, 1)
     ]
 
 

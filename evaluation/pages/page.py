@@ -203,7 +203,7 @@ class Report:
     @property
     def departures(self) -> list[Setting]:
         """Settings that differ from the paper's."""
-        return [each for settings in self.settings.values() for each in settings if each.paper is not None]
+        return [setting for settings in self.settings.values() for setting in settings if setting.paper is not None]
 
 
 def data_uri(picture: Picture) -> str:

@@ -105,10 +105,10 @@ def _numbers(number: Mapping[str, Any]) -> list[str]:
 
 def short_rows(table: Mapping[str, Any], measures: Sequence[Measure] = MEASURES) -> list[Row]:
     """Return one row an editor and one column a measure: mean and interval."""
-    shown = [each for each in measures if any(row[each.key] is not None for row in table["rows"])]
-    rows: list[Row] = [("Method", *(each.heading for each in shown))]
+    shown = [measure for measure in measures if any(row[measure.key] is not None for row in table["rows"])]
+    rows: list[Row] = [("Method", *(measure.heading for measure in shown))]
     for row in table["rows"]:
-        rows.append((row["name"], *(_with_interval(row[each.key]) for each in shown)))
+        rows.append((row["name"], *(_with_interval(row[measure.key]) for measure in shown)))
     return rows
 
 

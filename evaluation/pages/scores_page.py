@@ -13,5 +13,5 @@ def render_scores(content: Mapping[str, Any]) -> str:
     warnings = [
         reason for table in content["splits"] for reason in doubts(content["classifier"].get(table["split"]), table)
     ]
-    tables = [each for table in content["splits"] for each in split_tables(dict(content), table)]
+    tables = [split_table for table in content["splits"] for split_table in split_tables(dict(content), table)]
     return environment().get_template("scores.html.j2").render(warnings=warnings, tables=tables)

@@ -59,15 +59,15 @@ def p_text(p: float) -> str:
 
 def measures_of(table: Json) -> list[Measure]:
     """Return the measures that a split's table has."""
-    return [each for each in MEASURES if any(row[each.key] is not None for row in table["rows"])]
+    return [measure for measure in MEASURES if any(row[measure.key] is not None for row in table["rows"])]
 
 
 def split_tables(scores: Json, table: Json) -> list[Table]:
     """Return the tables of one test split: edits one by one, and sets of edits."""
     measures = measures_of(table)
-    acted = [each for each in measures if each.kind != "set" and each.column not in KEPT]
-    kept = [each for each in measures if each.column in KEPT]
-    sets = [each for each in measures if each.kind == "set"]
+    acted = [measure for measure in measures if measure.kind != "set" and measure.column not in KEPT]
+    kept = [measure for measure in measures if measure.column in KEPT]
+    sets = [measure for measure in measures if measure.kind == "set"]
     heading = f"{table['split']}: {table['num_pairs']:,} pairs of {table['num_videos']:,} videos"
     made = [_table(table, f"{heading}, what the edits do", acted, split_notes(scores, table))]
     if kept:
@@ -80,12 +80,14 @@ def split_tables(scores: Json, table: Json) -> list[Table]:
 def _table(table: Json, title: str, measures: Sequence[Measure], notes: Sequence[str]) -> Table:
     rows = []
     for row in table["rows"]:
-        cells = [number_cell(row[each.key], is_percent=each.is_percent, seeds=seeds_of(row)) for each in measures]
+        cells = [
+            number_cell(row[measure.key], is_percent=measure.is_percent, seeds=seeds_of(row)) for measure in measures
+        ]
         rows.append((row["name"], "best" if is_main(row) else row["kind"], cells))
-    definitions = [f"{each.heading}: {each.definition}" for each in measures]
+    definitions = [f"{measure.heading}: {measure.definition}" for measure in measures]
     return Table(
         title=title,
-        columns=[(each.heading, each.meaning) for each in measures],
+        columns=[(measure.heading, measure.meaning) for measure in measures],
         rows=rows,
         notes=[*definitions, *notes],
     )
@@ -183,7 +185,7 @@ def _mean_cell(value: float | None) -> Cell:
 
 def headline_of(scores: Json, recipe: Sequence[str]) -> Headline:
     """Return the run's one number: the oracle's in the kitchen, accuracy A elsewhere; of the first test split."""
-    table = next((each for each in scores["splits"] if each["split"].startswith("test")), scores["splits"][0])
+    table = next((score for score in scores["splits"] if score["split"].startswith("test")), scores["splits"][0])
     key, label = "acc_match_gt_percent", "edits that show the same action as the ground truth (accuracy A)"
     if not is_trusted(scores, table):
         key, label = "nearer_percent", "of the edits are nearer to the ground truth than their input is"

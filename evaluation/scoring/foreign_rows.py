@@ -28,7 +28,7 @@ def candidate_of(
         for seed, found in made.by_seed.items()
     ]
     _, (candidate,) = score_columns(judge, Chosen(examples, kept), columns, store)
-    places = [pairs.segment_ids.index(each) for each in kept]
+    places = [pairs.segment_ids.index(segment_id) for segment_id in kept]
     values = {}
     for column, table in candidate.values.items():
         values[column] = np.full((len(pairs.segment_ids), table.shape[1]), np.nan)

@@ -94,12 +94,12 @@ class Part:
 
     @cached_property
     def regions(self) -> list[NDArray[np.bool_]]:
-        return [changed_region(*each) for each in zip(self.inputs, self.truths, strict=True)]
+        return [changed_region(*input_) for input_ in zip(self.inputs, self.truths, strict=True)]
 
     def shared(self) -> Arrays:
         """Return what all candidates are compared with: input_, truth_ features, and the actions seen in truths."""
-        found = {f"input_{name}": each for name, each in self._judge.features(self.inputs).items()}
-        found |= {f"truth_{name}": each for name, each in self._judge.features(self.truths).items()}
+        found = {f"input_{name}": feature for name, feature in self._judge.features(self.inputs).items()}
+        found |= {f"truth_{name}": feature for name, feature in self._judge.features(self.truths).items()}
         return found | {"truth_actions": self._judge.actions_seen(self.inputs, self.truths)}
 
     def measured(self, column: Column, shared: Mapping[str, NDArray[Any]]) -> Arrays:

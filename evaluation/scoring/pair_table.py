@@ -70,7 +70,7 @@ def read_pair_table(path: Path) -> tuple[list[Split], dict[str, Any]]:
         content = parse_json(metadata)
         splits: list[Split] = []
         for split in dict.fromkeys(columns["split"]):
-            places = [place for place, each in enumerate(columns["split"]) if each == split]
+            places = [place for place, column in enumerate(columns["split"]) if column == split]
             splits.append(_split(split, places, columns, values, content["halves"][split]))
         return splits, dict(content["header"])
 
@@ -110,7 +110,7 @@ def _read_columns(path: Path) -> Iterator[tuple[bytes, dict[str, list[Any]], dic
     except (OSError, pa.ArrowException) as error:
         raise ValueError(f"{path} is not a readable Parquet file: {error}") from error
     columns = {name: table.column(name).to_pylist() for name in (*TEXTS, *SEEDS)}
-    known = [each.column for each in MEASURES if each.column in schema.names]
+    known = [measure.column for measure in MEASURES if measure.column in schema.names]
     values = {name: table.column(name).to_numpy(zero_copy_only=False) for name in known}
     yield metadata, columns, values
 

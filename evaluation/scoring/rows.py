@@ -92,7 +92,7 @@ def with_told_apart(
     """
     trained = candidate.training_seeds or (None,) * len(candidate.seeds)
     of_columns = [told.get((candidate.editor, seed)) for seed in trained]
-    known = [each for each in of_columns if each is not None]
+    known = [of_column for of_column in of_columns if of_column is not None]
     if len(known) < len(of_columns):
         return candidate
     values = dict(candidate.values)
@@ -147,10 +147,10 @@ def score_rows(candidates: Sequence[Candidate], pairs: SplitPairs) -> list[dict[
     for measure in MEASURES:
         base = None if reference is None else reference.by_training(measure.column)
         others = {
-            each.editor: table
-            for each in candidates
-            if each.kind == "editor" and each is not reference
-            if (table := each.by_training(measure.column)) is not None
+            candidate.editor: table
+            for candidate in candidates
+            if candidate.kind == "editor" and candidate is not reference
+            if (table := candidate.by_training(measure.column)) is not None
         }
         found[measure.key] = {} if base is None else differences(others, base, pairs.video_ids)
     return [_row(candidate, pairs, found) for candidate in candidates]
@@ -158,7 +158,7 @@ def score_rows(candidates: Sequence[Candidate], pairs: SplitPairs) -> list[dict[
 
 def compared_with(candidates: Sequence[Candidate]) -> Candidate | None:
     """Return the row that differences are taken to; None where there is none."""
-    by_label = {each.editor: each for each in candidates if each.kind == "editor"}
+    by_label = {candidate.editor: candidate for candidate in candidates if candidate.kind == "editor"}
     return next((by_label[label] for label in COMPARED_WITH if label in by_label), None)
 
 
@@ -215,7 +215,7 @@ def verb_rows(candidates: Sequence[Candidate], pairs: SplitPairs) -> list[dict[s
 
 def judged_pairs(candidates: Sequence[Candidate], num_pairs: int) -> NDArray[np.bool_]:
     """Return which pairs the oracle judges: bool [num_pairs]."""
-    seen = [each.values["carried_out"] for each in candidates if "carried_out" in each.values]
+    seen = [candidate.values["carried_out"] for candidate in candidates if "carried_out" in candidate.values]
     return np.asarray(np.isfinite(seen[0]).all(axis=1)) if seen else np.zeros(num_pairs, dtype=np.bool_)
 
 

@@ -44,7 +44,7 @@ def dataset_page(workspace: str) -> None:
         made |= {name: found[-1]} if found else {}
     label = segments[0].manifest["label"]
     config = PRESETS[label]().dataset if label in PRESETS else DatasetConfig()
-    inputs: dict[str, Any] = {name: each.path for name, each in made.items()}
+    inputs: dict[str, Any] = {name: artifact.path for name, artifact in made.items()}
     import_prefect()
     page = stage_task("dataset").run(root, label, config, **inputs).path / "dataset.html"
     tell(page.resolve())

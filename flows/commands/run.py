@@ -98,7 +98,7 @@ def request_of(
         settings=given,
         methods=method_names(methods),
         training_seeds=parse_seeds(training_seeds),
-        editors=tuple(each.strip() for each in editors.split(",") if each.strip()),
+        editors=tuple(part.strip() for part in editors.split(",") if part.strip()),
         edits=parse_places(edits, "--edits"),
         **options,
     )

@@ -142,7 +142,7 @@ def _compare_runs(first: str, second: str, as_json: bool) -> None:
         click.echo(json.dumps([dict(zip(rows[0], row, strict=True)) for row in rows[1:]], indent=1))
     else:
         _print_rows(rows)
-    if any(each.is_worse for each in changes):
+    if any(change.is_worse for change in changes):
         sys.exit(WORSE)
 
 

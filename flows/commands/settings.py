@@ -21,20 +21,20 @@ PAPER = ("hc", "lc")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def settings(prefix: str, name: str, as_json: bool) -> None:
     """List the settings that begin with PREFIX, such as `editor.objective`: value, meaning, the paper's value."""
-    chosen = [each for each in settings_of(preset(name)) if each.name.startswith(prefix)]
+    chosen = [setting for setting in settings_of(preset(name)) if setting.name.startswith(prefix)]
     if not chosen:
         raise click.ClickException(f"No setting of {name!r} begins with {prefix!r}; without a prefix all are listed.")
     paper = paper_values()
     if as_json:
         rows = {
-            each.name: {"value": each.value, "meaning": each.meaning, "paper": paper.get(each.name, {})}
-            for each in chosen
+            setting.name: {"value": setting.value, "meaning": setting.meaning, "paper": paper.get(setting.name, {})}
+            for setting in chosen
         }
         click.echo(json.dumps(rows, indent=2, default=str))
         return
-    for each in chosen:
-        console.print(styled(f"{each.name} = {_shown(each.value)}{_paper_note(each, paper)}"), soft_wrap=True)
-        for line in textwrap.wrap(each.meaning, max(20, console.width - 4)):
+    for setting in chosen:
+        console.print(styled(f"{setting.name} = {_shown(setting.value)}{_paper_note(setting, paper)}"), soft_wrap=True)
+        for line in textwrap.wrap(setting.meaning, max(20, console.width - 4)):
             console.print(styled(f"    {line}"), soft_wrap=True)
 
 
@@ -42,8 +42,8 @@ def paper_values() -> dict[str, dict[str, Any]]:
     """Return the values of the paper's recipes: setting -> {recipe: value}."""
     found: dict[str, dict[str, Any]] = {}
     for name in PAPER:
-        for each in settings_of(preset(name)):
-            found.setdefault(each.name, {})[name] = each.value
+        for setting in settings_of(preset(name)):
+            found.setdefault(setting.name, {})[name] = setting.value
     return found
 
 

@@ -46,8 +46,8 @@ def compare_editors(editors: Sequence[str], image: str, instruction: str | None,
                 )
             )
     recipes = [
-        f"{each.num_steps} steps, image guidance {each.image_guidance:g}, text guidance {each.text_guidance:g}"
-        for each in samplings
+        f"{used.num_steps} steps, image guidance {used.image_guidance:g}, text guidance {used.text_guidance:g}"
+        for used in samplings
     ]
     rows = [_row(several) for several in zip(*outcomes, strict=True)]
     page = SideBySide(title="Editors side by side", editors=names, recipes=recipes, rows=rows)

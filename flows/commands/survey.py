@@ -57,7 +57,7 @@ def survey(workspace: str, plan: bool, out: str | None, **options: Any) -> None:
     from flows.wiring.making import stage_task
 
     label = inputs["shards"].manifest["label"]
-    paths: dict[str, Any] = {name: each.path for name, each in inputs.items()}
+    paths: dict[str, Any] = {name: input_.path for name, input_ in inputs.items()}
     made = stage_task("survey").run(Path(workspace), label, config, **paths)
     shutil.copytree(made.path / "publish", target / "publish")
     shutil.copy2(made.path / "key.json", target / "key.json")
@@ -85,7 +85,7 @@ def _inputs(workspace: str, options: dict[str, Any]) -> tuple[dict[str, Artifact
     prefix = shards.manifest["label"] + "-"
     edits = made_from(artifacts_of(Path(workspace), "edits"), "shards", shards)
     # Newest last, so that it replaces older ones of the same label.
-    found = chosen_edits({each.manifest["label"].removeprefix(prefix): each for each in edits}, options["methods"])
+    found = chosen_edits({edit.manifest["label"].removeprefix(prefix): edit for edit in edits}, options["methods"])
     if not found:
         raise ValueError(
             f"{workspace} has no edits of its newest shards; `editaction run ... --until edits` makes them."
@@ -107,7 +107,7 @@ def _inputs(workspace: str, options: dict[str, Any]) -> tuple[dict[str, Artifact
 
 def chosen_edits(by_label: dict[str, Artifact], wanted: str | None) -> dict[str, Artifact]:
     """Return the edits to be rated as `edits_<method>`: the named ones, or those of each method's lowest seed."""
-    names = [each.strip() for each in wanted.split(",")] if wanted else []
+    names = [part.strip() for part in wanted.split(",")] if wanted else []
     missing = [name for name in names if name not in by_label]
     if missing:
         raise ValueError(f"--methods: no edits of {', '.join(missing)}; there are {', '.join(sorted(by_label))}.")
@@ -163,7 +163,7 @@ def _print_plan(inputs: dict[str, Artifact], config: Any, options: dict[str, Any
 
 
 def _column_map(columns: Sequence[str]) -> dict[str, str]:
-    pairs = [each.partition("=") for each in columns]
+    pairs = [column.partition("=") for column in columns]
     if any(not name or not column for name, _, column in pairs):
         raise click.UsageError(
             "--column is NAME=COLUMN, such as rater=user_id; NAME: rater, picture, question, score, "
@@ -180,8 +180,8 @@ def _import(workspace: str, out: Path, options: dict[str, Any]) -> None:
 
     folder = Path(options["folder"]) if options["folder"] else newest_artifact(Path(workspace), "survey").path
     limits = Limits(min_seconds=options["min_seconds"], min_answered=options["min_answered"])
-    files = [Path(each) for each in options["imports"]]
-    judges = [Path(each) for each in options["judges"]]
+    files = [Path(option) for option in options["imports"]]
+    judges = [Path(option) for option in options["judges"]]
     counts = import_answers(read_key(folder), files, judges, out, limits, _column_map(options["columns"]))
     console.print(f"{out}: {json.dumps(counts)}", soft_wrap=True, markup=False)
     console.print(str((out / "table2.html").resolve()), soft_wrap=True, markup=False)

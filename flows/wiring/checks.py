@@ -91,7 +91,7 @@ def check_text_start(job: Job) -> None:
 
 def check_pipelines(job: Job) -> None:
     """Check that the diffusers pipelines that shall edit exist, take their arguments, and have weights."""
-    for name in [each for each in job.editors if each not in METHOD_CONFIGS]:
+    for name in [editor for editor in job.editors if editor not in METHOD_CONFIGS]:
         from modeling.editors.pipeline import check_pipeline  # torch and diffusers: only where one is asked for
 
         given = job.config.editors[name]

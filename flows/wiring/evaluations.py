@@ -64,7 +64,7 @@ def setting_of(shards: Artifact, classifier: Artifact, edits: EditsConfig, score
         test_set=shards.digest,
         classifier=classifier.digest,
         edits=plain(edits),
-        scores=scoring_of(config, {name: each.digest for name, each in weights.items()}),
+        scores=scoring_of(config, {name: weight.digest for name, weight in weights.items()}),
     )
 
 
@@ -111,9 +111,11 @@ def series_of(artifact: str) -> str:
 def before(evaluations: Sequence[Evaluation], now: Evaluation) -> Evaluation | str:
     """Return the last earlier evaluation to compare with, or the reason why there is none."""
     earlier = [
-        each
-        for each in evaluations
-        if each.series == now.series and each.editor != now.editor and each.scores.path != now.scores.path
+        evaluation
+        for evaluation in evaluations
+        if evaluation.series == now.series
+        and evaluation.editor != now.editor
+        and evaluation.scores.path != now.scores.path
     ]
     alike = [each for each in earlier if each.setting == now.setting]
     if alike:

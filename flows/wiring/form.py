@@ -119,7 +119,7 @@ def _leaves(config: Any, inside: str) -> Iterator[tuple[str, Schema]]:
 def _bounded(config: Any, name: str, schema: Schema) -> Schema:
     """Add to a number's schema the least value that the config's own check takes: 0, 1, or above 0; none where any."""
     if "anyOf" in schema:
-        return schema | {"anyOf": [_bounded(config, name, each) for each in schema["anyOf"]]}
+        return schema | {"anyOf": [_bounded(config, name, part) for part in schema["anyOf"]]}
     if schema.get("type") not in ("integer", "number") or _takes(config, name, -1):
         return schema
     if _takes(config, name, 0):
@@ -145,7 +145,7 @@ def _of_type(expected: Any) -> Schema:
     if origin is typing.Literal:
         return {"enum": list(arguments)}
     if origin in (types.UnionType, typing.Union):
-        return {"anyOf": [_of_type(each) for each in arguments]}
+        return {"anyOf": [_of_type(argument) for argument in arguments]}
     if origin in (tuple, list):
         return {"type": "array", "items": _of_type(arguments[0])}
     return {}

@@ -125,10 +125,10 @@ def _compare(
     common = sorted(old.keys() & new.keys())
     if not common:
         return None
-    difference = clustered_difference([new[each] - old[each] for each in common], [video_of[each] for each in common])
+    difference = clustered_difference([new[pair] - old[pair] for pair in common], [video_of[pair] for pair in common])
     is_worse = margin is not None and difference.mean <= -margin and difference.mean < 0
     is_worse = is_worse and (difference.high is None or difference.high < 0)
-    means = [float(np.mean([values[each] for each in common])) for values in (old, new)]
+    means = [float(np.mean([values[pair] for pair in common])) for values in (old, new)]
     return Row(split=split, measure=measure, before=means[0], now=means[1], difference=difference, is_worse=is_worse)
 
 

@@ -18,7 +18,7 @@ def check_hub(name: str, option: str, files: tuple[str, ...]) -> None:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, RepositoryNotFoundError
 
     try:
-        if any(isinstance(huggingface_hub.try_to_load_from_cache(name, each), str) for each in files):
+        if any(isinstance(huggingface_hub.try_to_load_from_cache(name, file), str) for file in files):
             return
         if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
             raise Unreachable(f"{option} {name}: it is not in the hub's cache, and HF_HUB_OFFLINE forbids to fetch it.")

@@ -50,7 +50,7 @@ class Job:
     @property
     def editors(self) -> tuple[str, ...]:
         """Text-to-image methods and diffusers pipelines to evaluate beside the trained editors."""
-        names = [name for each in self.request.editors for name in (METHOD_CONFIGS if each == "all" else (each,))]
+        names = [name for editor in self.request.editors for name in (METHOD_CONFIGS if editor == "all" else (editor,))]
         return tuple(dict.fromkeys(names))
 
     @property

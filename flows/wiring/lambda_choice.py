@@ -22,7 +22,7 @@ def write_choice(workspace: Path, scores: Artifact, split: str | None) -> Path:
     folder = inside(workspace, "choices") / f"lambdas-{scores.manifest['key'][:8]}-{choice['split']}"
     if folder.exists():
         return folder
-    table = next(each for each in content["splits"] if each["split"] == choice["split"])
+    table = next(entry for entry in content["splits"] if entry["split"] == choice["split"])
     rows, figures = ranking_rows(ranked(table)), figure8(table)
     folder.parent.mkdir(exist_ok=True)
     with atomic_folder(folder) as temporary:

@@ -31,7 +31,7 @@ def with_pictures(
     if "kitchen" in scored.manifest["inputs"]:
         kitchen = _input(workspace, scored, "kitchen")
         goals = join_goals(list(shards.records()), list(read_records(kitchen.path / "goals.jsonl")))
-    taken = {each.editor for _, candidates in splits for each in candidates}
+    taken = {candidate.editor for _, candidates in splits for candidate in candidates}
     files = {name: files_of(place) for name, place in made}
     if clash := sorted(taken & files.keys()) or (["two places"] if len(files) < len(made) else []):
         raise ValueError(f"--edits: the name {clash[0]} is taken; choose another.")
@@ -54,7 +54,9 @@ def _weights(scored: Artifact) -> dict[str, Outside]:
     """Return where the files of the feature networks lay when the scores were made."""
     inputs = scored.manifest["inputs"].items()
     return {
-        name: Outside(location=each["outside"], digest=each["digest"]) for name, each in inputs if "outside" in each
+        name: Outside(location=input_["outside"], digest=input_["digest"])
+        for name, input_ in inputs
+        if "outside" in input_
     }
 
 

@@ -176,7 +176,7 @@ def read_captions(path: str | None) -> dict[str, str] | None:
     if path is None:
         return None
     content = json.loads(Path(path).read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or not all(isinstance(each, str) for each in content.values()):
+    if not isinstance(content, dict) or not all(isinstance(entry, str) for entry in content.values()):
         raise ValueError(f"{path}: captions are one JSON object, segment_id to caption.")
     return content
 

@@ -78,7 +78,7 @@ def named(workspace: Path, stage: str, name: str) -> Artifact:
 
 def of_digest(workspace: Path, stage: str, digest: str) -> Artifact | None:
     """Return the finished artifact with this content; None when there is none."""
-    return next((each for each in artifacts_of(workspace, stage) if each.digest == digest), None)
+    return next((artifact for artifact in artifacts_of(workspace, stage) if artifact.digest == digest), None)
 
 
 def judge_of(request: NightlyRequest, evaluated: Sequence[Evaluation], shards: Artifact) -> Artifact:
@@ -86,9 +86,9 @@ def judge_of(request: NightlyRequest, evaluated: Sequence[Evaluation], shards: A
     workspace = Path(request.workspace)
     if request.classifier:
         return named(workspace, "classifier", request.classifier)
-    for each in reversed(evaluated):
-        if each.setting.test_set == shards.digest:
-            found = of_digest(workspace, "classifier", each.setting.classifier)
+    for evaluation in reversed(evaluated):
+        if evaluation.setting.test_set == shards.digest:
+            found = of_digest(workspace, "classifier", evaluation.setting.classifier)
             if found is not None:
                 return found
     finished = artifacts_of(workspace, "classifier")
@@ -102,9 +102,9 @@ def new_editors(request: NightlyRequest, evaluated: Sequence[Evaluation], settin
     workspace = Path(request.workspace)
     if request.editors:
         return [named(workspace, "editor", name) for name in request.editors]
-    newest = {series_of(each.path.name): each for each in artifacts_of(workspace, "editor")}
-    done = {each.editor for each in evaluated if each.setting == setting}
-    return [each for each in newest.values() if each.digest not in done]
+    newest = {series_of(artifact.path.name): artifact for artifact in artifacts_of(workspace, "editor")}
+    done = {evaluation.editor for evaluation in evaluated if evaluation.setting == setting}
+    return [artifact for artifact in newest.values() if artifact.digest not in done]
 
 
 def label_of(series: str) -> str:
@@ -129,7 +129,7 @@ def evaluate_editor(
         started = make("edits", f"{request.preset}-start", config.edits, editor=start, shards=shards.path)
         inputs["edits_start"] = started
     before = {name: of_digest(workspace, name, digest) for name, digest in _made_of(workspace, shards).items()}
-    told = {name: each.path for name, each in before.items() if each is not None}
+    told = {name: earlier.path for name, earlier in before.items() if earlier is not None}
     kitchen = {"kitchen": found} if (found := _kitchen_of(workspace, before.get("videos"))) is not None else {}
     scoring, weights = scores_inputs(config.scores)
     more = kitchen | weights

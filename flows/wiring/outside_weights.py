@@ -24,7 +24,7 @@ def outside_weights(place: str) -> Outside:
         return Outside(location=place, digest=read_once("sha256", path, sha256_of))
     if path.is_dir():
         files = [each for each in sorted(path.rglob("*")) if each.suffix in WEIGHTS and each.is_file()]
-        digests = {each.relative_to(path).as_posix(): read_once("sha256", each, sha256_of) for each in files}
+        digests = {file.relative_to(path).as_posix(): read_once("sha256", file, sha256_of) for file in files}
         return Outside(location=place, digest=digest_of(digests))
     return Outside(location=place, digest=digest_of({"hub": place}))
 

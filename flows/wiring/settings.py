@@ -66,15 +66,18 @@ def _set_entry(config: Any, name: str, entries: dict[str, Any], rest: str, value
         return
     if not isinstance(value, Mapping):
         raise ValueError(f'{where} is {value!r}; it must be an object, such as {{"class": ..., "start": ...}}.')
-    given = {_python_name(each): each_value for each, each_value in value.items()}
+    given = {_python_name(part): each_value for part, each_value in value.items()}
     absent = dataclasses.MISSING
-    fields = {each.name: each for each in dataclasses.fields(kind)}
-    needed = [each.name for each in fields.values() if each.default is absent and each.default_factory is absent]
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    needed = [field.name for field in fields.values() if field.default is absent and field.default_factory is absent]
     if unknown := sorted(given.keys() - fields.keys()):
         raise ValueError(f"{where} has no {unknown[0]!r}; there are {', '.join(map(_written_name, sorted(fields)))}.")
     if missing := [each for each in needed if each not in given]:
         raise ValueError(f"{where} lacks {_written_name(missing[0])!r}.")
-    checked = {each: _as_type(kind, each, value, f"{where}.{_written_name(each)}") for each, value in given.items()}
+    checked = {
+        field_name: _as_type(kind, field_name, value, f"{where}.{_written_name(field_name)}")
+        for field_name, value in given.items()
+    }
     try:
         entries[entry] = kind(**checked)
     except ValueError as error:

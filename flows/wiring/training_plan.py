@@ -50,11 +50,11 @@ def training_plan(job: Job) -> list[str]:
 def _further(job: Job, config: TrainConfig) -> list[str]:
     """Say whether an equal but shorter training is there, and whether this one goes on from it."""
     editors, shards = (artifacts_of(job.workspace, stage) for stage in ("editor", "shards"))
-    editors = [each for each in editors if each.manifest["version"] == STAGES["editor"].version]
-    made_of = [each for each in shards if each.manifest["label"] == job.config.preset]
+    editors = [editor for editor in editors if editor.manifest["version"] == STAGES["editor"].version]
+    made_of = [shard for shard in shards if shard.manifest["label"] == job.config.preset]
     if not (editors and made_of) or "editor" in job.request.options.refresh:
         return []
-    if any(not differs_in(each.manifest["config"], config) for each in editors):
+    if any(not differs_in(editor.manifest["config"], config) for editor in editors):
         return []  # it is there already, or only damaged
     inputs = {"shards": made_of[-1].digest, "start": outside_start(job.config.start).digest}
     shorter = shorter_run(editors, config, inputs)
@@ -63,7 +63,11 @@ def _further(job: Job, config: TrainConfig) -> list[str]:
 
 def _passes(job: Job, config: TrainConfig) -> str:
     """Return the number of epochs, from the newest shards of this preset where there are any."""
-    found = [each for each in artifacts_of(job.workspace, "shards") if each.manifest["label"] == job.config.preset]
+    found = [
+        artifact
+        for artifact in artifacts_of(job.workspace, "shards")
+        if artifact.manifest["label"] == job.config.preset
+    ]
     if not found:
         return "; passes over the pairs are known once the shards are there"
     num_train = sum(row["split"] == "train" for row in found[-1].records())

@@ -88,7 +88,9 @@ def split_name(member: str) -> tuple[str, str]:
     """Split a member's name into key and extension; ValueError when no example has such a name."""
     key, _, extension = member.partition(".")
     if not _KEY.fullmatch(key) or extension not in EXTENSIONS:
-        raise ValueError(f"member {member!r} is none of {', '.join(f'<key>.{each}' for each in sorted(EXTENSIONS))}")
+        raise ValueError(
+            f"member {member!r} is none of {', '.join(f'<key>.{extension}' for extension in sorted(EXTENSIONS))}"
+        )
     return key, extension
 
 

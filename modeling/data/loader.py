@@ -122,9 +122,9 @@ def find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:
     URLs are refused: where WebDataset is given `pipe:...` it runs a shell command.
     """
     several = [shards] if isinstance(shards, str | Path) else list(shards)
-    for each in several:
-        if str(each).startswith(_NOT_A_FILE):
-            raise ValueError(f"Shard {each} is a URL. Give a local folder of tars, or their paths.")
+    for one in several:
+        if str(one).startswith(_NOT_A_FILE):
+            raise ValueError(f"Shard {one} is a URL. Give a local folder of tars, or their paths.")
     found: list[Path] = []
     for path in map(Path, several):
         if not path.exists():

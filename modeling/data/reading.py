@@ -48,7 +48,7 @@ class PictureReader:
         ValueError, which names the shard, for one that cannot be read.
         """
         pending = [self._begun(key) for key in zip(examples.tolist(), flips.tolist(), strict=True)]
-        pairs = [each.result() for each in pending]
+        pairs = [future.result() for future in pending]
         source, edited = (np.stack(pictures) for pictures in zip(*pairs, strict=True))
         return source, edited
 
@@ -66,9 +66,9 @@ class PictureReader:
             yield ahead.popleft().result()
 
     def _begun(self, key: Key) -> Future[Pair]:
-        for each in self._expected:
-            if key in each:
-                return each[key]
+        for example in self._expected:
+            if key in example:
+                return example[key]
         return self._pool.submit(self._read, *key)
 
     def _read(self, index: int, flip: bool) -> Pair:

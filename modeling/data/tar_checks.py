@@ -62,8 +62,8 @@ def _counts(index: Path, _mtime_ns: int, _size: int) -> Counter[str]:
         counts: Counter[str] = Counter()
         # Batch by batch: equal rows without number take a few KB of file.
         for batch in file.iter_batches(100_000, columns=["shard"], use_threads=False):
-            for each in pc.value_counts(batch.column(0)):
-                counts[str(each["values"])] += int(each["counts"].as_py())
+            for value_count in pc.value_counts(batch.column(0)):
+                counts[str(value_count["values"])] += int(value_count["counts"].as_py())
         return counts
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise ValueError(f"{index}: not a readable .parquet file ({error}). Build the shards again.") from error

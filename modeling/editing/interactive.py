@@ -113,7 +113,7 @@ class Answers:
             raise self._gradio.Error(str(error).replace(path, "The picture"), duration=None) from error
         history = [(edited, asked.caption, asdict(asked)), *history][:MAX_HISTORY]
         said = "  \n".join(remarks(self._editor, picture, asked.instruction))
-        return edited, said, asked.command(self._name), [each[:2] for each in history], history
+        return edited, said, asked.command(self._name), [entry[:2] for entry in history], history
 
     def look_back(self, history: list[Any], number: int) -> tuple[Any, ...]:
         """Return an earlier edit, its command, and its settings in the order of `_FIELDS`."""

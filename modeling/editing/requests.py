@@ -172,7 +172,7 @@ def _requests_of_row(
         raise ValueError(f"the instruction has {len(text)} characters; it may have {MAX_TEXT}.")
     picture = beside / row["image"]
     name = row.get("out", picture.stem)
-    suffix = next((each for each in OUT_SUFFIXES if name.lower().endswith(each)), "")
+    suffix = next((out_suffix for out_suffix in OUT_SUFFIXES if name.lower().endswith(out_suffix)), "")
     stem = out / name[: len(name) - len(suffix)]
     if out.resolve() not in stem.resolve().parents:
         raise ValueError(f"out is {row.get('out')!r}, which is no name inside {out}.")

@@ -47,7 +47,7 @@ def read_model_index(folder: Path) -> dict[str, list[str]]:
     for name, part in index.items():
         if not isinstance(part, list):
             continue
-        if len(part) != 2 or not all(each is None or isinstance(each, str) for each in part):
+        if len(part) != 2 or not all(entry is None or isinstance(entry, str) for entry in part):
             raise ValueError(f"{folder}: model_index.json is none: part {name[:80]!r} is {str(part)[:80]}.")
         if part[0] is not None:
             parts[name] = part
@@ -96,13 +96,15 @@ def check_weights(folder: str | Path, **modules: nn.Module | Any) -> None:
         if not isinstance(module, nn.Module):
             continue
         tensors = [*module.named_parameters(), *module.named_buffers()]
-        missing = [each for each, tensor in tensors if tensor.is_meta]
+        missing = [tensor_ for tensor_, tensor in tensors if tensor.is_meta]
         if missing:
             raise ValueError(
                 f"{folder}: {len(missing)} weights of {name} are missing, such as {missing[0]}. Fetch it anew."
             )
         bad = [
-            each for each, tensor in tensors if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
+            tensor_
+            for tensor_, tensor in tensors
+            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
         ]
         if bad:
             raise ValueError(f"{folder}: weights of {name} are not finite, such as {bad[0]}. Fetch the pipeline anew.")

@@ -67,7 +67,7 @@ def extract_maps(
     ascending = list(reversed(grid.times))
     alphas = [grid.alpha(time) for time in ascending]
     noisy = [source_BCHW]
-    noisy += [a.sqrt() * source_BCHW + (1 - a).sqrt() * each for a, each in zip(alphas, noise, strict=True)]
+    noisy += [a.sqrt() * source_BCHW + (1 - a).sqrt() * alpha for a, alpha in zip(alphas, noise, strict=True)]
     maps = [torch.zeros_like(source_BCHW) for _ in ascending]
     for index in reversed(range(len(ascending))):
         time = ascending[index]

@@ -41,7 +41,7 @@ def injections(unet: UNet2DConditionModel, config: PlugAndPlayConfig, step: int)
         modules.append(feature_layer(unet, config))
     if step < int(config.num_steps * config.attention_share):
         attentions: list[Any] = layers_from(unet, config.start_layer, field="start_layer")
-        modules += [layer for each in attentions for layer in (each.to_q, each.to_k)]
+        modules += [layer for attention in attentions for layer in (attention.to_q, attention.to_k)]
     return copied_from_first(modules, 3)
 
 

@@ -21,7 +21,7 @@ def through_autoencoder(editor: Editor, pictures: Sequence[Picture], size_px: in
     batch_size = default_batch_size(size_px)
     decoded = []
     for first in range(0, len(pictures), batch_size):
-        squashed = np.stack([squash(each, size_px) for each in pictures[first : first + batch_size]])
+        squashed = np.stack([squash(picture, size_px) for picture in pictures[first : first + batch_size]])
         decoded.append(editor.decode(editor.encode_target(to_tensor(squashed))[0]))
     return np.concatenate(decoded)
 

@@ -67,7 +67,9 @@ class TextToImage(Editor):
     def texts(self, instructions: Sequence[str], config: MethodConfig) -> Texts:
         """Make the texts of instructions by the prompt policy, and embed them."""
         prompts = all_prompts(instructions, config.prompt_policy)
-        embedded = self.encode_text(["", *(each.source for each in prompts), *(each.target for each in prompts)])
+        embedded = self.encode_text(
+            ["", *(prompt.source for prompt in prompts), *(prompt.target for prompt in prompts)]
+        )
         empty, source, target = embedded.clone().split([1, len(prompts), len(prompts)])
         return Texts(empty=empty, source=source, target=target)
 

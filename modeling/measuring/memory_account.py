@@ -79,7 +79,7 @@ def account(
         "autoencoder and text encoder": 0 if cached else 4 * (sizes.vae + sizes.text_encoder),
         "CUDA": CUDA_GIB * GIB if cuda else 0,
     }
-    return {name: each / GIB for name, each in parts.items() if each}
+    return {name: part / GIB for name, part in parts.items() if part}
 
 
 def total_gib(config: TrainConfig, sizes: Sizes, choice: Choice, *, cached: bool = True, cuda: bool = True) -> float:
@@ -112,7 +112,7 @@ def sizes_of(start: Path, config: TrainConfig) -> Sizes:
     shape = json.loads((start / "unet" / "config.json").read_text(encoding="utf-8"))
     return Sizes(
         unet=sum(unet.values()),
-        frozen=sum(count for name, count in unet.items() if any(each in name for each in held)),
+        frozen=sum(count for name, count in unet.items() if any(kind in name for kind in held)),
         vae=sum(_shapes(start / "vae").values()),
         text_encoder=sum(_shapes(start / "text_encoder").values()),
         width=int(shape["block_out_channels"][0]),

@@ -74,8 +74,8 @@ class Asked:
             noise_and_timestep(seed, self.segment_ids[row], draw, num_draws, self._shape, self._schedule.num_timesteps)
             for row in rows.tolist()
         ]
-        noise = torch.from_numpy(np.stack([each for each, _ in drawn])).to(self._editor.device)
-        timesteps = torch.tensor([each for _, each in drawn], device=self._editor.device)
+        noise = torch.from_numpy(np.stack([draw for draw, _ in drawn])).to(self._editor.device)
+        timesteps = torch.tensor([draw for _, draw in drawn], device=self._editor.device)
         latents = self._latents.take(rows, np.zeros(len(rows), dtype=np.bool_))
         noisy = self._schedule.add_noise(latents.target, noise, timesteps)
         goal = self._schedule.target(latents.target, noise, timesteps)

@@ -25,13 +25,13 @@ class SwappedSampler(ChoosySampler):
         """Take each example's instruction and object; an instruction that does not contain its object's name has no
         replacement.
         """
-        heads = Counter(head for each in objects if (head := head_noun(each)))
+        heads = Counter(head for object_ in objects if (head := head_noun(object_)))
         object_of = dict(zip(instructions, objects, strict=True))
         swaps = {text: swapped(text, object_of[text], heads) for text in sorted(object_of)}
-        super().__init__(instructions, tokenize, further=[each for texts in swaps.values() for each in texts])
+        super().__init__(instructions, tokenize, further=[text for texts in swaps.values() for text in texts])
         number = {text: index for index, text in enumerate(self.unique)}
         self._swaps = {
-            number[text]: np.array([number[each] for each in texts], dtype=np.int64) for text, texts in swaps.items()
+            number[text]: np.array([number[text] for text in texts], dtype=np.int64) for text, texts in swaps.items()
         }
 
     def preferred(self, example: int) -> NDArray[np.int64]:
@@ -55,8 +55,8 @@ def swapped(instruction: str, thing: str, heads: Counter[str]) -> list[str]:
     if place is None or not others:
         return []
     before, after = instruction[: place.end() - len(head)], instruction[place.end() :]
-    weights = np.array([heads[each] for each in others], dtype=np.float64)
+    weights = np.array([heads[other] for other in others], dtype=np.float64)
     chosen = np.random.default_rng(list(instruction.encode())).choice(
         len(others), size=min(NUM_SWAPS, len(others)), replace=False, p=weights / weights.sum()
     )
-    return [f"{before}{others[each]}{after}" for each in sorted(chosen.tolist())]
+    return [f"{before}{others[index]}{after}" for index in sorted(chosen.tolist())]

@@ -29,7 +29,7 @@ def warnings_before(config: TrainConfig, examples: Examples, editor: Editor) -> 
         many_epochs(config, len(examples)),
         cut_instructions(examples.instructions, cut_texts(editor.tokenizer, sampler.unique)),
     ]
-    return [each for each in found if each]
+    return [match_ for match_ in found if match_]
 
 
 def no_contrast(config: TrainConfig, sampler: NegativeSampler) -> str:
@@ -37,7 +37,7 @@ def no_contrast(config: TrainConfig, sampler: NegativeSampler) -> str:
     if not config.objective.lambda_action:
         return ""
     num_examples = len(sampler.number_of_example)
-    num_alone = sum(sampler.pool(int(each))[1] == 0 for each in sampler.number_of_example)
+    num_alone = sum(sampler.pool(int(number))[1] == 0 for number in sampler.number_of_example)
     if not num_alone:
         return ""
     if num_alone == num_examples:

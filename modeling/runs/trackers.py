@@ -90,7 +90,10 @@ def wanted_trackers(given: str) -> tuple[str, ...]:
     if given == "none":
         return ()
     if given == "auto":
-        is_set_up = {"tensorboard": True, "wandb": any(each in os.environ for each in WANDB_VARIABLES)}
+        is_set_up = {
+            "tensorboard": True,
+            "wandb": any(wandb_variable in os.environ for wandb_variable in WANDB_VARIABLES),
+        }
         return tuple(name for name in NAMES if find_spec(name) and is_set_up[name])
     names = tuple(given.split(","))
     for name in names:

@@ -24,7 +24,7 @@ def foreign_pictures(editor: Editor, pictures: Sequence[Picture]) -> str:
     if type(editor.vae).__module__ != OWN_MODULE or not len(pictures):
         return ""
     side = native_size_px(editor)
-    original = to_tensor(np.stack([squash(each, side) for each in pictures[:NUM_LOOKED_AT]]))
+    original = to_tensor(np.stack([squash(picture, side) for picture in pictures[:NUM_LOOKED_AT]]))
     with torch.inference_mode():
         again = editor.vae.decode(editor.encode_condition(original), return_dict=False)[0].cpu()
     error = float((again - original).abs().mean(dim=(1, 2, 3)).median()) * 127.5

@@ -43,6 +43,6 @@ def gradient_norms(shares: Shares, weights: Sequence[Tensor], *, scale: float) -
         share = getattr(shares, name)
         if share.requires_grad:
             gradients = torch.autograd.grad(share, weights, retain_graph=True, allow_unused=True)
-            present = [each for each in gradients if each is not None]
+            present = [gradient for gradient in gradients if gradient is not None]
             norms[f"{name}_gradient_norm"] = nn.utils.get_total_norm(present) * scale
     return norms

@@ -15,10 +15,10 @@ class MovingAverage:
 
     def __init__(self, weights: Sequence[Tensor], max_decay: float, home: torch.device | None = None):
         """Begin at the weights. home: device where the average lies; None: beside the weights."""
-        self.average = [each.detach().to(home or each.device, copy=True) for each in weights]
+        self.average = [weight.detach().to(home or weight.device, copy=True) for weight in weights]
         """Same shapes and order as `weights`."""
         self.num_updates = 0
-        self._weights = [each.detach() for each in weights]
+        self._weights = [weight.detach() for weight in weights]
         self._max_decay = max_decay
 
     @torch.no_grad()

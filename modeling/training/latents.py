@@ -90,7 +90,7 @@ class CachedLatents:
     def take(self, examples: NDArray[np.int64], flips: NDArray[np.bool_]) -> LatentBatch:
         """Look up."""
         rows = torch.from_numpy(examples + self._num_examples * flips).to(self._latents[0].device)
-        found = [each[rows].to(self._device, torch.float32, non_blocking=True) for each in self._latents]
+        found = [latent[rows].to(self._device, torch.float32, non_blocking=True) for latent in self._latents]
         return LatentBatch(condition=found[0], target=found[1], spread=found[2] if len(found) > 2 else None)
 
     def expect(self, examples: NDArray[np.int64], flips: NDArray[np.bool_]) -> None:
@@ -123,7 +123,7 @@ def latent_source(
     done = 0
     for pictures in _in_chunks(fresh.pictures_in_order(), num_at_once):
         for flipped in range(copies):
-            turned = [np.ascontiguousarray(each[:, :, ::-1]) if flipped else each for each in pictures]
+            turned = [np.ascontiguousarray(picture[:, :, ::-1]) if flipped else picture for picture in pictures]
             batch = fresh.encode(*turned)
             first = flipped * len(examples) + done
             for kept, new in zip(latents, (batch.condition, batch.target, batch.spread), strict=False):

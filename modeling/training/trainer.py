@@ -74,7 +74,7 @@ class Trainer:
         """Compute the clipped gradients of step `step` into the weights' `.grad`; nothing else changes."""
         batch = batches.draw(step)
         sums = self._accumulate_gradients(batches, batch)
-        norm = nn.utils.get_total_norm([each.grad for each in self._weights if each.grad is not None])
+        norm = nn.utils.get_total_norm([weight.grad for weight in self._weights if weight.grad is not None])
         if self.config.max_grad_norm is not None:
             nn.utils.clip_grads_with_norm_(self._weights, self.config.max_grad_norm, norm)
         # One transfer for all figures: every single transfer would wait for the device.
@@ -165,7 +165,7 @@ class Trainer:
         num, rows = len(batch.noisy), batch.contrasted
         inputs = [batch.noisy, batch.condition, batch.timesteps, batch.text]
         if batch.other_text is not None:
-            again = [each if rows is None else each[rows] for each in inputs[:3]] + [batch.other_text]
+            again = [input_ if rows is None else input_[rows] for input_ in inputs[:3]] + [batch.other_text]
             inputs = [torch.cat(pair) for pair in zip(inputs, again, strict=True)]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._dtype == torch.bfloat16):
             predictions = predict(self.unet if alone else self._network, *inputs)

@@ -98,7 +98,7 @@ def read_epic(path: Path, subset: EpicSubset, more: Sequence[Path] = ()) -> Anno
     for each in paths:
         if each.is_file():
             check_table(each)
-    blobs = [git_blob(each) for each in paths if each.is_file()]
+    blobs = [git_blob(path) for path in paths if path.is_file()]
     if len(set(blobs)) < len(blobs):
         raise ValueError(f"The same annotations are given twice: {', '.join(map(str, paths))}. Give each file once.")
     annotations = Annotations(funnel=dict.fromkeys(FUNNEL, 0), facts={"annotations": [], "warnings": []})
@@ -213,10 +213,10 @@ def _segment(
 def _check_pinned(path: Path, subset: EpicSubset, funnel: dict[str, int], facts: dict[str, Any]) -> None:
     """Record which file it is, and compare an official one with its known counts."""
     blob = git_blob(path)
-    pinned = next((each for each in PINNED_FILES if each.git_blob == blob), None)
+    pinned = next((pinned_file for pinned_file in PINNED_FILES if pinned_file.git_blob == blob), None)
     facts["annotations"].append({"git_blob": blob, "pinned": pinned.name if pinned is not None else None})
     if pinned is None:
-        known = ", ".join(f"{each.name} {each.git_blob[:12]}" for each in PINNED_FILES)
+        known = ", ".join(f"{pinned_file.name} {pinned_file.git_blob[:12]}" for pinned_file in PINNED_FILES)
         facts["warnings"].append(
             f"{path.name} is no pinned file (its git blob is {blob[:12]}; pinned are {known}): it is used as it is, "
             "and its counts are not checked."
@@ -236,6 +236,6 @@ def _count_actions(subset: EpicSubset, annotations: Annotations) -> None:
     facts = annotations.facts
     facts["num_actions"] = len({segment.instruction.split()[0].lower() for segment in annotations.segments})
     facts["paper_num_actions"] = PAPER_NUM_ACTIONS
-    is_hc = subset == "extension" and any(each["pinned"] == PINNED_FILES[0].name for each in facts["annotations"])
+    is_hc = subset == "extension" and any(fact["pinned"] == PINNED_FILES[0].name for fact in facts["annotations"])
     if is_hc and facts["num_actions"] != PAPER_NUM_ACTIONS:
         facts["warnings"].append(f"{facts['num_actions']} actions by first word; the paper has {PAPER_NUM_ACTIONS}.")

@@ -61,7 +61,7 @@ def _array(value: Any, path: Path) -> list[Any]:
     if isinstance(value, list) and not isinstance(value, _Pairs):
         return value
     members = value if isinstance(value, _Pairs) else []
-    arrays = {name: each for name, each in members if _holds_objects(each)}
+    arrays = {name: member for name, member in members if _holds_objects(member)}
     if len(arrays) != 1:
         there = ", ".join(str(name) for name, _ in members)[:200] or "nothing"
         raise ValueError(
@@ -73,14 +73,14 @@ def _array(value: Any, path: Path) -> list[Any]:
 
 def _holds_objects(value: Any) -> bool:
     is_array = isinstance(value, list) and not isinstance(value, _Pairs)
-    return is_array and bool(value) and all(isinstance(each, _Pairs) for each in value)
+    return is_array and bool(value) and all(isinstance(part, _Pairs) for part in value)
 
 
 def _row(value: Any, path: Path, where: str) -> dict[str, Any]:
     if not isinstance(value, _Pairs):
         raise ValueError(f"{path}: {where} is no object. Write one object a row.")
     names = named((name for name, _ in value), f"{path}: {where}")
-    return dict(zip(names, (each for _, each in value), strict=True))
+    return dict(zip(names, (part for _, part in value), strict=True))
 
 
 class _Pairs(list[tuple[str, Any]]):

@@ -85,8 +85,8 @@ def write_epic_csv(path: Path, acted: Acted) -> None:
     """Write the EPIC-100 CSV; rows stand in string order of their id, as in the real file."""
     numbers: dict[str, int] = {}
     rows = []
-    for video_id, each in acted:
-        rows.append(epic_row(video_id, numbers.get(video_id, 0), each))
+    for video_id, action in acted:
+        rows.append(epic_row(video_id, numbers.get(video_id, 0), action))
         numbers[video_id] = numbers.get(video_id, 0) + 1
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -160,7 +160,7 @@ def mpii_attributes(rows: list[dict[str, str]]) -> tuple[list[str], np.ndarray]:
 def write_mpii_mat(path: Path, acted: Acted) -> None:
     """Write the MPII Cooking 2 annotation file; frames are numbered from 1."""
     rate_fps = RATE_FPS["mpii"]
-    rows = [mpii_row(video_id, each) for video_id, each in acted]
+    rows = [mpii_row(video_id, action) for video_id, action in acted]
     files = list(dict.fromkeys(video_id for video_id, _ in acted))
     counted: dict[str, int] = {}
     places = []
@@ -168,10 +168,10 @@ def write_mpii_mat(path: Path, acted: Acted) -> None:
         counted[video_id] = counted.get(video_id, 0) + 1
         places.append(counted[video_id])
     columns = {
-        "startFrame": [each.start_frame + 1 for _, each in acted],
-        "endFrame": [each.stop_frame + 1 for _, each in acted],
-        "startTimeSeconds": [start_s(each, rate_fps) for _, each in acted],
-        "endTimeSeconds": [stop_s(each, rate_fps) for _, each in acted],
+        "startFrame": [action.start_frame + 1 for _, action in acted],
+        "endFrame": [action.stop_frame + 1 for _, action in acted],
+        "startTimeSeconds": [start_s(action, rate_fps) for _, action in acted],
+        "endTimeSeconds": [stop_s(action, rate_fps) for _, action in acted],
         "subject": [int(video_id[1:3]) for video_id, _ in acted],
         "dish": [int(video_id.split("-")[1][1:]) for video_id, _ in acted],
         "fileId": [files.index(video_id) + 1 for video_id, _ in acted],

@@ -107,14 +107,14 @@ def _episodes(info_path: Path, cameras: dict[str, float]) -> Iterator[dict[str, 
 def _segment(row: dict[str, Any], camera: str, fps: float) -> Segment | str:
     """Return the segment of one episode and camera, or the reason there is none."""
     tasks = row["tasks"] if isinstance(row["tasks"], list) else [row["tasks"]]
-    texts = list(dict.fromkeys(each.strip() for each in tasks if isinstance(each, str) and each.strip()))
+    texts = list(dict.fromkeys(task.strip() for task in tasks if isinstance(task, str) and task.strip()))
     if len(texts) != 1:
         return "several_tasks" if texts else "no_instruction"
     if len(texts[0]) > MAX_TEXT:
         return "text_too_long"
     values = [row[f"videos/{camera}/{field}"] for field in FIELDS]
     places = (row["episode_index"], *values[:2])
-    if not all(isinstance(each, int) and not isinstance(each, bool) and 0 <= each < 1_000_000 for each in places):
+    if not all(isinstance(place, int) and not isinstance(place, bool) and 0 <= place < 1_000_000 for place in places):
         return "bad_row"
     start, stop = _number(values[2]), _number(values[3])
     if start is None or stop is None or not 0 <= start < stop < 1e7:

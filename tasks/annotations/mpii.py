@@ -68,11 +68,11 @@ def read_numbers(file: h5py.File, column: h5py.Dataset) -> np.ndarray:
     values = column[()].ravel()
     if column.dtype != h5py.ref_dtype:
         return values.astype(np.float64)
-    for each in values:
-        if each:
-            check_stored(h5py.h5r.dereference(each, file.id), MAX_NUMBERS)
-    cells = [np.asarray(file[each][()], np.float64).ravel()[:1] if each else np.empty(0) for each in values]
-    empty = [bool(each) and "MATLAB_empty" in file[each].attrs for each in values]
+    for value in values:
+        if value:
+            check_stored(h5py.h5r.dereference(value, file.id), MAX_NUMBERS)
+    cells = [np.asarray(file[value][()], np.float64).ravel()[:1] if value else np.empty(0) for value in values]
+    empty = [bool(value) and "MATLAB_empty" in file[value].attrs for value in values]
     return np.array([np.nan if gone or not len(cell) else cell[0] for cell, gone in zip(cells, empty, strict=True)])
 
 

@@ -54,8 +54,8 @@ def begin_beside(found: Artifact | None, again: Again | None, partial: Path, *, 
 
 def changed_inputs(inputs: Mapping[str, Input]) -> list[str]:
     """Return the inputs whose content has changed since the stage began."""
-    opened = {name: each for name, each in inputs.items() if isinstance(each, Artifact)}
-    return [name for name, each in opened.items() if Artifact.read(each.path).digest != each.digest]
+    opened = {name: input_ for name, input_ in inputs.items() if isinstance(input_, Artifact)}
+    return [name for name, artifact in opened.items() if Artifact.read(artifact.path).digest != artifact.digest]
 
 
 def remove_unless_locked(folder: Path) -> Holder | None:

@@ -157,7 +157,7 @@ def stage_key(stage: str, config: Any, inputs: Mapping[str, Input]) -> str:
         "stage": stage,
         "version": STAGES[stage].version,
         "config": dataclasses.asdict(config),
-        "inputs": {name: each.digest for name, each in sorted(inputs.items())},
+        "inputs": {name: input_.digest for name, input_ in sorted(inputs.items())},
     }
     return digest_of(parts)
 
@@ -206,7 +206,9 @@ def _folders(stage_folder: Path, pattern: str) -> list[Path]:
 
 def made_from(artifacts: Iterable[Artifact], name: str, source: Artifact) -> list[Artifact]:
     """Return the artifacts whose input `name` has the content of `source`, in their order."""
-    return [each for each in artifacts if each.manifest["inputs"].get(name, {}).get("digest") == source.digest]
+    return [
+        artifact for artifact in artifacts if artifact.manifest["inputs"].get(name, {}).get("digest") == source.digest
+    ]
 
 
 def editor_location(editor: Input) -> str:

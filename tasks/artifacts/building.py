@@ -116,7 +116,7 @@ def _find_or_build(
             if newer is not None and (found is None or newer.manifest != found.manifest) and not damaged_files(newer):
                 return newer, True  # built by the run that held the lock
             if again is None or again.damaged:
-                told = {"label": label, "inputs": {name: _describe(each) for name, each in inputs.items()}}
+                told = {"label": label, "inputs": {name: _describe(input_) for name, input_ in inputs.items()}}
                 asked = {"version": STAGES[stage].version, "config": _as_json(config)}
                 if fetch_finished(final, stage, key, asked, told, options, partial_call(_tell, stage, label)):
                     return Artifact.read(final), True
@@ -199,7 +199,7 @@ def _manifest(
         "num_transient": num_transient,
         "facts": work.facts,
         "config": _as_json(config),
-        "inputs": {name: _describe(each) for name, each in inputs.items()},
+        "inputs": {name: _describe(input_) for name, input_ in inputs.items()},
         "items": {"total": work.num_items, "run": work.num_items_run},
         "source_digest": source_digest(stage),
         "commit": code_commit(),
@@ -227,7 +227,7 @@ def _counts(work: Work) -> tuple[dict[str, Any], int]:
     for row in read_records(work.path / REJECTED):
         reasons[row["status"]][row["reason"]] += 1
         num_transient += is_transient(row)
-    num_rejected = sum(sum(each.values()) for each in reasons.values())
+    num_rejected = sum(sum(reason.values()) for reason in reasons.values())
     counts = {"input": kept + num_rejected, "kept": kept} | {
         status: dict(sorted(counter.items())) for status, counter in reasons.items()
     }

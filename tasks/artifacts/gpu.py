@@ -28,10 +28,10 @@ def gpus_of(device: str, processes: int = 1) -> list[str]:
         return []
     number = device.partition(":")[2] or "0"
     numbers = [str(each) for each in range(processes)] if processes > 1 else [number]
-    visible = [each.strip() for each in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if each.strip()]
-    named = [visible[int(each)] if each.isdigit() and int(each) < len(visible) else each for each in numbers]
+    visible = [part.strip() for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.strip()]
+    named = [visible[int(number)] if number.isdigit() and int(number) < len(visible) else number for number in numbers]
     uuids = _uuids()
-    return sorted({_whole(uuids.get(each, each), uuids.values()) for each in named})
+    return sorted({_whole(uuids.get(number, number), uuids.values()) for number in named})
 
 
 def _uuids() -> dict[str, str]:

@@ -176,7 +176,7 @@ class Pool(Generic[Item, Result]):
         if time.monotonic() - self._looked_at < LOOK_EVERY_S:
             return
         self._looked_at = time.monotonic()
-        if any(not each.is_ready and self._looked_at - each.since > START_LIMIT_S for each in self.workers):
+        if any(not worker.is_ready and self._looked_at - worker.since > START_LIMIT_S for worker in self.workers):
             raise OSError(f"A worker process was not ready after {START_LIMIT_S:.0f} s, for an unknown reason.")
         for worker in [worker for worker in self.workers if worker.items]:
             if (how := worker.looks_stuck(self.limit_s)) is not None:

@@ -109,7 +109,7 @@ def published(storage: Storage, stage: str, key: str, asked: dict[str, Any]) -> 
 
 
 def _digests(inputs: dict[str, Any]) -> dict[str, str]:
-    return {name: each["digest"] for name, each in inputs.items()}
+    return {name: input_["digest"] for name, input_ in inputs.items()}
 
 
 def _signature(manifest: dict[str, Any], secret: str) -> str:

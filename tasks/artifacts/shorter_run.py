@@ -36,11 +36,11 @@ def shorter_run(artifacts: Iterable[Artifact], config: TrainConfig, inputs: Mapp
     `inputs`: name -> digest of what training reads.
     """
     alike = [
-        each
-        for each in artifacts
-        if differs_in(each.manifest["config"], config) == {"num_steps"}
-        and {name: told["digest"] for name, told in each.manifest["inputs"].items()} == inputs
-        and each.manifest["config"]["num_steps"] < config.num_steps
+        artifact
+        for artifact in artifacts
+        if differs_in(artifact.manifest["config"], config) == {"num_steps"}
+        and {name: told["digest"] for name, told in artifact.manifest["inputs"].items()} == inputs
+        and artifact.manifest["config"]["num_steps"] < config.num_steps
     ]
     if not alike:
         return None

@@ -77,9 +77,9 @@ class StageTask:
         as_asset = self._task.with_options(
             assets=[asset_key(workspace, f"{self.name}/{label}")],
             asset_deps=[
-                asset_key(workspace, f"{each.parent.name}/{each.name[:-9]}")  # without the key's 8 digits
-                for each in inputs.values()
-                if isinstance(each, Path)
+                asset_key(workspace, f"{input_.parent.name}/{input_.name[:-9]}")  # without the key's 8 digits
+                for input_ in inputs.values()
+                if isinstance(input_, Path)
             ],
         )
         result: Any = as_asset(workspace, label, config, inputs)

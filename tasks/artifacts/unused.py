@@ -21,8 +21,8 @@ def unused_folders(workspace: Path, *, keep: int, pinned: Collection[str] = ()) 
     `keep`: number of newest reports that stay. `pinned`: artifacts that stay with all their inputs, such as
     splits/demo-0123abcd. ValueError when there is no report, or a pinned artifact does not exist.
     """
-    every = {_name(each): each for stage in STAGES for each in artifacts_of(workspace, stage)}
-    reports = [_name(each) for each in artifacts_of(workspace, "report")]
+    every = {_name(artifact): artifact for stage in STAGES for artifact in artifacts_of(workspace, stage)}
+    reports = [_name(artifact) for artifact in artifacts_of(workspace, "report")]
     if not reports:
         raise ValueError(f"{workspace} has no finished report, so nothing says which artifacts are needed.")
     if missing := [name for name in pinned if name not in every]:
@@ -30,12 +30,12 @@ def unused_folders(workspace: Path, *, keep: int, pinned: Collection[str] = ()) 
     needed = _with_sources([*reports[-keep:], *pinned], every)
     needed |= {
         name
-        for name, each in every.items()
-        if each.manifest["stage"] in BESIDE_REPORTS and set(_sources(each, every)) <= needed
+        for name, artifact in every.items()
+        if artifact.manifest["stage"] in BESIDE_REPORTS and set(_sources(artifact, every)) <= needed
     }
     checkpoints = [every[name].path / CHECKPOINTS for name in sorted(needed) if name.startswith("editor/")]
     there = [path for path in checkpoints if path.is_dir() and not path.is_symlink()]
-    return there + [each.path for name, each in every.items() if name not in needed]
+    return there + [artifact.path for name, artifact in every.items() if name not in needed]
 
 
 def bytes_of(folder: Path) -> int:

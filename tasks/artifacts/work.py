@@ -48,7 +48,7 @@ class Work:
 
     def is_scratch(self, name: str) -> bool:
         """Tell whether a file is kept without being content."""
-        return any(name == each or name.startswith(f"{each}/") for each in self.scratch)
+        return any(name == pattern or name.startswith(f"{pattern}/") for pattern in self.scratch)
 
     def progress(self, done: int, total: int, note: str = "") -> None:
         """Report that `done` of `total` items are finished; the note may say more about the progress."""

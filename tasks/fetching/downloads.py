@@ -65,16 +65,16 @@ def download_all(
         pool = ThreadPoolExecutor(max_workers=connections)
         try:
             found = list(pool.map(lambda each: _locate(client, each, patience, stop), downloads))
-            found = [_unless_too_large(each, *there) for each, there in zip(downloads, found, strict=True)]
+            found = [_unless_too_large(download, *there) for download, there in zip(downloads, found, strict=True)]
             sizes = [size or 0 for _, size in found]
             _check_room(downloads, sizes)
             counted = _Counted(downloads, sizes, on_bytes)
             futures = {}
-            for each, (url, _) in zip(downloads, found, strict=True):
+            for download, (url, _) in zip(downloads, found, strict=True):
                 if isinstance(url, FetchError):
-                    yield each, url
+                    yield download, url
                 else:
-                    futures[pool.submit(fetch_file, client, url, each, patience, stop, counted.grown)] = each
+                    futures[pool.submit(fetch_file, client, url, download, patience, stop, counted.grown)] = download
             for future in as_completed(futures):
                 try:
                     future.result()
@@ -116,10 +116,10 @@ def _unless_too_large(
 def _check_room(downloads: Sequence[Download], sizes: Sequence[int]) -> None:
     """Raise OSError when the files do not fit. All lie in one folder, so on one disk."""
     folder = _existing(downloads[0].target.parent)
-    there = sum(size_of(part_of(each.target)) for each in downloads)
+    there = sum(size_of(part_of(download.target)) for download in downloads)
     needed, free = sum(sizes) - there, shutil.disk_usage(folder).free - SPARE_BYTES
     if needed > free:
-        size, largest = max(zip(sizes, (each.name for each in downloads), strict=True))
+        size, largest = max(zip(sizes, (download.name for download in downloads), strict=True))
         raise OSError(
             f"The {len(downloads)} files to download need {needed / 1e9:.1f} GB ({largest} alone {size / 1e9:.1f} GB) "
             f"and {max(free, 0) / 1e9:.1f} GB are free at {folder}. Make room, or name a folder elsewhere with --videos"
@@ -134,7 +134,7 @@ class _Counted:
     """Adds up the bytes of all files as they grow."""
 
     def __init__(self, downloads: Sequence[Download], sizes: Sequence[int], on_bytes: Callable[[int, int], None]):
-        self._there = {each.target: size_of(part_of(each.target)) for each in downloads}
+        self._there = {download.target: size_of(part_of(download.target)) for download in downloads}
         self._total = sum(sizes)
         self._on_bytes = on_bytes
         self._lock = threading.Lock()

@@ -42,7 +42,7 @@ def layout_of(path: Path) -> str:
     raise ValueError(
         f"{path}: no pairs of a known layout. Known are Parquet files with two image columns and a text; folders with "
         f"prompt.json (InstructPix2Pix); {' or '.join(TABLES)} beside pictures; and two folders with equal names and "
-        f".txt, such as {', '.join('/ and '.join(each) + '/' for each in FOLDERS[:2])}."
+        f".txt, such as {', '.join('/ and '.join(folder) + '/' for folder in FOLDERS[:2])}."
     )
 
 
@@ -125,10 +125,10 @@ def _instruct_pix2pix(path: Path) -> Iterator[Found]:
 
 
 def _folders(path: Path) -> Iterator[Found]:
-    names = next(each for each in FOLDERS if all((path / name).is_dir() for name in each))
+    names = next(folder for folder in FOLDERS if all((path / name).is_dir() for name in folder))
     known = {row["file_name"]: row for row in _rows(path / "pairs.jsonl") if "file_name" in row}
     known = {Path(str(name)).stem: row for name, row in known.items()}
-    files = [{each.stem: each for each in _pictures(path / name)} for name in names]
+    files = [{picture.stem: picture for picture in _pictures(path / name)} for name in names]
     texts = [{each.stem: each for each in sorted((path / name).glob("*.txt")) if each.is_file()} for name in names]
     order = [stem for stem in known if stem in files[0] or stem in files[1]]
     for stem in dict.fromkeys([*order, *sorted({*files[0], *files[1]})]):
@@ -146,7 +146,7 @@ def _folders(path: Path) -> Iterator[Found]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(each for each in folder.iterdir() if each.suffix.lower() in PICTURES and each.is_file())
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.is_file())
 
 
 def _table(path: Path) -> Iterator[Found]:

@@ -189,7 +189,7 @@ def statistics_of(
         "num_actions": len(actions),
         "num_overlapping": int(table["overlaps"].sum()),
         "durations_s": _spread(durations_s),
-        "rules": [asdict(each) for each in count_by_rules(rows, facts, num_segments, paper)],
+        "rules": [asdict(count_by_rule) for count_by_rule in count_by_rules(rows, facts, num_segments, paper)],
         "num_distinct": {name: len(each) for name, each in listed.items()},
         "actions": actions,
     } | {name: each[:NUM_LISTED] for name, each in listed.items()}

@@ -78,7 +78,7 @@ class Galleries:
             row = by_id[segment_id]
             kinds.setdefault((not row["start_point"], not row["end_point"]), []).append(row)
         turns = max(map(len, kinds.values()), default=0)
-        rows = [each[turn] for turn in range(turns) for _, each in sorted(kinds.items()) if turn < len(each)]
+        rows = [kind[turn] for turn in range(turns) for _, kind in sorted(kinds.items()) if turn < len(kind)]
         note = (
             "Sentences of each kind in turn, drawn by a hash: with start and end point, with one, with none. "
             "The object of the action, its starting point and its end point are marked."
@@ -99,7 +99,7 @@ class Galleries:
     ) -> list[ShownPair]:
         """Return the cards: input, ground truth and the editors' first edits, with the oracle's verdicts."""
         editors = [row["editor"] for row in table["rows"] if row["kind"] == "editor"]
-        editors = [each for each in editors if only is None or each in only]
+        editors = [editor for editor in editors if only is None or editor in only]
         examples = Examples(sorted({self._shards.file(row["shard"]) for row in chosen}))
         index_of = {segment_id: index for index, segment_id in enumerate(examples.segment_ids)}
         cards = []
@@ -171,7 +171,7 @@ def lowest_first(scores: Artifact, split: str, editor: str) -> list[str]:
     for pairs, candidates in read_pair_table(scores.path / FILE)[0]:
         if pairs.split != split:
             continue
-        values = {each.editor: each.values for each in candidates}
+        values = {candidate.editor: candidate.values for candidate in candidates}
         gain = values["copy"]["distance_truth"].mean(axis=1) - values[editor]["distance_truth"].mean(axis=1)
         done = values[editor].get("carried_out")
         share = np.ones(len(gain)) if done is None else np.nan_to_num(done.mean(axis=1), nan=1.0)

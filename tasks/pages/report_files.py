@@ -25,14 +25,14 @@ Json = dict[str, Any]
 
 def galleries_of(make: Galleries, content: Json, main_table: Json, main: str, config: ReportConfig) -> list[Gallery]:
     """Return every gallery of the report, the main one first."""
-    others = [each for each in content["splits"] if each is not main_table]
+    others = [entry for entry in content["splits"] if entry is not main_table]
     galleries = [
         make.main(main_table, config.num_grid_rows),
         make.instructions(main_table),
         *make.others(others, config.num_figure_rows),
         make.worst(main_table, main, config.num_figure_rows),
     ]
-    return [galleries[0], *(each for each in galleries[1:] if each.pairs)]
+    return [galleries[0], *(gallery for gallery in galleries[1:] if gallery.pairs)]
 
 
 def page_tables(content: Json) -> list[Table]:
@@ -47,7 +47,7 @@ def tables_of(
     tables = paper_tables(content, paper)
     if not timings:
         return tables, []
-    told = {label: json.loads((each.path / "timing.json").read_text("utf-8")) for label, each in timings.items()}
+    told = {label: json.loads((timing.path / "timing.json").read_text("utf-8")) for label, timing in timings.items()}
     names = {label: editor_name(label) for label in told}
     rows = timing_rows(told, names, beside_paper=not content["is_drawn_kitchen"])
     return tables | {"table4": rows}, [timing_table(rows, told)]

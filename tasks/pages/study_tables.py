@@ -92,10 +92,10 @@ def import_answers(
 def counts_of(results: Results) -> dict[str, Any]:
     """Return rows read, rows that count, raters, and how often each reason was met."""
     reasons: dict[str, int] = {}
-    for each in results.checked.rejected:
-        reasons[each.reason] = reasons.get(each.reason, 0) + 1
+    for row in results.checked.rejected:
+        reasons[row.reason] = reasons.get(row.reason, 0) + 1
     return {
-        "raters": len({each.rater for each in results.checked.kept}),
+        "raters": len({submission.rater for submission in results.checked.kept}),
         "rows": results.checked.num_rows,
         "kept": results.checked.num_kept,
         "rejected": dict(sorted(reasons.items())),

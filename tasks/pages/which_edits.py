@@ -37,7 +37,7 @@ def truths_through_vae(edits: Mapping[str, Artifact]) -> dict[str, Path]:
 
 def seeds_of(files: Mapping[Key, Path], label: str) -> tuple[int, ...]:
     """Return an editor's seeds in ascending order."""
-    return tuple(sorted({seed for each, seed, _ in files if each == label}))
+    return tuple(sorted({seed for file, seed, _ in files if file == label}))
 
 
 def complete_pairs(rows: Sequence[Record], files: Mapping[Key, Path], labels: Sequence[str]) -> set[str]:

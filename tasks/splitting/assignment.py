@@ -131,7 +131,7 @@ class _Draw:
         held = set(in_hash_order(self.config.seed, groups)[: math.ceil(self.config.held_out_share * len(groups))])
         held |= self._groups_for(num_test, random, groups, held)
         test = self._first(num_test, random & _union(groups, held))
-        held |= {self.rows[each][column] for each in self.chosen}
+        held |= {self.rows[setting][column] for setting in self.chosen}
         if not self.chosen:
             held |= self._groups_for(num_long, self.moved - set(test), groups, held)
         inside = _union(groups, held)
@@ -152,7 +152,7 @@ class _Draw:
     def _groups_for(self, num: int, eligible: Collection[str], groups: dict[str, set[str]], held: set[str]) -> set[str]:
         """Return further groups to hold out, so that those and the `held` ones have `num` eligible pairs."""
         wanted = set(eligible)
-        missing = num - sum(len(groups[each] & wanted) for each in held)
+        missing = num - sum(len(groups[kind] & wanted) for kind in held)
         rest = in_hash_order(self.config.seed, groups.keys() - held)
         offers = [(each, len(groups[each] & wanted), len(groups[each])) for each in rest]
         return cheapest_groups(offers, missing)

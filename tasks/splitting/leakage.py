@@ -78,7 +78,7 @@ def _num_overlapping(tested: list[Record], train: list[Record]) -> int:
     spans: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in train:
         spans[row["video_id"]].append((row["start_s"], row["stop_s"]))
-    arrays = {video_id: np.array(each) for video_id, each in spans.items()}
+    arrays = {video_id: np.array(span) for video_id, span in spans.items()}
     count = 0
     for row in tested:
         if row["video_id"] in arrays:

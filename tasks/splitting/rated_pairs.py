@@ -42,7 +42,7 @@ def another_row(row: Record, rows: Sequence[Record], config: SurveyConfig) -> Re
         lambda each: each["instruction"] != row["instruction"],
         lambda each: True,
     ):
-        if fitting := [each for each in others if wanted(each)]:
+        if fitting := [other for other in others if wanted(other)]:
             first = in_hash_order(config.seed, [each["segment_id"] for each in fitting])[0]
             return next(each for each in fitting if each["segment_id"] == first)
     raise ValueError("One pair alone cannot be rated with the control that shows another pair's edit.")

@@ -66,6 +66,6 @@ def told_withheld(rows: Sequence[Record], splits: Mapping[str, str], verbs: Sequ
         told[verb] = {
             "pairs": pairs[verb],
             "tested": tested[verb],
-            "training_sentences_with_it": sum(all(word.search(each) for word in words) for each in sentences),
+            "training_sentences_with_it": sum(all(word.search(sentence) for word in words) for sentence in sentences),
         }
     return told

@@ -102,8 +102,8 @@ def judge_tasks(
         for task, picture in zip(tasks, pictures, strict=True)
     ]
     return {
-        "carried_out_percent": round(100 * float(np.mean([each.carried_out for each in verdicts])), 1),
-        "kept_percent": round(100 * float(np.mean([each.kept for each in verdicts])), 1),
+        "carried_out_percent": round(100 * float(np.mean([verdict.carried_out for verdict in verdicts])), 1),
+        "kept_percent": round(100 * float(np.mean([verdict.kept for verdict in verdicts])), 1),
     }
 
 

@@ -91,11 +91,11 @@ def latent_captions(
     pipeline: StableDiffusionInstructPix2PixPipeline, made: Sequence[Captioned], size_px: int
 ) -> LatentPairs:
     """Draw and encode captioned scenes; the source is no picture."""
-    target = encode_scenes(pipeline, [each.scene for each in made], size_px)
+    target = encode_scenes(pipeline, [artifact.scene for artifact in made], size_px)
     return LatentPairs(
         source_NCHW=torch.zeros_like(target),
         target_NCHW=target,
-        tokens_NL=tokens_of(pipeline, [each.caption.text for each in made]),
+        tokens_NL=tokens_of(pipeline, [artifact.caption.text for artifact in made]),
         null_tokens_L=tokens_of(pipeline, [""])[0],
     )
 

@@ -99,7 +99,7 @@ def _inside(
 ) -> list[tuple[int, int]]:
     """Return the contents of the boxes that are found by going down through `kinds`."""
     for kind in kinds:
-        spans = [each for span in spans for found, each in _boxes(file, span, budget) if found == kind]
+        spans = [box for span in spans for found, box in _boxes(file, span, budget) if found == kind]
     return spans
 
 
@@ -126,7 +126,7 @@ def _pixel_crop(file: VideoFile, place: int) -> Crop | None:
     for segment in _elements(file, (0, 1 << 62), _SEGMENT, budget):
         for tracks in _elements(file, segment, _TRACKS, budget):
             entries = list(_elements(file, tracks, _ENTRY, budget))
-            films = [each for each in entries if _value(file, each, _KIND, budget) == 1]
+            films = [entry for entry in entries if _value(file, entry, _KIND, budget) == 1]
             for video in _elements(file, films[place], _VIDEO, budget) if place < len(films) else ():
                 sides = {name: _value(file, video, number, budget) for number, name in _SIDES.items()}
                 return Crop(**sides)

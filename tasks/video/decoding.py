@@ -203,7 +203,7 @@ def deinterlaced(before: VideoFrame | None, frame: VideoFrame, after: VideoFrame
     if not alike:
         return filtered([frame, frame], "bwdif", "mode=send_frame")[0]
     frames = [each for each in (before, frame, after) if each is frame or each in alike]
-    return filtered([each for each in frames if each is not None], "bwdif", "mode=send_frame")[frames.index(frame)]
+    return filtered([frame for frame in frames if frame is not None], "bwdif", "mode=send_frame")[frames.index(frame)]
 
 
 def filtered(frames: Sequence[VideoFrame], name: str, arguments: str) -> list[VideoFrame]:

@@ -55,7 +55,7 @@ class How:
 
     def shifted(self, moments: Sequence[Moment], film: Film) -> Sequence[Moment]:
         """Return the moments as counted from the first frame."""
-        return [replace(each, shift_s=film.late_s) for each in moments] if self.from_container else moments
+        return [replace(moment, shift_s=film.late_s) for moment in moments] if self.from_container else moments
 
 
 AS_SHOWN = How()
@@ -143,7 +143,7 @@ def _read_by_index(
         packets = index.packets
         moments, keep = how.shifted(moments, film), how.cropped(keep, film)
         shown = (packets.index_of(moment.index, moment.exact_s) for moment in moments)
-        places = {packets.position[packets.shown[each]] for each in shown if each is not None}
+        places = {packets.position[packets.shown[number]] for number in shown if number is not None}
         file.prefetch(index.spans(packets.ranges(places)))
         if not turns_itself(file, codec, extradata, index.extents):
             with opened(file) as (container, stream):

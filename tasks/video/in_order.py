@@ -36,8 +36,8 @@ def read_whole(
             yield frame, pts - start, float(pts * packets.time_base)
 
     limits = [
-        ("number", each.index) if each.index is not None else ("ticks", packets.ticks_of(each.exact_s))
-        for each in moments
+        ("number", moment.index) if moment.index is not None else ("ticks", packets.ticks_of(moment.exact_s))
+        for moment in moments
     ]
     picked = _pick(clocked(), limits, keep)
     if packets.horizon is not None and packets.shown:
@@ -69,8 +69,8 @@ def read_by_count(
     """
     clock = _Clock.of(stream, packets)
     limits = [
-        ("number", each.index) if each.index is not None else ("ticks", clock.ticks_of(each.exact_s))
-        for each in moments
+        ("number", moment.index) if moment.index is not None else ("ticks", clock.ticks_of(moment.exact_s))
+        for moment in moments
     ]
     decoded = decode(container, stream, is_truncated=packets.is_truncated)
     picked = _pick(clock.frames(decoded), limits, keep)
@@ -82,7 +82,11 @@ def read_by_count(
         picked.drop(place for place, (kind, limit) in enumerate(limits) if limit >= ends[kind])
     elif picked.at_end:
         # Empty chunks at the end keep the last picture on screen.
-        last = max((each.timestamp + 1 for each in stream.index_entries), default=0) if clock.has_times else 0
+        last = (
+            max((index_entry.timestamp + 1 for index_entry in stream.index_entries), default=0)
+            if clock.has_times
+            else 0
+        )
         ticks = max(picked.num_ticks + clock.frame_ticks, last)
         film = replace(film, length_s=ticks * clock.tick_s, num_frames=picked.num_seen)
     return Reading(

@@ -28,7 +28,7 @@ def video_streams(container: InputContainer) -> list[VideoStream]:
 
 def needs_probing(streams: Sequence[VideoStream]) -> bool:
     """Tell whether packets must be read to know which streams move: several streams, and one without a count."""
-    return len(streams) > 1 and any(not each.frames for each in streams)
+    return len(streams) > 1 and any(not stream.frames for stream in streams)
 
 
 def count_packets(container: InputContainer, streams: Sequence[VideoStream]) -> dict[int, int]:
@@ -42,7 +42,7 @@ def count_packets(container: InputContainer, streams: Sequence[VideoStream]) -> 
 
 def best_stream(streams: Sequence[VideoStream], counts: dict[int, int]) -> VideoStream:
     """Return the film among streams, at least one; `counts`: packets by index, where the file does not tell all."""
-    pictures = {each.index: counts.get(each.index, 0) if counts else each.frames for each in streams}
+    pictures = {stream.index: counts.get(stream.index, 0) if counts else stream.frames for stream in streams}
     most = max(pictures.values())
 
     def rank(stream: VideoStream) -> tuple[bool, bool, int, int]:
