@@ -16,7 +16,9 @@ from modeling.small_editor.shipped import TEXT_TO_IMAGE
 from tasks.config import TextEditorsConfig
 
 SHARED: dict[str, Any] = {"size_px": 96, "num_steps": 10, "text_guidance": 1.5, "final_alpha": "one"}
-"""Pictures of 96 px; the model draws captions as well in 10 steps as in 20; its schedule ends at alpha-bar 1."""
+"""Pictures of 96 px. 10 steps for cost: 40.6 % of captions come out right, 41.2 % in 20 steps at scale 3. The schedule
+ends at alpha-bar 1.
+"""
 
 
 def kitchen_text_editors() -> TextEditorsConfig:
