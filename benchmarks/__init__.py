@@ -1,1 +1,1 @@
-"""Measurements that a person runs: each writes one file of benchmarks/results/, and RESULTS.md tells it."""
+"""Measurements that a person starts: each writes one file in benchmarks/results/, and RESULTS.md reports it."""

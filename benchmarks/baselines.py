@@ -1,4 +1,4 @@
-"""What do the eight compared systems do in the drawn kitchen, and what does a picture cost each?
+"""Scores of the eight compared systems in the drawn kitchen, and their cost per picture.
 
 `python -m benchmarks.baselines sweep`: four settings of each text-to-image method, of its guidance and of the knob that
 keeps the source, on the same validation actions. What it chooses stands in `tasks/starting_editor/text_editors.py`.
@@ -37,7 +37,7 @@ SWEPT: Mapping[str, Mapping[str, tuple[float, ...]]] = {
     "plug_and_play": {"text_guidance": (2.0, 5.0), "feature_share": (0.2, 0.8)},
     "imagic": {"text_guidance": (1.5, 4.0), "unet_rate": (1e-4, 4e-4)},
 }
-"""The settings tried: four of each method, guidance and what keeps the source."""
+"""The settings to try: four per method, of guidance and of the knob that keeps the source."""
 
 
 def carried_and_kept(system: Any, tasks: list[Task], config: Any) -> tuple[float, float, float]:
@@ -57,7 +57,7 @@ def carried_and_kept(system: Any, tasks: list[Task], config: Any) -> tuple[float
 
 @click.group()
 def main() -> None:
-    """Sweep, or read out a run."""
+    """Run the sweep, or read the results of a run."""
 
 
 @main.command()
@@ -91,7 +91,9 @@ def sweep(validation: int) -> None:
 @main.command()
 @click.option("--workspace", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True)
 def run(workspace: Path) -> None:
-    """Read out the run (oracle, accuracy, FID and KID on every kind of features), and measure what a picture costs."""
+    """Read the results of the run (oracle, accuracy, FID and KID on every kind of features), and measure the cost of a
+    picture.
+    """
     measures: dict[str, float] = {}
     intervals: dict[str, list[float]] = {}
     scored = sorted((workspace / "scores").glob("*/scores.json"))
@@ -128,7 +130,7 @@ def run(workspace: Path) -> None:
 def costs(workspace: Path) -> dict[str, tuple[float, float]]:
     """Edit four pictures, one at a time, with each system: CPU seconds and rows through the U-Net for a picture.
 
-    CPU seconds, since other work on the same cores changes the wall clock and hardly these.
+    CPU seconds, because other work on the same cores changes the wall clock much more.
     """
     tasks, found = action_tasks(902, 4), {}
     editors = {"start": STARTING_EDITOR} | {

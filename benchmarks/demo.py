@@ -1,11 +1,11 @@
-"""The demo as a person runs it, in a fresh folder: minutes, what the oracle sees, and what orchestration costs.
+"""The demo as a user runs it, in a fresh folder: its minutes, the oracle's verdicts, and the cost of orchestration.
 
     python -m benchmarks.demo                      # demo.json: the whole demo
     python -m benchmarks.demo --orchestration      # orchestration.json: a shortened demo, as flows and plainly
 
 The alternative of the second, in the same run: the same stages called plainly, without Prefect, in another fresh
-folder and a fresh process. It is shortened so that both fit into minutes; what orchestration costs is a number of
-seconds, so a longer run has a smaller share of it.
+folder and a fresh process. It is shortened so that both take only minutes. Orchestration costs a fixed number of
+seconds, so its share of a longer run is smaller.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from tasks.stages import STAGES
 
 COMMAND = [sys.executable, "-m", "flows.commands.cli"]
 SHORTENED = ["kitchen.num_videos=40", "editor.num_steps=500", "classifier.num_epochs=2", "splits.num_test=100"]
-"""What makes the demo short: about a quarter of its work."""
+"""Settings of the shortened demo: about a quarter of the work."""
 PLAINLY = """
 import sys
 from pathlib import Path
@@ -59,7 +59,7 @@ def stage_seconds(workspace: Path) -> dict[str, float]:
 
 
 def measure_demo(folder: Path) -> None:
-    """Run the demo as a person does and record what the oracle saw."""
+    """Run the demo as a user does and record the oracle's verdicts."""
     flows_s = timed([*COMMAND, "demo"], folder)
     record_demo(folder, flows_s)
 
@@ -112,7 +112,7 @@ def main() -> None:
 
 
 def drawn_kitchen_measures(scores: dict[str, Any]) -> dict[str, float]:
-    """Return what the oracle saw in the first test split, from the scores file."""
+    """Return the oracle's verdicts on the first test split, from the scores file."""
     split = scores["splits"][0]
     rows = {row["editor"]: row for row in split["rows"]}
     editor, copy, start = rows["editaction"], rows["copy"], rows["start"]

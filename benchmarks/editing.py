@@ -1,4 +1,4 @@
-"""Seconds an edit, against diffusers' own StableDiffusionInstructPix2PixPipeline at batch 1 in the same run.
+"""Seconds per edit, compared with diffusers' own StableDiffusionInstructPix2PixPipeline at batch 1 in the same run.
 
     python -m benchmarks.editing            # CPU: every width of Stable Diffusion 1.5 a fifth, 256 px, 40 steps
     python -m benchmarks.editing --size-px 128 --steps 100 --suffix _128px    # smaller pictures, beside it in the file
@@ -60,7 +60,7 @@ def variants_of(
     config: SamplingConfig,
     made: dict[str, Picture],
 ) -> dict[str, Callable[[], object]]:
-    """Return each variant as a piece of work that leaves its edits in `made`; one picture, or a batch."""
+    """Return each variant as a function that stores its edits in `made`; one picture, or a batch."""
     pictures = drawn_pictures(batch_size, config.size_px)
     texts = [" ".join(np.random.default_rng(number).choice(WORDS, 4)) for number in range(batch_size)]
     seeds = list(range(batch_size))

@@ -1,7 +1,8 @@
-"""Editors of Stable Diffusion's make with random weights, to measure speed on: its own sizes, and every width a fifth.
+"""Editors with Stable Diffusion's architecture and random weights, for speed: at its own size, and with every width
+divided by 5.
 
-A fifth keeps the proportions of U-Net, autoencoder and text encoder, so that what a step of each costs stays in
-proportion too; `tiny` is for trying a benchmark out.
+A fifth keeps the proportions of U-Net, autoencoder and text encoder, and so of their costs; `tiny` is for trying a
+benchmark.
 """
 
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ WORDS = ("take", "put", "open", "close", "wash", "the", "cup", "plate", "knife",
 
 
 def make_pipeline(name: str, *, seed: int = 0) -> StableDiffusionInstructPix2PixPipeline:
-    """Make the editor of a size as diffusers' pipeline, with the sampler of InstructPix2Pix; weights from `seed`."""
+    """Make an editor of a size as a diffusers pipeline, with the sampler of InstructPix2Pix; weights from `seed`."""
     sizes = SIZES[name]
     tokenizer = build_tokenizer(WORDS, max_tokens=77)
     with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""What an evaluation costs beyond its networks, what features cost, and whether 95 % intervals hold the truth 95 times.
+"""The cost of an evaluation without its networks, the cost of features, and the coverage of the 95 % intervals.
 
 python -m benchmarks.evaluation -> benchmarks/results/evaluation.json with tables_s (8 methods x 500 pairs x 3 seeds,
 2 048 features: FID and KID to inputs and truths, all tables with intervals and differences, written and read again),
@@ -26,7 +26,7 @@ METHODS, PAIRS, SEEDS, WIDTH = 8, 500, 3, 2_048
 
 
 def candidate(rng: np.random.Generator, number: int, inputs: np.ndarray, truths: np.ndarray) -> Candidate:
-    """Return one made-up method with every measure."""
+    """Return one random method with every measure."""
     columns: dict[str, list[np.ndarray]] = {}
     of_inputs = paired_distance(inputs, truths)
     for _ in range(SEEDS):

@@ -1,4 +1,4 @@
-"""What does each method forget? Static edits carried out and kept after fine-tuning, from two starts, five seeds.
+"""What each method forgets: static edits carried out and kept after fine-tuning, from two starts, five seeds.
 
     python -m benchmarks.second_start DIR                                          # a second start, in minutes
     python -m benchmarks.forgetting --workspace W --start shipped=modeling/starting_editor --start second=DIR
@@ -7,7 +7,7 @@
 Plain fine-tuning, EditAction with the paper's loss weights and its three ablations (Table 5) in the drawn kitchen, at
 equal steps, and plain fine-tuning at EditAction's compute too. Every editor and untouched start edits the same static
 scenes (recolour, add, remove, replace; read by the oracle) and the same test actions. Runs are artifacts, seed by seed,
-so a run that was cut off goes on where it was; two processes may share a workspace when their starts differ.
+so an interrupted run continues; two processes may share a workspace when their starts differ.
 """
 
 import argparse
@@ -103,7 +103,7 @@ def job_of(study: Study, run: Run | None = None) -> Job:
 
 
 def make_run(study: Study, run: Run, make: Make) -> tuple[Path | None, Path | None]:
-    """Make, or look up, a run: its `forgetting` and its `verdicts` of the test actions; None for what is not there."""
+    """Make, or look up, a run: its `forgetting` and its `verdicts` on the test actions; None for a missing artifact."""
     job, made = job_of(study, run), {}
 
     def remembering(stage: str, label: str, config: object, **inputs: Path | Outside | None) -> Path | None:
@@ -141,7 +141,7 @@ def judged_runs(study: Study) -> Iterator[Judged]:
 
 
 def go_on(study: Study, until_s: float) -> None:
-    """Make what is not there yet, seed by seed; no run begins after so many seconds."""
+    """Make the missing runs, seed by seed; no run begins after `max_seconds`."""
     began, look = time.monotonic(), finding(study.workspace)
     make = plainly(study.workspace, RunOptions(workers=1, device="cpu"))
     make_dataset(job_of(study), make)

@@ -1,4 +1,5 @@
-"""Verdicts of many editors on the same scenes -> the forgetting table: a row a start and method, differences with Holm.
+"""Verdicts of many editors on the same scenes -> the forgetting table: a row per start and method, differences with
+Holm.
 
     results/forgetting_runs.jsonl
         {"scene_id": [...], "set": ["static" | "action", ...], "group": [...]}     the scenes, in the strings' order
@@ -32,7 +33,7 @@ Facts = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """What the oracle saw of one editor, or of an untouched start."""
+    """The oracle's verdicts on one editor, or on an untouched start."""
 
     start: str
     method: str
@@ -44,12 +45,12 @@ class Judged:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """By which it is known."""
+        """The key of the run."""
         return self.start, self.method, self.seed
 
 
 def read_runs(path: Path = RUNS) -> list[Judged]:
-    """Return the runs of a file; none where there is no file."""
+    """Return the runs of a file; empty when there is no file."""
     if not path.is_file():
         return []
     first, *lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
@@ -66,7 +67,7 @@ def read_runs(path: Path = RUNS) -> list[Judged]:
 
 
 def remember(new: Iterable[Judged], path: Path = RUNS) -> list[Judged]:
-    """Add runs to the file in the place of those with the same key; ValueError when they are of other scenes."""
+    """Add runs to the file, and replace those with the same key; ValueError when they have other scenes."""
     runs = {run.key: run for run in (*read_runs(path), *new)}
     ordered = [runs[key] for key in sorted(runs)]
     lines: list[Facts] = []
@@ -96,7 +97,7 @@ def percent(mean: Mean | None) -> Facts | None:
 
 
 def points(difference: Difference) -> Facts:
-    """Return a difference in points with its interval, p and Holm's p, and what these data could have shown."""
+    """Return a difference in points with its interval, p, Holm's p, and the smallest visible difference."""
     mean = difference.estimate
     told = percent(mean) or {}
     told |= {"p": round(difference.p, 5), "p_holm": round(difference.p_holm, 5)}

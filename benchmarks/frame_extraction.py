@@ -1,4 +1,4 @@
-"""Getting frames out of videos: is each the right one, how much is decoded, and what does it cost beside other ways?
+"""Frames out of videos: their exactness, the decoded share, and the CPU time compared with other ways.
 
     python -m benchmarks.frame_extraction            # frame_extraction.json; about ten CPU minutes, 10 GB of scratch
 
@@ -59,7 +59,7 @@ def measure_film(path: Path, seconds: int) -> dict[str, Any]:
 
 
 def measures_of(films: dict[str, Any], clips: dict[str, Any], real: tuple[int, int] | None) -> dict[str, float]:
-    """Return the numbers that are asked for, from what was measured on films, machine-readable and real clips."""
+    """Return the wanted numbers from the measurements on films, machine-readable clips and real clips."""
     rows = [*films.values(), *clips.values()]
     exact = [row["exact_percent"]["project"] for row in rows] + ([100 * real[0] / real[1]] if real else [])
     cpu = {kind: row["cpu_s"] for kind, row in films.items()}
@@ -75,7 +75,7 @@ def measures_of(films: dict[str, Any], clips: dict[str, Any], real: tuple[int, i
 
 
 def notes(real: tuple[int, int] | None) -> list[str]:
-    """Say how the numbers are meant and what they leave out."""
+    """Return notes on the meaning and the limits of the numbers."""
     missing = sorted(set(LIBRARIES) - set(installed_libraries()))
     return [
         "exact_percent is the lowest of all films, machine-readable clips and real clips; decoded_over_minimal and "
@@ -96,7 +96,7 @@ def notes(real: tuple[int, int] | None) -> list[str]:
 
 
 def real_clips_folder() -> Path | None:
-    """Return where real clips lie, by EDITACTION_REAL_DATA, or None."""
+    """Return the folder of real clips, by EDITACTION_REAL_DATA, or None."""
     folder = Path(os.environ.get("EDITACTION_REAL_DATA", "../shared/data")) / "videos"
     return folder if folder.is_dir() else None
 

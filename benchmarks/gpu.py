@@ -1,12 +1,13 @@
-"""All that RESULTS.md lacks for want of a GPU, in one command of at most 25 minutes -> `benchmarks/results/gpu.json`.
+"""Everything that RESULTS.md lacks without a GPU, in one command of at most 25 minutes ->
+`benchmarks/results/gpu.json`.
 
     python -m benchmarks.gpu                     # a machine with one GPU; says first what it will do
     python -m benchmarks.gpu --minutes 9         # what fits into nine; the next call takes up the rest
     python -m benchmarks.gpu --only editing,memory
     python -m benchmarks.gpu --miniature --out /tmp/miniature.json   # the same code at next to no size on a CPU
 
-Each part runs in a process of its own: one that fails, hangs or runs out of memory is written down, and the others go
-on. Finished parts lie in `--work` and are not measured again by the same kind of GPU; `--again` forgets them.
+Each part runs in a process of its own: a part that fails, hangs or runs out of memory is recorded, and the others go
+on. Finished parts are kept in `--work` and not measured again on the same kind of GPU; `--again` forgets them.
 """
 
 import argparse
@@ -29,20 +30,20 @@ QUESTION = (
     "What do training and editing at Stable Diffusion's size cost on a GPU, and does the demo learn in bf16 there?"
 )
 PATIENCE = 1.5
-"""A part may take so many times its share, where time is left."""
+"""A part may take this many times its share, where time is left."""
 LOG_LINES = 15
 """Last lines of a failed part's log that are kept."""
 
 
 def measured_before(work: Path, name: str, device: str) -> dict[str, Any] | None:
-    """Return what an earlier call found for a part on this kind of device, or None."""
+    """Return an earlier call's result of a part on this kind of device, or None."""
     path = work / f"{name}.json"
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return found if found.get("status") == "measured" and found.get("device") == device else None
 
 
 def measure_part(context: Any, name: str, scale: Any, work: Path, limit_s: float) -> dict[str, Any]:
-    """Run a part in a process of its own, for so long at most; return what became of it."""
+    """Run a part in a process of its own, for at most `limit_s`; return its outcome."""
     from benchmarks.gpu_parts import run_part
 
     result, log = work / f"{name}.numbers.json", work / f"{name}.log"
@@ -67,7 +68,7 @@ def measure_part(context: Any, name: str, scale: Any, work: Path, limit_s: float
 
 
 def describe(scale: Any) -> dict[str, str]:
-    """Return what the parts run on; asked in a process that ends, since a GPU once touched keeps some memory."""
+    """Return the device of the parts; found in a process that ends, because a used GPU keeps some memory allocated."""
     import torch
 
     if scale.device != "cuda":
@@ -90,7 +91,7 @@ def write_results(out: Path, parts: dict[str, Any], hardware: dict[str, str], *,
 
 
 def measure_all(given: argparse.Namespace, hardware: dict[str, str], context: Any) -> dict[str, Any]:
-    """Measure every part that is wanted and not there yet; return what became of each."""
+    """Measure every wanted part that is not measured yet; return the outcome of each."""
     from benchmarks.gpu_parts import FULL, MINIATURE, PARTS
     from modeling.atomic import write_json
 
@@ -115,7 +116,7 @@ def measure_all(given: argparse.Namespace, hardware: dict[str, str], context: An
 
 
 def print_plan(given: argparse.Namespace, hardware: dict[str, str]) -> None:
-    """Say what will be measured, and how long each part takes."""
+    """Print what will be measured, and how long each part takes."""
     from benchmarks.gpu_parts import PARTS
 
     print(f"{' '.join(hardware.values())}; {given.minutes:g} minutes at most; numbers go to {given.out}")
@@ -139,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def checked(given: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    """Fill in what was left out; end with a line where the command cannot do what it says."""
+    """Fill in the defaults; end with one line when the command line is impossible."""
     import torch
 
     from benchmarks.gpu_parts import PARTS
@@ -166,7 +167,7 @@ def main() -> int:
     given = parser.parse_args()
     checked(given, parser)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    # A server that has imported all and touched no GPU: each part's process begins at once, and clean.
+    # A server that has imported everything and used no GPU: each part's process begins at once, without leftovers.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchmarks.gpu_parts"])
     with context.Pool(1) as pool:

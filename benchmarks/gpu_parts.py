@@ -35,7 +35,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """How large everything is that is measured."""
+    """The sizes of all measurements."""
 
     device: str
     sizes: str = "sd15"
@@ -47,10 +47,10 @@ class Scale:
     turns: int = 5
     steps_per_turn: int = 5
     max_seconds: float = 60.0
-    """No turn of one comparison begins after so long."""
+    """No turn of a comparison begins after this many seconds."""
     compiles: bool = True
     choices: tuple[Choice, ...] = CHOICES
-    """What a step's memory is measured with."""
+    """Settings of the memory measurement."""
     resume_sizes: str = "fifth"
     resume_steps: int = 40
     kitchen: tuple[str, ...] = ()
@@ -251,7 +251,7 @@ PARTS = {
     "resuming": Part(measure=resuming, share_s=60),
     "fp32": Part(measure=fp32, share_s=100),
 }
-"""In the order in which they are measured: what is worth most comes first."""
+"""In the order of measurement: the most valuable first."""
 
 
 def run_part(name: str, scale: Scale, work: Path, result: Path, log: Path) -> None:

@@ -1,7 +1,7 @@
 """Variants of the same work -> seconds of each, taken in turns, and ratios between them.
 
-On a CPU the seconds are this process's CPU seconds, so that other load disturbs little; on a GPU they are wall-clock
-seconds between synchronisations. Variants take turns and the median of the turns' ratios is told.
+On a CPU the seconds are this process's CPU seconds, which other load disturbs little; on a GPU they are wall-clock
+seconds between synchronisations. Variants take turns, and the median of the turns' ratios is the result.
 """
 
 import math
@@ -15,7 +15,7 @@ import torch
 
 @dataclass(frozen=True, kw_only=True)
 class Seconds:
-    """What one turn of a variant took."""
+    """The time of one turn of a variant."""
 
     wall: float
     """Wall-clock seconds."""
@@ -48,7 +48,7 @@ def in_turns(
     max_seconds: float = math.inf,
     warm_up: Mapping[str, Callable[[], object]] | None = None,
 ) -> dict[str, list[Seconds]]:
-    """Do every variant once a turn, after one turn that does not count; return each one's seconds, turn by turn.
+    """Run every variant once per turn, after one turn that does not count; return each variant's seconds, turn by turn.
 
     No turn begins once `max_seconds` are over, but there is always one. `warm_up`: what is done in the turn that does
     not count (default: the variants).

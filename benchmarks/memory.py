@@ -1,4 +1,4 @@
-"""What a training step keeps in memory: measured at its peak on a GPU, counted anywhere, Stable Diffusion's too.
+"""The memory of a training step: measured at its peak on a GPU, counted elsewhere, also for Stable Diffusion's size.
 
 Counted are weights, their average and moments, the frozen copy, gradients, and all that autograd saves in the forward
 pass, each storage once. The U-Net of Stable Diffusion is counted on torch's meta device, which holds shapes alone.
@@ -33,7 +33,7 @@ class Storages:
             self.add(weight)
 
     def add_saved(self, forward: Callable[[], object]) -> int:
-        """Count what autograd saves in a forward pass as well; return all bytes counted so far."""
+        """Also count the tensors that autograd saves in a forward pass; return all bytes counted so far."""
         with torch.autograd.graph.saved_tensors_hooks(self.add, lambda tensor: tensor):
             kept_alive = forward()  # or storages would be freed and their addresses used again
         total = sum(self._bytes.values())
@@ -42,7 +42,7 @@ class Storages:
 
 
 def step_bytes(ours: OurStep, device: torch.device) -> int:
-    """Return what a step takes: its peak on a GPU, counted for the whole batch at once on a CPU."""
+    """Return the memory of a step: its peak on a GPU; on a CPU counted, for the whole batch at once."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         ours(1)

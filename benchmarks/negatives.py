@@ -1,4 +1,4 @@
-"""What drawing negative instructions costs: its share of a training step, among 37 000 instructions.
+"""The cost of drawing negative instructions: its share of a training step, among 37 000 instructions.
 
     python -m benchmarks.negatives
 
@@ -84,7 +84,7 @@ def epoch_seconds(sampler: NegativeSampler, epoch: int) -> tuple[float, np.ndarr
 
 
 def by_looking_through(token_sets: list[frozenset[int]], row: int) -> int:
-    """Draw a negative the plain way: collect all instructions that share no token, choose one."""
+    """Draw a negative in the simple way: collect all instructions that share no token, and choose one."""
     own = token_sets[row]
     candidates = [index for index, tokens in enumerate(token_sets) if not tokens & own]
     return int(np.random.default_rng(row).choice(candidates)) if candidates else -1

@@ -1,4 +1,4 @@
-"""What a night leaves on the disk, and so a year of nights: pictures, scores, report, rows of Prefect's database.
+"""Disk space of a night and of a year of nights: pictures, scores, report, rows of Prefect's database.
 
     python -m benchmarks.nights       # nights.json; about two CPU minutes
 
@@ -28,7 +28,7 @@ SETTINGS = {"kitchen.num_videos": 4, "splits.num_test": 20, "classifier.num_epoc
 SETTINGS |= {"editor.num_steps": 12, "editor.checkpoint_every": 4}
 SAMPLING = {"edits.sampling.num_steps": 3}
 NUM_IDLE = 3
-"""Nights that find nothing new."""
+"""Number of nights that find nothing new."""
 PAIRS_OF_PAPER, SEEDS_OF_PAPER, SIDE_OF_PAPER_PX = 500, 3, 512
 NIGHTS = 365
 NIGHT = """

@@ -2,8 +2,8 @@
 
     python -m benchmarks.older_libraries --editor EDITOR/pipeline --libraries DIR
 
-DIR is filled by pip with the older libraries alone (no torch) where it is empty. Who has transformers 4 is most people:
-it reads vocab.json and merges.txt where transformers 5 saves tokenizer.json.
+When DIR is empty, pip fills it with the older libraries alone (no torch). Most people have transformers 4: it reads
+vocab.json and merges.txt, where transformers 5 saves tokenizer.json.
 """
 
 import argparse

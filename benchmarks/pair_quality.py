@@ -1,4 +1,4 @@
-"""What the quality columns cost a pair, beside its two JPEG files, and what the leakage report of HC's size costs.
+"""The cost of the quality columns per pair, compared with its two JPEG files, and of the leakage report at HC's size.
 
 Run: `python -m benchmarks.pair_quality`. CPU seconds of this process; the least of several rounds, interleaved.
 """

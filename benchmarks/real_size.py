@@ -1,4 +1,4 @@
-"""One completed training step at Stable Diffusion's size with random weights: its peak, beside the account of it.
+"""One completed training step at Stable Diffusion's size with random weights: its peak memory, and its account.
 
     python -m benchmarks.real_size              # a machine with 24 GiB and nothing else on it
     python -m benchmarks.real_size --sizes tiny --size-px 64 --no-record   # tries the path anywhere

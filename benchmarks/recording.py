@@ -21,7 +21,7 @@ def record(
 ) -> Path:
     """Write a result; `details` (sizes, settings, the named alternative) stand beside the measures.
 
-    `keep_earlier`: measures and details of an earlier run under other names stay, such as those of another machine.
+    `keep_earlier`: keep measures and details of an earlier run under other names, such as those of another machine.
     `write`: False prints only, as for a GPU's measures tried out without one.
     """
     RESULTS.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Pairs read straight from a server against downloading the video first: bytes, exactness and time.
+"""Pairs read directly from a server, compared with downloading the video first: bytes, exactness and time.
 
     python -m benchmarks.remote_extraction                # remote_extraction.json
 

@@ -1,4 +1,4 @@
-"""A training run cut off and resumed, against one that nothing disturbed: are the bytes, or the weights, the same?"""
+"""An interrupted and resumed training run, compared with an uninterrupted one: equality of bytes, or of weights."""
 
 import os
 import random
@@ -35,7 +35,9 @@ fine_tune(config, home / "shards", str(home / "start"), out, options=options, fa
 
 
 def resume_is_bit_identical() -> bool:
-    """Tell whether weights, averages, log and card are the same bytes after a kill in mid-run as without one."""
+    """Tell whether weights, averages, log and card have the same bytes with and without a kill in the middle of the
+    run.
+    """
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         make_pipeline("tiny").save_pretrained(home / "start")

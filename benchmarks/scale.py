@@ -1,4 +1,5 @@
-"""build_dataset over 700 videos and 77 000 segments: what the flow costs over plain functions, and an all-cached rerun.
+"""build_dataset over 700 videos and 77 000 segments: the cost of the flow over plain functions, and an all-cached
+rerun.
 
     python -m benchmarks.scale                 # scale.json; about ten CPU minutes
     python -m benchmarks.scale --videos 70     # a tenth, printed and not recorded: to find what grows too fast
@@ -35,7 +36,7 @@ from tasks.video.ffmpeg import ffmpeg_program
 
 NUM_VIDEOS, SEGMENTS_PER_VIDEO = 700, 110
 NUM_RERUNS = 3
-"""The fastest counts: what else runs on a machine only ever adds to it."""
+"""The fastest run counts: other programs on the machine only add time."""
 SIDE_PX, RATE, SECONDS = 64, 25, 20
 SETTINGS = {"frames.size_px": SIDE_PX, "splits.num_long_distance": 0}
 """HC's recipe, pictures as small as the videos. The long-distance set is left out: every view is the same here."""
@@ -144,7 +145,7 @@ def run_apart(way: str, request: Request) -> dict[str, Any]:
 
 
 def import_mb() -> float:
-    """Return what importing Prefect adds to a process that has imported all else that the plain stages need."""
+    """Return the memory that importing Prefect adds to a process with all other imports of the plain stages."""
     code = "import tasks.cutting.pairs, tasks.annotations.epic, modeling.data.example; "
     code += "import pyarrow.parquet, multiprocessing{}; "
     code += "print(open('/proc/self/status').read())"

@@ -2,9 +2,9 @@
 
     python -m benchmarks.second_start DIR --steps 600
 
-A start of its own takes an hour (`editaction starting-editor --seed 1`). This one is no such thing: weights of U-Net
-and text model are SHARE of the shipped ones and the rest of a fresh draw (shrink and perturb, arXiv:1910.08475), then
-static edits of another seed are trained on. The autoencoder is the shipped one. `card.json` says what it can do.
+An independent start takes an hour (`editaction starting-editor --seed 1`). This one is not independent: the weights of
+U-Net and text model are SHARE of the shipped ones plus the rest of a fresh draw (shrink and perturb, arXiv:1910.08475).
+Then it is trained on static edits of another seed. The autoencoder is the shipped one. `card.json` has its scores.
 """
 
 import argparse

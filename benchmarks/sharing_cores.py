@@ -1,4 +1,5 @@
-"""What a training step takes on an idle and on a busy machine: torch's default, and threads that spin for a while only.
+"""Seconds of a training step on an idle and on a busy machine: with torch's default, and with threads that spin only
+briefly.
 
     python -m benchmarks.sharing_cores
 

@@ -1,4 +1,4 @@
-"""CPU seconds of a piece of work, its child processes included: what other load on the machine disturbs least."""
+"""CPU seconds of a function with its child processes; other load on the machine disturbs them least."""
 
 import resource
 from collections.abc import Callable

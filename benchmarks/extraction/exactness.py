@@ -1,4 +1,4 @@
-"""Which frame each way gives on every machine-readable clip, and on real clips; and how much the reader decodes.
+"""The frames that each way returns for machine-readable clips and for real clips, and how much the reader decodes.
 
 A frame is exact when it is the one on screen at the time asked for (tests/support/clips.py knows by construction).
 """
@@ -32,11 +32,11 @@ def probe_times(clip: Clip, name: str) -> list[float]:
 
 
 def pictures_by(way: Way, path: Path, times: Sequence[float], rate: float) -> list[bytes | None]:
-    """Return the pictures that a way gives; none where it fails altogether."""
+    """Return the pictures of a way; empty when it fails as a whole."""
     with tempfile.TemporaryDirectory() as scratch:
         try:
             return way(path, times, rate, Path(scratch))
-        except (RuntimeError, ValueError, IndexError):  # what libraries raise for files that they cannot read
+        except (RuntimeError, ValueError, IndexError):  # the errors of libraries for files that they cannot read
             return [None] * len(times)
 
 

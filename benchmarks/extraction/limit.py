@@ -1,7 +1,7 @@
-"""The limit: decode just the pictures that must be decoded, then one resize and one JPEG for each wanted frame.
+"""The limit: decode only the pictures that must be decoded, then one resize and one JPEG per wanted frame.
 
-Which they are is counted in the bitstream (tests/support/bitstream.py); finding them out, opening the file and
-reading it is free here: their packets lie in memory when the clock starts.
+The bitstream gives these pictures (tests/support/bitstream.py). Finding them, opening the file and reading it cost
+nothing here: their packets are in memory when the clock starts.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Ways to get the frames at given times as JPEGs: the project's reader, and what people do with the ffmpeg program.
+"""Ways to get the frames at given times as JPEGs: the project's reader, and common uses of the ffmpeg program.
 
 Each takes a film, ascending times, the film's frames a second and an empty folder, and returns one picture a time
 (None: it gave none). One thread each, 512 px, so that CPU seconds compare; ffmpeg's own scaling and JPEG defaults.
@@ -54,7 +54,7 @@ def _file(path: Path) -> list[str]:
 
 
 def _ffmpeg(*arguments: str) -> None:
-    # What it makes of damaged files is part of the result, so its exit status is not asked for.
+    # Its output for damaged files is part of the result, so its exit status is ignored.
     command = [ffmpeg_program(), "-nostdin", "-v", "quiet", "-y", "-filter_threads", "1", *arguments]
     subprocess.run(command, check=False)
 

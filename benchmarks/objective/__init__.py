@@ -1,1 +1,1 @@
-"""What the objective does: its arms trained by the main job, their verdicts recorded, tables made of the records."""
+"""The objective study: the main job trains its arms, their verdicts are recorded, and tables are made."""

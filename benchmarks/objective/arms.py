@@ -1,8 +1,8 @@
 """The arms of the objective study, as a list to read: what is trained, for how long, and under how many seeds.
 
-Steps are counted in steps of L_static of one batch. An arm's budget is either so many *steps*, whatever they cost, or
-so much compute: as many steps as cost what the steps of L_static + L_action cost (*action*), or what those of all three
-losses cost (*all*). Plain fine-tuning is trained to each, so that every other arm has a rival of its own cost.
+Steps are counted in steps of L_static of one batch. An arm's budget is a number of *steps*, or an amount of compute: as
+many steps as cost the same as the steps of L_static + L_action (*action*), or of all three losses (*all*). Plain
+fine-tuning is trained with each budget, so every other arm has a rival of the same cost.
 """
 
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ class Arm:
     name: str
     """Label of its artifacts and rows."""
     role: Role
-    """main: what is claimed. ablation: Table 5. sweep: one factor at a time. search: for what wins at equal compute."""
+    """main: the claims. ablation: Table 5. sweep: one factor at a time. search: for a winner at equal compute."""
     objective: ObjectiveConfig | None
     """The losses; None leaves the start as it is."""
     budget: Budget = "steps"
@@ -62,7 +62,7 @@ class Arm:
 
 
 def step_cost(objective: ObjectiveConfig) -> float:
-    """Return what a step of an objective costs on average, in steps of L_static."""
+    """Return the mean cost of a step of an objective, in steps of L_static."""
     action = 0.0
     if objective.lambda_action:
         action = ACTION_COST * (objective.action_to - objective.action_from) / objective.action_every

@@ -1,7 +1,7 @@
-"""What a step of each objective costs, in steps of L_static: CPU seconds, taken in turns on the study's own pairs.
+"""The cost of a step of each objective, in steps of L_static: CPU seconds, measured in turns on the study's own pairs.
 
-The study's budget "compute" rests on these (arms.py). A turn is a few steps of one objective; the median of
-the turns' ratios is told.
+The study's budget "compute" uses these (arms.py). A turn is a few steps of one objective; the result is the median of
+the turns' ratios.
 """
 
 from collections.abc import Callable

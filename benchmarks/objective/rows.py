@@ -31,7 +31,7 @@ class JudgedRun:
     seed: int
     """Training seed."""
     verdicts: Sequence[Record]
-    """A record a scene: segment_id, split, verb, carried_out, kept."""
+    """One record per scene: segment_id, split, verb, carried_out, kept."""
     told_apart: Mapping[str, float]
     """The result of `told_apart_shares`; empty where that was not measured."""
     diagnostics: Mapping[str, float]
@@ -40,7 +40,7 @@ class JudgedRun:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmRuns:
-    """What the oracle saw of one arm from one start."""
+    """The oracle's verdicts on one arm from one start."""
 
     start: str
     arm: str
@@ -78,7 +78,7 @@ def percent(estimate: Estimate) -> Facts:
 
 
 def arm_row(runs: ArmRuns) -> Facts:
-    """Return what is told of one arm: each subset's measures with their intervals, and carried out seed by seed."""
+    """Return the results of one arm: each subset's measures with their intervals, and carried out seed by seed."""
     row: Facts = {"start": runs.start, "arm": runs.arm, "seeds": list(runs.seeds)}
     for (subset, measure), table in runs.tables.items():
         if len(table) < 2:
@@ -194,7 +194,7 @@ def told_apart_shares(records: Sequence[Record], kinds: Sequence[str]) -> dict[s
 
 
 def diagnostics(entries: Sequence[Record], num_last: int = 100) -> Facts:
-    """Return what a run's log says of the regime it was in: gradient ratios, and means over its last steps."""
+    """Return the diagnostics in a run's log: gradient ratios, and means over its last steps."""
     facts: Facts = {}
     for name in ("action_gradient_ratio", "reg_gradient_ratio"):
         values = [row[name] for row in entries if name in row]

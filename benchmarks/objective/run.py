@@ -1,4 +1,4 @@
-"""What the objective does: make the study's runs, one main job each, record their verdicts, print the tables.
+"""Make the runs of the objective study, one main job each, record their verdicts, and print the tables.
 
     python -m benchmarks.objective.run --workspace W                 # go on with the grid, then record
     python -m benchmarks.objective.run --workspace W --only-record   # record what is done
@@ -45,7 +45,7 @@ def study_name(request: StudyRequest) -> str:
 
 
 def go_on(request: StudyRequest) -> list[str]:
-    """Make the runs that are neither done nor recorded, some side by side; return what went wrong, run by run."""
+    """Make the runs that are neither done nor recorded, some side by side; return the errors, run by run."""
     known = {(run.start, run.arm, run.seed) for run in recorded(runs_file(study_name(request)))}
     waiting = [run for run in study_runs(request) if (run.start, run.arm.name, run.seed) not in known]
     if not waiting:

@@ -47,7 +47,7 @@ TOLD_SEEDS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRequest:
-    """What a person asks for."""
+    """The request for the study."""
 
     workspace: str = "workspace"
     """Folder of the artifacts."""
@@ -58,7 +58,7 @@ class StudyRequest:
     arms: str = "all"
     """Names or roles of arms, between commas."""
     seeds: int = 5
-    """At most so many seeds of an arm."""
+    """Largest number of seeds of an arm."""
     steps: int = STEPS
     """Steps of the budget "steps"; the budgets of compute follow it."""
     settings: dict[str, Any] = field(default_factory=dict)
@@ -137,7 +137,7 @@ def study_job(request: StudyRequest, run: Run | None = None) -> Job:
 
 
 def make_run(request: StudyRequest, run: Run, make: Make) -> dict[str, Path | None]:
-    """Make, or look up, one run: its `editor`, `verdicts` and `told_apart`; None for what is not there yet."""
+    """Make, or look up, one run: its `editor`, `verdicts` and `told_apart`; None for a missing artifact."""
     job, made = study_job(request, run), {}
 
     def remembering(stage: str, label: str, config: object, **inputs: Path | Outside | None) -> Path | None:
@@ -185,7 +185,7 @@ def done_runs(request: StudyRequest) -> Iterator[JudgedRun]:
 
 
 def judged_run(run: Run, artifacts: dict[str, Artifact]) -> JudgedRun:
-    """Read what became of one run from its artifacts."""
+    """Read the result of one run from its artifacts."""
     told, editor = artifacts.get("told_apart"), artifacts.get("editor")
     return JudgedRun(
         start=run.start,
@@ -214,7 +214,7 @@ def studied_arms(steps: int, names: Iterable[str]) -> dict[str, Facts]:
 
 
 def share_cores(side_by_side: int) -> None:
-    """Give each of so many runs at a time its share of the cores, unless OMP_NUM_THREADS says otherwise.
+    """Give each of several simultaneous runs its share of the cores, unless OMP_NUM_THREADS is set.
 
     Threads that wait for each other spin: two runs of two threads each on two cores take several times as long a step,
     and at times far more (benchmarks/sharing_cores.py).
