@@ -11,3 +11,16 @@ def is_hub_id(text: str) -> bool:
     (True, False, False)
     """
     return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", text) is not None and not Path(text).exists()
+
+
+def folder_or_hub_id(place: str, index: str, what: str) -> Path | None:
+    """Return the folder `place` when it holds the file `index`, None when `place` is a hub id.
+
+    ValueError for anything else; `what` begins the message, such as "Editor" or the name of a setting.
+    """
+    folder = Path(place)
+    if (folder / index).is_file():
+        return folder
+    if is_hub_id(place):
+        return None
+    raise ValueError(f"{what} {place!r} is neither a folder with {index} nor a hub id such as owner/name.")

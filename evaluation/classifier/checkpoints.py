@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import TimesformerConfig, TimesformerForVideoClassification
 
 from evaluation.metrics.tensor_files import load_tensors, misfit
+from modeling.hub import folder_or_hub_id
 
 HEAD_WIDTH = 64
 """Width of an attention head in all published checkpoints; the tensors do not tell the number of heads."""
@@ -123,11 +124,8 @@ def load_published(start: str, num_heads: int | None = None) -> TimesformerForVi
     path = Path(start)
     if path.is_file():
         return load_reference(path, num_heads)
-    if path.is_dir():
-        return load_folder(path)
-    if start.count("/") != 1 or start.startswith((".", "/")):
-        raise ValueError(f"classifier.start: {start!r} is no file, no folder and no hub id (owner/name).")
-    return load_folder(_fetched(start))
+    folder = path if path.is_dir() else folder_or_hub_id(start, "config.json", "classifier.start")
+    return load_folder(folder or _fetched(start))
 
 
 def _fetched(hub_id: str) -> Path:

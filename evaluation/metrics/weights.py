@@ -7,7 +7,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from modeling.hub import is_hub_id
+from modeling.hub import folder_or_hub_id
 
 INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
 INCEPTION_ADDRESS = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{INCEPTION_FILE}"
@@ -78,7 +78,5 @@ def _dinov2_location(weights: str | None, setting: str) -> str:
             f"{setting} is not set: the features 'dinov2' need a folder of a Dinov2Model, or a hub id such as "
             f"facebook/dinov2-small (about 90 MB, https://huggingface.co/facebook/dinov2-small)."
         )
-    folder = Path(weights)
-    if not is_hub_id(weights) and not (folder / "config.json").is_file():
-        raise ValueError(f"{setting}: {weights} is neither a folder with a config.json nor a hub id (owner/name).")
+    folder_or_hub_id(weights, "config.json", setting)
     return weights

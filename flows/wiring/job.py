@@ -12,7 +12,7 @@ from flows.wiring.presets import preset, with_recorded, with_start
 from flows.wiring.request import Request
 from flows.wiring.settings import with_settings
 from modeling.editors.settings import METHOD_CONFIGS
-from modeling.hub import is_hub_id
+from modeling.hub import folder_or_hub_id
 from modeling.presets import method_names, safe
 from tasks.artifacts.artifact import Outside, digest_of, sha256_of
 from tasks.artifacts.once import read_once
@@ -223,18 +223,14 @@ def outside_annotations(path: Path, reader: Reader) -> Outside:
     return Outside(location=str(path), digest=digest_of(digests))
 
 
-def outside_start(start: str, setting: str = "") -> Outside:
+def outside_start(start: str, setting: str = "--start") -> Outside:
     """Return the start as a stage's input: a pipeline folder by its files' content, a hub id by its name."""
-    folder = Path(start)
-    if (folder / "model_index.json").is_file():
-        digests = {
-            path.relative_to(folder).as_posix(): read_once("sha256", path, sha256_of)
-            for path in sorted(folder.rglob("*"))
-            if path.suffix in (".safetensors", ".json", ".txt")
-        }
-        return Outside(location=start, digest=digest_of(digests))
-    if not is_hub_id(start):
-        raise ValueError(
-            f"{setting}{start!r} is neither a pipeline folder (with model_index.json) nor a hub id such as owner/name."
-        )
-    return Outside(location=start, digest=digest_of({"hub": start}))
+    folder = folder_or_hub_id(start, "model_index.json", setting)
+    if folder is None:
+        return Outside(location=start, digest=digest_of({"hub": start}))
+    digests = {
+        path.relative_to(folder).as_posix(): read_once("sha256", path, sha256_of)
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in (".safetensors", ".json", ".txt")
+    }
+    return Outside(location=start, digest=digest_of(digests))

@@ -162,13 +162,13 @@ def other_editor(job: Job, name: str) -> tuple[MethodEditsConfig, Outside]:
             limit=texts.limit,
             captions=read_captions(texts.captions),
         )
-        return config, outside_start(texts.start, "text_editors.start ")
+        return config, outside_start(texts.start, "text_editors.start")
     given = job.config.editors[name]
     settings = PipelineConfig(
         size_px=given.size_px or edits.sampling.size_px, precision=given.precision, options=given.arguments
     )
     config = MethodEditsConfig(method=given.class_name, settings=settings, seeds=edits.seeds, limit=texts.limit)
-    return config, outside_start(given.start, f"editors.{name}.start ")
+    return config, outside_start(given.start, f"editors.{name}.start")
 
 
 def read_captions(path: str | None) -> dict[str, str] | None:

@@ -23,7 +23,7 @@ from modeling.editors.native_size import native_size_px
 from modeling.editors.settings import MethodConfig, PipelineConfig
 from modeling.editors.text_to_image import TextToImageEditor
 from modeling.editors.tokens import cut_texts, shown
-from modeling.hub import is_hub_id
+from modeling.hub import folder_or_hub_id
 from modeling.small_editor.foreign import NUM_LOOKED_AT, foreign_pictures
 from modeling.small_editor.shipped import named_start
 
@@ -142,11 +142,8 @@ def editor_folder(editor: str | Path) -> str:
     path = Path(editor)
     if (path / "pipeline" / "model_index.json").is_file():
         return str((path / "pipeline").resolve())
-    if (path / "model_index.json").is_file():
-        return str(path.resolve())
-    if not is_hub_id(editor):
-        raise ValueError(f"Editor {editor}: no pipeline there. Give a folder with model_index.json, or a hub id.")
-    return str(editor)
+    found = folder_or_hub_id(editor, "model_index.json", "Editor")
+    return editor if found is None else str(found.resolve())
 
 
 def _warnings(editor: Editor, requests: Sequence[EditRequest]) -> list[str]:

@@ -47,7 +47,7 @@ def one_line(err: str) -> str:
         (["records", "framess"], 1, "no stage 'framess'"),
         (["records", "frames"], 1, "has no finished frames"),
         (["report"], 1, "no finished report"),
-        (["demo", "--start", "no/such/folder/at/all"], 1, "neither a pipeline folder"),
+        (["demo", "--start", "no/such/folder/at/all"], 1, "neither a folder with model_index.json"),
         pytest.param(
             *(["edit", "--editor", "missing", "--image", "a.png", "--instruction", "x", "--out", "b.png"], 1, "a.png"),
             marks=pytest.mark.slow,  # it imports torch

@@ -147,7 +147,7 @@ def test_segments_alone_need_no_videos() -> None:
 
 @pytest.mark.parametrize("start", ["./missing", "missing", "/no/such/folder", "a/b/c"])
 def test_a_start_that_is_neither_folder_nor_hub_id_is_refused(start: str) -> None:
-    with pytest.raises(ValueError, match="neither a pipeline folder"):
+    with pytest.raises(ValueError, match="neither a folder with model_index"):
         outside_start(start)
 
 

@@ -63,7 +63,11 @@ def test_two_editors_of_one_name_have_folders_of_their_own(editors, photos, tmp_
 @pytest.mark.parametrize("broken", ["typo", "bin", "text-to-image"])
 def test_an_editor_that_cannot_be_used_is_said_before_the_first_one_edits(editors, photos, tmp_path, broken):
     other = tmp_path / "other"
-    said = {"typo": "no pipeline there", "bin": "only diffusion_pytorch_model.bin", "text-to-image": "takes no picture"}
+    said = {
+        "typo": "neither a folder with model_index.json",
+        "bin": "only diffusion_pytorch_model.bin",
+        "text-to-image": "takes no picture",
+    }
     if broken != "typo":
         shutil.copytree(editors[1], other)
     if broken == "bin":

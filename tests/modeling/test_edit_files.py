@@ -200,7 +200,7 @@ def test_a_missing_picture_editor_or_instruction_is_named(editor, photos, tmp_pa
         edit(editor, photos / "none.png", out)
     with pytest.raises(ValueError, match=r"notes\.txt: not a readable picture"):
         edit(editor, photos / "notes.txt", out)
-    with pytest.raises(ValueError, match="no pipeline there"):
+    with pytest.raises(ValueError, match="neither a folder with model_index"):
         edit(tmp_path / "no-editor", photos / "a.png", out)
     with pytest.raises(ValueError, match="No instruction"):
         edit(editor, photos / "a.png", out, instruction=" ")
