@@ -30,9 +30,8 @@ def main() -> None:
     content = io.BytesIO()
     picture.save(content, "PNG", optimize=True)
     write_bytes(FILE, content.getvalue())
-    print(
-        f"{FILE.name}: {picture.width} x {picture.height}, {len(content.getvalue()) / 1000:.0f} kB, from {report.path.name}"
-    )
+    size = f"{picture.width} x {picture.height}, {len(content.getvalue()) / 1000:.0f} kB"
+    print(f"{FILE.name}: {size}, from {report.path.name}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ The defaults are the paper's stated numbers (section 4.3). Where the paper is si
 and the field says so. Device, workers and micro-batch are not here: they must not change a result.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -137,6 +138,18 @@ class TrainConfig:
             raise ValueError(f"spike_ratio is {self.spike_ratio}; it must be above 1, or None.")
         if not 0 <= self.conditioning_dropout <= 1 / 3:
             raise ValueError(f"conditioning_dropout is {self.conditioning_dropout}; it lies in [0, 1/3].")
+        if not 0 <= self.flip_probability <= 1:
+            raise ValueError(f"flip_probability is {self.flip_probability}; it lies in [0, 1].")
+        for name in ("adam_beta1", "adam_beta2", "ema_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; a decay is at least 0 and below 1.")
+        for name in ("learning_rate", "max_grad_norm"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} is {value}; it must be a number above 0.")
+        for name in ("num_warmup_steps", "weight_decay", "seed"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,3 +174,5 @@ class SamplingConfig:
         _check_choice("precision", self.precision, Precision)
         if self.num_steps < 1 or self.size_px < 1:
             raise ValueError(f"num_steps {self.num_steps} and size_px {self.size_px} must be at least 1.")
+        if not (math.isfinite(self.image_guidance) and math.isfinite(self.text_guidance)):
+            raise ValueError(f"guidance {self.image_guidance} and {self.text_guidance} must be finite numbers.")

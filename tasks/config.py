@@ -219,6 +219,12 @@ class ClassifierConfig:
             raise ValueError(f"pair_clip_share is {self.pair_clip_share}; it is a share in [0, 1].")
 
 
+def _check_seeds(name: str, seeds: tuple[int, ...]) -> None:
+    """Raise ValueError unless there is at least one seed, all are at least 0, and none is given twice."""
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise ValueError(f"{name} is {list(seeds)}; give at least one whole number from 0, and none twice.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class EditsConfig:
     """Editors x test pictures x seeds -> edited pictures."""
@@ -227,6 +233,9 @@ class EditsConfig:
     """How to sample."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One edit of each test picture per seed."""
+
+    def __post_init__(self) -> None:
+        _check_seeds("edits.seeds", self.seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,6 +340,9 @@ class MethodEditsConfig:
     """Edit only this many test pictures, from the first on; the others are listed as left out. None: all."""
     captions: dict[str, str] | None = None
     """Segment -> caption of its source picture, for the prompt policy caption_plus."""
+
+    def __post_init__(self) -> None:
+        _check_seeds("seeds", self.seeds)
 
 
 @dataclass(frozen=True, kw_only=True)

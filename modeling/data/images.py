@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 if TYPE_CHECKING:  # torch takes seconds to import, and the processes that cut frames need none of it
@@ -121,9 +121,10 @@ def decode_image(
             if num_pixels <= max_pixels:
                 return np.asarray(_as_rgb(ImageOps.exif_transpose(picture))).copy()
     except _DECODER_ERRORS as error:
+        foreign = isinstance(error, UnidentifiedImageError)
+        why = "of no format that is read" if foreign else error or type(error).__name__
         raise ValueError(
-            f"{name}: not a readable picture ({error or type(error).__name__}). "
-            f"Use an intact {' or '.join(formats)} file."
+            f"{name}: not a readable picture ({why}). Use an intact {' or '.join(formats)} file."
         ) from error
     raise ValueError(f"{name}: {num_pixels} pixels are more than the {max_pixels} allowed. Make the picture smaller.")
 

@@ -19,6 +19,8 @@ OUT_SUFFIXES = (".png", *JPEG_SUFFIXES)
 """File types of an edit, by the ending of `out`; PNG where `out` is a folder."""
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 """Files of a folder with these endings are pictures."""
+MAX_SEED_DIGITS = 18
+"""A seed is a whole number below 10 ** MAX_SEED_DIGITS; torch takes 64 bits."""
 MAX_NAME_BYTES = 200
 """Largest length of a file's name without its ending; a temporary name needs the rest."""
 COLUMNS = ("image", "instruction", "seed", "out")
@@ -60,14 +62,25 @@ class EditRequest:
         return read_image(self.image)
 
 
+def _is_unicode(text: str) -> bool:
+    """Tell whether a text can be written as UTF-8; arguments in other encodings come as halves of surrogate pairs."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def plan_requests(image: Path, instruction: str | None, out: Path, seeds: Sequence[int]) -> list[EditRequest]:
     """Return the requests; ValueError when an argument is missing or two edits would write the same file.
 
     A picture goes to `out` itself when that ends in .png, .jpg or .jpeg, else into the folder `out` under its own
     name; an example's name is its segment_id. Where there are several seeds their numbers are added to the names.
     """
-    if not seeds or min(seeds) < 0:
-        raise ValueError(f"Seeds are {list(seeds)}: give at least one, from 0.")
+    if not seeds or min(seeds) < 0 or max(seeds) >= 10**MAX_SEED_DIGITS:
+        raise ValueError(f"Seeds are {list(seeds)}: give at least one, from 0, of at most {MAX_SEED_DIGITS} digits.")
+    if instruction is not None and not _is_unicode(instruction):
+        raise ValueError(f"The instruction {instruction[:80]!a} is no UTF-8 text. Write it in UTF-8.")
     if image.suffix.lower() == ".csv":
         requests = _requests_of_csv(image, instruction, out, seeds)
     elif _holds_shards(image):
@@ -166,8 +179,8 @@ def _requests_of_row(
     own_seed = row.get("seed", "").strip()
     if own_seed and not (own_seed.isascii() and own_seed.isdigit()):
         raise ValueError(f"seed is {own_seed!r}; it must be a whole number from 0.")
-    if len(own_seed) > 18:
-        raise ValueError(f"seed {own_seed[:40]} has {len(own_seed)} digits; a seed has at most 18.")
+    if len(own_seed) > MAX_SEED_DIGITS:
+        raise ValueError(f"seed {own_seed[:40]} has {len(own_seed)} digits; a seed has at most {MAX_SEED_DIGITS}.")
     if len(text) > MAX_TEXT:
         raise ValueError(f"the instruction has {len(text)} characters; it may have {MAX_TEXT}.")
     picture = beside / row["image"]
