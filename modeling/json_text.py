@@ -1,6 +1,7 @@
 """JSON text from an untrusted source -> plain values, or ValueError; no other exception is raised."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 
@@ -19,3 +20,15 @@ def parse_json(text: str | bytes) -> Any:
     except UnicodeEncodeError as error:
         raise ValueError("it holds half of a surrogate pair, which is no Unicode text") from error
     return value
+
+
+def read_json(path: Path, *, at_most: int) -> Any:
+    """Return the value of a JSON file of up to `at_most` bytes; ValueError, which names the file, for another one."""
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file.")
+    if (size := path.stat().st_size) > at_most:
+        raise ValueError(f"{path}: {size} bytes; this file has at most {at_most}.")
+    try:
+        return parse_json(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise ValueError(f"{path}: this is no JSON ({error}).") from error

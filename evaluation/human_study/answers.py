@@ -224,12 +224,23 @@ def _same_again(
 def _copied(answers: Sequence[Answer], key: Key, kept: Sequence[Submission], limits: Limits) -> tuple[str, str] | None:
     """Return reason and message when another rater gave exactly the same answers."""
     scores = {(answer.picture, answer.question): answer.score for answer in answers}
+    if len(scores) < limits.min_copied:
+        return None
     for other in kept:
-        common = [
-            (answer.score, scores[place])
-            for answer in other.answers
-            if (place := (answer.picture, answer.question)) in scores
-        ]
-        if len(common) >= limits.min_copied and all(one == two for one, two in common):
-            return "copied", f"all {len(common)} common answers are those of rater {other.rater!r:.60} ({other.source})"
+        if len(other.answers) < limits.min_copied:
+            continue
+        num_common = _num_common(other.answers, scores)
+        if num_common >= limits.min_copied:
+            return "copied", f"all {num_common} common answers are those of rater {other.rater!r:.60} ({other.source})"
     return None
+
+
+def _num_common(answers: Sequence[Answer], scores: Mapping[tuple[str, str], int]) -> int:
+    """Return how many answers two raters have in common; 0 at the first that differs, which costs little."""
+    number = 0
+    for answer in answers:
+        score = scores.get((answer.picture, answer.question))
+        if score is not None and score != answer.score:
+            return 0
+        number += score is not None
+    return number

@@ -11,8 +11,8 @@ Answers may be named R1, or R1_A with the picture in picture_A, where a task sho
 
 import csv
 import io
-import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from evaluation.human_study.platforms import (
     wide,
 )
 from evaluation.human_study.survey import ANSWERS_FORMAT
+from modeling.json_text import parse_json
 
 MAX_BYTES = 200_000_000
 """Largest size of a file of answers."""
@@ -72,8 +73,8 @@ def read_file(path: Path, columns: Mapping[str, str] | None = None) -> Found:
 
 def _from_json(source: str, text: str) -> Found:
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = parse_json(text)
+    except ValueError as error:
         raise NotReadable("cut_off_or_damaged", f"{source}: no whole JSON ({error}).") from error
     if isinstance(content, dict) and content.get("format") == ANSWERS_FORMAT:
         return [_own_json(source, content)], []
@@ -141,11 +142,15 @@ def read_rows(source: str, text: str) -> list[dict[str, str]]:
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     try:
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, restval=""))
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, restval="")
+        rows = list(reader)
     except csv.Error as error:
         raise NotReadable("cut_off_or_damaged", f"{source}: no whole table ({error}).") from error
     if not rows:
         raise NotReadable("no_answers", f"{source}: a header without a row.")
+    twice = next((name for name, number in Counter(reader.fieldnames or ()).items() if name and number > 1), None)
+    if twice is not None:
+        raise NotReadable("column_twice", f"{source}: column {twice!r:.80} is there twice; nobody knows which counts.")
     if any(None in row for row in rows):
         raise NotReadable("cut_off_or_damaged", f"{source}: a row has more cells than the header.")
     return rows

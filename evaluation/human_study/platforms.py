@@ -19,6 +19,8 @@ _ANSWER = re.compile(r"(?:Answer\.)?(R[1-5])(?:_([A-Za-z0-9]+))?(?:\.([1-5]))?",
 _TRUE, _UNANSWERED = ("true", "1", "yes"), ("", "null", "none", "nan")
 _INSIDE = ("rating", "choices", "label")
 """Keys of a score inside an object of Label Studio or MTurk."""
+_LONGEST = 1_000
+"""Characters of a score with its label; a longer text is none, and is not looked into."""
 _DEEPEST = 4
 """Largest number of nested lists and objects around a score."""
 Row = Mapping[str, Any]
@@ -146,7 +148,11 @@ def score_of(value: Any) -> Any:
             value = inner[0]
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and (found := re.fullmatch(r"\s*([0-9])(?:\.0+)?(?:\s+.*|\s*[-:–].*)?", value)):
+    if (
+        isinstance(value, str)
+        and len(value) <= _LONGEST
+        and (found := re.fullmatch(r"\s*([0-9])(?:\.0+)?(?:\s+.*|\s*[-:–].*)?", value))
+    ):
         return int(found[1])
     return value
 

@@ -4,13 +4,13 @@ The wiring calls `make(stage, label, config, **inputs)`, which returns the artif
 plans. So the same lines run the stages (as Prefect tasks or as plain calls) and plan them.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
+from flows.wiring.captions import read_captions
 from flows.wiring.job import MEASURED_AFTER, Job, outside_annotations, outside_file, outside_start
 from flows.wiring.outside_weights import classifier_inputs, scores_inputs
 from modeling.editors.settings import METHOD_CONFIGS, PipelineConfig
@@ -169,16 +169,6 @@ def other_editor(job: Job, name: str) -> tuple[MethodEditsConfig, Outside]:
     )
     config = MethodEditsConfig(method=given.class_name, settings=settings, seeds=edits.seeds, limit=texts.limit)
     return config, outside_start(given.start, f"editors.{name}.start")
-
-
-def read_captions(path: str | None) -> dict[str, str] | None:
-    """Read {segment_id: caption} from a JSON file; ValueError for another content."""
-    if path is None:
-        return None
-    content = json.loads(Path(path).read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or not all(isinstance(entry, str) for entry in content.values()):
-        raise ValueError(f"{path}: captions are one JSON object, segment_id to caption.")
-    return content
 
 
 def evaluation(

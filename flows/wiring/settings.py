@@ -5,13 +5,19 @@ Values are checked by pydantic in strict mode, as JSON: true is no number, 1.5 i
 
 import dataclasses
 import json
+import math
 import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from modeling.json_text import parse_json
+from modeling.json_text import parse_json, read_json
+
+MAX_SETTINGS_BYTES = 16 << 20
+"""Largest size of a file of settings."""
+MAX_SHOWN = 200
+"""Characters of a wrong value that a message repeats."""
 
 
 def dotted_settings(settings: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, Any]]:
@@ -65,7 +71,7 @@ def _set_entry(config: Any, name: str, entries: dict[str, Any], rest: str, value
         entries[entry] = with_settings(entries[entry], {_python_name(field): value}, inside=f"{where}.")
         return
     if not isinstance(value, Mapping):
-        raise ValueError(f'{where} is {value!r}; it must be an object, such as {{"class": ..., "start": ...}}.')
+        raise ValueError(f'{where} is {_shown(value)}; it must be an object, such as {{"class": ..., "start": ...}}.')
     given = {_python_name(part): each_value for part, each_value in value.items()}
     absent = dataclasses.MISSING
     fields = {field.name: field for field in dataclasses.fields(kind)}
@@ -112,6 +118,8 @@ def _as_type(kind: type[Any], name: str, value: Any, where: str) -> Any:
     import pydantic  # imported here: commands that change no setting do not need it
 
     expected = typing.get_type_hints(kind)[name]
+    if _is_no_number(value):
+        raise ValueError(f"{where} is {_shown(value)}; numbers are finite, and whole ones below 2^63.")
     if isinstance(value, bool) and not _takes_bool(expected):  # pydantic's Literal[0, 1] takes true, since True == 1
         raise ValueError(f"{where} is {json.dumps(value)}; it must be {_spoken(expected)}.")
     try:
@@ -120,8 +128,26 @@ def _as_type(kind: type[Any], name: str, value: Any, where: str) -> Any:
         reasons = error.errors() if isinstance(error, pydantic.ValidationError) else ()
         said = " or ".join(dict.fromkeys(f"{reason['msg'][0].lower()}{reason['msg'][1:]}" for reason in reasons))
         raise ValueError(
-            f"{where} is {value!r}; it must be {_spoken(expected)}" + (f" ({said})." if said else ".")
+            f"{where} is {_shown(value)}; it must be {_spoken(expected)}" + (f" ({said})." if said else ".")
         ) from None
+
+
+def _is_no_number(value: Any) -> bool:
+    """Tell whether a value is a number, or has one inside, that is not finite or that 64 bits do not hold."""
+    waiting = [value]  # a list of its own: a recursion would end in nested lists
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, float) and not math.isfinite(part):
+            return True
+        if isinstance(part, int) and not -(2**63) <= part < 2**63:
+            return True
+        waiting += part.values() if isinstance(part, Mapping) else part if isinstance(part, list | tuple) else ()
+    return False
+
+
+def _shown(value: Any) -> str:
+    told = repr(value)
+    return told if len(told) <= MAX_SHOWN else f"{told[:MAX_SHOWN]}..."
 
 
 def _takes_bool(expected: Any) -> bool:
@@ -142,7 +168,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     """Read dotted settings from a JSON file: an object of them, or one that has them as `settings`."""
     if not path.is_file():
         raise ValueError(f"--settings {path}: there is no such file.")
-    content = parse_json(path.read_bytes())
+    content = read_json(path, at_most=MAX_SETTINGS_BYTES)
     given = content.get("settings", content) if isinstance(content, dict) else None
     if not isinstance(given, dict):
         raise ValueError(f'--settings {path}: wants a JSON object such as {{"editor.num_steps": 100}}.')
@@ -189,7 +215,7 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
         if not equals or not name:
             raise ValueError(f"{pair!r} is not KEY=VALUE, such as editor.num_steps=100.")
         try:
-            settings[name] = json.loads(text)
-        except json.JSONDecodeError:
+            settings[name] = parse_json(text)
+        except ValueError:
             settings[name] = text
     return settings

@@ -1,17 +1,23 @@
 """Pictures to be rated -> the key of their codes, and the input files for other platforms and language models."""
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from evaluation.human_study import exports
 from evaluation.human_study.questions import HEAD_CAMERA_NOTICE
 from modeling.atomic import write_bytes, write_json
+from modeling.json_text import read_json
 from tasks.artifacts.artifact import Record
 from tasks.artifacts.work import Work
 from tasks.config import SurveyConfig
+
+MAX_KEY_BYTES = 256 << 20
+"""Largest size of a survey's key."""
+KEY_TEXTS = ("segment_id", "video_id", "split", "method", "kind", "form")
+"""What the key says of every picture, as texts, beside its questions."""
 
 
 def notice_of(config: SurveyConfig) -> str:
@@ -69,5 +75,22 @@ def read_key(folder: Path) -> Record:
     path = folder / "key.json"
     if not path.is_file():
         raise ValueError(f"{path}: there is no key. Name the folder of a survey artifact with --survey.")
-    content: Record = json.loads(path.read_text(encoding="utf-8"))
-    return content
+    content = read_json(path, at_most=MAX_KEY_BYTES)
+    if not _is_key(content):
+        raise ValueError(f"{path}: this is no key of a survey. Name the folder of a survey artifact with --survey.")
+    return dict(content)
+
+
+def _is_key(content: Any) -> bool:
+    if not isinstance(content, dict) or not all(isinstance(content.get(name), str) for name in ("study", "paper")):
+        return False
+    methods, pictures = content.get("methods"), content.get("pictures")
+    has_methods = isinstance(methods, list) and bool(methods) and all(isinstance(name, str) for name in methods)
+    return has_methods and isinstance(pictures, dict) and all(map(_is_entry, pictures.values()))
+
+
+def _is_entry(entry: object) -> bool:
+    """Tell whether a value is what the key says of one picture."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("questions"), list):
+        return False
+    return all(isinstance(entry.get(name), str) for name in KEY_TEXTS)
