@@ -162,9 +162,7 @@ def _finish(steps: list[Any], workspace: Path, found_before: set[str | None], lo
         listed = "; ".join(f"{step.stage}: {step.num_failed} failed rows" for step in failed)
         console.print(f"\n{listed}. `editaction records STAGE --rejected` lists them; --retry-failed tries them again.")
     if lost:
-        console.print(
-            f"\nA page could not be made; everything else is finished: {lost}. The same command tries it again."
-        )
+        console.print(f"\nA page could not be made, all else is there: {lost}. The same command tries it again.")
     if failed or lost:
         sys.exit(ITEMS_FAILED)
     if not all(step.is_cached for step in steps):
