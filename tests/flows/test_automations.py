@@ -1,5 +1,6 @@
 """A Prefect server with a password: automations.yaml, loaded as the page says, tells a webhook; strangers get 401."""
 
+import base64
 import json
 import os
 import signal
@@ -67,6 +68,20 @@ if __name__ == "__main__":
 """Runs a flow on the server; with `regression`, after the event of a night whose editor got worse."""
 
 
+def has_heartbeat(api_url: str) -> bool:
+    """Tell whether the server has a heartbeat of a run; only a run that had one can be missed."""
+    request = urllib.request.Request(
+        f"{api_url}/events/filter",
+        data=json.dumps({"filter": {"event": {"name": ["prefect.flow-run.heartbeat"]}}, "limit": 1}).encode(),
+        headers={
+            "Authorization": "Basic " + base64.b64encode(PASSWORD.encode()).decode(),
+            "Content-Type": "application/json",
+        },
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return bool(json.load(answer)["events"])
+
+
 def test_strangers_get_401(closed_server: str) -> None:
     for headers in ({}, {"Authorization": "Basic d3Jvbmc6d3Jvbmc="}):
         request = urllib.request.Request(f"{closed_server}/admin/version", headers=headers)
@@ -91,13 +106,14 @@ def test_failed_crashed_and_lost_runs_and_regressions_reach_the_webhook(closed_s
             | {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"},
             process_group=0,
         )
-        assert wait_until(lambda: any((tmp_path / "w" / "kitchen").glob("*.partial")), within_s=90)
+        assert wait_until(lambda: any((tmp_path / "w" / "kitchen").glob("*.partial")), within_s=180)
+        assert wait_until(lambda: has_heartbeat(closed_server), within_s=60)
         os.killpg(drawing.pid, signal.SIGKILL)
         drawing.wait()
         failed = {"preset": "table", "annotations": "nowhere.csv", "workspace": "w2"}
         python("-c", FLOWS, "regression", json.dumps(failed), api_url=closed_server, cwd=tmp_path)
         found = receiver.bodies
-        assert wait_until(lambda: len(found) >= 3, within_s=60, every_s=0.2), found
+        assert wait_until(lambda: len(found) >= 3, within_s=120, every_s=0.2), found
     by_event = {body["event"]: body for body in found}
     assert by_event["prefect.flow-run.Crashed"] == {
         "event": "prefect.flow-run.Crashed",
