@@ -11,11 +11,14 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 from transformers import TimesformerConfig, TimesformerForVideoClassification
 
 from evaluation.metrics.tensor_files import load_tensors, misfit
+from modeling.editors.checking import BROKEN, first_line
 from modeling.hub import folder_or_hub_id
+from modeling.json_text import read_json
 
 HEAD_WIDTH = 64
 """Width of an attention head in all published checkpoints; the tensors do not tell the number of heads."""
@@ -43,6 +46,12 @@ OUTSIDE = {
     "head": "classifier",
 }
 """Outside the blocks."""
+MAX_LAYERS = 200
+"""The published models have 12 and 24."""
+MAX_NUMBER = 1_000_000
+"""Largest number in a config; the widest model has 3 072."""
+NOT_READ = {"id2label", "label2id", "num_labels", "dtype", "torch_dtype", "architectures", "model_type"}
+"""Of a config: the labels come from the weights, and the rest does not change what is computed."""
 Tensors = Mapping[str, Tensor]
 
 
@@ -73,12 +82,15 @@ def shape_of(tensors: Tensors, path: Path, num_heads: int | None) -> Timesformer
     num_patches = int(tensors["timesformer.embeddings.position_embeddings"].shape[1]) - 1
     if num_heads is None and width % HEAD_WIDTH:
         raise ValueError(f"{path}: the number of heads of width {width} cannot be guessed; set classifier.num_heads.")
+    num_layers = len({name.split(".")[3] for name in tensors if name.startswith("timesformer.encoder.")})
+    if num_layers > MAX_LAYERS:
+        raise ValueError(f"{path}: {num_layers} blocks; a TimeSformer has at most {MAX_LAYERS} here.")
     config = TimesformerConfig(
         image_size=patch_px * math.isqrt(num_patches),
         patch_size=patch_px,
         num_frames=int(tensors["timesformer.embeddings.time_embeddings"].shape[1]),
         hidden_size=width,
-        num_hidden_layers=len({name.split(".")[3] for name in tensors if name.startswith("timesformer.encoder.")}),
+        num_hidden_layers=num_layers,
         num_attention_heads=num_heads or width // HEAD_WIDTH,
         intermediate_size=int(tensors[f"{first}intermediate.dense.weight"].shape[0]),
     )
@@ -88,12 +100,23 @@ def shape_of(tensors: Tensors, path: Path, num_heads: int | None) -> Timesformer
 
 def filled(config: TimesformerConfig, tensors: Tensors, path: Path) -> TimesformerForVideoClassification:
     """Return the model with these tensors; ValueError when tensors are missing, left over or of another shape."""
-    model = TimesformerForVideoClassification(config)
-    wanted = model.state_dict()
-    if difference := misfit(wanted, tensors):
-        raise ValueError(f"{path} does not fit its TimeSformer: {difference}.")
-    model.load_state_dict(dict(tensors))
+    try:
+        with torch.device("meta"):  # what it would take is compared before memory is taken
+            wanted = TimesformerForVideoClassification(config).state_dict()
+        if difference := misfit(wanted, tensors):
+            raise ValueError(f"{path} does not fit its TimeSformer: {difference}.")
+        model = TimesformerForVideoClassification(config)
+        model.load_state_dict(dict(tensors))
+    except BROKEN as error:
+        raise _told(error, path) from error
     return model.eval()
+
+
+def _told(error: Exception, path: Path) -> ValueError:
+    """Return the error of a library as one that names the file; our own is one already."""
+    if isinstance(error, ValueError) and str(error).startswith(str(path)):
+        return error
+    return ValueError(f"{path} is no TimeSformer that can be made ({first_line(error)}).")
 
 
 def load_reference(path: Path, num_heads: int | None = None) -> TimesformerForVideoClassification:
@@ -104,7 +127,11 @@ def load_reference(path: Path, num_heads: int | None = None) -> TimesformerForVi
         if new_name is None:
             raise ValueError(f"{path}: the tensor {name} is of no TimeSformer with divided attention.")
         tensors[new_name] = tensor.float()
-    return filled(shape_of(tensors, path, num_heads), tensors, path)
+    try:
+        config = shape_of(tensors, path, num_heads)
+    except BROKEN as error:
+        raise _told(error, path) from error
+    return filled(config, tensors, path)
 
 
 def load_folder(folder: Path) -> TimesformerForVideoClassification:
@@ -112,11 +139,30 @@ def load_folder(folder: Path) -> TimesformerForVideoClassification:
     found = next((folder / name for name in FILES if (folder / name).is_file()), None)
     if found is None or not (folder / "config.json").is_file():
         raise ValueError(f"{folder} holds no TimeSformer: it wants config.json and one of {' or '.join(FILES)}.")
-    config = TimesformerConfig.from_pretrained(folder)
+    config = _read_config(folder / "config.json")
     tensors = {name: tensor.float() for name, tensor in load_tensors(found).items()}
     if "classifier.weight" in tensors:
         config.num_labels = len(tensors["classifier.weight"])
     return filled(config, tensors, found)
+
+
+def _read_config(path: Path) -> TimesformerConfig:
+    """Read the numbers of a config; labels, names and code that it may speak of are left out."""
+    content = read_json(path, at_most=1 << 20)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: a config is an object, and this is a {type(content).__name__}.")
+    names = TimesformerConfig().to_dict().keys() - NOT_READ
+    given = {name: value for name, value in content.items() if name in names}
+    for name, value in given.items():
+        if isinstance(value, int | float) and not 0 <= value <= MAX_NUMBER:
+            raise ValueError(f"{path}: {name} is {value!r:.40}; it must be from 0 to {MAX_NUMBER}.")
+    try:
+        config = TimesformerConfig(**given)
+    except BROKEN as error:
+        raise _told(error, path) from error
+    if config.num_hidden_layers > MAX_LAYERS:
+        raise ValueError(f"{path}: num_hidden_layers is {config.num_hidden_layers}; it may be {MAX_LAYERS}.")
+    return config
 
 
 def load_published(start: str, num_heads: int | None = None) -> TimesformerForVideoClassification:

@@ -12,6 +12,7 @@ from PIL import Image
 from transformers import Dinov2Model
 
 from modeling.data.images import Picture
+from modeling.editors.checking import BROKEN, check_weights, first_line
 
 SIDE_PX, BATCH = 224, 16
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -30,7 +31,13 @@ class DinoFeatures:
     @classmethod
     def load(cls, location: str) -> "DinoFeatures":
         """Read a folder or fetch a hub id; safetensors alone."""
-        network = Dinov2Model.from_pretrained(location, use_safetensors=True)
+        try:
+            network = Dinov2Model.from_pretrained(location, use_safetensors=True)
+            check_weights(location, network=network)
+        except BROKEN as error:
+            if isinstance(error, ValueError) and str(error).startswith(location):
+                raise
+            raise ValueError(f"{location}: no DINOv2 could be loaded ({first_line(error)}).") from error
         return cls(network, location.rstrip("/").rsplit("/", 1)[-1])
 
     @torch.inference_mode()

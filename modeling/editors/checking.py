@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 
@@ -24,7 +25,7 @@ HALF_VARIANTS = ("fp16", "bf16")
 """Words in the names of half-precision weights, as in diffusion_pytorch_model.fp16.safetensors."""
 BROKEN = (
     *(OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, ImportError, ArithmeticError),
-    *(RecursionError, NotImplementedError, SafetensorError),
+    *(RecursionError, NotImplementedError, SafetensorError, StrictDataclassError),
 )
 """The errors that diffusers and transformers raise while they load an incomplete or damaged pipeline."""
 
