@@ -5,11 +5,11 @@ needs no check. Heavy libraries are imported only by the checks that need them.
 """
 
 import importlib.util
-import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.wiring.channels import channels_of
 from flows.wiring.disk_room import check_disk
 from flows.wiring.hub_checks import Unreachable, check_hub
 from flows.wiring.job import STAGE_ORDER, Job
@@ -59,14 +59,12 @@ def check_start(job: Job) -> None:
     if not folder.is_dir():
         return check_hub(start, "--start", ("model_index.json",))
     check_weight_files(folder, f"--start {start}")
-    unet, vae = (json.loads((folder / part / "config.json").read_text("utf-8")) for part in ("unet", "vae"))
-    latent, given = int(vae.get("latent_channels", 4)), int(unet.get("in_channels", 4))
+    latent, given, factor = channels_of(folder)
     if given not in (latent, 2 * latent):
         raise ValueError(
             f"--start {start}: its U-Net takes {given} channels, where {2 * latent} (InstructPix2Pix) or {latent} "
             "(text-to-image) are wanted: inpainting and other models are no starts. Take another pipeline."
         )
-    factor = int(vae.get("patch_size") or 2 ** (len(vae["block_out_channels"]) - 1))
     for name, side in (("editor.size_px", job.config.editor.size_px), ("edits", job.config.edits.sampling.size_px)):
         if side % factor:
             raise ValueError(f"{name} is {side}, and --start {start} wants a multiple of {factor} pixels.")
@@ -80,8 +78,7 @@ def check_text_start(job: Job) -> None:
     if not folder.is_dir():
         return check_hub(start, "text_editors.start", ("model_index.json",))
     check_weight_files(folder, f"text_editors.start {start}")
-    unet, vae = (json.loads((folder / part / "config.json").read_text("utf-8")) for part in ("unet", "vae"))
-    latent, given = int(vae.get("latent_channels", 4)), int(unet.get("in_channels", 4))
+    latent, given, _ = channels_of(folder)
     if given != latent:
         raise ValueError(
             f"text_editors.start {start}: its U-Net takes {given} channels, and --editors want {latent} "

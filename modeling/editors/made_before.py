@@ -5,15 +5,17 @@ picture, and seed where there are several; pictures lie relative to the CSV. A p
 seed, or whose picture is not square as the inputs are, is left out with a reason; every pair ends in exactly one place.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from modeling.data.images import Picture, read_image
+from modeling.sheets import check_table, strict_dicts
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+MAX_DIGITS = 18
+"""Of a seed, which is kept in 64 bits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,26 +54,44 @@ def _of_folder(folder: Path) -> dict[tuple[int, str], Path]:
             continue
         parts = relative.with_suffix("").as_posix()
         head, _, rest = parts.partition("/")
-        if rest and head.isdecimal():
-            files[int(head), rest] = path
-        else:
-            files[0, parts] = path
+        place = (int(head), rest) if rest and _is_seed(head) else (0, parts)
+        if place in files:
+            raise ValueError(f"{folder}: {files[place].name} and {relative} are both of {place[1]}, seed {place[0]}.")
+        files[place] = path
     return files
 
 
 def _of_csv(path: Path) -> dict[tuple[int, str], Path]:
+    check_table(path)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        lacking = {"segment_id", "picture"} - set(reader.fieldnames or ())
+        columns, rows = strict_dicts(file, path)
+        lacking = {"segment_id", "picture"} - set(columns)
         if lacking:
             raise ValueError(f"{path} lacks the column {min(lacking)}; it wants segment_id, picture and maybe seed.")
-        files = {}
-        for number, row in enumerate(reader, 2):
-            seed = (row.get("seed") or "0").strip()
-            if not seed.isdecimal() or not row["segment_id"] or not row["picture"]:
-                raise ValueError(f"{path}:{number}: wants a segment_id, a picture and a seed of digits.")
-            files[int(seed), row["segment_id"]] = path.parent / row["picture"]
+        files: dict[tuple[int, str], Path] = {}
+        for number, row in enumerate(rows, 1):
+            seed = row.get("seed", "").strip() or "0"
+            if not _is_seed(seed) or not row["segment_id"] or not row["picture"]:
+                raise ValueError(
+                    f"{path}, row {number}: wants a segment_id, a picture and a seed of up to {MAX_DIGITS} digits."
+                )
+            place = int(seed), row["segment_id"]
+            if place in files:
+                raise ValueError(f"{path}, row {number}: {place[1]!r:.80} with seed {seed} is there twice. Remove one.")
+            files[place] = path.parent / row["picture"]
         return files
+
+
+def _is_seed(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+
+
+def is_there(path: Path | None) -> bool:
+    """Tell whether there is such a file; a name that no file can have is none."""
+    try:
+        return path is not None and path.is_file()
+    except OSError:
+        return False
 
 
 def gather(files: Mapping[tuple[int, str], Path], segment_ids: Sequence[str]) -> MadeElsewhere:
@@ -94,10 +114,10 @@ def gather(files: Mapping[tuple[int, str], Path], segment_ids: Sequence[str]) ->
 
 def picture_or_reason(path: Path | None) -> Picture | str:
     """Return a square picture, or the reason that there is none."""
-    if path is None or not path.is_file():
+    if path is None or not is_there(path):
         return "edit_missing"
     try:
         picture = read_image(path)
-    except ValueError:
+    except (ValueError, OSError):
         return "edit_unreadable"
     return picture if picture.shape[0] == picture.shape[1] else "edit_not_square"

@@ -8,6 +8,7 @@ table. `group`: what is alike and was drawn together, such as the film that pict
 by it; without it every picture is its own. The digest is of the table and of every picture, never of a path.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def read_triples(source: Path) -> list[Triple]:
             )
     names = [triple.triple_id for triple in triples]
     if len(triples) < 2 or len(set(names)) < len(names):
-        twice = next((name for name in names if names.count(name) > 1), None)
+        twice = next((name for name, number in Counter(names).items() if number > 1), None)
         what = f"the id {twice!r} is there twice" if twice else f"{len(triples)} rows, and an interval wants 2"
         raise ValueError(f"{table}: {what}.")
     return triples

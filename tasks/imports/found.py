@@ -108,5 +108,8 @@ def inside(folder: Path, name: str) -> Path | None:
     """Return a file that a table names, or None when it is not a file below the folder."""
     if "\0" in name:
         return None
-    path = (folder / name).resolve()
-    return path if path.is_file() and path.is_relative_to(folder.resolve()) else None
+    try:
+        path = (folder / name).resolve()
+        return path if path.is_file() and path.is_relative_to(folder.resolve()) else None
+    except (OSError, RuntimeError):  # a name that is too long, links that lead to each other
+        return None

@@ -6,14 +6,14 @@ table            metadata.csv, .jsonl (or pairs.*) beside the pictures that it n
 folders          two folders with equal names and .txt: control/target, before/after, input/output, source/target
 """
 
-import csv
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from modeling.data.example import METADATA
+from modeling.json_text import parse_json
+from modeling.sheets import strict_dicts
 from tasks.annotations.parquet_batches import column_names, rows_in_batches
 from tasks.exports.control_folders import PICTURES
 from tasks.imports.found import AFTER, BEFORE, IDS, TEXT, Found, FoundPair, column_of, inside, rejected, split_of
@@ -97,18 +97,18 @@ def _bytes(cell: object) -> object:
 
 def _instruct_pix2pix(path: Path) -> Iterator[Found]:
     for folder in sorted(each.parent for each in path.glob("*/prompt.json")):
-        prompt = _read_text(folder / "prompt.json")
+        prompt = _read_text(path, folder / "prompt.json")
         try:
-            content = json.loads(prompt or "")
+            content = parse_json(prompt or "")
             instruction = content["edit"] if "edit" in content else content["instruction"]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             yield rejected(folder.name, "failed", "bad_prompt", f"{folder.name}/prompt.json: {error}")
             continue
-        seeds: dict[str, dict[str, Path]] = {}
+        seeds: dict[str, dict[str, Path | None]] = {}
         for file in sorted(folder.iterdir()):
             found = re.fullmatch(r"(.+)_([01])", file.stem)
             if found and file.suffix.lower() in PICTURES:
-                seeds.setdefault(found[1], {})[found[2]] = file
+                seeds.setdefault(found[1], {})[found[2]] = inside(path, str(file.relative_to(path)))
         if not seeds:
             yield rejected(
                 folder.name, "failed", "missing_partner", f"{folder.name}: no <seed>_0 and <seed>_1 pictures"
@@ -128,7 +128,7 @@ def _folders(path: Path) -> Iterator[Found]:
     names = next(folder for folder in FOLDERS if all((path / name).is_dir() for name in folder))
     known = {row["file_name"]: row for row in _rows(path / "pairs.jsonl") if "file_name" in row}
     known = {Path(str(name)).stem: row for name, row in known.items()}
-    files = [{picture.stem: picture for picture in _pictures(path / name)} for name in names]
+    files = [{each.stem: inside(path, f"{name}/{each.name}") for each in _pictures(path / name)} for name in names]
     texts = [{each.stem: each for each in sorted((path / name).glob("*.txt")) if each.is_file()} for name in names]
     order = [stem for stem in known if stem in files[0] or stem in files[1]]
     for stem in dict.fromkeys([*order, *sorted({*files[0], *files[1]})]):
@@ -138,7 +138,7 @@ def _folders(path: Path) -> Iterator[Found]:
             name=str(metadata.get("segment_id", stem)),
             group=str(metadata.get("video_id", stem)),
             split=str(metadata.get("split", "train")),
-            instruction=_read_text(text) if text is not None else metadata.get("instruction"),
+            instruction=_read_text(path, text) if text is not None else metadata.get("instruction"),
             before=files[0].get(stem),
             after=files[1].get(stem),
             metadata=metadata,
@@ -169,22 +169,25 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
         return
     with file.open(encoding="utf-8-sig", newline="") as lines:
         if file.suffix == ".csv":
-            try:
-                yield from csv.DictReader(lines, strict=True)
-            except csv.Error as error:
-                raise ValueError(f"{file}: no whole table ({error}).") from error
+            yield from strict_dicts(lines, file)[1]
             return
         for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
             try:
-                row = json.loads(line) if line.strip() else None
-            except (ValueError, RecursionError) as error:
+                row = parse_json(line)
+            except ValueError as error:
                 raise ValueError(f"{file}: line {number} is no JSON ({error}).") from error
-            if isinstance(row, dict):
-                yield row
+            if not isinstance(row, dict):
+                raise ValueError(f"{file}: line {number} is no object. Write one object a line.")
+            yield row
 
 
-def _read_text(path: Path) -> str | None:
-    """Return a small text file, None where it is too long or no UTF-8."""
+def _read_text(folder: Path, file: Path) -> str | None:
+    """Return a small text file, None where it is too long, no UTF-8, or a link that leads out of the folder."""
+    path = inside(folder, str(file.relative_to(folder)))
+    if path is None:
+        return None
     try:
         return path.read_text(encoding="utf-8-sig").strip() if path.stat().st_size <= MAX_TEXT_BYTES else None
     except UnicodeDecodeError:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modeling.atomic import write_bytes
-from modeling.data.images import encode_png
-from modeling.editors.made_before import files_of, picture_or_reason
+from modeling.data.images import MAX_FILE_BYTES, encode_png
+from modeling.editors.made_before import files_of, is_there, picture_or_reason
 from tasks.artifacts.artifact import Outside, Record, digest_of, sha256_of
 from tasks.artifacts.failures import failed
 from tasks.artifacts.once import read_once
@@ -20,10 +20,15 @@ def outside_pictures(place: Path) -> Outside:
     """Return pictures made elsewhere as a stage's input, by their content; ValueError where there are none."""
     files = files_of(place)
     digests = {
-        f"{seed}/{segment_id}": read_once("sha256", path, sha256_of) if path.is_file() else "missing"
+        f"{seed}/{segment_id}": read_once("sha256", path, sha256_of) if _is_small(path) else "missing"
         for (seed, segment_id), path in sorted(files.items())
     }
     return Outside(location=str(place), digest=digest_of(digests))
+
+
+def _is_small(path: Path) -> bool:
+    """Tell whether a file is there and may be a picture: a sparse one of terabytes would be read for hours."""
+    return is_there(path) and path.stat().st_size <= MAX_FILE_BYTES
 
 
 def take_over_pictures(work: Work, place: Path, rows: Sequence[Record]) -> tuple[list[Record], list[Record]]:
@@ -41,7 +46,7 @@ def take_over_pictures(work: Work, place: Path, rows: Sequence[Record]) -> tuple
             if isinstance(picture, str) and picture == "edit_unreadable":
                 rejected.append(record | failed(picture, f"{path}: this is no picture that can be read."))
             elif isinstance(picture, str):
-                what = "there is no picture of it" if path is None or not path.is_file() else f"{path} is not square"
+                what = "there is no picture of it" if not is_there(path) else f"{path} is not square"
                 why = {"status": "filtered", "reason": picture, "message": f"{row['segment_id']}, seed {seed}: {what}."}
                 rejected.append(record | why)
             else:

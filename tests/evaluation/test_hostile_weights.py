@@ -11,7 +11,7 @@ import torch
 from transformers import TimesformerConfig, TimesformerForVideoClassification
 
 from evaluation.classifier.checkpoints import load_folder
-from evaluation.metrics.tensor_files import load_tensors
+from evaluation.metrics.tensor_files import load_checkpoint, load_tensors
 
 
 def refusal_of(path: Path) -> str | None:
@@ -67,7 +67,7 @@ def test_a_compressed_archive_takes_no_memory(tmp_path: Path) -> None:
         for each in big.infolist():
             small.writestr(each.filename, big.read(each))
     with pytest.raises(ValueError, match=r"x\.pth claims \d+ bytes"):
-        load_tensors(tmp_path / "x.pth")
+        load_checkpoint(tmp_path / "x.pth")
 
 
 @pytest.fixture(scope="module")
