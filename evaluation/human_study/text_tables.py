@@ -3,13 +3,15 @@
 import csv
 import html
 import io
-import re
 from collections.abc import Sequence
 
 from modeling.sheets import safe_cell
+from modeling.visible import visible
 
 Row = dict[str, str]
 """Column -> cell; all rows of a table have the same columns."""
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--"}
+_LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -18,8 +20,12 @@ def as_csv(rows: Sequence[Row]) -> str:
     writer = csv.writer(text)
     if rows:
         writer.writerow(rows[0])
-        writer.writerows([cell if _is_number(cell) else safe_cell(cell) for cell in row.values()] for row in rows)
+        writer.writerows([_csv(cell) for cell in row.values()] for row in rows)
     return text.getvalue()
+
+
+def _csv(cell: str) -> object:
+    return cell if _is_number(cell) else safe_cell(visible(cell, keep="\n"))
 
 
 def _is_number(cell: str) -> bool:
@@ -59,11 +65,9 @@ def as_latex(rows: Sequence[Row]) -> str:
 
 
 def _latex(cell: str) -> str:
-    escaped = "".join(
-        {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}.get(c, c) for c in cell
-    )
-    return re.sub(r"([&%$#_])", r"\\\1", escaped).replace("–", "--")
+    return "".join(_LATEX.get(sign, sign) for sign in visible(cell.replace("\n", " ")))
 
 
 def _markdown(cell: str) -> str:
-    return html.escape(cell, quote=False).replace("|", "\\|").replace("`", "\\`").replace("\n", " ")
+    plain = html.escape(visible(cell.replace("\n", " ")), quote=False)
+    return "".join(f"\\{sign}" if sign in "|`[]" else sign for sign in plain)

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from modeling.sheets import MAX_TEXT
 from tasks.annotations.table_files import SUFFIXES, rows_of
 from tasks.artifacts.artifact import Outside, digest_of, sha256_of
 
@@ -58,7 +59,7 @@ def read_triples(source: Path) -> list[Triple]:
                 f"{table}: no column {lacking[0]!r}; it wants {', '.join(WANTED)}, and maybe id and group."
             )
         for number, (where, row) in enumerate(rows, 1):
-            given = {name: str(row.get(name) or "").strip() for name in (*WANTED, "id", "group")}
+            given = {name: _text(row.get(name), f"{table}, {where}: {name}") for name in (*WANTED, "id", "group")}
             empty = [name for name in WANTED if not given[name]]
             if empty:
                 raise ValueError(f"{table}, {where}: {empty[0]} is empty. Fill it in, or remove the row.")
@@ -78,6 +79,16 @@ def read_triples(source: Path) -> list[Triple]:
         what = f"the id {twice!r} is there twice" if twice else f"{len(triples)} rows, and an interval wants 2"
         raise ValueError(f"{table}: {what}.")
     return triples
+
+
+def _text(value: object, where: str) -> str:
+    """Return a cell as a text; ValueError for a list or object, and for a text that is none or too long."""
+    text = "" if value is None else str(value).strip()
+    if isinstance(value, list | dict) or len(text) > MAX_TEXT:
+        raise ValueError(f"{where} is no text of up to {MAX_TEXT} characters.")
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise ValueError(f"{where} holds half of a surrogate pair, which is no Unicode text.")
+    return text
 
 
 def outside_triples(source: Path) -> Outside:

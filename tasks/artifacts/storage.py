@@ -78,8 +78,8 @@ class Storage:
             raise ValueError(
                 f'--store {self.shown}: {error}. `pip install -e ".[store]"` brings what s3:// needs.'
             ) from error
-        except ValueError as error:
-            raise ValueError(f"--store {self.shown}: fsspec knows no such address.") from error
+        except (ValueError, TypeError, AttributeError, OSError) as error:
+            raise ValueError(f"--store {self.shown}: fsspec cannot open such an address.") from error
         self._files: Any = opened[0]
         self._root: str = opened[1]
         protocols = self._files.protocol
