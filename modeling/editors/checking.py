@@ -13,11 +13,13 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 
-from modeling.json_text import parse_json
+from modeling.json_text import parse_json, read_json
 
 MAX_INDEX_BYTES = 1 << 20
 MAX_SIZE = 4_096
 """Largest side of latents that a U-Net may claim to be made for."""
+MAX_LAYERS = 1_000
+"""Largest number of layers that a config may claim."""
 OWN_MODULE = "modeling.autoencoder"
 """Module of the kitchen's autoencoder class; no other module outside diffusers and transformers is loaded."""
 _TRUSTED_LIBRARIES = ("diffusers", "transformers", "stable_diffusion", OWN_MODULE)
@@ -65,8 +67,19 @@ def check_parts(folder: Path) -> None:
                 f"{folder}: part {name} is {part[1]} of {part[0]}, which is not loaded: its code is not part of "
                 f"{', '.join(_TRUSTED_LIBRARIES)}."
             )
+        _check_layers(folder, name)
         if part[0] == OWN_MODULE:
             importlib.import_module(OWN_MODULE)
+
+
+def _check_layers(folder: Path, part: str) -> None:
+    """Refuse a config with millions of layers: the libraries build them all before they look at the weights."""
+    path = folder / part / "config.json"
+    content = read_json(path, at_most=MAX_INDEX_BYTES) if path.is_file() else None
+    for name, value in content.items() if isinstance(content, dict) else ():
+        numbers = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, int | float)]
+        if "layers" in name and not all(number <= MAX_LAYERS for number in numbers):
+            raise ValueError(f"{path}: {name} is {str(value)[:80]}; a model has at most {MAX_LAYERS} layers here.")
 
 
 def half_variant(folder: Path, parts: Collection[str]) -> str | None:
