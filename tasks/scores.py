@@ -5,7 +5,6 @@ editors. All editors are scored on the same pairs: a pair without the edit of an
 failed.
 """
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from evaluation.scoring.split_scorer import score_columns
 from modeling.atomic import write_json
 from modeling.data.loader import Chosen, Examples
 from modeling.editors.made_before import gather
+from modeling.json_text import read_json
 from tasks.annotations.goals import join_goals
 from tasks.artifacts.artifact import Artifact, Input, Outside, Record, digest_of, read_records
 from tasks.artifacts.kept_arrays import KeptArrays
@@ -44,6 +44,18 @@ from tasks.pages.which_edits import (
 from tasks.splitting.assignment import NOT_TESTED
 from tasks.stages import STAGES
 
+MAX_LABEL_BYTES = 1 << 24
+"""Largest labels.json and accuracy.json; EPIC-KITCHENS-100's have some KB."""
+
+
+def labels_of(classifier: Artifact) -> tuple[str, ...]:
+    """Return the actions in the order of the logits; ValueError, which names the file, when it holds anything else."""
+    path = classifier.path / "labels.json"
+    labels = read_json(path, at_most=MAX_LABEL_BYTES)
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels) or not labels:
+        raise ValueError(f"{path}: this is no list of actions. Remove the artifact; a run makes it again.")
+    return tuple(labels)
+
 
 def load_judge(
     classifier: Artifact, config: ScoresConfig, goals: Mapping[str, Record], weights: Mapping[str, Outside]
@@ -54,7 +66,7 @@ def load_judge(
     paired_weights = places.get("paired_weights", config.paired_weights)
     return Judge(
         model=load_timesformer(classifier.path / "model"),
-        labels=tuple(json.loads((classifier.path / "labels.json").read_text(encoding="utf-8"))),
+        labels=labels_of(classifier),
         size_px=classifier.manifest["config"]["size_px"],
         channel_order=classifier.manifest["config"]["channel_order"],
         network=feature_network(config.fid_features, fid_weights, config.fid_resize),
@@ -189,7 +201,7 @@ def write_content(
         "is_drawn_kitchen": is_drawn,
         "fid_features": judge_of.network.name,
         "paired_features": paired.name,
-        "classifier": json.loads((classifier.path / "accuracy.json").read_text(encoding="utf-8")),
+        "classifier": read_json(classifier.path / "accuracy.json", at_most=MAX_LABEL_BYTES),
         "num_actions": len(judge_of.labels),
     }
     write_pair_table(work.path / FILE, splits, header)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import TimesformerConfig, TimesformerForVideoClassification
 from transformers.utils import logging
 
-from evaluation.classifier.checkpoints import load_published
+from evaluation.classifier.checkpoints import load_folder, load_published
 from evaluation.classifier.clips import NUM_FRAMES, Clip
 
 PIXEL_MEAN, PIXEL_STD = 0.45, 0.225
@@ -173,9 +173,8 @@ def save_timesformer(model: TimesformerForVideoClassification, folder: Path) -> 
 
 
 def load_timesformer(folder: Path) -> TimesformerForVideoClassification:
-    """Read what `save_timesformer` wrote."""
-    with _no_bars():
-        return TimesformerForVideoClassification.from_pretrained(folder, use_safetensors=True)
+    """Read what `save_timesformer` wrote, with the checks of any folder: a workspace may come from somebody else."""
+    return load_folder(folder)
 
 
 def to_model_input(clips: Sequence[Clip] | NDArray[np.uint8], channel_order: ChannelOrder) -> Tensor:
