@@ -89,7 +89,7 @@ def _ask(text: str, job: Job, frames: Artifact, wait_s: int) -> Path:
         asked = LongDistance.with_initial_data(description=f"{problem}\n\n{text}".strip())
         answer = pause_flow_run(wait_for_input=asked, timeout=wait_s, poll_interval=POLL_S)
         choice = Choice(
-            segment_ids=tuple(answer.segment_ids), chosen_by=answer.chosen_by.strip(), how="answer to a paused run"
+            segment_ids=tuple(answer.segment_ids), chosen_by=answer.chosen_by.strip(), how="answered to a paused run"
         )
         path = job.workspace / "choices" / f"long{len(choice.segment_ids)}-{digest_of(choice)[:8]}.csv"
         write_bytes(path, choice_csv(choice).encode())

@@ -227,7 +227,7 @@ def editor(work: Work, config: TrainConfig, *, shards: Artifact, start: Outside)
     if not (shards.path / "train").is_dir():
         raise ValueError(f"{shards.path} has no training split. Let splits leave pairs for training.")
     repair(work.path)
-    work.progress(0, config.num_steps, go_further(work, config, shards, start))
+    further = go_further(work, config, shards, start)
 
     def wait_for_gpu(holder: Holder, _: float) -> None:
         work.progress(0, config.num_steps, f"waits for the GPU, which {holder} has")
@@ -235,7 +235,8 @@ def editor(work: Work, config: TrainConfig, *, shards: Artifact, start: Outside)
     command = training_command(work, config, shards, start)
     num_bytes = checkpoint_bytes(work.path / CHECKPOINTS, start.path)
     stop_within_s = seconds_to_save(num_bytes)
-    work.progress(0, config.num_steps, f"a cancelled training gets {stop_within_s:.0f} s to save itself")
+    told = [note for note in (further, f"a cancelled training gets {stop_within_s:.0f} s to save itself") if note]
+    work.progress(0, config.num_steps, "; ".join(told))
     with (
         gpus_to_itself(work.options.device, wait_for_gpu, work.options.processes),
         running_training(command, work.path / LOG, stop_within_s) as training,
