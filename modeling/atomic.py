@@ -85,6 +85,24 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def create_once(path: Path, content: bytes) -> bool:
+    """Write `content` to `path` atomically unless `path` exists; return whether it was written.
+
+    Of two writers at the same moment, also on two machines with one folder, one wins.
+    """
+    sweep(path.parent)
+    temporary = _temporary_name(path)
+    try:
+        temporary.write_bytes(content)
+        sync_file(temporary)
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as indented JSON to `path` atomically; key order is kept."""
     write_bytes(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())

@@ -474,6 +474,10 @@ class RunConfig:
     report: ReportConfig
 
 
+SPARE_BYTES = 1 << 30
+"""Disk space that always stays free, whatever comes from a server or a store."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Patience:
     """How often and how long a request to a server is tried again."""

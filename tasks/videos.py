@@ -7,6 +7,7 @@ reads the first and last MiB of each from a server. No video is copied or opened
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from tasks.artifacts.addresses import shown_address
 from tasks.artifacts.artifact import Artifact, Outside, Record, digest_of
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
@@ -15,7 +16,7 @@ from tasks.fetching.content import HEAD_BYTES, why_no_video
 from tasks.fetching.fill_folder import fill_folder
 from tasks.fetching.opening import bytes_of, readable
 from tasks.fetching.remote_video import FetchError, RemoteVideo
-from tasks.fetching.sites import Site, is_remote, shown_address
+from tasks.fetching.sites import Site, is_remote
 from tasks.fetching.video_files import VideoFolder, describe_video, failed_video, located, record_of
 
 

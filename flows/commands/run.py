@@ -20,9 +20,10 @@ from flows.wiring.presets import PRESETS
 from flows.wiring.request import Request
 from flows.wiring.settings import parse_places, parse_seeds, parse_settings, read_settings
 from modeling.presets import method_names
-from tasks.artifacts.storage import STORE_VARIABLE, shown_store
+from tasks.artifacts.addresses import shown_address
+from tasks.artifacts.storage import STORE_VARIABLE
 from tasks.config import Fetch
-from tasks.fetching.sites import MIRROR_VARIABLE, check_mirror, shown_address
+from tasks.fetching.sites import MIRROR_VARIABLE, check_mirror
 
 
 @click.command(cls=CommandInSections)
@@ -139,7 +140,7 @@ def _run_flow(request: Request) -> str:
         request = replace(request, mirror=shown_address(request.mirror))
     if request.store is not None:
         os.environ[STORE_VARIABLE] = request.store
-        request = replace(request, store=shown_store(request.store))
+        request = replace(request, store=shown_address(request.store))
     with watched(Path(request.workspace)):
         from flows.reproduce import reproduce
         from flows.wiring.running import ItemsFailed, PagesLost

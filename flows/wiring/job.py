@@ -14,11 +14,12 @@ from flows.wiring.settings import with_settings
 from modeling.editors.settings import METHOD_CONFIGS
 from modeling.hub import folder_or_hub_id
 from modeling.presets import method_names, safe
+from tasks.artifacts.addresses import full_address
 from tasks.artifacts.artifact import Outside, digest_of, sha256_of
 from tasks.artifacts.once import read_once
 from tasks.artifacts.storage import check_store_address
 from tasks.config import Reader, RunConfig
-from tasks.fetching.sites import Site, annotation_urls, check_mirror, full_mirror
+from tasks.fetching.sites import MIRROR_VARIABLE, Site, annotation_urls, check_mirror
 
 DOWNLOADS = "downloads"
 """Folder of the workspace into which files are fetched, unless the request names another."""
@@ -61,7 +62,7 @@ class Job:
     @property
     def site(self) -> Site:
         """The site of the videos."""
-        return Site(reader=self.config.segments.reader, mirror=full_mirror(self.request.mirror))
+        return Site(reader=self.config.segments.reader, mirror=full_address(self.request.mirror, MIRROR_VARIABLE))
 
     @property
     def fetches_annotations(self) -> bool:

@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 from flows.wiring.form import Device, MethodName, PresetName, Until, as_form
 from modeling.config import CacheMode, EmaPlace
 from modeling.presets import EDITACTION
-from tasks.artifacts.storage import full_store
+from tasks.artifacts.addresses import full_address
+from tasks.artifacts.storage import STORE_VARIABLE
 from tasks.config import Fetch, Patience, RunOptions
-from tasks.fetching.sites import full_mirror
+from tasks.fetching.sites import MIRROR_VARIABLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ class Request:
             workers=self.workers,
             device=self.device,
             fetch=self.fetch,
-            mirror=full_mirror(self.mirror),
+            mirror=full_address(self.mirror, MIRROR_VARIABLE),
             connections=self.connections,
             patience=Patience(retries=self.retries),
             processes=self.processes,
@@ -114,5 +115,5 @@ class Request:
             retry_failed=self.retry_failed,
             item_limit_s=self.item_limit_s,
             items_on=self.items_on,
-            store=full_store(self.store),
+            store=full_address(self.store, STORE_VARIABLE),
         )

@@ -25,6 +25,7 @@ from tasks.artifacts.file_list import FileEntry, describe_files, is_altered, nam
 from tasks.artifacts.inside import remove_foreign, remove_inside
 from tasks.artifacts.manifest import MAX_BYTES, what_is_wrong
 from tasks.artifacts.storage import Storage, StorageError
+from tasks.config import SPARE_BYTES
 
 LIST = "list.jsonl"
 PUBLISHED, SIGNATURE = "published", "signature"
@@ -34,8 +35,6 @@ KEY_VARIABLE = "EDITACTION_STORE_KEY"
 MAX_LIST_BYTES = 1 << 30
 AT_ONCE = 8
 """Files that are sent or fetched at the same time."""
-SPARE_BYTES = 1 << 30
-"""Of the disk that stay free."""
 
 Progress = Callable[[int, int], None]
 

@@ -7,14 +7,14 @@ Of the address only scheme, host and path are shown; user, password and query ar
 import hashlib
 import os
 import posixpath
-import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from modeling.atomic import atomic_file, sync_file
+from modeling.atomic import atomic_file, create_once
+from tasks.artifacts.addresses import shown_address
 from tasks.artifacts.failures import ends_the_run
 from tasks.artifacts.file_list import FileEntry, sha256_of
 from tasks.artifacts.inside import checked_parts, inside
@@ -31,35 +31,14 @@ class StorageError(Exception):
     """A store could not be asked, or what it gave is refused. The message shows the address without secrets."""
 
 
-def shown_store(address: str) -> str:
-    """Return an address as it may be written and shown: scheme, host, port and path.
-
-    >>> shown_store("s3://key:word@bucket/path?versionId=1"), shown_store("/mnt/store")
-    ('s3://bucket/path', '/mnt/store')
-    """
-    scheme, separator, rest = address.partition("://")
-    if not separator:
-        return address
-    for mark in "?#":
-        rest = rest.partition(mark)[0]
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
-
-
 def check_store_address(address: str) -> None:
     """ValueError when an address is none of a store."""
     scheme, separator, rest = address.partition("://")
     if not separator or not rest.strip("/") or "::" in address or not scheme.isalnum():
         raise ValueError(
-            f"--store {shown_store(address)}: that is no address of a store, such as s3://bucket/path or "
+            f"--store {shown_address(address)}: that is no address of a store, such as s3://bucket/path or "
             "file:///mnt/share/store."
         )
-
-
-def full_store(store: str | None) -> str | None:
-    """Return a store's address with the secrets in it, which $EDITACTION_STORE holds while an address is passed on."""
-    known = os.environ.get(STORE_VARIABLE, "")
-    return known if store is not None and known and shown_store(known) == shown_store(store) else store
 
 
 class Storage:
@@ -70,7 +49,7 @@ class Storage:
         import fsspec
 
         check_store_address(address)
-        self.shown = shown_store(address)
+        self.shown = shown_address(address)
         try:
             # No listing is kept: what another machine writes is seen at once.
             opened = fsspec.core.url_to_fs(address, use_listings_cache=False, skip_instance_cache=True)
@@ -169,7 +148,8 @@ class Storage:
         path = self._path(name)
         with self._asking(f"{name} cannot be written"):
             if self.is_local:
-                return _create_file(Path(path), content)
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                return create_once(Path(path), content)
             try:
                 self._files.pipe_file(path, content, mode="create")
             except OSError:
@@ -200,19 +180,3 @@ class Storage:
             # A message may quote the address that was given, with what is secret in it: its class says enough then.
             told = f": {first[0][:200]}" if first and "@" not in first[0] and "?" not in first[0] else ""
             raise StorageError(f"--store {self.shown}: {what} ({type(error).__name__}{told}).") from error
-
-
-def _create_file(path: Path, content: bytes) -> bool:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.writing")
-    try:
-        temporary.write_bytes(content)
-        sync_file(temporary)
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return False
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-    return True

@@ -17,18 +17,17 @@ from pathlib import Path
 import httpx
 
 from modeling.atomic import remove_unfinished, sync_file, sync_folder
-from tasks.config import Patience
+from tasks.artifacts.addresses import shown_address
+from tasks.config import SPARE_BYTES, Patience
 from tasks.fetching.asking import new_client
 from tasks.fetching.content import HEAD_BYTES, TEXT_SUFFIXES, why_no_video
 from tasks.fetching.http import (
     MAX_FILE_BYTES,
     MAX_UNTOLD_BYTES,
-    SPARE_BYTES,
     persistently,
     size_at,
 )
 from tasks.fetching.remote_video import FetchError
-from tasks.fetching.sites import shown_address
 from tasks.fetching.transfer import Transfer, note_of, part_of, size_of
 
 

@@ -14,10 +14,10 @@ from typing import TypeVar
 
 import httpx
 
+from tasks.artifacts.addresses import shown_address
 from tasks.config import Patience
 from tasks.fetching.asking import MIN_BYTES_PER_S, answer_to
 from tasks.fetching.remote_video import FetchError
-from tasks.fetching.sites import shown_address
 
 T = TypeVar("T")
 
@@ -29,10 +29,6 @@ MAX_FILE_BYTES = 1 << 40
 """A file that claims a larger size is not fetched; the largest known archive of videos has a tenth of this."""
 MAX_UNTOLD_BYTES = 1 << 30
 """Largest number of bytes to fetch of a file whose size the server does not give."""
-
-
-SPARE_BYTES = 1 << 30
-"""Disk space that always stays free."""
 
 
 class Pace:

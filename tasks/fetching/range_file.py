@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import httpx
 
+from tasks.config import SPARE_BYTES
 from tasks.fetching.asking import answer_to, new_client
 from tasks.fetching.http import (
     MAX_FILE_BYTES,
-    SPARE_BYTES,
     Pace,
     Stopped,
     Unsteady,

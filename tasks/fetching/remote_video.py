@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tasks.artifacts.addresses import shown_address
 from tasks.config import Patience
-from tasks.fetching.sites import shown_address
 
 
 class FetchError(ValueError):

@@ -8,7 +8,6 @@ https://github.com/epic-kitchens/epic-kitchens-100-annotations, and MPII Cooking
 """
 
 import csv
-import os
 import re
 import sys
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from tasks.artifacts.addresses import shown_address
 from tasks.config import Reader
 
 EPIC_55 = "https://data.bris.ac.uk/datasets/3h91syskeag572hl6tvuovwv4d"
@@ -144,25 +144,6 @@ def check_mirror(mirror: str) -> None:
     if not is_address:
         shown = shown_address(mirror) if "@" in mirror or "?" in mirror else mirror
         raise ValueError(f"--mirror {shown} is no address such as https://example.org/videos; a folder is --videos.")
-
-
-def shown_address(url: str) -> str:
-    """Return an address without secrets, for files and messages: scheme, host, port and path.
-
-    >>> shown_address("https://alice:word@a.org:81/v/{video}.mp4?X-Amz-Signature=123#part")
-    'https://a.org:81/v/{video}.mp4'
-    """
-    address = re.split(r"[?#]", url, maxsplit=1)[0]
-    return re.sub(r"^([a-z][a-z0-9+.-]*:)?//[^/]*@", r"\1//", address, flags=re.IGNORECASE)
-
-
-def full_mirror(mirror: str | None) -> str | None:
-    """Return a mirror's address with its secrets; $EDITACTION_MIRROR holds these while an address is passed on.
-
-    Addresses in parameters of flow runs have no secrets: Prefect keeps parameters in its database and shows them.
-    """
-    known = os.environ.get(MIRROR_VARIABLE, "")
-    return known if mirror is not None and known and shown_address(known) == shown_address(mirror) else mirror
 
 
 def recorded_address(recorded: str, mirror: str | None, video_id: str) -> str:

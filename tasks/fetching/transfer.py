@@ -15,11 +15,11 @@ import httpx
 
 from modeling.atomic import write_json
 from modeling.json_text import parse_json
-from tasks.config import Patience
+from tasks.artifacts.addresses import shown_address
+from tasks.config import SPARE_BYTES, Patience
 from tasks.fetching.asking import answer_to
 from tasks.fetching.http import (
     MAX_UNTOLD_BYTES,
-    SPARE_BYTES,
     Pace,
     Stopped,
     Unsteady,
@@ -29,7 +29,6 @@ from tasks.fetching.http import (
     validator_of,
 )
 from tasks.fetching.remote_video import FetchError
-from tasks.fetching.sites import shown_address
 
 CHECK_ROOM_EVERY = 64 << 20
 """Bytes between two checks of the free disk space."""

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tasks.artifacts.addresses import full_address, shown_address
 from tasks.config import Patience
 from tasks.fetching.downloads import Download, download_all
 from tasks.fetching.range_file import RangeFile
 from tasks.fetching.remote_video import FetchError, RemoteVideo
-from tasks.fetching.sites import Site, check_mirror, full_mirror, recorded_address, shown_address
+from tasks.fetching.sites import MIRROR_VARIABLE, Site, check_mirror, recorded_address
 
 PATIENCE = Patience(retries=1, first_wait_s=0.002, stall_s=0.4)
 SECRET = "alice:s3cr3t@127.0.0.1"
@@ -265,8 +266,8 @@ def test_a_site_is_named_without_its_secrets_and_read_with_them(monkeypatch: pyt
     assert recorded_address(shown_address(full), filled.mirror, "P01_02") == full
     assert recorded_address("http://elsewhere.org/x.mp4", filled.mirror, "P01_02") == "http://elsewhere.org/x.mp4"
     monkeypatch.setenv("EDITACTION_MIRROR", str(site.mirror))
-    assert full_mirror(site.location) == site.mirror
-    assert full_mirror("http://elsewhere.org") == "http://elsewhere.org"
+    assert full_address(site.location, MIRROR_VARIABLE) == site.mirror
+    assert full_address("http://elsewhere.org", MIRROR_VARIABLE) == "http://elsewhere.org"
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import pytest
 from flows.wiring.job import make_job
 from flows.wiring.making import plainly, plan, run_job
 from flows.wiring.request import Request
+from tasks.artifacts.addresses import shown_address
 from tasks.artifacts.artifact import Artifact, artifacts_of, damaged_files, sha256_of
 from tasks.artifacts.shared_store import storage_of
-from tasks.artifacts.storage import Storage, StorageError, check_store_address, shown_store
+from tasks.artifacts.storage import Storage, StorageError, check_store_address
 from tasks.config import RunOptions
 from tasks.fetching.video_files import video_paths
 from tests.support.commands import run
@@ -274,7 +275,7 @@ def test_a_store_that_is_not_there_is_told_before_any_work(tmp_path: Path) -> No
 
 
 def test_of_an_address_only_scheme_host_and_path_are_shown() -> None:
-    assert shown_store("ftp://alice:word@host:21/a/b?token=x#y") == "ftp://host:21/a/b"
+    assert shown_address("ftp://alice:word@host:21/a/b?token=x#y") == "ftp://host:21/a/b"
     with pytest.raises(ValueError, match="--store s3://bucket") as told:
         check_store_address("s3://alice:word@bucket/a::b")
     assert "word" not in str(told.value)
