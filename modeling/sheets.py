@@ -14,6 +14,8 @@ from modeling.visible import visible
 
 MAX_TEXT = 10_000
 """Characters of one text (an instruction, a name); a longer one is a mistake or an attack."""
+MAX_SEED_DIGITS = 18
+"""Digits of a seed: a whole number from 0 that 64 bits hold."""
 MAX_ROWS = 2_000_000
 """Rows of one table; EPIC-KITCHENS-100 has 77 000."""
 MAX_TABLE_BYTES = 4 << 30

@@ -27,3 +27,16 @@ def _shown(character: str) -> str:
     if unicodedata.category(character) not in HIDDEN_CATEGORIES:
         return character
     return character.encode("unicode_escape", errors="surrogatepass").decode("ascii")
+
+
+def is_unicode(text: str) -> bool:
+    """Tell whether a text can be written as UTF-8; half of a surrogate pair cannot.
+
+    >>> is_unicode("Küche"), is_unicode("\\ud800")
+    (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

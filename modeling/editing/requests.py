@@ -12,15 +12,14 @@ from pathlib import Path
 
 from modeling.data.images import Picture, read_image
 from modeling.data.loader import Examples
-from modeling.sheets import MAX_TEXT, check_table, strict_dicts
+from modeling.sheets import MAX_SEED_DIGITS, MAX_TEXT, check_table, strict_dicts
+from modeling.visible import is_unicode
 
 JPEG_SUFFIXES = (".jpg", ".jpeg")
 OUT_SUFFIXES = (".png", *JPEG_SUFFIXES)
 """File types of an edit, by the ending of `out`; PNG where `out` is a folder."""
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 """Files of a folder with these endings are pictures."""
-MAX_SEED_DIGITS = 18
-"""A seed is a whole number below 10 ** MAX_SEED_DIGITS; torch takes 64 bits."""
 MAX_NAME_BYTES = 200
 """Largest length of a file's name without its ending; a temporary name needs the rest."""
 COLUMNS = ("image", "instruction", "seed", "out")
@@ -62,15 +61,6 @@ class EditRequest:
         return read_image(self.image)
 
 
-def _is_unicode(text: str) -> bool:
-    """Tell whether a text can be written as UTF-8; arguments in other encodings come as halves of surrogate pairs."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def plan_requests(image: Path, instruction: str | None, out: Path, seeds: Sequence[int]) -> list[EditRequest]:
     """Return the requests; ValueError when an argument is missing or two edits would write the same file.
 
@@ -79,7 +69,7 @@ def plan_requests(image: Path, instruction: str | None, out: Path, seeds: Sequen
     """
     if not seeds or min(seeds) < 0 or max(seeds) >= 10**MAX_SEED_DIGITS:
         raise ValueError(f"Seeds are {list(seeds)}: give at least one, from 0, of at most {MAX_SEED_DIGITS} digits.")
-    if instruction is not None and not _is_unicode(instruction):
+    if instruction is not None and not is_unicode(instruction):
         raise ValueError(f"The instruction {instruction[:80]!a} is no UTF-8 text. Write it in UTF-8.")
     if image.suffix.lower() == ".csv":
         requests = _requests_of_csv(image, instruction, out, seeds)

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modeling.data.images import Picture, read_image
-from modeling.sheets import check_table, strict_dicts
+from modeling.sheets import MAX_SEED_DIGITS, check_table, strict_dicts
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-MAX_DIGITS = 18
-"""Of a seed, which is kept in 64 bits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +71,7 @@ def _of_csv(path: Path) -> dict[tuple[int, str], Path]:
             seed = row.get("seed", "").strip() or "0"
             if not _is_seed(seed) or not row["segment_id"] or not row["picture"]:
                 raise ValueError(
-                    f"{path}, row {number}: wants a segment_id, a picture and a seed of up to {MAX_DIGITS} digits."
+                    f"{path}, row {number}: wants a segment_id, a picture and a seed of up to {MAX_SEED_DIGITS} digits."
                 )
             place = int(seed), row["segment_id"]
             if place in files:
@@ -83,7 +81,7 @@ def _of_csv(path: Path) -> dict[tuple[int, str], Path]:
 
 
 def _is_seed(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+    return text.isascii() and text.isdigit() and len(text) <= MAX_SEED_DIGITS
 
 
 def is_there(path: Path | None) -> bool:

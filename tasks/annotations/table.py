@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modeling.sheets import MAX_TEXT
+from modeling.visible import is_unicode
 from tasks.annotations.instructions import parse_instruction
 from tasks.annotations.segment import (
     MAX_NAME_BYTES,
@@ -233,9 +234,7 @@ def _why_no_text(text: str) -> str:
         return f"it has {len(text)} characters, and a text has at most {MAX_TEXT}. Shorten it"
     if "\0" in text:
         return f"{text[:80]!r} holds a null character, which no text has. Write the table anew, in UTF-8"
-    try:
-        text.encode()
-    except UnicodeEncodeError:
+    if not is_unicode(text):
         return f"{ascii(text)[:80]} holds half of a surrogate pair, which is no Unicode text. Write the whole character"
     return ""
 

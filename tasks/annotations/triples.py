@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modeling.sheets import MAX_TEXT
+from modeling.visible import is_unicode
 from tasks.annotations.table_files import SUFFIXES, rows_of
 from tasks.artifacts.artifact import Outside, digest_of, sha256_of
 
@@ -86,7 +87,7 @@ def _text(value: object, where: str) -> str:
     text = "" if value is None else str(value).strip()
     if isinstance(value, list | dict) or len(text) > MAX_TEXT:
         raise ValueError(f"{where} is no text of up to {MAX_TEXT} characters.")
-    if any("\ud800" <= sign <= "\udfff" for sign in text):
+    if not is_unicode(text):
         raise ValueError(f"{where} holds half of a surrogate pair, which is no Unicode text.")
     return text
 
