@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from modeling.atomic import write_bytes, write_json
 from modeling.config import TrainConfig
+from modeling.runs.checkpoint_names import CHECKPOINTS, checkpoints, steps_of
 from modeling.runs.log import METRICS
 from modeling.runs.saving_time import checkpoint_bytes, seconds_to_save
 from modeling.runs.watcher import note_of
@@ -34,7 +35,7 @@ from tasks.artifacts.stage import end, spawn, stage
 from tasks.artifacts.work import Work
 
 CONFIG, FACTS = "train.json", "facts.json"
-LOG, CHECKPOINTS = "training.log", "checkpoints"
+LOG = "training.log"
 SCRATCH = {LOG, CHECKPOINTS, "validation", "tensorboard", "wandb"}
 """Files that are kept beside the result and are no part of it."""
 VALIDATION = "validation"
@@ -159,10 +160,8 @@ def running_training(command: list[str], log_path: Path, stop_within_s: float) -
 
 def tell_what_is_kept(folder: Path) -> None:
     """Write to stderr after how many steps an interrupted training was saved; the next run continues there."""
-    steps = sorted(
-        int(path.parent.name.removeprefix("step-")) for path in folder.glob(f"{CHECKPOINTS}/step-*/state.json")
-    )
-    kept = f"saved after step {steps[-1]}" if steps else "not saved: no step was finished"
+    whole = checkpoints(folder / CHECKPOINTS)
+    kept = f"saved after step {steps_of(whole[-1])}" if whole else "not saved: no step was finished"
     with suppress(OSError):  # of a reader who is gone
         print(f"editaction: training is {kept}.", file=sys.stderr, flush=True)
 

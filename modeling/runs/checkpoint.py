@@ -16,8 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from modeling.atomic import atomic_folder, check_replaceable, write_json
-
-TENSORS, STATE, BEST = "tensors.safetensors", "state.json", "best.json"
+from modeling.runs.checkpoint_names import BEST, CHECKPOINTS, STATE, TENSORS, checkpoints, name_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,19 +35,9 @@ class Checkpoint:
 
 def check_out(out: Path) -> None:
     """Raise FileExistsError before any work when the trained editor would replace somebody else's folder."""
-    if not (out / "checkpoints").is_dir():
+    if not (out / CHECKPOINTS).is_dir():
         for name in ("raw_unet", "pipeline"):
             check_replaceable(out / name)
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """Return the whole checkpoints in `folder`, oldest first."""
-    return sorted(path.parent for path in folder.glob(f"step-*/{STATE}"))
-
-
-def name_of(num_steps_done: int) -> str:
-    """Return the name of the checkpoint after `num_steps_done` steps."""
-    return f"step-{num_steps_done:08d}"
 
 
 def best_checkpoints(folder: Path) -> dict[str, float]:

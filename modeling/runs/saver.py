@@ -3,15 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from modeling.runs.checkpoint import (
-    Checkpoint,
-    checkpoints,
-    load_checkpoint,
-    name_best,
-    name_of,
-    remove_older,
-    save_checkpoint,
-)
+from modeling.runs.checkpoint import Checkpoint, load_checkpoint, name_best, remove_older, save_checkpoint
+from modeling.runs.checkpoint_names import CHECKPOINTS, checkpoints, name_of, steps_of
 from modeling.runs.log import METRICS, MetricsLog
 from modeling.training.ranks import Ranks
 from modeling.training.trainer import Trainer
@@ -30,7 +23,7 @@ class Saver:
     ):
         """Take the run's output folder and digest; nothing is written yet. is_same: as in `load_checkpoint`."""
         self.out = out
-        self.folder = out / "checkpoints"
+        self.folder = out / CHECKPOINTS
         self.run = run
         self.writes = ranks.is_first
         self.num_steps_done = 0
@@ -83,7 +76,7 @@ class Saver:
             if self.num_steps_done and trainer.num_skipped_in_a_row == 0:
                 self._write(trainer, self.num_steps_done)
         kept = checkpoints(self.folder)
-        return int(kept[-1].name.removeprefix("step-")) if kept else 0
+        return steps_of(kept[-1]) if kept else 0
 
     def _write(self, trainer: Trainer, num_steps_done: int) -> None:
         with trainer.changing:

@@ -5,6 +5,8 @@ Weights, average and two moments in fp32 are four times the U-Net: 13.8 GB for S
 
 from pathlib import Path
 
+from modeling.runs.checkpoint_names import TENSORS, checkpoints
+
 SD_UNET_BYTES = 3.44e9
 """fp32 weights of Stable Diffusion's U-Net, for a start that is not on this machine yet."""
 COPIES = 4
@@ -25,8 +27,8 @@ def unet_bytes(start: Path) -> float:
 
 def checkpoint_bytes(folder: Path, start: Path) -> float:
     """Return the bytes of a checkpoint: measured where `folder` has one, else estimated from the start's U-Net."""
-    written = sorted(folder.glob("step-*/tensors.safetensors"))
-    return float(written[-1].stat().st_size) if written else COPIES * unet_bytes(start)
+    written = checkpoints(folder)
+    return float((written[-1] / TENSORS).stat().st_size) if written else COPIES * unet_bytes(start)
 
 
 def seconds_to_save(num_bytes: float) -> float:

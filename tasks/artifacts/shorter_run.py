@@ -9,12 +9,11 @@ from pathlib import Path
 
 from modeling.atomic import atomic_folder, write_bytes
 from modeling.config import TrainConfig
+from modeling.runs.checkpoint_names import CHECKPOINTS, STATE, checkpoints, name_of
 from modeling.runs.further import differs_in, why_not_further
 from modeling.runs.log import METRICS
 from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.swapping import link_or_copy
-
-CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +45,9 @@ def shorter_run(artifacts: Iterable[Artifact], config: TrainConfig, inputs: Mapp
         return None
     artifact = max(alike, key=lambda each: int(each.manifest["config"]["num_steps"]))
     num_steps, name = int(artifact.manifest["config"]["num_steps"]), artifact.path.name
-    checkpoint = artifact.path / CHECKPOINTS / f"step-{num_steps:08d}"
+    checkpoint = artifact.path / CHECKPOINTS / name_of(num_steps)
     why = why_not_further(config, num_steps)
-    if not why and not ((checkpoint / "state.json").is_file() and (artifact.path / METRICS).is_file()):
+    if not why and not ((checkpoint / STATE).is_file() and (artifact.path / METRICS).is_file()):
         why = "its checkpoint is gone"
     sentence = f"from step 0, not further from the {num_steps:,} steps of {name}: {why}"
     if not why:
@@ -59,7 +58,7 @@ def shorter_run(artifacts: Iterable[Artifact], config: TrainConfig, inputs: Mapp
 def take_up(shorter: ShorterRun, folder: Path) -> None:
     """Lay the checkpoint of a shorter run and its log into `folder`, unless a checkpoint is there already."""
     checkpoint, there = shorter.checkpoint, folder / CHECKPOINTS
-    if checkpoint is None or any(there.glob("step-*/state.json")):
+    if checkpoint is None or checkpoints(there):
         return
     # The log first: a checkpoint without its log would be an error, a log without a checkpoint is begun anew.
     write_bytes(folder / METRICS, (shorter.artifact.path / METRICS).read_bytes())

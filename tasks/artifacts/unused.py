@@ -5,11 +5,10 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from modeling.runs.checkpoint_names import CHECKPOINTS
 from tasks.artifacts.artifact import Artifact, artifacts_of
 from tasks.stages import STAGES
 
-CHECKPOINTS = "checkpoints"
-"""Folder of a finished training that only a repair of its result would read."""
 BESIDE_REPORTS = ("dataset", "told_apart", "forgetting", "verdicts", "survey")
 """Stages that no report is made of; their artifacts stay while all their inputs stay."""
 

@@ -8,7 +8,7 @@ import pytest
 from safetensors.torch import load_file
 
 from modeling.config import ObjectiveConfig, TrainConfig
-from modeling.runs.checkpoint import checkpoints
+from modeling.runs.checkpoint_names import checkpoints
 from modeling.runs.fine_tuning import TrainOptions, fine_tune
 from modeling.runs.watcher import Watcher
 from tasks.artifacts.artifact import Artifact

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from modeling.config import ObjectiveConfig, TrainConfig
-from modeling.runs.checkpoint import checkpoints
+from modeling.runs.checkpoint_names import checkpoints
 from modeling.runs.watcher import Watcher
 from tests.support.tiny_pipeline import SIZE_PX, tiny_pipeline, write_examples
 

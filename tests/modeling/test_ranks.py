@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from modeling.config import TrainConfig
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import Editor
-from modeling.runs.checkpoint import checkpoints
+from modeling.runs.checkpoint_names import checkpoints
 from modeling.runs.fine_tuning import TrainOptions, fine_tune, make_batches
 from modeling.runs.watcher import Watcher
 from modeling.training.batches import Batches

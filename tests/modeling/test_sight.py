@@ -15,7 +15,8 @@ from modeling.atomic import write_json
 from modeling.config import ObjectiveConfig, TrainConfig
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import Editor
-from modeling.runs.checkpoint import best_checkpoints, checkpoints
+from modeling.runs.checkpoint import best_checkpoints
+from modeling.runs.checkpoint_names import checkpoints
 from modeling.runs.fine_tuning import TrainOptions, fine_tune, make_batches
 from modeling.runs.trackers import Trackers, open_trackers, wanted_trackers
 from modeling.runs.validation import NUM_ROWS, Validation, chosen

@@ -20,14 +20,8 @@ from PIL import Image
 
 from modeling.config import ObjectiveConfig, TrainConfig
 from modeling.editors.instruct_pix2pix import Editor
-from modeling.runs.checkpoint import (
-    Checkpoint,
-    best_checkpoints,
-    checkpoints,
-    load_checkpoint,
-    name_best,
-    save_checkpoint,
-)
+from modeling.runs.checkpoint import Checkpoint, best_checkpoints, load_checkpoint, name_best, save_checkpoint
+from modeling.runs.checkpoint_names import checkpoints
 from modeling.runs.fine_tuning import TrainOptions, fine_tune
 from modeling.runs.model_card import sampling_of
 from modeling.runs.watcher import TrainingStopped, Watcher
