@@ -5,18 +5,16 @@ from typing import Any
 
 import click
 
-from flows.commands.job_options import job_options
+from flows.commands.help_pages import CommandInSections
+from flows.commands.job_options import data_options, job_options
 from flows.commands.run import carry_out, request_of
 from flows.commands.terminal import console
 from flows.wiring.job import make_job
-from flows.wiring.presets import PRESETS
 from modeling.presets import GRIDS
 
 
-@click.command("choose-lambdas")
-@click.option("--preset", type=click.Choice(list(PRESETS)), required=True, help="Which recipe.")
-@click.option("--annotations", help="Annotation file, as for run.")
-@click.option("--videos", help="Folder of the videos, as for run.")
+@click.command("choose-lambdas", cls=CommandInSections)
+@data_options
 @click.option(
     "--grid",
     type=click.Choice(list(GRIDS)),

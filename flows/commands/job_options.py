@@ -1,23 +1,76 @@
 """The options of `editaction run` and `demo`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 import click
 
 from flows.wiring.job import MEASURED_AFTER, UNTIL
+from flows.wiring.presets import PRESETS
 from modeling.config import CacheMode, EmaPlace
 from modeling.editors.settings import METHOD_CONFIGS
 from tasks.artifacts.storage import STORE_VARIABLE
+from tasks.config import Fetch
+from tasks.fetching.sites import MIRROR_VARIABLE
 from tasks.stages import STAGES
 
 REFRESHABLE = [name for name, stage in STAGES.items() if stage.in_main_job]
 """Stages that `--refresh` can rebuild: those of the main job."""
 
 
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options for the recipe and its annotations and videos, of every command that runs on any data."""
+    return _with_options(
+        command,
+        (
+            click.option("--preset", type=click.Choice(list(PRESETS)), required=True, help="Which recipe."),
+            click.option(
+                "--annotations",
+                help="Annotation file: EPIC CSV (hc), MPII .mat (lc), a table of actions, a list of pairs, or a "
+                "LeRobot folder.",
+            ),
+            click.option(
+                "--more-annotations",
+                multiple=True,
+                help="A further file of the same dataset: EPIC_100_validation.csv.",
+            ),
+            click.option("--videos", help="Folder of the videos."),
+            click.option(
+                "--fetch",
+                type=click.Choice(get_args(Fetch)),
+                default="local",
+                show_default=True,
+                help="local: --videos as it is; download: fetch missing videos; ranges: read only needed parts at the "
+                "server.",
+            ),
+            click.option(
+                "--mirror",
+                envvar=MIRROR_VARIABLE,
+                help="Address of the videos instead of the official ones; may hold {video}, {participant}. Or "
+                "$EDITACTION_MIRROR.",
+            ),
+            click.option(
+                "--connections",
+                type=click.IntRange(min=1),
+                default=4,
+                show_default=True,
+                help="Number of files fetched at once.",
+            ),
+            click.option(
+                "--retries",
+                type=click.IntRange(min=0),
+                default=6,
+                show_default=True,
+                help="Number of retries at a failing server.",
+            ),
+        ),
+    )
+
+
 def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of `run` and `demo` to a command."""
-    for option in reversed(
+    return _with_options(
+        command,
         (
             click.option("--workspace", default="workspace", show_default=True, help="Folder of all artifacts."),
             click.option("--start", help="Pipeline folder or hub id to train from, instead of the preset's."),
@@ -126,7 +179,12 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option("--adam-bits", type=click.Choice(["8", "32"]), help="8: moments in a quarter of the memory."),
             click.option("--validate-every", default=0, help="Training steps between validations; 0: never."),
-        )
-    ):
+        ),
+    )
+
+
+def _with_options(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+    """Add options to a command, in their order in its help."""
+    for option in reversed(options):
         command = option(command)
     return command

@@ -4,25 +4,23 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
 from flows.commands.ending import print_answer, print_stages
 from flows.commands.help_pages import CommandInSections
-from flows.commands.job_options import job_options
+from flows.commands.job_options import data_options, job_options
 from flows.commands.planned import earlier_seconds, print_plan, tell_problems
 from flows.commands.terminal import ITEMS_FAILED, console
 from flows.commands.watched import watched
 from flows.wiring.form import PresetName
 from flows.wiring.job import make_job
-from flows.wiring.presets import PRESETS
 from flows.wiring.request import Request
 from flows.wiring.settings import parse_places, parse_seeds, parse_settings, read_settings
 from modeling.presets import method_names
 from tasks.artifacts.addresses import shown_address
 from tasks.artifacts.storage import STORE_VARIABLE
-from tasks.config import Fetch
 from tasks.fetching.sites import MIRROR_VARIABLE, check_mirror
 
 
@@ -35,39 +33,12 @@ def demo(**options: Any) -> None:
 
 
 @click.command(cls=CommandInSections)
-@click.option("--preset", type=click.Choice(list(PRESETS)), required=True, help="Which recipe.")
-@click.option(
-    "--annotations",
-    help="Annotation file: EPIC CSV (hc), MPII .mat (lc), a table of actions, a list of pairs, or a LeRobot folder.",
-)
-@click.option("--more-annotations", multiple=True, help="A further file of the same dataset: EPIC_100_validation.csv.")
-@click.option("--videos", help="Folder of the videos.")
-@click.option(
-    "--fetch",
-    type=click.Choice(get_args(Fetch)),
-    default="local",
-    show_default=True,
-    help="local: --videos as it is; download: fetch missing videos; ranges: read only needed parts at the server.",
-)
-@click.option(
-    "--mirror",
-    envvar=MIRROR_VARIABLE,
-    help="Address of the videos instead of the official ones; may hold {video}, {participant}. Or $EDITACTION_MIRROR.",
-)
-@click.option(
-    "--connections", type=click.IntRange(min=1), default=4, show_default=True, help="Number of files fetched at once."
-)
-@click.option(
-    "--retries", type=click.IntRange(min=0), default=6, show_default=True, help="Number of retries at a failing server."
-)
+@data_options
 @job_options
-def run(
-    preset: PresetName, annotations: str | None, more_annotations: tuple[str, ...], videos: str | None, **options: Any
-) -> None:
+def run(preset: PresetName, annotations: str | None, videos: str | None, **options: Any) -> None:
     """Run the main job, or its stages up to --until; finished stages are not run again."""
     plan_only = options.pop("plan_only")
-    more = list(more_annotations)
-    carry_out(request_of(preset, annotations, videos, more_annotations=more, **options), plan_only)
+    carry_out(request_of(preset, annotations, videos, **options), plan_only)
 
 
 def request_of(
@@ -83,6 +54,7 @@ def request_of(
     editors: str,
     edits: tuple[str, ...],
     limit: int | None,
+    more_annotations: tuple[str, ...] = (),
     **options: Any,
 ) -> Request:
     """Return the request of a command line."""
@@ -95,6 +67,7 @@ def request_of(
     return Request(
         preset=preset,
         annotations=annotations,
+        more_annotations=list(more_annotations),
         videos=videos,
         settings=given,
         methods=method_names(methods),
