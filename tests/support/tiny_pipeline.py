@@ -14,6 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from modeling.data.images import encode_png
 from modeling.data.tars import write_shard
+from tasks.artifacts.artifact import Outside
 from tests.support.drawn_examples import example
 
 WORDS = (
@@ -150,3 +151,9 @@ def write_examples(folder: Path, count: int = 12, instructions=INSTRUCTIONS) -> 
     )
     write_shard(folder / "train-000000.tar", drawn)
     return folder
+
+
+def tiny_start(folder: Path) -> Outside:
+    """Save the tiny pipeline into `folder`; return it as the start that stages take."""
+    tiny_pipeline().save_pretrained(folder)
+    return Outside(location=str(folder), digest="tiny")

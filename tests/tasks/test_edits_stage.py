@@ -18,7 +18,7 @@ from tasks.edits import edits
 from tasks.shards import shards
 from tasks.splits import splits
 from tests.support.drawn_frames import draw_frames
-from tests.support.tiny_pipeline import SIZE_PX, tiny_pipeline
+from tests.support.tiny_pipeline import SIZE_PX, tiny_pipeline, tiny_start
 from tests.support.watchers import watched
 
 CONFIG = EditsConfig(
@@ -28,9 +28,7 @@ CONFIG = EditsConfig(
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("start")
-    tiny_pipeline().save_pretrained(folder)
-    return Outside(location=str(folder), digest="tiny")
+    return tiny_start(tmp_path_factory.mktemp("start"))
 
 
 @pytest.fixture

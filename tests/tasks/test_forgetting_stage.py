@@ -15,10 +15,9 @@ from flows.wiring.request import Request
 from modeling.config import SamplingConfig
 from modeling.data.images import encode_png
 from tasks.annotations.triples import outside_triples, read_triples
-from tasks.artifacts.artifact import Outside
 from tasks.config import ForgettingConfig, StaticScenesConfig
 from tasks.forgetting import drawn_scenes, forgetting
-from tests.support.tiny_pipeline import SIZE_PX, tiny_pipeline
+from tests.support.tiny_pipeline import SIZE_PX, tiny_start
 from tests.support.watchers import watched
 
 SAMPLING = SamplingConfig(size_px=SIZE_PX, num_steps=2, precision="fp32", text_guidance=1.0)
@@ -27,9 +26,7 @@ CONFIG = ForgettingConfig(scenes=StaticScenesConfig(num_scenes=30), sampling=SAM
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("start")
-    tiny_pipeline().save_pretrained(folder)
-    return Outside(location=str(folder), digest="tiny")
+    return tiny_start(tmp_path_factory.mktemp("start"))
 
 
 @pytest.fixture

@@ -6,13 +6,12 @@ from dataclasses import replace
 import pytest
 
 from modeling.config import SamplingConfig
-from tasks.artifacts.artifact import Outside
 from tasks.config import ShardsConfig, SplitsConfig, TimingConfig
 from tasks.shards import shards
 from tasks.splits import splits
 from tasks.timing import timing
 from tests.support.drawn_frames import draw_frames
-from tests.support.tiny_pipeline import SIZE_PX, tiny_pipeline
+from tests.support.tiny_pipeline import SIZE_PX, tiny_start
 from tests.support.watchers import watched
 
 SAMPLING = SamplingConfig(size_px=SIZE_PX, num_steps=3, precision="fp32", text_guidance=2.0)
@@ -21,9 +20,7 @@ CONFIG = TimingConfig(method="instruct_pix2pix", settings=SAMPLING, batch_sizes=
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("start")
-    tiny_pipeline().save_pretrained(folder)
-    return Outside(location=str(folder), digest="tiny")
+    return tiny_start(tmp_path_factory.mktemp("start"))
 
 
 @pytest.fixture
