@@ -52,7 +52,7 @@ def step_bytes(ours: OurStep, device: torch.device) -> int:
         storages.add_network(network)
     for tensor in trainer.tensors().values():
         storages.add(tensor)
-    gradients = sum(parameter_.nbytes for parameter_ in trainer.unet.parameters() if parameter_.requires_grad)
+    gradients = sum(weight.nbytes for weight in trainer.unet.parameters() if weight.requires_grad)
     (part,) = ours.batches.parts(ours.batches.draw(1))
     return storages.add_saved(lambda: trainer.errors(part)) + gradients
 

@@ -72,7 +72,7 @@ def renamed(name: str) -> str | None:
 
 def shape_of(tensors: Tensors, path: Path, num_heads: int | None) -> TimesformerConfig:
     """Infer the config of a model from its renamed tensors; ValueError when it has no divided attention."""
-    lacking = [name for name in OUTSIDE.values() if not any(tensor_.startswith(name) for tensor_ in tensors)]
+    lacking = [name for name in OUTSIDE.values() if not any(given.startswith(name) for given in tensors)]
     first = "timesformer.encoder.layer.0."
     if lacking or f"{first}temporal_dense.weight" not in tensors:
         what = (lacking or ["the attention over time (a model of space only, or of joint attention)"])[0]

@@ -190,14 +190,12 @@ def load_inception(path: Path) -> tuple[Inception, str]:
     The official file is recognised by its SHA-256; another file is named by the first twelve digits of its own. Entries
     num_batches_tracked may be absent, as torch-fidelity's converter leaves them out. ValueError for any other file.
     """
-    tensors = {
-        name: tensor_ for name, tensor_ in load_tensors(path).items() if not name.endswith("num_batches_tracked")
-    }
+    tensors = {name: tensor for name, tensor in load_tensors(path).items() if not name.endswith("num_batches_tracked")}
     network = Inception()
     wanted = {name: each for name, each in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     if difference := misfit(wanted, tensors):
         raise ValueError(f"{path} is not the Inception of FID: {difference}.")
-    network.load_state_dict({name: tensor_.float() for name, tensor_ in tensors.items()}, strict=False)
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=False)
     digest = sha256_of_file(path)
     known = "official file" if digest == INCEPTION_SHA256 else f"file {digest[:12]}, not the official one by its hash"
     return network, known

@@ -30,6 +30,6 @@ def told_apart_shares(records: Iterable[Mapping[str, Any]]) -> dict[str, dict[st
             if row.get(kind) is not None:
                 outcomes[column_of(kind)][row["segment_id"]].append(row["own"] < row[kind])
     return {
-        column: {segment_id: sum(each) / len(each) for segment_id, each in of_column.items()}
+        column: {segment_id: sum(told) / len(told) for segment_id, told in of_column.items()}
         for column, of_column in outcomes.items()
     }

@@ -74,7 +74,7 @@ def _changes(first: Split, second: Split) -> list[Change]:
             if difference is not None and difference.freedom > 0:
                 means = (float(np.nanmean(one[shared])), float(np.nanmean(two[there])))
                 found.append((candidate.name, measure, *means, difference))
-    adjusted = holm([match_[4].p for match_ in found])
+    adjusted = holm([change[4].p for change in found])
     return [
         Change(
             split=pairs.split,

@@ -29,10 +29,7 @@ def coloured(instruction: str, parts: Mapping[Role, str]) -> list[Piece]:
     >>> [(each.text, each.role) for each in coloured("Take the lid off pan.", {"object": "lid", "start": "pan"})]
     [('Take the ', ''), ('lid', 'object'), (' off ', ''), ('pan', 'start'), ('.', '')]
     """
-    words = [
-        (match_.group().lower(), match_.start(), match_.end())
-        for match_ in re.finditer(r"[^\s,.;:!?()\"]+", instruction)
-    ]
+    words = [(word.group().lower(), word.start(), word.end()) for word in re.finditer(r"[^\s,.;:!?()\"]+", instruction)]
     marks: list[tuple[int, int, Role]] = []
     for role, text in parts.items():
         place = _find(words, text.lower().split(), marks)

@@ -92,7 +92,7 @@ def with_told_apart(
     """
     trained = candidate.training_seeds or (None,) * len(candidate.seeds)
     of_columns = [told.get((candidate.editor, seed)) for seed in trained]
-    known = [of_column for of_column in of_columns if of_column is not None]
+    known = [column for column in of_columns if column is not None]
     if len(known) < len(of_columns):
         return candidate
     values = dict(candidate.values)

@@ -56,7 +56,7 @@ def score_columns(
     total, about = len(parts) * (1 + len(columns)), []
     for number, places in enumerate(parts):
         of_part = [examples[place] for place in places]
-        about += [(of_entry.segment_id, of_entry.video_id, of_entry.verb) for of_entry in of_part]
+        about += [(example.segment_id, example.video_id, example.verb) for example in of_part]
         part = Part(judge_of, of_part)
         shared = store.get(f"shared/{number}", part.shared)
         for done, column in enumerate(columns):
@@ -65,7 +65,7 @@ def score_columns(
 
     def whole(name: str) -> Arrays:
         found = [store.get(f"{name}/{number}", _made_before) for number in range(len(parts))]
-        return {key: np.concatenate([match_[key] for match_ in found]) for key in found[0]}
+        return {key: np.concatenate([arrays[key] for arrays in found]) for key in found[0]}
 
     shared = whole("shared")
     split = examples[0].split
@@ -85,7 +85,7 @@ def _made_before() -> Arrays:
 def _with_sets(found: Arrays, shared: Arrays, references: Mapping[str, str]) -> Arrays:
     """Return a column's values with those of the set metrics, and without its features."""
     features = found["features"].astype(np.float64)
-    values = {name: match_ for name, match_ in found.items() if name not in ("features", "paired")}
+    values = {name: array for name, array in found.items() if name not in ("features", "paired")}
     if len(features) > 1:
         for name, reference in references.items():
             values[f"fid_{name}"] = fid_by_pair(features, shared[reference].astype(np.float64))

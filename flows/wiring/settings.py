@@ -72,7 +72,7 @@ def _set_entry(config: Any, name: str, entries: dict[str, Any], rest: str, value
         return
     if not isinstance(value, Mapping):
         raise ValueError(f'{where} is {_shown(value)}; it must be an object, such as {{"class": ..., "start": ...}}.')
-    given = {_python_name(part): each_value for part, each_value in value.items()}
+    given = {_python_name(part): entry_value for part, entry_value in value.items()}
     absent = dataclasses.MISSING
     fields = {field.name: field for field in dataclasses.fields(kind)}
     needed = [field.name for field in fields.values() if field.default is absent and field.default_factory is absent]

@@ -110,15 +110,13 @@ def check_weights(folder: str | Path, **modules: nn.Module | Any) -> None:
         if not isinstance(module, nn.Module):
             continue
         tensors = [*module.named_parameters(), *module.named_buffers()]
-        missing = [tensor_ for tensor_, tensor in tensors if tensor.is_meta]
+        missing = [part for part, tensor in tensors if tensor.is_meta]
         if missing:
             raise ValueError(
                 f"{folder}: {len(missing)} weights of {name} are missing, such as {missing[0]}. Fetch it anew."
             )
         bad = [
-            tensor_
-            for tensor_, tensor in tensors
-            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
+            part for part, tensor in tensors if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
         ]
         if bad:
             raise ValueError(f"{folder}: weights of {name} are not finite, such as {bad[0]}. Fetch the pipeline anew.")

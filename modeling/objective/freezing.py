@@ -36,7 +36,7 @@ def frozen_copy(unet: nn.Module, dtype: torch.dtype) -> nn.Module:
     In bf16 the copied weights of matrix products and convolutions are stored in bf16: autocast would convert them at
     every use anyway. Norms stay fp32.
     """
-    shared = {id(parameter_): parameter_ for parameter_ in unet.parameters() if not parameter_.requires_grad}
+    shared = {id(weight): weight for weight in unet.parameters() if not weight.requires_grad}
     copied: nn.Module = copy.deepcopy(unet, memo=dict(shared))
     for module in copied.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):

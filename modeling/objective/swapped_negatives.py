@@ -25,7 +25,7 @@ class SwappedSampler(ChoosySampler):
         """Take each example's instruction and object; an instruction that does not contain its object's name has no
         replacement.
         """
-        heads = Counter(head for object_ in objects if (head := head_noun(object_)))
+        heads = Counter(head for thing in objects if (head := head_noun(thing)))
         object_of = dict(zip(instructions, objects, strict=True))
         swaps = {text: swapped(text, object_of[text], heads) for text in sorted(object_of)}
         super().__init__(instructions, tokenize, further=[text for texts in swaps.values() for text in texts])

@@ -29,7 +29,7 @@ def warnings_before(config: TrainConfig, examples: Examples, editor: Editor) -> 
         many_epochs(config, len(examples)),
         cut_instructions(examples.instructions, cut_texts(editor.tokenizer, sampler.unique)),
     ]
-    return [match_ for match_ in found if match_]
+    return [sentence for sentence in found if sentence]
 
 
 def no_contrast(config: TrainConfig, sampler: NegativeSampler) -> str:

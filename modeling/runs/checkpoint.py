@@ -66,9 +66,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep_last: int) -> 
     state = {"run": checkpoint.run, "num_steps_done": checkpoint.num_steps_done, **checkpoint.state}
     try:
         with atomic_folder(path, replaces=TENSORS) as temporary:
-            save_file(
-                {name: tensor_.detach().cpu() for name, tensor_ in checkpoint.tensors.items()}, temporary / TENSORS
-            )
+            save_file({name: tensor.detach().cpu() for name, tensor in checkpoint.tensors.items()}, temporary / TENSORS)
             (temporary / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
     except (OSError, SafetensorError) as error:
         last = checkpoints(folder)

@@ -20,7 +20,7 @@ LEAST_S = 60.0
 
 def unet_bytes(start: Path) -> float:
     """Return the bytes of a start's U-Net in fp32."""
-    # The smallest file of several variants is that of one in half precision, twice as large in fp32.
+    # Files of a variant in half precision stand beside the others and are smaller.
     sizes = [path.stat().st_size for path in (start / "unet").glob("*.safetensors") if "fp16" not in path.name]
     return float(max(sizes)) if sizes else SD_UNET_BYTES
 
