@@ -2,7 +2,7 @@
 
 Every editor of the grid is trained for 1 000 steps on L_static and one further loss, edits the test pictures and is
 scored; the ranking, Figure 8 and the choice are written into the workspace. The paper does not say on which pairs it
-chose: give the job a test set of its own for this, or mind that the choice has seen the set.
+chose. Give the job a separate test set for this; otherwise the choice depends on the set that is reported.
 """
 
 from dataclasses import replace

@@ -1,8 +1,9 @@
-"""A function that reads the file of others -> what it yields, from a process of its own with bounded memory.
+"""A function that reads an untrusted file -> its values, computed in a helper process with bounded memory.
 
-What a Parquet file takes cannot be told before it is read: the sizes in it may be lies, and some encodings repeat a
-text of megabytes in a byte. Damage makes the library end its process. So it is read by a helper; that memory is short,
-or the helper's end, is a ValueError that names the file. A helper is used again, as starting one takes half a second.
+The memory for a Parquet file is unknown before it is read: its sizes may be false, and some encodings repeat a text of
+megabytes with one byte. A damaged file can make the library end its process. So a helper reads it. When the helper
+lacks memory or ends, the result is a ValueError that names the file. Helpers are reused, because starting one takes
+half a second.
 """
 
 import atexit
@@ -27,9 +28,9 @@ TABLE_MEMORY = 768 << 20
 PICTURES_MEMORY = 4 << 30
 """The same for tables with pictures in their cells."""
 MAX_TOGETHER = 500
-"""Values that are sent at once."""
+"""Largest number of values in one message."""
 SENT_BYTES = 4 << 20
-"""Texts and pictures of about so many bytes are sent at once."""
+"""Largest number of bytes of texts and pictures in one message, approximately."""
 _ROOT = Path(__file__).resolve().parents[1]
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from modeling.apart import serve; serve(int(sys.argv[2]))"
 _NO_MEMORY = "reading it takes more than {} MiB of memory. Write it anew, in smaller groups of rows."
@@ -38,9 +39,9 @@ _guard = threading.Lock()
 
 
 def apart(function: Callable[..., Iterator[Value]], path: Path, *arguments: Any, memory: int) -> Iterator[Value]:
-    """Yield what `function(path, *arguments)` yields; it runs in a helper, so it must be importable.
+    """Yield the values of `function(path, *arguments)`; it runs in a helper, so it must be importable.
 
-    Exceptions come as they are. ValueError that names the file where it takes more than `memory` bytes, or ends the
+    Its exceptions are raised here. ValueError, which names the file, when it takes more than `memory` bytes or ends the
     helper.
     """
     helper = _started(pickle.dumps((function, (path, *arguments), memory, _folder())), memory)
@@ -68,7 +69,7 @@ class _Helper:
         self.memory = memory
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-P", "-c", _START, str(_ROOT), str(theirs.fileno())]
-        # SIGINT is its parent's to handle; what libraries say at its end is of no use to anybody.
+        # Only the parent handles SIGINT; the libraries' messages at the helper's end are of no use.
         self.process = subprocess.Popen(
             command,
             pass_fds=[theirs.fileno()],
@@ -81,7 +82,7 @@ class _Helper:
         self.pipe = Connection(ours.detach())
 
     def receive(self, path: Path, memory: int) -> tuple[str, Any]:
-        """Return what it says next. ValueError where it has ended."""
+        """Return its next message. ValueError when it has ended."""
         try:
             return pickle.loads(self.pipe.recv_bytes())
         except (EOFError, OSError) as error:
@@ -90,7 +91,7 @@ class _Helper:
             raise ValueError(f"{path}: not readable: {how}. Write it anew.") from error
 
     def give_back(self, *, is_whole: bool) -> None:
-        """Keep it for the next file, or end it where it is in the middle of one."""
+        """Keep it for the next file, or end it when it has not finished this one."""
         if is_whole and self.process.poll() is None:
             with _guard:
                 _idle.append(self)
@@ -145,7 +146,7 @@ os.register_at_fork(after_in_child=_forget_idle)
 
 
 def serve(descriptor: int) -> None:
-    """Read what is asked for through a socket until its other end is gone."""
+    """Serve requests that come through a socket until its other end closes."""
     pipe = Connection(descriptor)
     with suppress(EOFError, OSError):
         while True:

@@ -1,8 +1,8 @@
 """editor (+ triples) -> `forgetting.json`: the static edits that it still carries out, and how much it keeps.
 
 Without triples the scenes are drawn: recolour, add, remove and replace, which the kitchen's starting editor knows.
-The same scenes and noise for every editor. Item: a few scenes. Asked for by --measure forgetting; the untouched start
-is measured beside the editors, and what it carries out more than one of them is what that one forgot.
+Scenes and noise are the same for every editor. Item: a few scenes. It runs by --measure forgetting. The untouched start
+is measured too; an editor has forgotten the edits that the start carries out and it does not.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,25 +30,25 @@ from tasks.artifacts.work import Work
 from tasks.config import ForgettingConfig, StaticScenesConfig
 
 SCENES_PER_ITEM = 24
-"""Scenes edited between two done-records: what a kill can cost."""
+"""Number of scenes per done-record; a kill loses at most these."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """One static edit that is asked of the editor."""
+    """One static edit for the editor."""
 
     scene_id: str
     group: str
     """What it was drawn with: intervals are clustered by it."""
     kind: str | None
-    """recolour, add, remove, replace; None where nobody said."""
+    """recolour, add, remove or replace; None when unknown."""
     instruction: str
     what: StaticEdit | Triple
     """The scene, or the pictures."""
 
     @property
     def record(self) -> Record:
-        """What is told of it beside the verdict."""
+        """Facts for its record beside the verdict."""
         told = {"scene_id": self.scene_id, "group": self.group, "kind": self.kind, "instruction": self.instruction}
         return {name: value for name, value in told.items() if value is not None}
 
@@ -110,7 +110,7 @@ class _Editing:
 
 
 def outcome(judge: Callable[[Sequence[Asked]], list[Record]], part: list[Asked]) -> tuple[list[Record], list[Record]]:
-    """Return the kept and the failed rows of a part; where it fails as a whole, its scenes are tried one by one."""
+    """Return the kept and the failed rows of a part; when it fails as a whole, its scenes are tried one by one."""
     judged = guarded(judge, part)
     if not isinstance(judged, Failure):
         return judged, []
@@ -135,7 +135,7 @@ def forgetting(
     triples: Outside | None = None,
     weights: Outside | None = None,
 ) -> None:
-    """Ask every static edit of one editor and judge it; one that cannot be made or read is listed as failed.
+    """Make every static edit with one editor and judge it; an edit that cannot be made or read is listed as failed.
 
     `weights`: the file, folder or hub id of the network that judges triples.
     """

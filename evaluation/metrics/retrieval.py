@@ -1,4 +1,5 @@
-"""Errors of an editor under each pair's own and under other instructions -> how often its own explains the pair better.
+"""Errors of an editor under each pair's own and under other instructions -> the share in which its own has the smaller
+error.
 
 Instruction retrieval P(e_c < e_c'): e is the squared error of the denoiser on the ground truth, c the pair's own
 instruction, c' another one, over K draws of noise and timestep that c, c' and all editors share. Three kinds of c':

@@ -1,4 +1,4 @@
-"""Shown pairs -> one PNG as in the paper's Figures 2, 3, 5, 6, 7 and 9: a row a pair, a column a picture.
+"""Shown pairs -> one PNG as in the paper's Figures 2, 3, 5, 6, 7 and 9: a row per pair, a column per picture.
 
 The instruction stands above each row, with its object, starting point and end point coloured where they are known.
 """
@@ -21,7 +21,7 @@ INK = {"": "#1f1f1c", "object": "#b3392b", "start": "#19703c", "end": "#1f5fbf"}
 
 
 def edit_grid(pairs: Sequence[ShownPair]) -> Picture:
-    """Draw the grid: uint8 [H, W, 3]. A pair that lacks a column's picture has an empty place there."""
+    """Draw the grid: uint8 [H, W, 3]. A missing picture leaves an empty place."""
     columns = list(dict.fromkeys(shown.name for pair in pairs for shown in pair.pictures))
     largest = max(max(shown.picture.shape[:2]) for pair in pairs for shown in pair.pictures)
     cell = min(max(largest, CELL_PX[0]), CELL_PX[1])
@@ -50,7 +50,7 @@ def _in_cell(picture: Picture, cell: int) -> Image.Image:
 
 
 def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, font: object, ink: str, room: int) -> None:
-    """Write a text, cut to the room that there is."""
+    """Write a text, cut to the available width."""
     while len(text) > 1 and draw.textlength(text, font=font) > room:  # type: ignore[arg-type]
         text = text.rstrip("…")[:-1] + "…"
     draw.text(at, text, fill=ink, font=font)  # type: ignore[arg-type]

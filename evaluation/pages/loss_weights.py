@@ -1,8 +1,8 @@
 """scores.json of a grid of loss weights -> the ranking by FID_output, the choice, and Figure 8.
 
 As section 7.2 of the paper: λ1 is chosen among editors trained with L_static + λ1 L_action, λ2 among those trained with
-L_static + λ2 L_reg, each by the smallest FID_output. The order by KID, which does not move with the number of pairs,
-stands beside it. Unlike the paper: whether n shows a difference to the runner-up is said.
+L_static + λ2 L_reg, each by the smallest FID_output. The order by KID, which does not depend on the number of pairs, is
+shown beside it. Unlike the paper, the page also says whether n shows a difference to the runner-up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ class Ranked:
     """95 %."""
     kid: float | None
     kid_rank: int | None
-    """Its place by KID among those of its term, from 1."""
+    """Its rank by KID among the editors of its term, from 1."""
 
 
 def ranked(table: Mapping[str, Any]) -> dict[str, list[Ranked]]:
@@ -68,7 +68,7 @@ def weight_of(editor: str, term: str) -> float | None:
 
 
 def choice_of(content: Mapping[str, Any], split: str | None = None) -> dict[str, Any]:
-    """Return the choice as `run --settings` takes it, with what it rests on. ValueError where there is no grid.
+    """Return the choice for `run --settings`, with its evidence. ValueError when the scores have no grid.
 
     `split`: the test set that decides; None: the first one.
     """
@@ -91,7 +91,7 @@ def choice_of(content: Mapping[str, Any], split: str | None = None) -> dict[str,
 
 
 def notes_of(term: str, ranks: Sequence[Ranked]) -> list[str]:
-    """Say how sure the choice of one weight is."""
+    """Return sentences on the certainty of the choice of one weight."""
     sign, best = TERMS[term][0], ranks[0]
     notes = []
     inside = [rank for rank in ranks[1:] if rank.fid_interval[0] <= best.fid_interval[1]]

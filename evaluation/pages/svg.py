@@ -1,4 +1,4 @@
-"""A drawn figure -> an SVG file that stands alone: its colours inside, nothing to fetch."""
+"""A drawn figure -> a self-contained SVG file."""
 
 from html import escape
 
@@ -6,7 +6,7 @@ from evaluation.pages.charts import Figure
 from modeling.visible import visible
 
 COLOURS = ("#0b6e69", "#c2691d", "#6457a6", "#6a6860")
-"""Of the curves, as on the pages; each at least 3 to 1 against white."""
+"""Colours of the curves, as on the pages; each has a contrast of at least 3 to 1 against white."""
 
 
 def svg_of(figure: Figure) -> str:

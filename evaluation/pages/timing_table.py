@@ -1,4 +1,4 @@
-"""Timings of editors -> Table 4: seconds a picture, by one protocol, beside the paper's.
+"""Timings of editors -> Table 4: seconds per picture, by one protocol, beside the paper's.
 
 The paper's seconds are data in evaluation/paper.py. A run of the drawn kitchen, whose pictures have 96 px, is never
 shown beside them.

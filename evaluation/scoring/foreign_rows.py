@@ -1,4 +1,4 @@
-"""Pictures of a system that was not run here -> its row of a split's score table, and what is left out of it."""
+"""Pictures of a system that was not run here -> its row of a split's score table, and the pairs that are left out."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,7 +1,7 @@
 """Some test pairs + a candidate's pictures -> its measures pair by pair, and the features that set metrics need.
 
-Pictures are decoded when something is to be computed from them. What all candidates share (features of inputs and
-ground truths, actions seen in the truths) is computed once and handed in.
+Pictures are decoded only when they are needed. What all candidates share (features of inputs and ground truths, actions
+seen in the truths) is computed once and passed in.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -68,17 +68,17 @@ class Column:
     name: str
     """As printed."""
     label: str
-    """By which its results are stored: no two columns share it."""
+    """Key of its stored results; no two columns share it."""
     picture_of: Callable[[Example], Picture] | Literal["input", "truth"]
     """How its picture of an example is read; the input or the truth itself."""
     kind: Literal["reference", "editor"] = "editor"
     seed: int = 0
-    """Sampling seed; a made-up one for a reference."""
+    """Sampling seed; a reference has a nominal one."""
     training_seed: int | None = None
 
 
 class Part:
-    """Some pairs of a split. Pictures are decoded when something is to be computed from them."""
+    """Some pairs of a split. Pictures are decoded only when they are needed."""
 
     def __init__(self, judge_of: Judge, examples: Sequence[Example]) -> None:
         self._judge = judge_of
@@ -103,7 +103,7 @@ class Part:
         return found | {"truth_actions": self._judge.actions_seen(self.inputs, self.truths)}
 
     def measured(self, column: Column, shared: Mapping[str, NDArray[Any]]) -> Arrays:
-        """Return every measure of one picture a pair, [pairs] each, and the features that set metrics need."""
+        """Return every measure of one picture per pair, [pairs] each, and the features that set metrics need."""
         if isinstance(column.picture_of, str):
             pictures = self.inputs if column.picture_of == "input" else self.truths
             features = {name: shared[f"{column.picture_of}_{name}"] for name in _feature_names(shared)}

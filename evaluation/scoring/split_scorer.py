@@ -1,7 +1,7 @@
-"""Test examples + candidates' pictures -> the values of every pair, walked through in parts of some pairs.
+"""Test examples + candidates' pictures -> the values of every pair, computed in parts of some pairs.
 
-Memory holds the pictures of one part, however many there are (features of all pairs are kept: they are small). Every
-result of a part goes through a `Store`, which may keep it: an evaluation that was cut off computes none of them again.
+Memory holds only the pictures of one part (and the small features of all pairs). Every result of a part goes through a
+`Store`, which may keep it, so an interrupted evaluation computes none of them again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,14 +16,14 @@ from evaluation.scoring.rows import Candidate, SplitPairs, halves_of
 from modeling.data.example import Example
 
 PAIRS_AT_ONCE = 64
-"""Pairs of a part: what a kill costs, and what lies in memory."""
+"""Number of pairs in a part; a kill loses at most these, and memory holds these."""
 
 
 class Store(Protocol):
     """Where the results of parts are kept while a split is scored."""
 
     def get(self, name: str, make: Callable[[], Arrays]) -> Arrays:
-        """Return the results of that name, made by `make` when nobody has made them yet."""
+        """Return the results of that name; call `make` when they do not exist yet."""
 
 
 class InMemory:
@@ -33,7 +33,7 @@ class InMemory:
         self._kept: dict[str, Arrays] = {}
 
     def get(self, name: str, make: Callable[[], Arrays]) -> Arrays:
-        """Return what was made before, else make it."""
+        """Return the earlier results, else make them."""
         if name not in self._kept:
             self._kept[name] = make()
         return self._kept[name]
@@ -46,9 +46,9 @@ def score_columns(
     store: Store,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[SplitPairs, list[Candidate]]:
-    """Measure every column on the pairs of one split, part by part: what was drawn, and a candidate an editor.
+    """Measure every column on the pairs of one split, part by part; return the pairs, and one candidate per editor.
 
-    `examples` may read an example when it is asked for. `tell` hears how many of how many results are there.
+    `examples` may read an example on access. `tell` is called with (results done, all results).
     """
     parts = [
         range(first, min(first + PAIRS_AT_ONCE, len(examples))) for first in range(0, len(examples), PAIRS_AT_ONCE)

@@ -1,4 +1,4 @@
-"""Static edits asked of a fine-tuned editor -> which it still carries out, and what of the rest it keeps.
+"""Static edits by a fine-tuned editor -> whether it still carries them out, and keeps the rest of the picture.
 
 Forgetting = carried out by the untouched start - carried out by the editor, on the same scenes and noise.
     drawn kitchen: carried out and kept are what the oracle reads (evaluation/kitchen/judge.py)
@@ -28,7 +28,7 @@ Record = dict[str, Any]
 
 
 def judge_scene(edit: StaticEdit, edited: Picture) -> Record:
-    """Return what the oracle sees of a drawn scene's edit, uint8 [H, W, 3] of any size."""
+    """Return the oracle's verdict on a drawn scene's edit, uint8 [H, W, 3] of any size."""
     verdict = judge({"before": edit.before.to_record(), "goal": edit.goal, "view_before": 0}, edited)
     return {"carried_out": verdict.carried_out, "kept": verdict.kept}
 
@@ -42,7 +42,7 @@ def judge_triples(
 ) -> list[Record]:
     """Return the verdicts of edits beside what was expected of them, and the numbers behind; all of one size.
 
-    None where nothing can be said: an expected picture that equals the input, or that changes all of it.
+    None where no verdict is possible: the expected picture equals the input, or changes all of it.
     """
     of_inputs, of_expected, of_edits = (network.features(list(each)) for each in (inputs, expected, edited))
     away, before = paired_distance(of_edits, of_expected), paired_distance(of_inputs, of_expected)

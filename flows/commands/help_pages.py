@@ -1,7 +1,7 @@
 """Help in sections: the commands by task, the options of long commands by topic, and an example for every command.
 
-Click lists commands and options one after the other. Here a command that no section names comes under "More", so that a
-new one is never hidden.
+Click prints one list of commands and one of options. Here a command that is in no section comes under "More", so a new
+command is never hidden.
 """
 
 from collections.abc import Mapping, Sequence

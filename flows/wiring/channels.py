@@ -1,4 +1,4 @@
-"""The configs of a pipeline's parts, which anybody may have written -> the channels of its U-Net and autoencoder."""
+"""Untrusted configs of a pipeline's parts -> the channels of its U-Net and autoencoder."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ MAX_NUMBER = 65_536
 
 
 def channels_of(folder: Path) -> tuple[int, int, int]:
-    """Return channels of the latents, channels that the U-Net takes, and pixels a latent; ValueError names the file."""
+    """Return channels of the latents, input channels of the U-Net, and pixels per latent; ValueError names the file."""
     unet, vae = folder / "unet" / "config.json", folder / "vae" / "config.json"
     told, of_vae = _config(unet), _config(vae)
     latent = _number(of_vae.get("latent_channels", 4), "latent_channels", vae)

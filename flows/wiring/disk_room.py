@@ -1,4 +1,4 @@
-"""Room that training takes on the disk, an estimate from below: checkpoints and editors against what is free."""
+"""Disk space for training: a lower estimate for checkpoints and editors, compared with the free space."""
 
 import shutil
 from pathlib import Path
@@ -8,7 +8,7 @@ from modeling.runs.saving_time import unet_bytes
 
 
 def check_disk(job: Job) -> None:
-    """Check that checkpoints and editors find room: an estimate from below, of training alone."""
+    """Check that the disk has space for checkpoints and editors: a lower estimate, of training alone."""
     num_editors = len(job.request.methods) * max(1, len(job.request.training_seeds))
     place = job.workspace.resolve()
     while not place.exists():
@@ -24,7 +24,7 @@ def check_disk(job: Job) -> None:
 
 
 def no_room(workspace: str, *, free: float, weights: float, num_editors: int) -> str:
-    """Return what to say where `free` bytes do not hold so many editors of U-Nets of `weights` bytes; "" where they do.
+    """Return an error when `free` bytes are too few for the editors, whose U-Nets have `weights` bytes each; else "".
 
     Each editor is written twice (raw and averaged) and keeps a checkpoint of weights, average and two moments; a new
     checkpoint is written before the old one goes.

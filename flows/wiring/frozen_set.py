@@ -1,4 +1,4 @@
-"""The frozen test set of nights: its shards, written where they are not there yet, and pairs of it that are missing."""
+"""The frozen test set of nights: its shards, written when they do not exist, and its missing pairs."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from tasks.artifacts.artifact import Artifact, artifacts_of, made_from
 from tasks.splitting.assignment import NOT_TESTED
 
 NUM_IDS = 10
-"""Missing pairs that are named for each reason."""
+"""Number of missing pairs that are named for each reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +25,11 @@ class FrozenTestSet:
 
     shards: Artifact
     problem: str = ""
-    """Which pairs are missing and why, in one line; empty where every pair is there."""
+    """The missing pairs and the reasons, in one line; empty when there are none."""
 
 
 def frozen_set(request: NightlyRequest, evaluated: Sequence[Evaluation], make: Make) -> FrozenTestSet | None:
-    """Return the test set that is asked for, else that of the newest evaluation; None in an empty workspace."""
+    """Return the requested test set, else that of the newest evaluation; None in an empty workspace."""
     workspace = Path(request.workspace)
     if request.test_set and Path(request.test_set).is_file():
         shards = _shards_of_list(request, make)
@@ -74,7 +74,7 @@ def _shards_of_list(request: NightlyRequest, make: Make) -> Artifact:
 
 
 def _problem(request: NightlyRequest, shards: Artifact, split_of: dict[str, str]) -> str:
-    """Compare the shards with the pairs that there should be; say in one line which are missing and why."""
+    """Compare the shards with the wanted pairs; return the missing ones and the reasons in one line."""
     wanted = {segment_id for segment_id, split in split_of.items() if split not in NOT_TESTED}
     missing = wanted - {row["segment_id"] for row in shards.records()}
     if not missing:
@@ -88,7 +88,7 @@ def _problem(request: NightlyRequest, shards: Artifact, split_of: dict[str, str]
 
 
 def _reasons(workspace: Path, shards: Artifact) -> dict[str, str]:
-    """Return why pairs are not in the shards, as the stages that made them tell."""
+    """Return the reasons why pairs are not in the shards, from the records of the stages."""
     reasons: dict[str, str] = {}
     splits = of_digest(workspace, "splits", shards.manifest["inputs"]["splits"]["digest"])
     frames = of_digest(workspace, "frames", shards.manifest["inputs"]["frames"]["digest"])

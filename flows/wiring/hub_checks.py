@@ -1,4 +1,4 @@
-"""A hub id -> nothing, or why the hub does not give it: asked before any work, and of the cache first."""
+"""A hub id -> an error when it cannot be fetched; checked before any work, in the cache first."""
 
 import os
 
@@ -7,7 +7,7 @@ HUB_PATIENCE_S = 10.0
 
 
 class Unreachable(ValueError):
-    """The hub or the store gave no answer."""
+    """The hub or the store did not answer."""
 
 
 def check_hub(name: str, option: str, files: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Where items are worked on: in processes of this machine, or on Dask, a local cluster or one that is there already.
+"""The place where items run: processes of this machine, a local Dask cluster, or an existing Dask cluster.
 
 The cluster is made, or met, by prefect-dask's DaskTaskRunner (extra `dask`).
 """
@@ -22,7 +22,7 @@ PROCESSES, LOCAL_CLUSTER = "processes", "dask"
 
 
 def check_items_on(where: str) -> None:
-    """Raise ValueError for a place that is none, or whose packages are not installed."""
+    """Raise ValueError for an unknown place, or when its packages are not installed."""
     if not re.fullmatch(ITEMS_ON, where):
         raise ValueError(
             f"--items-on {where!r}: choose processes, dask, or the address of a scheduler: tcp://host:8786."
@@ -33,7 +33,7 @@ def check_items_on(where: str) -> None:
 
 @contextmanager
 def items_on(options: RunOptions) -> Iterator[None]:
-    """Let map_items work where the options say."""
+    """Let map_items use the place of the options inside the `with` block."""
     check_items_on(options.items_on)
     if options.items_on == PROCESSES:
         yield
@@ -59,7 +59,7 @@ def local_cluster(options: RunOptions) -> dict[str, Any]:
     return {
         "n_workers": num_workers(options.workers),
         "threads_per_worker": 1,
-        "memory_limit": None,  # a worker hands its items on to a process that Dask does not measure
+        "memory_limit": None,  # a worker passes its items on to a process that Dask does not measure
         "silence_logs": logging.CRITICAL,  # a worker that ends at the end says so with a traceback
         "dashboard_address": "127.0.0.1:0",
         "host": "127.0.0.1",

@@ -1,7 +1,7 @@
-"""Settings that name files of weights -> those files as inputs of a stage: known by content, never by place.
+"""Settings that name files of weights -> these files as inputs of a stage, identified by their content, not their path.
 
-FID's network, that of the paired distances and the classifier's start may lie anywhere; the same file at another place
-is the same key, and another file at the same place is another one. A hub id is known by its name.
+FID's network, that of the paired distances and the classifier's start may be anywhere. The same file at another path
+gives the same key, and another file at the same path gives another key. A hub id is identified by its name.
 """
 
 from dataclasses import replace
@@ -32,7 +32,7 @@ def outside_weights(place: str) -> Outside:
 def scores_inputs(config: ScoresConfig) -> tuple[ScoresConfig, dict[str, Outside]]:
     """Return the config without places of weights, and these as the inputs `fid_weights` and `paired_weights`.
 
-    What cannot be found stays in the config: the check before any work, or the stage, says what is missing.
+    A missing file stays in the config: the check before any work, or the stage, reports it.
     """
     inputs: dict[str, Outside] = {}
     for network, setting in (("fid_features", "fid_weights"), ("paired_features", "paired_weights")):

@@ -1,4 +1,4 @@
-"""A method's settings -> how many rows go through the U-Net for one picture: what an edit costs, before any work.
+"""A method's settings -> the number of U-Net rows for one picture: the cost of an edit, known before any work.
 
 A row is one latent with one text. Rows of training (Imagic) are counted apart: each has a backward pass too.
 """

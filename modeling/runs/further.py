@@ -1,8 +1,8 @@
-"""A checkpoint + a config of another length -> may the run go on from it, and why not where it may not.
+"""A checkpoint + a config of another length -> whether the run can go on from it, or the reason why not.
 
-A run of N steps and one of M > N steps are the same up to step N where the learning rate does not look at the length:
-then training further gives the bits of a run of M steps from the start (on a CPU). The log's entry of step N alone has
-the gradient norms of a last step too. No torch is imported here.
+A run of N steps and one of M > N steps are equal up to step N when the learning rate does not depend on the length.
+Then training further gives the same bits as a run of M steps from the start (on a CPU). Only the log's entry of step N
+differs: it has the gradient norms of a last step. No torch is imported here.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""How long a training may need to save itself when it is asked to end: bytes of its checkpoint -> seconds to wait.
+"""Bytes of a checkpoint -> seconds to wait for a training that must save itself and end.
 
 Weights, average and two moments in fp32 are four times the U-Net: 13.8 GB for Stable Diffusion 1.5, 140 s at 100 MB/s.
 """
@@ -10,9 +10,9 @@ from modeling.runs.checkpoint_names import TENSORS, checkpoints
 SD_UNET_BYTES = 3.44e9
 """fp32 weights of Stable Diffusion's U-Net, for a start that is not on this machine yet."""
 COPIES = 4
-"""Of the U-Net in a checkpoint: weights, average, two moments."""
+"""Number of copies of the U-Net in a checkpoint: weights, average, two moments."""
 BYTES_PER_S = 100e6
-"""What a slow disk, or a shared one, writes and syncs."""
+"""Writing speed of a slow or shared disk, sync included."""
 STEP_S = 20.0
 """For the step at work (five seconds at most), for moving tensors off the device, and for the end of the process."""
 LEAST_S = 60.0

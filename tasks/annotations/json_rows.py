@@ -9,7 +9,7 @@ from modeling.sheets import MAX_ROWS
 from tasks.annotations.text_files import encoding_of, named
 
 MAX_JSON_BYTES = 256 << 20
-"""Of a file that is one value and so is in memory as a whole, at up to ten times its size."""
+"""Largest file of one JSON value: it is in memory as a whole, and takes up to ten times its size."""
 
 
 def json_lines(path: Path) -> Generator[Any, None, None]:

@@ -1,4 +1,4 @@
-"""What a file of text is before its rows are read: its encoding, what it is instead of a table, its columns' names."""
+"""Checks of a text file before its rows are read: its encoding, other kinds of files, the names of its columns."""
 
 import codecs
 from collections import Counter
@@ -45,7 +45,9 @@ def encoding_of(path: Path) -> str:
 
 
 def refuse_other_files(path: Path, suffixes: Sequence[str]) -> None:
-    """ValueError, which says what it is and what to do, for a file that is no table: a workbook, an archive, a page."""
+    """Raise ValueError, with the kind of file and the remedy, for a file that is no table: a workbook, an archive, a
+    page.
+    """
     with path.open("rb") as file:
         head = file.read(64)
     found = next((each for magic, each in _MAGIC.items() if head.lstrip().lower().startswith(magic.lower())), None)

@@ -27,13 +27,13 @@ class Triple:
     triple_id: str
     """Its column id, or its picture's name and its place in the table."""
     group: str
-    """What it was drawn with."""
+    """Its group: items that were drawn together."""
     instruction: str
     """The sentence."""
     picture: Path
     """What is edited."""
     expected: Path
-    """What the edit should look like."""
+    """The picture as it should become."""
 
 
 def triples_table(source: Path) -> Path:
@@ -51,7 +51,7 @@ def triples_table(source: Path) -> Path:
 
 
 def read_triples(source: Path) -> list[Triple]:
-    """Read the table of a file or folder; ValueError says which row lacks what, and never looks at the pictures."""
+    """Read the table of a file or folder; ValueError names the row and the missing cell. The pictures are not read."""
     table, triples = triples_table(source), []
     with rows_of(table) as (columns, rows):
         lacking = [name for name in WANTED if columns is not None and name not in columns]

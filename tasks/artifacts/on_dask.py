@@ -1,7 +1,7 @@
-"""Items on the workers of a Dask cluster, by the same rules as in processes here: map_items.py, seen from afar.
+"""Items on the workers of a Dask cluster, with the same rules as for local processes (map_items.py).
 
-A worker of Dask passes each item on to a process of its own, so that a crash, a standing process or a time limit ends
-that process and not the worker. Files go through the workspace, which all machines of the cluster see under one path.
+A Dask worker passes each item on to a separate process, so a crash, a stopped process or a time limit ends that process
+and not the worker. Files go through the workspace, which has the same path on all machines of the cluster.
 """
 
 import multiprocessing
@@ -21,7 +21,7 @@ _kept = threading.local()
 
 
 class NobodyWaits(Exception):
-    """Who asked for an item is gone, or wants it no more."""
+    """The client of an item is gone, or has cancelled it."""
 
 
 def dask_items(
@@ -29,7 +29,7 @@ def dask_items(
 ) -> Iterator[tuple[Item, Result | Failure]]:
     """Yield each item with its result or failure, as they are finished; begun in the order given.
 
-    `client`: a `distributed.Client`. OSError where the cluster is gone; what no item can be blamed for is raised.
+    `client`: a `distributed.Client`. OSError when the cluster is gone; errors that no item causes are raised.
     """
     from distributed import as_completed
 
@@ -88,7 +88,7 @@ def _pool_for(function: Callable[[Any], Any]) -> "Pool[Any, Any]":
 
 
 def _asker() -> Callable[[], None]:
-    """Return what raises NobodyWaits once the task of this thread was cancelled, also because its client is gone."""
+    """Return a function that raises NobodyWaits when the task of this thread was cancelled, or its client is gone."""
     from distributed import get_worker
     from distributed.worker import thread_state
 

@@ -4,8 +4,8 @@
     stage/KEY/LIST16/list.jsonl     each of them with size and SHA-256; LIST16 begins the SHA-256 of this list
     stage/KEY/manifest.json         the artifact's manifest and the SHA-256 of the list: written last, once
 
-No manifest, nothing there: an upload that was cut off is never seen. Who fetches compares the manifest with what was
-asked for, and every byte with the list. Logs and checkpoints, which are no content, stay on the machine that has them.
+Without a manifest nothing counts as published, so an interrupted upload is never used. The reader compares the manifest
+with its request, and every byte with the list. Logs and checkpoints, which are no content, are not published.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ KEY_VARIABLE = "EDITACTION_STORE_KEY"
 """Environment variable with a secret of all machines: manifests are then signed, and others are refused."""
 MAX_LIST_BYTES = 1 << 30
 AT_ONCE = 8
-"""Files that are sent or fetched at the same time."""
+"""Number of files that are sent or fetched at the same time."""
 
 Progress = Callable[[int, int], None]
 
@@ -42,7 +42,7 @@ Progress = Callable[[int, int], None]
 def publish(storage: Storage, artifact: Artifact) -> bool:
     """Write a finished artifact to the store unless its key is there; tell whether it was written now.
 
-    StorageError where it could not be; what was sent is then used by the next try.
+    StorageError when it failed; the next attempt uses the files that were already sent.
     """
     manifest = artifact.manifest
     place = f"{manifest['stage']}/{manifest['key']}"
@@ -78,10 +78,10 @@ def _entries_of(artifact: Artifact) -> list[FileEntry]:
 
 
 def published(storage: Storage, stage: str, key: str, asked: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the manifest in the store of what is asked for, None where there is none.
+    """Return the requested manifest from the store; None when there is none.
 
-    `asked`: fields of the manifest that have to be so (version, config, digests of the inputs). StorageError for
-    a manifest that is none, is of something else, or is not signed though this machine has the secret.
+    `asked`: required fields of the manifest (version, config, digests of the inputs). StorageError for an invalid
+    manifest, one of another artifact, or one without a signature when this machine has the secret.
     """
     name = f"{stage}/{key}/{MANIFEST}"
     content = storage.read(name, at_most=MAX_BYTES)
@@ -148,7 +148,7 @@ def fetch(storage: Storage, manifest: dict[str, Any], folder: Path, told: dict[s
 
 
 def _read_list(storage: Storage, place: str, told: Any) -> tuple[str, list[FileEntry]]:
-    """Return where the files are, and the list of them."""
+    """Return the place of the files, and their list."""
     refused = StorageError(f"{storage.shown}/{place}: its list of files is not what the manifest says, and is refused.")
     sha256, size = (told.get("list"), told.get("bytes")) if isinstance(told, dict) else (None, None)
     if not isinstance(sha256, str) or not isinstance(size, int) or not 0 <= size <= MAX_LIST_BYTES:
@@ -174,7 +174,9 @@ def _is_entry(entry: FileEntry) -> bool:
 def _check_content(
     storage: Storage, place: str, manifest: dict[str, Any], folder: Path, entries: Iterable[FileEntry]
 ) -> None:
-    """Compare what came with the digest in the manifest: all content is there, and nothing else but done-records."""
+    """Compare the fetched files with the digest in the manifest: all content exists, and nothing else except
+    done-records.
+    """
     came = {entry.name: entry.sha256 for entry in entries}
     try:
         content = {entry.name: entry.sha256 for entry in read_file_list(folder)}
@@ -187,7 +189,7 @@ def _check_content(
 
 
 def _each(do: Callable[[FileEntry], None], entries: list[FileEntry], progress: Progress = lambda *_: None) -> None:
-    """Do it for several entries at a time; the first error ends it."""
+    """Call `do` for several entries at a time; the first error ends the work."""
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
         for done, _ in enumerate(pool.map(do, entries), start=1):

@@ -1,4 +1,4 @@
-"""What a stage ran on and the most memory that it had: told in its manifest, and no part of any key or digest."""
+"""The device and the peak memory of a stage, for its manifest; they are part of no key or digest."""
 
 import os
 import platform

@@ -1,7 +1,7 @@
-"""A run with a store: what another machine has built is fetched and not built, and what is built is published.
+"""A run with a store: artifacts of other machines are fetched instead of built, and built artifacts are published.
 
-A store that cannot be asked, or that gives wrong bytes, costs a line that says so and nothing else: the stage is built
-here, and the next run publishes it.
+When a store does not answer, or gives wrong bytes, a line says so, the stage is built here, and the next run publishes
+it.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tasks.config import RunOptions
 
 Tell = Callable[[str], None]
 FETCHING = "fetched-"
-"""Begins the name of the folder that is being filled from the store."""
+"""Beginning of the name of a folder that is being filled from the store."""
 _opened: dict[str, Storage] = {}
 
 
@@ -31,7 +31,7 @@ def storage_of(options: RunOptions) -> Storage | None:
 
 
 def in_store(stage: str, key: str, options: RunOptions) -> str | None:
-    """Return the store's address where it has a stage of this key, None where it has not or cannot be asked."""
+    """Return the store's address when it has a stage of this key; None when it has not or does not answer."""
     storage = storage_of(options)
     if storage is None or stage in options.refresh:
         return None
@@ -44,7 +44,8 @@ def in_store(stage: str, key: str, options: RunOptions) -> str | None:
 def fetch_finished(
     final: Path, stage: str, key: str, asked: dict[str, Any], told: dict[str, Any], options: RunOptions, tell: Tell
 ) -> bool:
-    """Let the artifact of this key be `final` where the store has it; tell whether it has. Call it under its lock.
+    """Fetch the artifact of this key into `final` when the store has it; return whether it was fetched. Call it under
+    its lock.
 
     `asked`: what its manifest has to say of version and config; `told`: label and inputs, as they are called here.
     """
@@ -72,7 +73,7 @@ def fetch_finished(
 
 
 def publish_finished(artifact: Artifact, options: RunOptions, tell: Tell) -> None:
-    """Publish an artifact unless it is there, or some of its rows may go better next time."""
+    """Publish an artifact unless the store has it, or some of its failed rows may succeed next time."""
     storage = storage_of(options)
     if storage is None or artifact.num_transient:
         return

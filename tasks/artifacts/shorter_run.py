@@ -1,6 +1,6 @@
-"""Older artifacts of training + a config -> the one whose checkpoint a longer run goes on from, or why none is.
+"""Older artifacts of training + a config -> the one whose checkpoint a longer run continues, or why there is none.
 
-The checkpoint and the log are laid into the new artifact's folder; the older artifact stays as it is.
+The checkpoint and the log are linked or copied into the new artifact's folder; the older artifact does not change.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,19 +18,19 @@ from tasks.artifacts.swapping import link_or_copy
 
 @dataclass(frozen=True, kw_only=True)
 class ShorterRun:
-    """A finished training of the same thing for fewer steps."""
+    """A finished training that differs only in having fewer steps."""
 
     artifact: Artifact
     num_steps: int
     """Its steps."""
     checkpoint: Path | None
-    """What a longer run goes on from; None where it cannot."""
+    """The checkpoint that a longer run continues; None when it cannot."""
     sentence: str
-    """What becomes of it, for people."""
+    """A sentence about it for people."""
 
 
 def shorter_run(artifacts: Iterable[Artifact], config: TrainConfig, inputs: Mapping[str, str]) -> ShorterRun | None:
-    """Return the longest finished training that differs from `config` in being shorter alone; None without one.
+    """Return the longest finished training that differs from `config` only in being shorter; None without one.
 
     `inputs`: name -> digest of what training reads.
     """
@@ -56,7 +56,7 @@ def shorter_run(artifacts: Iterable[Artifact], config: TrainConfig, inputs: Mapp
 
 
 def take_up(shorter: ShorterRun, folder: Path) -> None:
-    """Lay the checkpoint of a shorter run and its log into `folder`, unless a checkpoint is there already."""
+    """Put the checkpoint of a shorter run and its log into `folder`, unless it already has a checkpoint."""
     checkpoint, there = shorter.checkpoint, folder / CHECKPOINTS
     if checkpoint is None or checkpoints(there):
         return

@@ -1,7 +1,7 @@
 """An address (`s3://bucket/path`, `file:///folder`, anything that fsspec knows) -> bytes by name, with bounds.
 
-What a store answers is data of somebody else: it is read up to a size that was said before and compared by its reader.
-Of the address only scheme, host and path are shown; user, password and query are used and never written.
+Answers of a store are untrusted: at most a given size is read, and the caller compares the content. Of the address only
+scheme, host and path are shown; user, password and query are used and never written.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ LOCAL = frozenset({"file", "local"})
 
 
 class StorageError(Exception):
-    """A store could not be asked, or what it gave is refused. The message shows the address without secrets."""
+    """A store did not answer, or its answer is refused. The message shows the address without secrets."""
 
 
 def check_store_address(address: str) -> None:
@@ -66,7 +66,7 @@ class Storage:
         self.is_local = bool(self.protocols & LOCAL)
 
     def check(self) -> None:
-        """Raise StorageError unless the bucket, or the folder on a disk, is there and can be asked."""
+        """Raise StorageError unless the bucket, or the folder on a disk, exists and answers."""
         is_bucket = bool(self.protocols & OBJECT_STORES)
         place = self._root.split("/")[0] if is_bucket else self._root
         with self._asking("it cannot be asked"):
@@ -89,7 +89,7 @@ class Storage:
     def download(self, name: str, folder: Path, entry: FileEntry) -> None:
         """Write an object as the file `entry` of a folder; StorageError unless size and SHA-256 are those listed.
 
-        A file that is there already and is as listed is taken as it is. Its time becomes the listed one.
+        An existing file that is as listed is kept. Its time becomes the listed one.
         """
         path = inside(folder, entry.name)
         if not (path.is_file() and path.stat().st_size == entry.size and sha256_of(path) == entry.sha256):
@@ -140,7 +140,7 @@ class Storage:
                 self._files.put_file(str(source), path)
 
     def create(self, name: str, content: bytes) -> bool:
-        """Write an object unless there is one of this name; tell whether it was written.
+        """Write an object unless one of this name exists; return whether it was written.
 
         On S3 by a conditional put (If-None-Match: *); on a disk by a link, which is there whole or not at all. Others
         are asked for their own exclusive way; where they have none, of two writers at one moment the later wins.

@@ -1,9 +1,9 @@
-"""A request -> the head of its answer, to be read on piece by piece, whatever the server does meanwhile.
+"""A request -> an answer whose body is read piece by piece, with bounds on everything that the server sends.
 
-httpx bounds each single wait, so a server that sends a byte now and then keeps it for ever: in the head of an answer,
-between the pieces of a body, and in the bodies of redirects, which it also reads into memory. So the pace is looked at
-where bytes come from the line, the bytes and the seconds of a head are counted, and redirects are followed here,
-without their bodies.
+httpx bounds each single wait, so a server that sends one byte now and then blocks it for ever: in the head of an
+answer, between the pieces of a body, and in the bodies of redirects, which httpx also reads into memory. So the pace is
+measured where bytes come from the connection, the bytes and the seconds of a head are bounded, and redirects are
+followed here without their bodies.
 """
 
 import ssl
@@ -21,28 +21,28 @@ import httpx
 from tasks.config import Patience
 
 MIN_BYTES_PER_S = 100
-"""A server that is slower than this for `Patience.stall_s` seconds stands still."""
+"""A server that is slower than this for `Patience.stall_s` seconds counts as stalled."""
 MAX_HEAD_BYTES = 1 << 18
-"""Of one answer, notes like 103 before it included; httpx takes 100 KB for one of them."""
+"""Largest head of one answer, with preliminary answers such as 103; httpx allows 100 KB for each of them."""
 MAX_REDIRECTS = 20
 
 
 @dataclass
 class _Head:
-    """The head of an answer that is being waited for."""
+    """The head of an awaited answer."""
 
     num_bytes: int = 0
     waited_s: float = 0.0
 
 
 _awaited: ContextVar[_Head | None] = ContextVar("_awaited", default=None)
-"""The head that this thread waits for; None while it reads a body."""
+"""The head that this thread awaits; None while it reads a body."""
 
 
 def new_client(patience: Patience) -> httpx.Client:
     """Return a client, to be closed by the caller; it may be shared by threads.
 
-    Bytes are asked for as they are stored: a compressed answer would have other ranges and another length.
+    Requests ask for uncompressed bytes: a compressed answer would have other ranges and another length.
     """
     client = httpx.Client(
         verify=_certificates(),
@@ -50,7 +50,7 @@ def new_client(patience: Patience) -> httpx.Client:
         timeout=httpx.Timeout(patience.stall_s),
         headers={"Accept-Encoding": "identity", "User-Agent": "editaction"},
     )
-    # There is no public way to keep httpx's own proxies and to see what comes from the line.
+    # httpx has no public way to keep its proxies and to see the bytes of the connection.
     for transport in (client._transport, *client._mounts.values()):
         if isinstance(transport, httpx.HTTPTransport):
             transport._pool._network_backend = _Lines(transport._pool._network_backend, patience.stall_s)
@@ -59,7 +59,7 @@ def new_client(patience: Patience) -> httpx.Client:
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """Return the certificates to trust, read once a process: 50 ms for each client otherwise."""
+    """Return the certificates to trust; read once per process, because reading takes 50 ms."""
     return httpx.create_ssl_context()
 
 
@@ -67,7 +67,7 @@ def _certificates() -> ssl.SSLContext:
 def answer_to(
     client: httpx.Client, method: str, url: str, headers: Mapping[str, str] | None = None
 ) -> Iterator[httpx.Response]:
-    """Give the answer to a request, its body unread; redirects are followed. Raises as httpx does."""
+    """Yield the answer to a request with its body unread; redirects are followed. Raises the errors of httpx."""
     request = client.build_request(method, url, headers=headers)
     for _ in range(MAX_REDIRECTS + 1):
         waits = _awaited.set(_Head())
@@ -86,7 +86,7 @@ def answer_to(
 
 
 class _Lines(httpcore.NetworkBackend):
-    """Opens connections whose pace is looked at."""
+    """Opens connections with a measured pace."""
 
     def __init__(self, inner: httpcore.NetworkBackend, stall_s: float):
         self._inner, self._stall_s = inner, stall_s
@@ -102,14 +102,14 @@ class _Lines(httpcore.NetworkBackend):
 
 
 class _Line(httpcore.NetworkStream):
-    """A connection that ends with ReadTimeout where too little comes, or a head that takes too long."""
+    """A connection that ends with ReadTimeout when too few bytes come, or a head takes too long."""
 
     def __init__(self, inner: httpcore.NetworkStream, stall_s: float):
         self._inner, self._stall_s = inner, stall_s
         self._begin()
 
     def _begin(self) -> None:
-        """Count anew. The first bytes may take as long as one wait may."""
+        """Reset the counts. The first bytes may take as long as one wait."""
         self._num_bytes, self._waited_s, self._is_first = 0, 0.0, True
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:

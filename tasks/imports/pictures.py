@@ -1,7 +1,7 @@
 """A folder or CSV of pictures that another system made -> `<seed>/<segment_id>.png`, as our own edits lie.
 
 Each test pair and seed ends as kept, as filtered (`edit_missing`, `edit_not_square`), or as failed (`edit_unreadable`).
-Pictures are copied as they are decoded, so the folder may go afterwards.
+The decoded pictures are copied, so the folder may be removed afterwards.
 """
 
 from collections.abc import Sequence

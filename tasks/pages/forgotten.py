@@ -1,4 +1,4 @@
-"""Inputs `forgetting_LABEL` of the report -> its table of what every editor forgot; none where nobody asked."""
+"""Inputs `forgetting_LABEL` of the report -> the table of what every editor forgot; None without such inputs."""
 
 from collections.abc import Mapping
 

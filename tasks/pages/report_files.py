@@ -1,4 +1,4 @@
-"""What a report shows, as files beside its page: figures as PNG and SVG, tables as CSV, Markdown and LaTeX."""
+"""The figures and tables of a report as files beside its page: PNG and SVG, and CSV, Markdown and LaTeX."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Artifacts of edits -> which picture belongs to which editor, seed and pair, and what is scored beside what."""
+"""Artifacts of edits -> the picture of each editor, seed and pair, and the columns of the score tables."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ def edited_pictures(edits: Mapping[str, Artifact]) -> dict[Key, Path]:
 def truths_through_vae(edits: Mapping[str, Artifact]) -> dict[str, Path]:
     """Return the pictures of the ground truth through the start's autoencoder, by segment; empty where none were made.
 
-    Fine-tuning leaves the autoencoder as it is, so those of any one editor stand for all.
+    Fine-tuning does not change the autoencoder, so the pictures of one editor serve for all.
     """
     for artifact in edits.values():
         if files := {path.stem: path for path in sorted((artifact.path / TRUTH_VAE).glob("*.png"))}:
@@ -47,7 +47,7 @@ def complete_pairs(rows: Sequence[Record], files: Mapping[Key, Path], labels: Se
 
 
 def missing_rows(segment_ids: Sequence[str], edits: Iterable[Artifact]) -> Iterator[Record]:
-    """Yield why a pair is not scored: filtered where a limit alone left it out, else failed."""
+    """Yield the reason for each pair that is not scored: filtered when only a limit excluded it, else failed."""
     reasons: dict[str, set[str]] = defaultdict(set)
     for artifact in edits:
         for row in artifact.rejected():
@@ -83,7 +83,7 @@ def columns_of(files: Mapping[Key, Path], through_vae: Mapping[str, Path], segme
         )
         passed = partial(_picture, places, TRUTH_VAE, 0)
         columns.append(Column(editor=TRUTH_VAE, name=name, label=TRUTH_VAE, kind="reference", picture_of=passed))
-    # EditAction before the others: what comes first after the start is the headline.
+    # EditAction first: the first editor after the start is the headline.
     first = ("start", "editaction")
     labels = sorted({label for label, _, _ in files}, key=editor_of)
     for label in sorted(labels, key=lambda each: (*(editor_of(each)[0] != name for name in first), editor_of(each)[0])):

@@ -1,4 +1,4 @@
-"""Pairs -> which have a verb that nobody is trained on, and which of those are tested on (the paper's Figure 6). Pure.
+"""Pairs -> those with a withheld verb, and the test pairs among them (the paper's Figure 6). Pure.
 
 "wipe" withholds every pair whose verb column is "wipe", and no other: "wipe down" is a verb of its own, to be named
 too. How many training sentences have the word all the same is counted, since the editor reads sentences.
@@ -13,7 +13,7 @@ from tasks.artifacts.artifact import Record
 from tasks.config import SplitsConfig
 
 WITHHELD_LEFT = "withheld_verb"
-"""Reason of a pair of a withheld verb that is not tested on."""
+"""Reason of a pair of a withheld verb that is no test pair."""
 UNSEEN_VERBS = "unseen_verbs"
 """Beginning of the name of their split; the number of its pairs follows."""
 
@@ -33,7 +33,7 @@ def withheld_pairs(rows: Sequence[Record], verbs: Collection[str], *, besides: C
 def tested_of(
     ordered: Sequence[str], rows: Mapping[str, Record], config: SplitsConfig, taken: Collection[str], column: str | None
 ) -> tuple[list[str], dict[str, str]]:
-    """Return which withheld pairs are tested on, and the others with their reason.
+    """Return the test pairs among the withheld pairs, and the others with their reason.
 
     ordered: the withheld pairs in the order of the draw. `taken`: values of the column (video or participant) that
     are trained or validated on; in the disjoint methods a pair of such a one is not tested on. None: no such method.
