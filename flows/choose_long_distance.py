@@ -14,7 +14,8 @@ from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
-from flows.wiring.job import Job, make_job, outside_file
+from flows.wiring.job import Job, make_job
+from flows.wiring.outside_inputs import outside_file
 from flows.wiring.request import Request
 from flows.wiring.running import run_stages
 from flows.wiring.shown import run_name

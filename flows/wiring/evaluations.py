@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.wiring.outside_weights import scores_inputs
+from flows.wiring.outside_inputs import scores_inputs
 from tasks.artifacts.artifact import Artifact, artifacts_of
 from tasks.config import EditsConfig, ScoresConfig
 from tasks.pages.editor_names import EDITS

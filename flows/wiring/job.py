@@ -12,11 +12,8 @@ from flows.wiring.presets import preset, with_recorded, with_start
 from flows.wiring.request import Request
 from flows.wiring.settings import with_settings
 from modeling.editors.settings import METHOD_CONFIGS
-from modeling.hub import folder_or_hub_id
 from modeling.presets import method_names, safe
 from tasks.artifacts.addresses import full_address
-from tasks.artifacts.artifact import Outside, digest_of, sha256_of
-from tasks.artifacts.once import read_once
 from tasks.artifacts.storage import check_store_address
 from tasks.config import Reader, RunConfig
 from tasks.fetching.sites import MIRROR_VARIABLE, Site, annotation_urls, check_mirror
@@ -208,30 +205,3 @@ def _check_fetching(request: Request, reader: Reader) -> None:
             "MPII's videos come in one archive, of which no part can be read: use --fetch download, or name a "
             "server that has the single videos with --mirror URL."
         )
-
-
-def outside_file(path: Path) -> Outside:
-    """Return a file as a stage's input."""
-    return Outside(location=str(path), digest=read_once("sha256", path, sha256_of))
-
-
-def outside_annotations(path: Path, reader: Reader) -> Outside:
-    """Return annotations as a stage's input: a file; for LeRobot also all files of episodes."""
-    if reader != "lerobot":
-        return outside_file(path)
-    files = [path, *sorted((path.parent / "episodes").glob("*/*.parquet"))]
-    digests = {file.relative_to(path.parent).as_posix(): sha256_of(file) for file in files}
-    return Outside(location=str(path), digest=digest_of(digests))
-
-
-def outside_start(start: str, setting: str = "--start") -> Outside:
-    """Return the start as a stage's input: a pipeline folder by its files' content, a hub id by its name."""
-    folder = folder_or_hub_id(start, "model_index.json", setting)
-    if folder is None:
-        return Outside(location=start, digest=digest_of({"hub": start}))
-    digests = {
-        path.relative_to(folder).as_posix(): read_once("sha256", path, sha256_of)
-        for path in sorted(folder.rglob("*"))
-        if path.suffix in (".safetensors", ".json", ".txt")
-    }
-    return Outside(location=start, digest=digest_of(digests))

@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import Protocol
 
 from flows.wiring.captions import read_captions
-from flows.wiring.job import MEASURED_AFTER, Job, outside_annotations, outside_file, outside_start
-from flows.wiring.outside_weights import classifier_inputs, scores_inputs
+from flows.wiring.job import MEASURED_AFTER, Job
+from flows.wiring.outside_inputs import (
+    classifier_inputs,
+    outside_annotations,
+    outside_file,
+    outside_start,
+    scores_inputs,
+)
 from modeling.editors.settings import METHOD_CONFIGS, PipelineConfig
 from modeling.presets import EDITACTION, method
 from tasks.artifacts.artifact import Artifact, Outside

@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from evaluation.metrics.weights import find_weights
-from flows.wiring.job import Job, outside_start
+from flows.wiring.job import Job
 from flows.wiring.main_job import Make, folder_label
-from flows.wiring.outside_weights import outside_weights
+from flows.wiring.outside_inputs import outside_start, outside_weights
 from tasks.config import ForgettingConfig
 from tasks.pages.editor_names import FORGETTING
 

@@ -9,7 +9,7 @@ from flows.wiring.evaluations import Evaluation, Setting, series_of
 from flows.wiring.form import Device, PresetName, as_named
 from flows.wiring.gate import Margins
 from flows.wiring.main_job import Make
-from flows.wiring.outside_weights import scores_inputs
+from flows.wiring.outside_inputs import scores_inputs
 from flows.wiring.presets import PRESETS, preset
 from flows.wiring.settings import with_settings
 from modeling.presets import EDITACTION

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from flows.wiring.job import STAGE_ORDER, Job, outside_start
+from flows.wiring.job import STAGE_ORDER, Job
+from flows.wiring.outside_inputs import outside_start
 from modeling.config import TrainConfig
 from modeling.measuring.memory_account import Choice, account, choice_for, sizes_of
 from modeling.runs.further import differs_in

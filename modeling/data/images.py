@@ -140,6 +140,14 @@ def _as_rgb(picture: Image.Image) -> Image.Image:
     return upon_white.convert("RGB")
 
 
+def may_be_picture(path: Path) -> bool:
+    """Tell whether there is such a file, no larger than a picture: one of terabytes would be read for hours."""
+    try:
+        return path.is_file() and path.stat().st_size <= MAX_FILE_BYTES
+    except OSError:  # a name that no file can have
+        return False
+
+
 def read_image(path: Path) -> Picture:
     """Read a picture file as uint8 RGB [H, W, 3]; FileNotFoundError or ValueError says what is wrong with it."""
     if not path.is_file():

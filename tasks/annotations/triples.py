@@ -12,10 +12,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from modeling.data.images import may_be_picture
 from modeling.sheets import MAX_TEXT
 from modeling.visible import is_unicode
 from tasks.annotations.table_files import SUFFIXES, rows_of
-from tasks.artifacts.artifact import Outside, digest_of, sha256_of
+from tasks.artifacts.artifact import Outside, digest_of
+from tasks.artifacts.once import sha256_once
 
 WANTED = ("picture", "instruction", "expected")
 
@@ -95,8 +97,8 @@ def _text(value: object, where: str) -> str:
 def outside_triples(source: Path) -> Outside:
     """Return the table as a stage's input; a picture that is missing is part of the digest as missing."""
     table = triples_table(source)
-    digests = {"table": sha256_of(table)}
+    digests = {"table": sha256_once(table)}
     for triple in read_triples(table):
         for name, path in (("picture", triple.picture), ("expected", triple.expected)):
-            digests[f"{triple.triple_id} {name}"] = sha256_of(path) if path.is_file() else "missing"
+            digests[f"{triple.triple_id} {name}"] = sha256_once(path) if may_be_picture(path) else "missing"
     return Outside(location=str(table), digest=digest_of(digests))

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tasks.artifacts.file_list import sha256_of
+
 T = TypeVar("T")
 
 _known: dict[tuple[Any, ...], Any] = {}
@@ -26,3 +28,8 @@ def read_once(asked: str, path: Path, read: Callable[[Path], T]) -> T:
         _known[key] = read(path)
     answer: T = _known[key]
     return answer
+
+
+def sha256_once(path: Path) -> str:
+    """Return the SHA-256 of a file's content, computed once in this process while the file is unchanged."""
+    return read_once("sha256", path, sha256_of)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modeling.atomic import write_bytes
-from modeling.data.images import MAX_FILE_BYTES, encode_png
+from modeling.data.images import encode_png, may_be_picture
 from modeling.editors.made_before import files_of, is_there, picture_or_reason
-from tasks.artifacts.artifact import Outside, Record, digest_of, sha256_of
+from tasks.artifacts.artifact import Outside, Record, digest_of
 from tasks.artifacts.failures import failed
-from tasks.artifacts.once import read_once
+from tasks.artifacts.once import sha256_once
 from tasks.artifacts.work import Work
 
 
@@ -20,15 +20,10 @@ def outside_pictures(place: Path) -> Outside:
     """Return pictures made elsewhere as a stage's input, by their content; ValueError where there are none."""
     files = files_of(place)
     digests = {
-        f"{seed}/{segment_id}": read_once("sha256", path, sha256_of) if _is_small(path) else "missing"
+        f"{seed}/{segment_id}": sha256_once(path) if may_be_picture(path) else "missing"
         for (seed, segment_id), path in sorted(files.items())
     }
     return Outside(location=str(place), digest=digest_of(digests))
-
-
-def _is_small(path: Path) -> bool:
-    """Tell whether a file is there and may be a picture: a sparse one of terabytes would be read for hours."""
-    return is_there(path) and path.stat().st_size <= MAX_FILE_BYTES
 
 
 def take_over_pictures(work: Work, place: Path, rows: Sequence[Record]) -> tuple[list[Record], list[Record]]:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.wiring import job as wiring_job
-from flows.wiring.job import make_job, outside_file, outside_start
+from flows.wiring.job import make_job
 from flows.wiring.making import plainly, plan, run_job
+from flows.wiring.outside_inputs import outside_file, outside_start
 from flows.wiring.presets import STARTING_EDITOR
 from flows.wiring.request import Request
+from tasks.artifacts import once
 from tasks.artifacts.once import read_once
 from tasks.config import RunOptions
 from tasks.fetching import video_files
@@ -43,7 +44,7 @@ def test_each_video_and_file_is_read_once_in_a_whole_run_with_all_its_plans(
     asked: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: Counter[str] = Counter()
-    fingerprint, sha256_of = video_files.fingerprint, wiring_job.sha256_of
+    fingerprint, sha256_of = video_files.fingerprint, once.sha256_of
 
     def counted_fingerprint(file: Path) -> str:
         reads[str(file)] += 1
@@ -54,7 +55,7 @@ def test_each_video_and_file_is_read_once_in_a_whole_run_with_all_its_plans(
         return sha256_of(path)
 
     monkeypatch.setattr(video_files, "fingerprint", counted_fingerprint)
-    monkeypatch.setattr(wiring_job, "sha256_of", counted_sha256)
+    monkeypatch.setattr(once, "sha256_of", counted_sha256)
     for _ in range(3):
         job = make_job(asked)
         plan(job)

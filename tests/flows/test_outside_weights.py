@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from evaluation.metrics.weights import has_packaged_efficientnet
-from flows.wiring.outside_weights import classifier_inputs, outside_weights, scores_inputs
+from flows.wiring.outside_inputs import classifier_inputs, outside_weights, scores_inputs
 from flows.wiring.presets import preset
 from tasks.artifacts.artifact import stage_key
 from tasks.config import ScoresConfig

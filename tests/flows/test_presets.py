@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from flows.wiring.job import make_job, outside_start
+from flows.wiring.job import make_job
 from flows.wiring.making import run_job
+from flows.wiring.outside_inputs import outside_start
 from flows.wiring.presets import PRESETS, STARTING_EDITOR, picture_side, preset, with_start
 from flows.wiring.request import Request
 from flows.wiring.settings import dotted_settings, parse_seeds, parse_settings, with_settings

@@ -9,7 +9,8 @@ import pytest
 from evaluation.kitchen.world import draw
 from evaluation.metrics.fid import StandInNetwork
 from evaluation.scoring.static_edits import forgetting_content, judge_scene, judge_triples
-from flows.wiring.job import make_job, outside_start
+from flows.wiring.job import make_job
+from flows.wiring.outside_inputs import outside_start
 from flows.wiring.presets import STARTING_EDITOR, demo
 from flows.wiring.request import Request
 from modeling.config import SamplingConfig
@@ -114,6 +115,18 @@ def test_the_digest_is_of_pictures_and_not_of_places(tmp_path, triples):
     assert outside_triples(moved).digest == before.digest
     (moved / "0.png").write_bytes((moved / "1.png").read_bytes())
     assert outside_triples(moved).digest != before.digest
+
+
+def test_a_sparse_terabyte_or_a_name_that_no_file_can_have_is_a_missing_picture(tmp_path, triples):
+    (tmp_path / "1.png").unlink()
+    missing = outside_triples(triples).digest
+    with (tmp_path / "1.png").open("wb") as picture:
+        picture.truncate(1 << 40)
+    assert outside_triples(triples).digest == missing
+    triples.write_text(triples.read_text().replace("1.png", "1" * 300 + ".png"))
+    nameless = outside_triples(triples).digest
+    triples.write_text(triples.read_text().replace("1" * 300 + ".png", "absent.png"))
+    assert outside_triples(triples).digest != nameless  # the table is another; its missing picture raises in neither
 
 
 @pytest.mark.parametrize(

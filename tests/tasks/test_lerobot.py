@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from flows.wiring.job import make_job, outside_annotations
+from flows.wiring.job import make_job
+from flows.wiring.outside_inputs import outside_annotations
 from flows.wiring.request import Request
 from modeling.data.images import read_image
 from tasks.annotations.lerobot import read_lerobot
