@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from evaluation.scoring.measures import TRUTH_VAE
 from modeling.atomic import write_bytes
 from modeling.data.example import Example
 from modeling.data.images import encode_png
@@ -29,7 +30,6 @@ from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import EditsConfig, MadeElsewhereConfig, MethodEditsConfig
 from tasks.imports.pictures import take_over_pictures
-from tasks.pages.editor_names import TRUTH_VAE
 from tasks.splitting.assignment import NOT_TESTED
 
 AnyEdits = EditsConfig | MethodEditsConfig

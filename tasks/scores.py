@@ -17,6 +17,7 @@ from evaluation.classifier.training import NUM_THREADS, fixed_threads
 from evaluation.metrics.fid import feature_network
 from evaluation.metrics.retrieval import told_apart_shares
 from evaluation.scoring.foreign_rows import candidate_of
+from evaluation.scoring.measures import TRUTH_VAE
 from evaluation.scoring.pair_measures import Judge
 from evaluation.scoring.pair_table import FILE, read_pair_table, scores_content, write_pair_table
 from evaluation.scoring.rows import Candidate, SplitPairs, with_told_apart
@@ -31,7 +32,7 @@ from tasks.artifacts.kept_arrays import KeptArrays
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import ScoresConfig
-from tasks.pages.editor_names import EDITS, TOLD_APART, TRUTH_VAE, editor_of
+from tasks.pages.editor_names import EDITS, TOLD_APART, editor_of
 from tasks.pages.which_edits import (
     columns_of,
     complete_pairs,

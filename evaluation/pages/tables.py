@@ -6,7 +6,7 @@ from typing import Any
 
 from evaluation.classifier.trust import is_trusted
 from evaluation.pages.page import Cell, Headline, Table
-from evaluation.scoring.measures import MEASURES, Measure
+from evaluation.scoring.measures import MEASURES, TRUTH_VAE, Measure
 
 START = "start"
 """Label of the untouched start."""
@@ -24,12 +24,16 @@ def percent_text(value: float) -> str:
 def fid_digits(value: float) -> int:
     """Return how many digits behind the point a distance is printed with: three that count, where it is small.
 
-    >>> [fid_digits(value) for value in (41.2, 0.148, 0.00012, 0.0)]
-    [2, 3, 6, 3]
+    Below 1e-9 it is the rounding of a sum that is 0.
+
+    >>> [fid_digits(value) for value in (41.2, 0.148, 0.00012, 0.0, 3e-17)]
+    [2, 3, 6, 3, 3]
     """
     if abs(value) >= 10:
         return 2
-    return 3 if value == 0 or not math.isfinite(value) else max(3, min(9, 2 - math.floor(math.log10(abs(value)))))
+    if abs(value) < 1e-9 or not math.isfinite(value):
+        return 3
+    return max(3, min(9, 2 - math.floor(math.log10(abs(value)))))
 
 
 def number_cell(number: Json | None, *, is_percent: bool, seeds: str = "seeds") -> Cell:
@@ -106,6 +110,13 @@ def is_main(row: Json) -> bool:
 def split_notes(scores: Json, table: Json) -> list[str]:
     """Return notes on how the numbers of a split were made."""
     notes = [f"Paired distances with {scores['paired_features']}."]
+    through_vae = next((row["nearer_percent"] for row in table["rows"] if row["editor"] == TRUTH_VAE), None)
+    if through_vae is not None and through_vae["mean"] < 50:
+        notes.append(
+            f"Of the ground truths themselves, sent through the editor's VAE, only {percent_text(through_vae['mean'])} "
+            "stay nearer to the truth than the input is: to these features the VAE's own marks weigh more than the "
+            "action, so their distances say little about the editors here."
+        )
     if table["num_judged"]:
         notes.append(
             f"Carried out and rest kept, from the {DRAWN}: {table['num_judged']:,} of {table['num_pairs']:,} pairs "
@@ -199,7 +210,7 @@ def headline_of(scores: Json, recipe: Sequence[str]) -> Headline:
     beside += [
         (f"{row['name']}, for comparison", percent_text(row[key]["mean"]))
         for row in table["rows"]
-        if row is not main and row["editor"] not in ("truth", "truth_vae")
+        if row is not main and row["editor"] not in ("truth", TRUTH_VAE)
     ]
     pairs = table["num_judged"] or table["num_pairs"]
     seeds = "1 seed" if number["num_seeds"] == 1 else f"{number['num_seeds']} {seeds_of(main)}"

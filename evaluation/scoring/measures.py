@@ -6,6 +6,9 @@ Each is one number per pair and edit, and its mean is the measure; set metrics t
 from dataclasses import dataclass
 from typing import Literal
 
+TRUTH_VAE = "truth_vae"
+"""Label of the ground truth through the editor's autoencoder; the folder of its pictures beside the start's edits."""
+
 Kind = Literal["share", "distance", "set"]
 
 

@@ -10,8 +10,6 @@ TIMING = "timing_"
 """Beginning of the names of inputs with timings; the editor's label follows."""
 SEED = "__seed_"
 """Separator of method and training seed in an editor's label, where the method is trained under several seeds."""
-TRUTH_VAE = "truth_vae"
-"""Label of the ground truth through the editor's autoencoder; the folder of its pictures beside the start's edits."""
 EDITOR_NAMES = {
     "start": "untouched start",
     "editaction": "EditAction",

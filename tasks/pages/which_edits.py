@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from evaluation.scoring.measures import TRUTH_VAE
 from evaluation.scoring.pair_measures import Column
 from modeling.data.example import Example
 from modeling.data.images import Picture, read_image
 from tasks.artifacts.artifact import Artifact, Record
-from tasks.pages.editor_names import TRUTH_VAE, editor_name, editor_of
+from tasks.pages.editor_names import editor_name, editor_of
 
 Key = tuple[str, int, str]
 """Editor's label (one for each method and training seed), sampling seed, segment_id."""
