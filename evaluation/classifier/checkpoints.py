@@ -136,14 +136,14 @@ def load_reference(path: Path, num_heads: int | None = None) -> TimesformerForVi
 
 def load_folder(folder: Path) -> TimesformerForVideoClassification:
     """Return the model of a hub folder: config.json beside safetensors, or else pytorch_model.bin, weights only."""
-    found = next((folder / name for name in FILES if (folder / name).is_file()), None)
-    if found is None or not (folder / "config.json").is_file():
+    weights_file = next((folder / name for name in FILES if (folder / name).is_file()), None)
+    if weights_file is None or not (folder / "config.json").is_file():
         raise ValueError(f"{folder} holds no TimeSformer: it wants config.json and one of {' or '.join(FILES)}.")
     config = _read_config(folder / "config.json")
-    tensors = {name: tensor.float() for name, tensor in load_tensors(found).items()}
+    tensors = {name: tensor.float() for name, tensor in load_tensors(weights_file).items()}
     if "classifier.weight" in tensors:
         config.num_labels = len(tensors["classifier.weight"])
-    return filled(config, tensors, found)
+    return filled(config, tensors, weights_file)
 
 
 def _read_config(path: Path) -> TimesformerConfig:

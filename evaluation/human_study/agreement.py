@@ -114,7 +114,7 @@ def mean_score(
     low = high = None
     if max(num_drawn) > 1:
         parts = [_drawn_means(places, values, rng, part) for part in _parts(num_resamples)]
-        low, high = (float(each) for each in np.quantile(np.concatenate(parts), [0.025, 0.975]))
+        low, high = (float(bound) for bound in np.quantile(np.concatenate(parts), [0.025, 0.975]))
     std = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     return MeanScore(
         mean=float(values.mean()), low=low, high=high, std=std, num_answers=len(values), num_raters=num_drawn[1]

@@ -102,13 +102,15 @@ def check_submissions(submissions: Sequence[Submission], key: Key, limits: Limit
     for submission in submissions:
         good, bad_rows = _check_rows(submission, key)
         checked.rejected += bad_rows
-        found = _rater_problem(submission, good, key, limits) or _same_again(submission, good, seen, key, checked.kept)
-        found = found or _copied(good, key, checked.kept, limits)
-        if found is None:
+        problem = _rater_problem(submission, good, key, limits) or _same_again(
+            submission, good, seen, key, checked.kept
+        )
+        problem = problem or _copied(good, key, checked.kept, limits)
+        if problem is None:
             seen |= {(submission.rater, form) for form in _forms(good, key)}
             checked.kept.append(_with(submission, good))
         elif good or not bad_rows:
-            reason, message = found
+            reason, message = problem
             checked.rejected.append(
                 Rejected(
                     source=submission.source,
@@ -179,7 +181,7 @@ def _rater_problem(
             "answers_changed",
             "its completion code does not fit its answers: they were changed after the code was made",
         )
-    asked = sum(len(each["questions"]) for each in key["pictures"].values() if each["form"] == submission.form)
+    asked = sum(len(picture["questions"]) for picture in key["pictures"].values() if picture["form"] == submission.form)
     if submission.form and len(answers) < limits.min_answered * asked:
         return "incomplete", f"{len(answers)} of {asked} questions are answered"
     counts = Counter(scores.values())

@@ -47,11 +47,11 @@ def read_submissions(paths: Sequence[Path], columns: Mapping[str, str] | None = 
     rejected: list[Rejected] = []
     for path in paths:
         try:
-            found, not_counted = read_file(path, columns)
+            from_file, not_counted = read_file(path, columns)
         except NotReadable as error:
             rejected.append(Rejected(source=path.name, rater="", reason=error.reason, message=str(error), num_rows=0))
             continue
-        submissions += found
+        submissions += from_file
         rejected += not_counted
     return submissions, rejected
 

@@ -96,10 +96,10 @@ def _answers_of(row: Row) -> Iterator[Answer]:
     """Yield the answers of one row, in any of the known forms."""
     given: dict[tuple[str, str], Any] = {}
     for name, value in _flat(row):
-        found = _ANSWER.fullmatch(name)
-        if found is None:
+        field = _ANSWER.fullmatch(name)
+        if field is None:
             continue
-        question, slot, option = found[1], found[2] or "", found[3]
+        question, slot, option = field[1], field[2] or "", field[3]
         if option is not None:
             if str(value).strip().lower() in _TRUE:
                 given[question, slot] = option
@@ -123,9 +123,9 @@ def _flat(row: Row) -> Iterator[tuple[str, Any]]:
             content = json.loads(str(value))
         except (ValueError, RecursionError):
             continue
-        for each in content if isinstance(content, list) else [content]:
-            if isinstance(each, dict):
-                for inner, answer in each.items():
+        for answers in content if isinstance(content, list) else [content]:
+            if isinstance(answers, dict):
+                for inner, answer in answers.items():
                     chosen = [k for k, on in answer.items() if on is True] if isinstance(answer, dict) else []
                     yield str(inner), chosen[0] if len(chosen) == 1 else answer
 
@@ -133,7 +133,7 @@ def _flat(row: Row) -> Iterator[tuple[str, Any]]:
 def score_of(value: Any) -> Any:
     """Return a score as an int where that is possible, else unchanged.
 
-    >>> [score_of(each) for each in (4, "4", "4.0", "4 - mostly", {"rating": 4}, '{"rating": 4}', "four", 4.5)]
+    >>> [score_of(answer) for answer in (4, "4", "4.0", "4 - mostly", {"rating": 4}, '{"rating": 4}', "four", 4.5)]
     [4, 4, 4, 4, 4, 4, 'four', 4.5]
     """
     for _ in range(_DEEPEST):
@@ -151,9 +151,9 @@ def score_of(value: Any) -> Any:
     if (
         isinstance(value, str)
         and len(value) <= _LONGEST
-        and (found := re.fullmatch(r"\s*([0-9])(?:\.0+)?(?:\s+.*|\s*[-:–].*)?", value))
+        and (number := re.fullmatch(r"\s*([0-9])(?:\.0+)?(?:\s+.*|\s*[-:–].*)?", value))
     ):
-        return int(found[1])
+        return int(number[1])
     return value
 
 

@@ -83,7 +83,7 @@ def trace_of_root_by_svd(one: Moments, other: Moments) -> float:
     inaccurate (at n = 500, d = 2048: 0.1 s against 56 s). With more pictures than features the [d, d] triangles of A
     and B do.
     """
-    first, second = (_triangle(each.centred) for each in (one, other))
+    first, second = (_triangle(distribution.centred) for distribution in (one, other))
     return float(np.linalg.svd(first @ second.T, compute_uv=False).sum())
 
 
@@ -128,7 +128,7 @@ class StandInNetwork(nn.Module):
         for layer in self.layers:
             pixels = functional.relu(layer(pixels))
             maps.append(pixels)
-        parts = [each.mean(dim=(2, 3)) for each in maps[:2]]
+        parts = [layer_map.mean(dim=(2, 3)) for layer_map in maps[:2]]
         parts.append(functional.adaptive_avg_pool2d(maps[2], 2).flatten(1))
         return torch.cat(parts, dim=1)
 
@@ -151,19 +151,19 @@ def feature_network(
     fixed-random: the random network. inception: the paper's, from the file `weights`, after one of three resizes.
     efficientnet: EfficientNet-Lite0, from its package or a file. dinov2: a folder or a hub id.
     """
-    found = find_weights(kind, weights, setting)
-    if found is None:
+    network_weights = find_weights(kind, weights, setting)
+    if network_weights is None:
         return StandInNetwork()
     if kind == "inception":
         from evaluation.metrics.inception_inputs import InceptionFeatures, load_inception
 
-        return InceptionFeatures(*load_inception(Path(found.location)), resize)
+        return InceptionFeatures(*load_inception(Path(network_weights.location)), resize)
     if kind == "efficientnet":
         from evaluation.metrics.efficientnet import EfficientNetFeatures
 
-        return EfficientNetFeatures.load(Path(found.location))
+        return EfficientNetFeatures.load(Path(network_weights.location))
     if kind == "dinov2":
         from evaluation.metrics.dinov2 import DinoFeatures
 
-        return DinoFeatures.load(found.location)
+        return DinoFeatures.load(network_weights.location)
     raise ValueError(f"There are no features {kind!r}; choose fixed-random, inception, efficientnet or dinov2.")

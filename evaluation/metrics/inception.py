@@ -192,7 +192,7 @@ def load_inception(path: Path) -> tuple[Inception, str]:
     """
     tensors = {name: tensor for name, tensor in load_tensors(path).items() if not name.endswith("num_batches_tracked")}
     network = Inception()
-    wanted = {name: each for name, each in network.state_dict().items() if not name.endswith("num_batches_tracked")}
+    wanted = {name: weight for name, weight in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     if difference := misfit(wanted, tensors):
         raise ValueError(f"{path} is not the Inception of FID: {difference}.")
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=False)

@@ -73,9 +73,9 @@ def _check_archive(path: Path) -> None:
         return
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
-    if any(each.filename.endswith("/constants.pkl") or "/code/" in each.filename for each in members):
+    if any(member.filename.endswith("/constants.pkl") or "/code/" in member.filename for member in members):
         raise _Refused(f"{path} is a TorchScript archive, a program: it is refused. Give a plain state dict.")
-    if (claimed := sum(each.file_size for each in members)) > (size := path.stat().st_size):
+    if (claimed := sum(member.file_size for member in members)) > (size := path.stat().st_size):
         raise _Refused(f"{path} claims {claimed} bytes of tensors in a file of {size}: it is refused.")
 
 
@@ -91,15 +91,15 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 def _checked(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     """Return tensors that are plain, finite, and no larger than their file can hold; ValueError for others."""
-    strange = [name for name, each in tensors.items() if each.layout != torch.strided or each.is_quantized]
-    strange += [name for name, each in tensors.items() if each.is_meta or each.is_complex()]
+    strange = [name for name, tensor in tensors.items() if tensor.layout != torch.strided or tensor.is_quantized]
+    strange += [name for name, tensor in tensors.items() if tensor.is_meta or tensor.is_complex()]
     if strange:
         raise ValueError(f"{path}: the tensor {strange[0]:.80} is none of plain numbers.")
-    claimed, size = sum(each.numel() * each.element_size() for each in tensors.values()), path.stat().st_size
+    claimed, size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()), path.stat().st_size
     if claimed > MAX_CLAIM * size + _SPARE_BYTES:
         raise ValueError(f"{path} claims {claimed} bytes of tensors in a file of {size}: it is refused.")
-    for name, each in tensors.items():
-        if each.is_floating_point() and not bool(torch.isfinite(each.float()).all()):
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor.float()).all()):
             raise ValueError(f"{path}: weights are not finite, such as {name:.80}. Fetch the file anew.")
     return tensors
 
@@ -108,7 +108,7 @@ def state_of(content: Any, path: Path) -> dict[str, Tensor]:
     """Return the state dict in a loaded checkpoint; ValueError where there is none."""
     for _ in range(len(STATE_NAMES)):  # one inside another; a pickle can hold a dict that is in itself
         inner = [content[name] for name in STATE_NAMES if isinstance(content, Mapping) and name in content]
-        content = next((each for each in inner if isinstance(each, Mapping)), content)
+        content = next((candidate for candidate in inner if isinstance(candidate, Mapping)), content)
     if isinstance(content, Mapping):
         tensors = {str(name): entry for name, entry in content.items() if isinstance(entry, Tensor)}
         if tensors and len(tensors) == len(content):

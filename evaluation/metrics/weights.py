@@ -61,8 +61,8 @@ def has_packaged_efficientnet() -> bool:
 
 
 def _packaged_efficientnet() -> Path:
-    found = importlib.util.find_spec(EFFICIENTNET_MODULE)
-    for folder in found.submodule_search_locations or () if found else ():
+    package = importlib.util.find_spec(EFFICIENTNET_MODULE)
+    for folder in package.submodule_search_locations or () if package else ():
         files = sorted(Path(folder).rglob("*.pth"))
         if files:
             return files[0]

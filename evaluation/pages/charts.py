@@ -83,8 +83,10 @@ def averaged(series: Series) -> Series:
     """Average a series over equal stretches of steps, down to MAX_POINTS."""
     if len(series.steps) <= MAX_POINTS:
         return series
-    parts = [np.array_split(np.asarray(each, dtype=np.float64), MAX_POINTS) for each in (series.steps, series.values)]
-    steps, values = ([float(part.mean()) for part in each] for each in parts)
+    parts = [
+        np.array_split(np.asarray(numbers, dtype=np.float64), MAX_POINTS) for numbers in (series.steps, series.values)
+    ]
+    steps, values = ([float(part.mean()) for part in stretches] for stretches in parts)
     return Series(name=series.name, steps=steps, values=values)
 
 
@@ -157,7 +159,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 def draw_chart(chart: Chart) -> Figure:
     """Compute the layout of a chart for any values; its note counts the values that cannot be drawn."""
     placed = [drawable(series, log_scale=chart.log_scale) for series in chart.series]
-    num_left_out = sum(len(curve.steps) for curve in chart.series) - sum(len(each.steps) for each in placed)
+    num_left_out = sum(len(curve.steps) for curve in chart.series) - sum(len(curve.steps) for curve in placed)
     drawn = [averaged(series) for series in placed if len(series.steps)]
     scale = math.log10 if chart.log_scale else float
     values = [scale(value) for series in drawn for value in series.values] or [0.0, 1.0]

@@ -63,7 +63,7 @@ def _changes(first: Split, second: Split) -> list[Change]:
     there = [place_of[pairs.segment_ids[place]] for place in shared]
     videos = [pairs.video_ids[place] for place in shared]
     by_label = {other.editor: other for other in others if other.kind == "editor"}
-    found: list[tuple[str, Measure, float, float, Mean]] = []
+    compared_values: list[tuple[str, Measure, float, float, Mean]] = []
     for candidate in candidates:
         other = by_label.get(candidate.editor)
         for measure in MEASURES if other is not None and candidate.kind == "editor" else ():
@@ -73,8 +73,8 @@ def _changes(first: Split, second: Split) -> list[Change]:
             difference = difference_mean(two[there], one[shared], videos)
             if difference is not None and difference.freedom > 0:
                 means = (float(np.nanmean(one[shared])), float(np.nanmean(two[there])))
-                found.append((candidate.name, measure, *means, difference))
-    adjusted = holm([change[4].p for change in found])
+                compared_values.append((candidate.name, measure, *means, difference))
+    adjusted = holm([change[4].p for change in compared_values])
     return [
         Change(
             split=pairs.split,
@@ -85,7 +85,7 @@ def _changes(first: Split, second: Split) -> list[Change]:
             difference=difference,
             p_holm=p,
         )
-        for (name, measure, one, two, difference), p in zip(found, adjusted, strict=True)
+        for (name, measure, one, two, difference), p in zip(compared_values, adjusted, strict=True)
     ]
 
 

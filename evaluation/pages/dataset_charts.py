@@ -142,7 +142,7 @@ def _range(histogram: Histogram, values: NDArray[np.float64]) -> tuple[float, fl
     high = max(low, high if histogram.high is None else histogram.high)
     if histogram.low is not None and high <= low:
         high = low + (abs(low) or 1.0)
-    return widened(*(math.log10(each) for each in (low, high))) if histogram.log_scale else widened(low, high)
+    return widened(*(math.log10(end) for end in (low, high))) if histogram.log_scale else widened(low, high)
 
 
 def _log_marks(low: float, high: float) -> list[float]:

@@ -77,6 +77,6 @@ def render_dataset(page: DatasetPage) -> str:
         .render(
             page=page,
             histograms=[draw_histogram(histogram) for histogram in page.histograms],
-            quality=[draw_histogram(each) for each in page.quality],
+            quality=[draw_histogram(histogram) for histogram in page.quality],
         )
     )

@@ -43,7 +43,7 @@ def forgetting_table(asked: Mapping[str, Sequence[Records]], names: Mapping[str,
         same = {editor: other for editor, other in others.items() if other.shape[1] == most}
         forgot = differences(same or others, -np.repeat(begun, most, axis=1), groups)
     rows = []
-    for editor in sorted(of_editor, key=lambda each: (each != START, each)):
+    for editor in sorted(of_editor, key=lambda name: (name != START, name)):
         cells = [_share(values, groups) for values in of_editor[editor]]
         difference = forgot.get(editor)
         if difference is None:
@@ -61,7 +61,7 @@ def forgetting_table(asked: Mapping[str, Sequence[Records]], names: Mapping[str,
 
 def _common(asked: Mapping[str, Sequence[Records]]) -> list[tuple[str, str]]:
     """Return id and group of the scenes that were judged, in both measures, of every editor under every seed."""
-    found = [
+    judged_scenes = [
         {
             (str(row["scene_id"]), str(row["group"]))
             for row in records
@@ -70,7 +70,7 @@ def _common(asked: Mapping[str, Sequence[Records]]) -> list[tuple[str, str]]:
         for seeds in asked.values()
         for records in seeds
     ]
-    return sorted(set.intersection(*found)) if found else []
+    return sorted(set.intersection(*judged_scenes)) if judged_scenes else []
 
 
 def _values(seeds: Sequence[Records], scenes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

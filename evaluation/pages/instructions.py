@@ -26,7 +26,7 @@ class Piece:
 def coloured(instruction: str, parts: Mapping[Role, str]) -> list[Piece]:
     """Cut an instruction into pieces; joined they are the instruction. `parts`: role -> words, "" where there are none.
 
-    >>> [(each.text, each.role) for each in coloured("Take the lid off pan.", {"object": "lid", "start": "pan"})]
+    >>> [(piece.text, piece.role) for piece in coloured("Take the lid off pan.", {"object": "lid", "start": "pan"})]
     [('Take the ', ''), ('lid', 'object'), (' off ', ''), ('pan', 'start'), ('.', '')]
     """
     words = [(word.group().lower(), word.start(), word.end()) for word in re.finditer(r"[^\s,.;:!?()\"]+", instruction)]
@@ -49,14 +49,14 @@ def _find(
 ) -> tuple[int, int] | None:
     """Return where in the sentence the words of a part stand one after another, articles left out; None if nowhere."""
     for first in range(len(words)):
-        place, found = first, 0
-        while part and place < len(words) and found < len(part):
-            if words[place][0] == part[found]:
-                found += 1
-            elif not (found and words[place][0] in ARTICLES):
+        place, num_matched = first, 0
+        while part and place < len(words) and num_matched < len(part):
+            if words[place][0] == part[num_matched]:
+                num_matched += 1
+            elif not (num_matched and words[place][0] in ARTICLES):
                 break
             place += 1
-        if part and found == len(part):
+        if part and num_matched == len(part):
             start, stop = words[first][1], words[place - 1][2]
             if all(stop <= other or start >= end for other, end, _ in taken):
                 return start, stop

@@ -33,7 +33,7 @@ class Ranked:
 
 def ranked(table: Mapping[str, Any]) -> dict[str, list[Ranked]]:
     """Return the editors of each term, best FID_output first (of equal ones the smaller weight); none: no key."""
-    found: dict[str, list[Ranked]] = {}
+    by_term: dict[str, list[Ranked]] = {}
     for term in TERMS:
         rows = [(weight, row) for row in table["rows"] if (weight := weight_of(row["editor"], term)) is not None]
         rows = [(weight, row) for weight, row in rows if row["fid_output"] is not None]
@@ -50,8 +50,8 @@ def ranked(table: Mapping[str, Any]) -> dict[str, list[Ranked]]:
             for weight, row in rows
         ]
         if ranks:
-            found[term] = sorted(ranks, key=lambda each: (each.fid, each.weight))
-    return found
+            by_term[term] = sorted(ranks, key=lambda rank: (rank.fid, rank.weight))
+    return by_term
 
 
 def weight_of(editor: str, term: str) -> float | None:
@@ -96,7 +96,7 @@ def notes_of(term: str, ranks: Sequence[Ranked]) -> list[str]:
     notes = []
     inside = [rank for rank in ranks[1:] if rank.fid_interval[0] <= best.fid_interval[1]]
     if inside:
-        weights = ", ".join(f"{each.weight:g}" for each in inside)
+        weights = ", ".join(f"{rank.weight:g}" for rank in inside)
         notes.append(f"{sign} = {best.weight:g} is best, but the intervals of {weights} overlap with its own.")
     by_kid = next((rank for rank in ranks if rank.kid_rank == 1), best)
     if by_kid is not best:
@@ -126,16 +126,16 @@ def figure8(table: Mapping[str, Any]) -> list[Figure]:
     """Return Figure 8: FID_output over the weights of each term, evenly spaced as the grid is."""
     figures = []
     for term, ranks in ranked(table).items():
-        sign, ordered = TERMS[term][0], sorted(ranks, key=lambda each: each.weight)
+        sign, ordered = TERMS[term][0], sorted(ranks, key=lambda rank: rank.weight)
         series = Series(
-            name=f"FID_output by {sign}", steps=[*range(len(ordered))], values=[each.fid for each in ordered]
+            name=f"FID_output by {sign}", steps=[*range(len(ordered))], values=[rank.fid for rank in ordered]
         )
         note = f"{table['split']}, {table['num_pairs']:,} pairs. The smallest is at {sign} = {ranks[0].weight:g}."
         drawn = draw_chart(Chart(title=f"FID_output over {sign}", note=note, series=[series]))
         width = (WIDTH - LEFT - RIGHT) / max(1, len(ordered) - 1)
         ticks = [
-            Tick(position=round(LEFT + place * width, 1), label=f"{each.weight:g}")
-            for place, each in enumerate(ordered)
+            Tick(position=round(LEFT + place * width, 1), label=f"{rank.weight:g}")
+            for place, rank in enumerate(ordered)
         ]
         figures.append(replace(drawn, x_ticks=ticks))
     return figures

@@ -20,12 +20,12 @@ def candidate_of(
     name: str, made: MadeElsewhere, judge: Judge, examples: Examples, pairs: SplitPairs, store: Store
 ) -> Candidate:
     """Return the row of one system on one split, NaN for pairs without a picture; ValueError where all lack one."""
-    kept = [each for each in pairs.segment_ids if each not in made.reasons]
+    kept = [segment_id for segment_id in pairs.segment_ids if segment_id not in made.reasons]
     if not kept:
         raise ValueError(f"--edits {name}: none of the {len(pairs.segment_ids)} pairs of {pairs.split} has a picture.")
     columns = [
-        Column(editor=name, name=name, label=f"{name}/{seed}", seed=seed, picture_of=partial(_picture, found))
-        for seed, found in made.by_seed.items()
+        Column(editor=name, name=name, label=f"{name}/{seed}", seed=seed, picture_of=partial(_picture, pictures))
+        for seed, pictures in made.by_seed.items()
     ]
     _, (candidate,) = score_columns(judge, Chosen(examples, kept), columns, store)
     places = [pairs.segment_ids.index(segment_id) for segment_id in kept]

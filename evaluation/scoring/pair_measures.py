@@ -53,10 +53,10 @@ class Judge:
 
     def features(self, pictures: Sequence[Picture]) -> Arrays:
         """Return the features of both networks, as small as they can be kept exactly."""
-        found = {"features": _compact(self.network.features(pictures))}
+        of_networks = {"features": _compact(self.network.features(pictures))}
         if self.paired_network is not None:
-            found["paired"] = _compact(self.paired_network.features(pictures))
-        return found
+            of_networks["paired"] = _compact(self.paired_network.features(pictures))
+        return of_networks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +98,9 @@ class Part:
 
     def shared(self) -> Arrays:
         """Return what all candidates are compared with: input_, truth_ features, and the actions seen in truths."""
-        found = {f"input_{name}": feature for name, feature in self._judge.features(self.inputs).items()}
-        found |= {f"truth_{name}": feature for name, feature in self._judge.features(self.truths).items()}
-        return found | {"truth_actions": self._judge.actions_seen(self.inputs, self.truths)}
+        compared = {f"input_{name}": feature for name, feature in self._judge.features(self.inputs).items()}
+        compared |= {f"truth_{name}": feature for name, feature in self._judge.features(self.truths).items()}
+        return compared | {"truth_actions": self._judge.actions_seen(self.inputs, self.truths)}
 
     def measured(self, column: Column, shared: Mapping[str, NDArray[Any]]) -> Arrays:
         """Return every measure of one picture per pair, [pairs] each, and the features that set metrics need."""
@@ -148,13 +148,13 @@ class Part:
 
 def verdicts(judge_of: Judge, examples: Sequence[Example], pictures: Sequence[Picture]) -> NDArray[np.float64]:
     """Return carried out and kept of every pair: [num_pairs, 2]; NaN for those without a goal or with an overlap."""
-    found = np.full((len(examples), 2), np.nan)
+    verdict_table = np.full((len(examples), 2), np.nan)
     for place, (example, picture) in enumerate(zip(examples, pictures, strict=True)):
         goal = judge_of.goals.get(example.segment_id)
         if goal is not None and not example.overlaps:
             seen = judge(dict(goal), picture)
-            found[place] = seen.carried_out, seen.kept
-    return found
+            verdict_table[place] = seen.carried_out, seen.kept
+    return verdict_table
 
 
 def _feature_names(shared: Mapping[str, NDArray[Any]]) -> list[str]:

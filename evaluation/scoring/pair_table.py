@@ -54,8 +54,8 @@ def _table(candidate: Candidate, pairs: SplitPairs) -> pa.Table:
     columns["training_seed"] = [seed for seed in trained for _ in range(num_pairs)]
     columns["seed"] = [seed for seed in candidate.seeds for _ in range(num_pairs)]
     for measure in MEASURES:
-        found = candidate.values.get(measure.column)
-        flat = np.full(num_pairs * num_columns, np.nan) if found is None else found.T.ravel()
+        table = candidate.values.get(measure.column)
+        flat = np.full(num_pairs * num_columns, np.nan) if table is None else table.T.ravel()
         columns[measure.column] = pa.array(flat, from_pandas=True)
     return pa.table(columns, schema=SCHEMA)
 
@@ -136,7 +136,7 @@ def _split(
 
 def _candidate(rows: Sequence[int], columns: Mapping[str, Any], values: Mapping[str, Any], num_pairs: int) -> Candidate:
     heads = rows[::num_pairs]
-    found = {name: of_file[list(rows)].astype(np.float64).reshape(-1, num_pairs).T for name, of_file in values.items()}
+    tables = {name: of_file[list(rows)].astype(np.float64).reshape(-1, num_pairs).T for name, of_file in values.items()}
     trained = tuple(columns["training_seed"][place] for place in heads)
     return Candidate(
         editor=columns["editor"][rows[0]],
@@ -144,7 +144,7 @@ def _candidate(rows: Sequence[int], columns: Mapping[str, Any], values: Mapping[
         kind=columns["kind"][rows[0]],
         seeds=tuple(columns["seed"][place] for place in heads),
         training_seeds=() if None in trained else trained,
-        values={name: table for name, table in found.items() if np.isfinite(table).any()},
+        values={name: table for name, table in tables.items() if np.isfinite(table).any()},
     )
 
 

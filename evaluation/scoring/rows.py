@@ -54,7 +54,7 @@ class Candidate:
         distinct = sorted(set(self.training_seeds))
         if len(distinct) < 2:
             return None
-        return [[place for place, seed in enumerate(self.training_seeds) if seed == each] for each in distinct]
+        return [[place for place, seed in enumerate(self.training_seeds) if seed == wanted] for wanted in distinct]
 
     def by_training(self, column: str) -> Values | None:
         """Return a measure's values with sampling seeds averaged: [num_pairs, training seeds]; None without it."""
@@ -97,7 +97,9 @@ def with_told_apart(
         return candidate
     values = dict(candidate.values)
     for name in known[0]:
-        columns = [[each[name].get(segment_id, np.nan) for segment_id in pairs.segment_ids] for each in known]
+        columns = [
+            [of_segment[name].get(segment_id, np.nan) for segment_id in pairs.segment_ids] for of_segment in known
+        ]
         values[name] = np.array(columns, dtype=np.float64).T
     return replace(candidate, values=values)
 
@@ -118,7 +120,7 @@ def number(candidate: Candidate, measure: Measure, videos: Sequence[str]) -> Num
         return None
     columns = table if candidate.columns_by_training else candidate.values[measure.column]
     valid = np.isfinite(table).all(axis=1)
-    per_seed = [measure.factor * float(each) for each in columns[valid].mean(axis=0)]
+    per_seed = [measure.factor * float(value_of_seed) for value_of_seed in columns[valid].mean(axis=0)]
     summary = spread(per_seed)
     low, high = mean.low, mean.high
     if measure.column.startswith("fid"):  # a distance; the linear approximation may be negative
@@ -128,7 +130,7 @@ def number(candidate: Candidate, measure: Measure, videos: Sequence[str]) -> Num
         "std": None if summary.std is None else _rounded(summary.std),
         "variance": None if summary.variance is None else _rounded(summary.variance),
         "num_seeds": summary.num_seeds,
-        "per_seed": [_rounded(each) for each in per_seed],
+        "per_seed": [_rounded(value_of_seed) for value_of_seed in per_seed],
         "interval": [_rounded(measure.factor * low), _rounded(measure.factor * high)],
         "num_pairs": mean.num_pairs,
         "num_videos": mean.num_videos,
@@ -143,7 +145,7 @@ def _rounded(value: float) -> float:
 def score_rows(candidates: Sequence[Candidate], pairs: SplitPairs) -> list[dict[str, Any]]:
     """Return the rows of a split's table: every measure of every candidate, with its difference to the compared row."""
     reference = compared_with(candidates)
-    found: dict[str, dict[str, Difference]] = {}
+    differences_of: dict[str, dict[str, Difference]] = {}
     for measure in MEASURES:
         base = None if reference is None else reference.by_training(measure.column)
         others = {
@@ -152,8 +154,8 @@ def score_rows(candidates: Sequence[Candidate], pairs: SplitPairs) -> list[dict[
             if candidate.kind == "editor" and candidate is not reference
             if (table := candidate.by_training(measure.column)) is not None
         }
-        found[measure.key] = {} if base is None else differences(others, base, pairs.video_ids)
-    return [_row(candidate, pairs, found) for candidate in candidates]
+        differences_of[measure.key] = {} if base is None else differences(others, base, pairs.video_ids)
+    return [_row(candidate, pairs, differences_of) for candidate in candidates]
 
 
 def compared_with(candidates: Sequence[Candidate]) -> Candidate | None:
@@ -162,7 +164,9 @@ def compared_with(candidates: Sequence[Candidate]) -> Candidate | None:
     return next((by_label[label] for label in COMPARED_WITH if label in by_label), None)
 
 
-def _row(candidate: Candidate, pairs: SplitPairs, found: Mapping[str, Mapping[str, Difference]]) -> dict[str, Any]:
+def _row(
+    candidate: Candidate, pairs: SplitPairs, differences_of: Mapping[str, Mapping[str, Difference]]
+) -> dict[str, Any]:
     row: dict[str, Any] = {
         "editor": candidate.editor,
         "name": candidate.name,
@@ -173,7 +177,7 @@ def _row(candidate: Candidate, pairs: SplitPairs, found: Mapping[str, Mapping[st
         row["training_seeds"] = sorted(set(candidate.training_seeds))
     for measure in MEASURES:
         value = number(candidate, measure, pairs.video_ids)
-        difference = found[measure.key].get(candidate.editor)
+        difference = differences_of[measure.key].get(candidate.editor)
         if value is not None and difference is not None:
             value["difference"] = difference_record(difference, measure.factor)
         row[measure.key] = value

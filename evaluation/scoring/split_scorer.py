@@ -64,8 +64,8 @@ def score_columns(
             store.get(f"{column.label}/{number}", partial(part.measured, column, shared))
 
     def whole(name: str) -> Arrays:
-        found = [store.get(f"{name}/{number}", _made_before) for number in range(len(parts))]
-        return {key: np.concatenate([arrays[key] for arrays in found]) for key in found[0]}
+        parts_made = [store.get(f"{name}/{number}", _made_before) for number in range(len(parts))]
+        return {key: np.concatenate([arrays[key] for arrays in parts_made]) for key in parts_made[0]}
 
     shared = whole("shared")
     split = examples[0].split
@@ -82,10 +82,10 @@ def _made_before() -> Arrays:
     raise AssertionError("every part was measured before it is read again")
 
 
-def _with_sets(found: Arrays, shared: Arrays, references: Mapping[str, str]) -> Arrays:
+def _with_sets(of_column: Arrays, shared: Arrays, references: Mapping[str, str]) -> Arrays:
     """Return a column's values with those of the set metrics, and without its features."""
-    features = found["features"].astype(np.float64)
-    values = {name: array for name, array in found.items() if name not in ("features", "paired")}
+    features = of_column["features"].astype(np.float64)
+    values = {name: array for name, array in of_column.items() if name not in ("features", "paired")}
     if len(features) > 1:
         for name, reference in references.items():
             values[f"fid_{name}"] = fid_by_pair(features, shared[reference].astype(np.float64))

@@ -44,7 +44,7 @@ def judge_triples(
 
     None where no verdict is possible: the expected picture equals the input, or changes all of it.
     """
-    of_inputs, of_expected, of_edits = (network.features(list(each)) for each in (inputs, expected, edited))
+    of_inputs, of_expected, of_edits = (network.features(list(pictures)) for pictures in (inputs, expected, edited))
     away, before = paired_distance(of_edits, of_expected), paired_distance(of_inputs, of_expected)
     records = []
     for place, nearer in enumerate(nearer_to_truth(away, before)):
@@ -61,11 +61,11 @@ def share(records: Sequence[Mapping[str, Any]], measure: str) -> Record | None:
     """Return percent, interval and numbers of one measure over records with `group`; None where nothing was judged."""
     judged = [row for row in records if row[measure] is not None]
     values = np.array([float(row[measure]) for row in judged])
-    found = clustered_mean(values, [row["group"] for row in judged], bounds=(0.0, 1.0)) if judged else None
-    if found is None:
+    mean = clustered_mean(values, [row["group"] for row in judged], bounds=(0.0, 1.0)) if judged else None
+    if mean is None:
         return None
-    percents = {name: round(100 * getattr(found, name), 2) for name in ("mean", "low", "high")}
-    return percents | {"num_scenes": found.num_pairs, "num_groups": found.num_videos}
+    percents = {name: round(100 * getattr(mean, name), 2) for name in ("mean", "low", "high")}
+    return percents | {"num_scenes": mean.num_pairs, "num_groups": mean.num_videos}
 
 
 def forgetting_content(records: Iterable[Mapping[str, Any]]) -> Record:

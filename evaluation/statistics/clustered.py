@@ -33,8 +33,8 @@ def clustered_difference(differences: ArrayLike, videos: Sequence[str]) -> Diffe
     values = np.asarray(differences, dtype=np.float64)
     if not len(values) or len(values) != len(videos):
         raise ValueError(f"{len(values)} differences of {len(videos)} pairs: give at least one, and a video for each.")
-    found = clustered_mean(values, videos)
-    assert found is not None, "differences of shares are finite"
+    mean = clustered_mean(values, videos)
+    assert mean is not None, "differences of shares are finite"
     num_videos = len(set(videos))
-    low, high = (found.low, found.high) if num_videos > 1 else (None, None)
-    return Difference(mean=found.mean, low=low, high=high, num_pairs=found.num_pairs, num_videos=num_videos)
+    low, high = (mean.low, mean.high) if num_videos > 1 else (None, None)
+    return Difference(mean=mean.mean, low=low, high=high, num_pairs=mean.num_pairs, num_videos=num_videos)

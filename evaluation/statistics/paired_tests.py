@@ -39,7 +39,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     [0.03, 0.06, 0.06]
     """
     adjusted, largest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda each: p_values[each])):
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
         adjusted[place] = largest
     return adjusted
@@ -50,7 +50,7 @@ def difference_mean(first: ArrayLike, second: ArrayLike, videos: Sequence[object
 
     Training seeds are taken side by side where both have the same number, else each pair's mean over them is used.
     """
-    one, other = (_as_table(each) for each in (first, second))
+    one, other = (_as_table(values) for values in (first, second))
     if one.shape[1] != other.shape[1]:
         one, other = one.mean(axis=1, keepdims=True), other.mean(axis=1, keepdims=True)
     return clustered_mean(one - other, videos)
@@ -66,9 +66,9 @@ def differences(
 ) -> dict[str, Difference]:
     """Return other - reference for each named editor, with Holm's correction over all of them."""
     means = {name: difference_mean(values, reference, videos) for name, values in others.items()}
-    found = {name: mean for name, mean in means.items() if mean is not None and mean.freedom > 0}
-    p_values = [mean.p for mean in found.values()]
+    tested = {name: mean for name, mean in means.items() if mean is not None and mean.freedom > 0}
+    p_values = [mean.p for mean in tested.values()]
     return {
         name: Difference(estimate=mean, p=p, p_holm=p_holm)
-        for (name, mean), p, p_holm in zip(found.items(), p_values, holm(p_values), strict=True)
+        for (name, mean), p, p_holm in zip(tested.items(), p_values, holm(p_values), strict=True)
     }
