@@ -47,9 +47,9 @@ def choose_lambdas(
     try:
         carry_out(request, plan_only)
     finally:  # items that failed end the command with a status of its own; the others are ranked
-        found = [step.path for step in plan(make_job(request)) if step.stage == "scores" and step.is_cached]
-        if found and found[0] and not plan_only:
-            _tell_choice(Path(request.workspace), Path(found[0]), split)
+        scores_paths = [step.path for step in plan(make_job(request)) if step.stage == "scores" and step.is_cached]
+        if scores_paths and scores_paths[0] and not plan_only:
+            _tell_choice(Path(request.workspace), Path(scores_paths[0]), split)
 
 
 def _tell_choice(workspace: Path, scores: Path, split: str | None) -> None:

@@ -42,7 +42,7 @@ for command in (kitchen, starting_editor, text_to_image, survey, choose_lambdas)
 def forget_current_folder() -> None:
     """Import nothing more from the current folder, which `python -m` put first in the path."""
     here, code = os.getcwd(), str(Path(__file__).resolve().parents[2])
-    sys.path[:] = [each for each in sys.path if each == code or os.path.abspath(each) != here]
+    sys.path[:] = [folder for folder in sys.path if folder == code or os.path.abspath(folder) != here]
 
 
 def main() -> None:

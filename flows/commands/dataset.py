@@ -40,8 +40,8 @@ def dataset_page(workspace: str) -> None:
         raise ValueError(f"{workspace} has no segments yet; `editaction run ... --until segments` makes them.")
     made = {"segments": segments[0]}
     for name, source in (("videos", "segments"), ("frames", "segments"), ("splits", "frames")):
-        found = made_from(artifacts_of(root, name), source, made[source]) if source in made else []
-        made |= {name: found[-1]} if found else {}
+        of_stage = made_from(artifacts_of(root, name), source, made[source]) if source in made else []
+        made |= {name: of_stage[-1]} if of_stage else {}
     label = segments[0].manifest["label"]
     config = PRESETS[label]().dataset if label in PRESETS else DatasetConfig()
     inputs: dict[str, Any] = {name: artifact.path for name, artifact in made.items()}

@@ -145,8 +145,8 @@ def _pipeline_settings(pipeline: PipelineEditorConfig, options: dict[str, Any]) 
                 f"--{unused.replace('_', '-')} does not go with a diffusers pipeline by its class; give its own "
                 'arguments with --set editors.NAME={"class": ..., "start": ..., "arguments": {...}}.'
             )
-    for each in ("guidance", "image_guidance", "text_guidance", "scheduler", "fast", "prompt_policy"):
-        options.pop(each)
+    for absent in ("guidance", "image_guidance", "text_guidance", "scheduler", "fast", "prompt_policy"):
+        options.pop(absent)
     check_pipeline(pipeline.class_name, pipeline.arguments)
     config = PipelineConfig(size_px=pipeline.size_px or 512, precision=pipeline.precision, options=pipeline.arguments)
     given = {"num_steps": options.pop("steps"), "precision": options.pop("precision")}
@@ -174,7 +174,7 @@ def _method_settings(editor: str, options: dict[str, Any]) -> MethodConfig:
                 f"--{unused.replace('_', '-')} is a setting of InstructPix2Pix; {name} does not have it. Leave it out."
             )
     given = {"num_steps": options.pop("steps")}
-    given |= {each: options.pop(each) for each in ("text_guidance", "precision", "prompt_policy")}
+    given |= {option: options.pop(option) for option in ("text_guidance", "precision", "prompt_policy")}
     return with_settings(config, {field: value for field, value in given.items() if value is not None})
 
 
@@ -186,6 +186,6 @@ def _sampling(editor: str, options: dict[str, Any]) -> SamplingConfig:
     if preset := options.pop("guidance"):
         scales = GUIDANCES[preset]()
         sampling = replace(sampling, image_guidance=scales.image_guidance, text_guidance=scales.text_guidance)
-    names = {each: each for each in ("image_guidance", "text_guidance", "scheduler", "precision")}
+    names = {name: name for name in ("image_guidance", "text_guidance", "scheduler", "precision")}
     changes = {field: options.pop(name) for name, field in (names | {"steps": "num_steps"}).items()}
     return with_settings(sampling, {name: value for name, value in changes.items() if value is not None})

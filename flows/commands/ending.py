@@ -36,7 +36,7 @@ def rows_in_words(manifest: dict[str, Any] | None) -> str:
     if counts["kept"] == counts["input"]:
         return f"all {counts['kept']:,} kept"
     parts = [f"{counts['kept']:,} of {counts['input']:,} kept"]
-    parts += [f"{sum(counts[each].values()):,} {each}" for each in ("filtered", "failed") if counts[each]]
+    parts += [f"{sum(counts[ending].values()):,} {ending}" for ending in ("filtered", "failed") if counts[ending]]
     return ", ".join(parts)
 
 

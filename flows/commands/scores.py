@@ -136,7 +136,7 @@ def _compare_runs(first: str, second: str, as_json: bool) -> None:
     from evaluation.pages.compare import compare as compared
     from evaluation.scoring.pair_table import read_pair_table
 
-    changes = compared(*(read_pair_table(_scores_file(Path(each)))[0] for each in (first, second)))
+    changes = compared(*(read_pair_table(_scores_file(Path(artifact)))[0] for artifact in (first, second)))
     rows = change_rows(changes)
     if as_json:
         click.echo(json.dumps([dict(zip(rows[0], row, strict=True)) for row in rows[1:]], indent=1))

@@ -68,5 +68,5 @@ def json_line(value: Any) -> str:
     return _UNSAFE_IN_JSON.sub(_in_json, json.dumps(value, ensure_ascii=False))
 
 
-def _in_json(found: re.Match[str]) -> str:
-    return found[0] if visible(found[0]) == found[0] else json.dumps(found[0])[1:-1]
+def _in_json(unsafe: re.Match[str]) -> str:
+    return unsafe[0] if visible(unsafe[0]) == unsafe[0] else json.dumps(unsafe[0])[1:-1]

@@ -40,11 +40,11 @@ def settings(prefix: str, name: str, as_json: bool) -> None:
 
 def paper_values() -> dict[str, dict[str, Any]]:
     """Return the values of the paper's recipes: setting -> {recipe: value}."""
-    found: dict[str, dict[str, Any]] = {}
+    by_setting: dict[str, dict[str, Any]] = {}
     for name in PAPER:
         for setting in settings_of(preset(name)):
-            found.setdefault(setting.name, {})[name] = setting.value
-    return found
+            by_setting.setdefault(setting.name, {})[name] = setting.value
+    return by_setting
 
 
 def _paper_note(setting: Setting, paper: dict[str, dict[str, Any]]) -> str:

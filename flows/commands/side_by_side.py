@@ -100,10 +100,10 @@ def _row(outcomes: Sequence[Any]) -> Any:
 
 def _names(editors: Sequence[str]) -> list[str]:
     """Return a short name for each editor that is also the name of a folder: distinct, from its last path parts."""
-    found: list[str] = []
+    names: list[str] = []
     for editor in editors:
         parts = [part for part in Path(editor).parts if part not in ("/", "pipeline", ".", "..")]
         stem = re.sub(r"[^\w.-]+", "_", parts[-1] if parts else "").strip(".") or "editor"
-        taken = sum(name == stem or name.startswith(f"{stem}_") for name in found)
-        found.append(f"{stem}_{taken + 1}" if taken else stem)
-    return found
+        taken = sum(name == stem or name.startswith(f"{stem}_") for name in names)
+        names.append(f"{stem}_{taken + 1}" if taken else stem)
+    return names

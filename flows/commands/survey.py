@@ -85,8 +85,10 @@ def _inputs(workspace: str, options: dict[str, Any]) -> tuple[dict[str, Artifact
     prefix = shards.manifest["label"] + "-"
     edits = made_from(artifacts_of(Path(workspace), "edits"), "shards", shards)
     # Newest last, so that it replaces older ones of the same label.
-    found = chosen_edits({edit.manifest["label"].removeprefix(prefix): edit for edit in edits}, options["methods"])
-    if not found:
+    edit_inputs = chosen_edits(
+        {edit.manifest["label"].removeprefix(prefix): edit for edit in edits}, options["methods"]
+    )
+    if not edit_inputs:
         raise ValueError(
             f"{workspace} has no edits of its newest shards; `editaction run ... --until edits` makes them."
         )
@@ -102,7 +104,7 @@ def _inputs(workspace: str, options: dict[str, Any]) -> tuple[dict[str, Artifact
         base_url=options["base_url"],
         paper=PAPER_SETS.get(shards.manifest["label"], ""),  # type: ignore[arg-type]
     )
-    return {"shards": shards, **found}, config
+    return {"shards": shards, **edit_inputs}, config
 
 
 def chosen_edits(by_label: dict[str, Artifact], wanted: str | None) -> dict[str, Artifact]:

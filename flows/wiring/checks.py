@@ -33,17 +33,17 @@ class Problem:
 def problems_of(job: Job, steps: Collection[Step]) -> list[Problem]:
     """Return everything that would stop the missing stages."""
     wanted = {step.stage for step in steps if not step.is_found}
-    found = []
+    problems = []
     for check, stages in CHECKS.items():
         if not wanted & {*stages}:
             continue
         try:
             check(job)
         except Unreachable as error:
-            found.append(Problem(message=_line(error), is_elsewhere=True))
+            problems.append(Problem(message=_line(error), is_elsewhere=True))
         except (ValueError, OSError) as error:
-            found.append(Problem(message=_line(error)))
-    return found
+            problems.append(Problem(message=_line(error)))
+    return problems
 
 
 def refuse(job: Job, steps: Collection[Step]) -> None:
@@ -152,11 +152,11 @@ def check_feature_weights(job: Job) -> None:
             continue
         from evaluation.metrics.weights import find_weights
 
-        found = find_weights(kind, weights, setting)
-        if found is None:
+        network_weights = find_weights(kind, weights, setting)
+        if network_weights is None:
             continue
-        if not Path(found.location).exists():
-            check_hub(found.location, setting, ("config.json",))
+        if not Path(network_weights.location).exists():
+            check_hub(network_weights.location, setting, ("config.json",))
             continue
         from evaluation.metrics.fid import feature_network
 

@@ -77,11 +77,11 @@ def scoring_of(config: Any, inputs: Mapping[str, str]) -> str:
 def evaluations_of(workspace: Path) -> list[Evaluation]:
     """Return every evaluation of a trained editor, oldest first."""
     edits = {artifact.digest: artifact for artifact in artifacts_of(workspace, "edits")}
-    found = []
+    evaluations = []
     for scores in artifacts_of(workspace, "scores"):
-        digests = {name: each["digest"] for name, each in scores.manifest["inputs"].items()}
-        for name, each in scores.manifest["inputs"].items():
-            made = edits.get(each["digest"])
+        digests = {name: input_["digest"] for name, input_ in scores.manifest["inputs"].items()}
+        for name, input_ in scores.manifest["inputs"].items():
+            made = edits.get(input_["digest"])
             if not name.startswith(EDITS) or made is None or "artifact" not in made.manifest["inputs"]["editor"]:
                 continue
             editor = made.manifest["inputs"]["editor"]
@@ -91,7 +91,7 @@ def evaluations_of(workspace: Path) -> list[Evaluation]:
                 edits=plain(made.manifest["config"]),
                 scores=scoring_of(scores.manifest["config"], digests),
             )
-            found.append(
+            evaluations.append(
                 Evaluation(
                     series=series_of(editor["artifact"]),
                     editor=editor["digest"],
@@ -100,7 +100,7 @@ def evaluations_of(workspace: Path) -> list[Evaluation]:
                     scores=scores,
                 )
             )
-    return found
+    return evaluations
 
 
 def series_of(artifact: str) -> str:
@@ -117,7 +117,7 @@ def before(evaluations: Sequence[Evaluation], now: Evaluation) -> Evaluation | s
         and evaluation.editor != now.editor
         and evaluation.scores.path != now.scores.path
     ]
-    alike = [each for each in earlier if each.setting == now.setting]
+    alike = [evaluation for evaluation in earlier if evaluation.setting == now.setting]
     if alike:
         return alike[-1]
     if not earlier:

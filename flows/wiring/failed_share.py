@@ -33,7 +33,9 @@ def check_failed_share(frames: Artifact, max_failed_share: float) -> None:
     if frames.num_failed <= max_failed_share * num_rows:
         return
     reasons = frames.manifest["counts"]["failed"]
-    listed = ", ".join(f"{number} {reason}" for reason, number in sorted(reasons.items(), key=lambda each: -each[1]))
+    listed = ", ".join(
+        f"{number} {reason}" for reason, number in sorted(reasons.items(), key=lambda counted: -counted[1])
+    )
     raise StageFailed(
         f"{frames.path}: {frames.num_failed} of {num_rows} segments failed ({listed}), more than the share of "
         f"{max_failed_share:g} with which training begins. Mend them (`editaction records frames --rejected` lists "

@@ -95,13 +95,13 @@ def settings_schema() -> Schema:
     """Return the schema of every dotted setting that some preset has: {"editor.num_steps": {"type": "integer"}}."""
     from flows.wiring.presets import PRESETS
 
-    found: dict[str, list[Schema]] = {}
+    schemas: dict[str, list[Schema]] = {}
     for make in PRESETS.values():
         for name, schema in _leaves(make(), ""):
-            options = found.setdefault(name, [])
+            options = schemas.setdefault(name, [])
             if schema not in options:
                 options.append(schema)
-    return {name: options[0] if len(options) == 1 else {"anyOf": options} for name, options in sorted(found.items())}
+    return {name: options[0] if len(options) == 1 else {"anyOf": options} for name, options in sorted(schemas.items())}
 
 
 def _leaves(config: Any, inside: str) -> Iterator[tuple[str, Schema]]:

@@ -42,8 +42,8 @@ def with_pictures(
         for pairs, candidates in splits:
             tars = sorted({shards.file(row["shard"]) for row in shards.records() if row["split"] == pairs.split})
             added = []
-            for name, found in files.items():
-                gathered = gather(found, pairs.segment_ids)
+            for name, pictures in files.items():
+                gathered = gather(pictures, pairs.segment_ids)
                 added.append(candidate_of(name, gathered, judge, Examples(tars), pairs, InMemory()))
                 left_out += [(name, pairs.split, gathered.counts)] if gathered.counts else []
             grown.append((pairs, [*candidates, *added]))

@@ -34,19 +34,19 @@ def settings_of(config: Any, inside: str = "") -> Iterator[Setting]:
 
 def meanings_of(record: type) -> dict[str, str]:
     """Return the text below each field of a dataclass, inherited ones too: field -> one line."""
-    found: dict[str, str] = {}
+    meanings: dict[str, str] = {}
     for base in reversed(record.__mro__):
         if dataclasses.is_dataclass(base):
-            found |= _below_fields(base)
-    return found
+            meanings |= _below_fields(base)
+    return meanings
 
 
 def _below_fields(record: type) -> dict[str, str]:
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(record))).body
     assert isinstance(definition, ast.ClassDef)
-    found = {}
+    meanings = {}
     for field, text in zip(definition.body, definition.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
             told = ast.literal_eval(text.value) if isinstance(text.value, ast.Constant) else ""
-            found[field.target.id] = " ".join(str(told).split())
-    return found
+            meanings[field.target.id] = " ".join(str(told).split())
+    return meanings

@@ -15,9 +15,9 @@ def forgetting_of(job: Job, trained: dict[str, Path | None], make: Make) -> dict
     """Ask static edits of every editor and of the untouched start, as inputs `forgetting_LABEL`."""
     # Places of the table and of weights are no part of the key; their content is, as an input.
     scenes, given = replace(job.config.forgetting, triples=None, weights=None), {}
-    found = find_weights(scenes.features, job.config.forgetting.weights, "forgetting.weights")
-    if found is not None:
-        given["weights"] = outside_weights(found.location)
+    network_weights = find_weights(scenes.features, job.config.forgetting.weights, "forgetting.weights")
+    if network_weights is not None:
+        given["weights"] = outside_weights(network_weights.location)
     if job.config.forgetting.triples is not None:
         # Here and not above: it imports pyarrow, which takes a third of a second.
         from tasks.annotations.triples import outside_triples

@@ -88,9 +88,9 @@ def judge_of(request: NightlyRequest, evaluated: Sequence[Evaluation], shards: A
         return named(workspace, "classifier", request.classifier)
     for evaluation in reversed(evaluated):
         if evaluation.setting.test_set == shards.digest:
-            found = of_digest(workspace, "classifier", evaluation.setting.classifier)
-            if found is not None:
-                return found
+            classifier = of_digest(workspace, "classifier", evaluation.setting.classifier)
+            if classifier is not None:
+                return classifier
     finished = artifacts_of(workspace, "classifier")
     if not finished:
         raise ValueError(f"{workspace} has no finished classifier; `editaction run --until scores` makes one.")
@@ -130,7 +130,11 @@ def evaluate_editor(
         inputs["edits_start"] = started
     before = {name: of_digest(workspace, name, digest) for name, digest in _made_of(workspace, shards).items()}
     told = {name: earlier.path for name, earlier in before.items() if earlier is not None}
-    kitchen = {"kitchen": found} if (found := _kitchen_of(workspace, before.get("videos"))) is not None else {}
+    kitchen = (
+        {"kitchen": drawn_kitchen}
+        if (drawn_kitchen := _kitchen_of(workspace, before.get("videos"))) is not None
+        else {}
+    )
     scoring, weights = scores_inputs(config.scores)
     more = kitchen | weights
     scores = make("scores", series, scoring, shards=shards.path, classifier=classifier.path, **inputs, **more)

@@ -73,11 +73,11 @@ def scores_inputs(config: ScoresConfig) -> tuple[ScoresConfig, dict[str, Outside
         if kind is None:
             continue
         try:
-            found = find_weights(kind, weights, f"scores.{setting}")
+            network_weights = find_weights(kind, weights, f"scores.{setting}")
         except ValueError:
             continue
-        if found is not None:
-            inputs[setting] = outside_weights(found.location)
+        if network_weights is not None:
+            inputs[setting] = outside_weights(network_weights.location)
             without: dict[str, Any] = {setting: None}
             config = replace(config, **without)
     return config, inputs

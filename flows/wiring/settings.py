@@ -78,7 +78,7 @@ def _set_entry(config: Any, name: str, entries: dict[str, Any], rest: str, value
     needed = [field.name for field in fields.values() if field.default is absent and field.default_factory is absent]
     if unknown := sorted(given.keys() - fields.keys()):
         raise ValueError(f"{where} has no {unknown[0]!r}; there are {', '.join(map(_written_name, sorted(fields)))}.")
-    if missing := [each for each in needed if each not in given]:
+    if missing := [field_name for field_name in needed if field_name not in given]:
         raise ValueError(f"{where} lacks {_written_name(missing[0])!r}.")
     checked = {
         field_name: _as_type(kind, field_name, value, f"{where}.{_written_name(field_name)}")

@@ -53,7 +53,7 @@ def run_tags() -> list[str]:
     request = _request()
     tags = [f"data:{request['preset']}"] if request.get("preset") else []
     tags += [f"until:{request['until']}"] if request.get("until") else []
-    return tags + [f"method:{each}" for each in request.get("methods") or ()]
+    return tags + [f"method:{method}" for method in request.get("methods") or ()]
 
 
 def _request() -> Mapping[str, Any]:

@@ -64,14 +64,14 @@ def _further(job: Job, config: TrainConfig) -> list[str]:
 
 def _passes(job: Job, config: TrainConfig) -> str:
     """Return the number of epochs, from the newest shards of this preset where there are any."""
-    found = [
+    of_preset = [
         artifact
         for artifact in artifacts_of(job.workspace, "shards")
         if artifact.manifest["label"] == job.config.preset
     ]
-    if not found:
+    if not of_preset:
         return "; passes over the pairs are known once the shards are there"
-    num_train = sum(row["split"] == "train" for row in found[-1].records())
+    num_train = sum(row["split"] == "train" for row in of_preset[-1].records())
     passes = config.num_steps * config.batch_size / max(1, num_train)
     text = f"; {num_train:,} training pairs, each seen {passes:,.1f} times (epochs)"
     if passes > MAX_PASSES:

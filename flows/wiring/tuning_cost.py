@@ -29,7 +29,7 @@ def tuning_cost(job: Job, steps: Collection[Step]) -> list[str]:
     if "imagic" not in to_edit(job, steps):
         return []
     texts = job.config.text_editors
-    each = texts.imagic.embedding_steps + texts.imagic.unet_steps
+    num_steps = texts.imagic.embedding_steps + texts.imagic.unet_steps
     if texts.limit is None:
-        return [f"imagic tunes the model for {each:,} steps for every test picture; --limit N edits N of them."]
-    return [f"imagic tunes the model for {each:,} steps for each of {texts.limit:,} test pictures at most."]
+        return [f"imagic tunes the model for {num_steps:,} steps for every test picture; --limit N edits N of them."]
+    return [f"imagic tunes the model for {num_steps:,} steps for each of {texts.limit:,} test pictures at most."]
