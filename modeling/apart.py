@@ -116,7 +116,7 @@ def _started(content: bytes, memory: int) -> _Helper:
     """Return a helper that has begun; one that died while it was idle is replaced."""
     while True:
         with _guard:
-            fitting = next((each for each in _idle if each.memory == memory), None)
+            fitting = next((helper for helper in _idle if helper.memory == memory), None)
             if fitting is not None:
                 _idle.remove(fitting)
         helper, is_new = fitting or _Helper(memory), fitting is None

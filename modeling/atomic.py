@@ -151,11 +151,11 @@ def remove_unfinished(path: Path) -> None:
 
     Only for the one writer of `path`: another's work that is going on would be removed too.
     """
-    for each in path.parent.glob("." + glob.escape(path.name) + ".*writing"):
-        if each.is_dir() and not each.is_symlink():
-            shutil.rmtree(each)
+    for leftover in path.parent.glob("." + glob.escape(path.name) + ".*writing"):
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
         else:
-            each.unlink(missing_ok=True)
+            leftover.unlink(missing_ok=True)
 
 
 def _temporary_name(path: Path) -> Path:
@@ -184,11 +184,11 @@ def sweep(folder: Path) -> None:
     _swept.add(folder)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            found = _TEMPORARY.fullmatch(entry.name)
-            if found is None or not entry.is_file(follow_symlinks=False):
+            parts = _TEMPORARY.fullmatch(entry.name)
+            if parts is None or not entry.is_file(follow_symlinks=False):
                 continue
             status = entry.stat(follow_symlinks=False)
-            if status.st_uid == os.geteuid() and _is_left(found["machine"], int(found["pid"]), status.st_mtime):
+            if status.st_uid == os.geteuid() and _is_left(parts["machine"], int(parts["pid"]), status.st_mtime):
                 os.unlink(entry.path)
 
 

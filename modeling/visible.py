@@ -20,7 +20,7 @@ def visible(text: object, *, keep: str = "") -> str:
     told = str(text)
     if _PLAIN.fullmatch(told):
         return told
-    return "".join(each if each in keep else _shown(each) for each in told)
+    return "".join(character if character in keep else _shown(character) for character in told)
 
 
 def _shown(character: str) -> str:

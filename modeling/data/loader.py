@@ -125,14 +125,14 @@ def find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:
     for one in several:
         if str(one).startswith(_NOT_A_FILE):
             raise ValueError(f"Shard {one} is a URL. Give a local folder of tars, or their paths.")
-    found: list[Path] = []
+    tars: list[Path] = []
     for path in map(Path, several):
         if not path.exists():
             raise ValueError(f"{path}: there is no such shard or folder of shards.")
-        found += sorted(path.rglob("*.tar")) if path.is_dir() else [path]
-    if not found:
+        tars += sorted(path.rglob("*.tar")) if path.is_dir() else [path]
+    if not tars:
         raise ValueError(f"{', '.join(map(str, several))}: no .tar files there.")
-    return found
+    return tars
 
 
 def _scan(shard: Path) -> list[_Place]:

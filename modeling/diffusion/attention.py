@@ -20,11 +20,13 @@ Change = Callable[[Tensor], Tensor]
 def self_attentions(unet: UNet2DConditionModel) -> list[Any]:
     """Return the self-attentions (`attn1`) in the order of execution."""
     blocks = [*unet.down_blocks, unet.mid_block, *unet.up_blocks]
-    transformers = [each for block in blocks if block is not None for each in getattr(block, "attentions", None) or ()]
-    found = [part.attn1 for transformer in transformers for part in getattr(transformer, "transformer_blocks", ())]
-    if any(getattr(attention, "fused_projections", False) for attention in found):
+    transformers = [
+        transformer for block in blocks if block is not None for transformer in getattr(block, "attentions", None) or ()
+    ]
+    attentions = [part.attn1 for transformer in transformers for part in getattr(transformer, "transformer_blocks", ())]
+    if any(getattr(attention, "fused_projections", False) for attention in attentions):
         raise ValueError("The U-Net's attention projections are fused; load it without fusing them.")
-    return found
+    return attentions
 
 
 def layers_from(unet: UNet2DConditionModel, first: int, *, field: str) -> list[Any]:

@@ -142,24 +142,24 @@ def editor_folder(editor: str | Path) -> str:
     path = Path(editor)
     if (path / "pipeline" / "model_index.json").is_file():
         return str((path / "pipeline").resolve())
-    found = folder_or_hub_id(editor, "model_index.json", "Editor")
-    return editor if found is None else str(found.resolve())
+    folder = folder_or_hub_id(editor, "model_index.json", "Editor")
+    return editor if folder is None else str(folder.resolve())
 
 
 def _warnings(editor: Editor, requests: Sequence[EditRequest]) -> list[str]:
     """Return warnings about these requests, to be shown before they are edited."""
     cut = cut_texts(editor.tokenizer, [request.instruction for request in requests])
-    found = [
+    warnings = [
         f"Instruction {shown(text)} is longer than the text encoder reads: {shown(end)} is cut off and has no effect."
         for text, end in list(cut.items())[:MAX_WARNINGS]
     ]
     if len(cut) > MAX_WARNINGS:
-        found.append(f"{len(cut):,} instructions are cut off in all.")
+        warnings.append(f"{len(cut):,} instructions are cut off in all.")
     pictures = []
     for request in requests[:NUM_LOOKED_AT]:
         with suppress(ValueError, OSError):  # told when it is this picture's turn
             pictures.append(request.read())
-    return [each for each in (foreign_pictures(editor, pictures), *found) if each]
+    return [warning for warning in (foreign_pictures(editor, pictures), *warnings) if warning]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +205,7 @@ def _edit_batch(editor: EditingSystem, requests: Sequence[EditRequest], recipe: 
         )
     except NotFinite as error:
         if len(requests) > 1:
-            return [each for request in requests for each in _edit_batch(editor, [request], recipe)]
+            return [outcome for request in requests for outcome in _edit_batch(editor, [request], recipe)]
         return [EditOutcome(request=requests[0], status="failed", message=str(error))]
     for (request, picture, note), square in zip(wanted, edited, strict=True):
         request.out.parent.mkdir(parents=True, exist_ok=True)

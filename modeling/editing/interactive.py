@@ -86,8 +86,8 @@ def edit_as_asked(editor: Editor, picture: Picture, asked: Asked, sampling: Samp
 def remarks(editor: Editor, picture: Picture, instruction: str) -> list[str]:
     """Return what a person should know of this edit: a picture of another world, an instruction that is cut."""
     cut = cut_texts(editor.tokenizer, [instruction])
-    found = [f"The text encoder does not read all of it: {shown(end)} is cut off." for end in cut.values()]
-    return [each for each in (foreign_pictures(editor, [picture]), *found) if each]
+    remarks_on_text = [f"The text encoder does not read all of it: {shown(end)} is cut off." for end in cut.values()]
+    return [remark for remark in (foreign_pictures(editor, [picture]), *remarks_on_text) if remark]
 
 
 _FIELDS = {"instruction": str, "seed": int, "image_guidance": float, "text_guidance": float, "num_steps": int}

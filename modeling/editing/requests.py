@@ -81,7 +81,7 @@ def plan_requests(image: Path, instruction: str | None, out: Path, seeds: Sequen
         pictures = _pictures_in(image)
         if not pictures:
             raise ValueError(f"{image}: no pictures there ({', '.join(PICTURE_SUFFIXES)}), and no tars of examples.")
-        requests = [each for path in pictures for each in _per_seed(path, instruction, out / path.stem, seeds)]
+        requests = [request for path in pictures for request in _per_seed(path, instruction, out / path.stem, seeds)]
     else:
         is_name = out.suffix.lower() in OUT_SUFFIXES and not out.is_dir()
         stem = out.with_suffix("") if is_name else out / image.stem

@@ -77,7 +77,9 @@ def _check_layers(folder: Path, part: str) -> None:
     path = folder / part / "config.json"
     content = read_json(path, at_most=MAX_INDEX_BYTES) if path.is_file() else None
     for name, value in content.items() if isinstance(content, dict) else ():
-        numbers = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, int | float)]
+        numbers = [
+            number for number in (value if isinstance(value, list) else [value]) if isinstance(number, int | float)
+        ]
         if "layers" in name and not all(number <= MAX_LAYERS for number in numbers):
             raise ValueError(f"{path}: {name} is {str(value)[:80]}; a model has at most {MAX_LAYERS} layers here.")
 

@@ -81,14 +81,14 @@ def extract_maps(
 
 
 @torch.no_grad()
-def redraw(predicted: Predict, grid: DdimGrid, found: NoiseMaps, config: NoiseSpaceConfig) -> Tensor:
+def redraw(predicted: Predict, grid: DdimGrid, noise_maps: NoiseMaps, config: NoiseSpaceConfig) -> Tensor:
     """Return the latents drawn from index N - skip with the noise maps: [B, C, H, W]; skip = N gives the source."""
     num_left = len(grid.times) - config.skip
-    latents = found.noisy[num_left]
+    latents = noise_maps.noisy[num_left]
     for index in reversed(range(num_left)):
         time = grid.times[len(grid.times) - 1 - index]
         mean, spread = mean_and_spread(grid, latents, predicted(latents, time), time, config.eta)
-        latents = mean + spread * found.maps[index]
+        latents = mean + spread * noise_maps.maps[index]
     return latents
 
 
@@ -106,6 +106,6 @@ class DdpmNoiseSpace(TextToImageEditor):
         unet, device = self.model.unet, source_BCHW.device
         grid = make_grid(self.model.scheduler.config, config, config.num_steps, device)
         noise = noise_for(seeds, (config.num_steps, *source_BCHW.shape[1:]), device).unbind(1)
-        found = extract_maps(unet, grid, source_BCHW, texts, noise, config)
+        noise_maps = extract_maps(unet, grid, source_BCHW, texts, noise, config)
         predicted = guided_by(unet, texts.empties(), texts.target, config.text_guidance, config.precision)
-        return redraw(predicted, grid, found, config)
+        return redraw(predicted, grid, noise_maps, config)

@@ -98,13 +98,13 @@ def gather(files: Mapping[tuple[int, str], Path], segment_ids: Sequence[str]) ->
     by_seed: dict[int, dict[str, Path]] = {seed: {} for seed in seeds}
     reasons: dict[str, str] = {}
     for segment_id in segment_ids:
-        found = {seed: files.get((seed, segment_id)) for seed in seeds}
-        looked_at = map(picture_or_reason, found.values())
-        problem = next((each for each in looked_at if isinstance(each, str)), None)
+        paths = {seed: files.get((seed, segment_id)) for seed in seeds}
+        looked_at = map(picture_or_reason, paths.values())
+        problem = next((reason for reason in looked_at if isinstance(reason, str)), None)
         if problem is not None:
             reasons[segment_id] = problem
             continue
-        for seed, path in found.items():
+        for seed, path in paths.items():
             assert path is not None
             by_seed[seed][segment_id] = path
     return MadeElsewhere(by_seed=by_seed, reasons=reasons)

@@ -35,7 +35,7 @@ def write_vocabulary(folder: Path) -> None:
         return
     model = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
     vocabulary = dict(sorted(model["vocab"].items(), key=lambda item: item[1]))
-    merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
+    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]), encoding="utf-8")
 

@@ -81,16 +81,16 @@ class Asked:
         goal = self._schedule.target(latents.target, noise, timesteps)
         # Rows are numbered over the whole set, so the result does not depend on the batch size.
         every = np.arange(len(self.segment_ids))
-        found = {name: sampler.draw(every, seed=seed, step=draw) for name, sampler in self._samplers.items()}
+        drawn_negatives = {name: sampler.draw(every, seed=seed, step=draw) for name, sampler in self._samplers.items()}
         error_of = {"own": self._error(noisy, goal, latents.condition, timesteps, self._numbers[rows])}
-        for name, negatives in found.items():
+        for name, negatives in drawn_negatives.items():
             numbers = np.maximum(negatives.instructions[rows], 0)
             error_of[name] = self._error(noisy, goal, latents.condition, timesteps, numbers)
         records: list[dict[str, Any]] = []
         for place, row in enumerate(rows.tolist()):
             record: dict[str, Any] = {"segment_id": self.segment_ids[row], "draw": draw}
             record |= {"timestep": drawn[place][1], "own": round(float(error_of["own"][place]), 7)}
-            for name, negatives in found.items():
+            for name, negatives in drawn_negatives.items():
                 is_there = bool(is_found(negatives)[row])
                 record[name] = round(float(error_of[name][place]), 7) if is_there else None
             records.append(record)

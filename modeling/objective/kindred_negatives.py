@@ -35,8 +35,8 @@ class KindredSampler(ChoosySampler):
         """
         super().__init__(instructions, tokenize)
         same, other = (verbs, objects) if kind == "same_verb" else (objects, verbs)
-        self._same = [each.strip().lower() for each in same]
-        self._other = np.array([each.strip().lower() for each in other])
+        self._same = [part.strip().lower() for part in same]
+        self._other = np.array([part.strip().lower() for part in other])
         groups: dict[str, list[int]] = defaultdict(list)
         for example, name in enumerate(self._same):
             if name:

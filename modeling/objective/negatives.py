@@ -89,12 +89,12 @@ class NegativeSampler:
 
     def pool(self, instruction: int) -> tuple[int, int]:
         """Return (place in LEVELS, number of examples) of the pool that c' of `instruction` is drawn from."""
-        found = self._pools.get(instruction)
-        if found is None:
+        known_pool = self._pools.get(instruction)
+        if known_pool is None:
             sizes = (int(self._counts[self._candidates(instruction, level)].sum()) for level in range(3))
-            found = next(((level, size) for level, size in enumerate(sizes) if size), (LEVELS.index("none"), 0))
-            self._pools[instruction] = found
-        return found
+            known_pool = next(((level, size) for level, size in enumerate(sizes) if size), (LEVELS.index("none"), 0))
+            self._pools[instruction] = known_pool
+        return known_pool
 
     def _candidates(self, instruction: int, level: int) -> NDArray[np.bool_]:
         """Return bool [num_unique]: the instructions that may be c' at this level."""
@@ -110,7 +110,7 @@ class NegativeSampler:
         own = self.number_of_example[examples]
         words = hashed_words(seed, step, np.arange(first_row, first_row + len(own)), NUM_TRIES + 1)
         tried = self.number_of_example[(words[:, :NUM_TRIES] % np.uint64(len(self.number_of_example))).astype(np.int64)]
-        levels, sizes = np.array([self.pool(int(each)) for each in own], dtype=np.int64).reshape(-1, 2).T
+        levels, sizes = np.array([self.pool(int(instruction)) for instruction in own], dtype=np.int64).reshape(-1, 2).T
         good = tried != own[:, None]
         for level, index in enumerate(self._indexes):
             rows = levels == level
@@ -135,9 +135,9 @@ class ChoosySampler(NegativeSampler):
 
     def draw(self, examples: NDArray[np.int64], *, seed: int, step: int, first_row: int = 0) -> Negatives:
         """Return a negative for each of `examples` (int64 [B]), which are rows `first_row`.. of the global batch."""
-        found = super().draw(examples, seed=seed, step=step, first_row=first_row)
+        drawn = super().draw(examples, seed=seed, step=step, first_row=first_row)
         words = hashed_words(seed, step, np.arange(first_row, first_row + len(examples)), 1)[:, 0]
-        chosen, levels, sizes = found.instructions.copy(), found.levels.copy(), found.pool_sizes.copy()
+        chosen, levels, sizes = drawn.instructions.copy(), drawn.levels.copy(), drawn.pool_sizes.copy()
         is_preferred = np.zeros(len(examples), dtype=np.bool_)
         for row, example in enumerate(examples.tolist()):
             texts = self.preferred(example)

@@ -51,7 +51,7 @@ def swapped(instruction: str, thing: str, heads: Counter[str]) -> list[str]:
     """
     head = head_noun(thing)
     place = re.search(rf"\b{re.escape(thing.lower())}\b", instruction.lower()) if head else None
-    others = [each for each in sorted(heads) if each != head]
+    others = [other for other in sorted(heads) if other != head]
     if place is None or not others:
         return []
     before, after = instruction[: place.end() - len(head)], instruction[place.end() :]

@@ -22,14 +22,14 @@ def warnings_before(config: TrainConfig, examples: Examples, editor: Editor) -> 
     """Return the warnings about this run, the most important first."""
     sampler = make_sampler(examples, editor.tokenizer, config.objective.negatives)
     pictures = [examples[number].source_image for number in range(min(NUM_LOOKED_AT, len(examples)))]
-    found = [
+    sentences = [
         foreign_pictures(editor, pictures),
         no_contrast(config, sampler),
         one_verb(examples.column("verb")),
         many_epochs(config, len(examples)),
         cut_instructions(examples.instructions, cut_texts(editor.tokenizer, sampler.unique)),
     ]
-    return [sentence for sentence in found if sentence]
+    return [sentence for sentence in sentences if sentence]
 
 
 def no_contrast(config: TrainConfig, sampler: NegativeSampler) -> str:

@@ -44,13 +44,17 @@ def best_checkpoints(folder: Path) -> dict[str, float]:
     """Return {name: score} of the best checkpoints that exist, best first."""
     named = json.loads((folder / BEST).read_text(encoding="utf-8")) if (folder / BEST).is_file() else {}
     there = {path.name for path in checkpoints(folder)}
-    return dict(sorted(((name, score) for name, score in named.items() if name in there), key=lambda each: each[1]))
+    return dict(
+        sorted(
+            ((name, score) for name, score in named.items() if name in there), key=lambda named_score: named_score[1]
+        )
+    )
 
 
 def name_best(folder: Path, num_steps_done: int, score: float, *, keep: int) -> bool:
     """Keep a checkpoint if its score (lower is better) is among the best `keep`; return whether it is."""
     scores = best_checkpoints(folder) | {name_of(num_steps_done): score}
-    best = dict(sorted(scores.items(), key=lambda each: each[1])[:keep])
+    best = dict(sorted(scores.items(), key=lambda named_score: named_score[1])[:keep])
     write_json(folder / BEST, best)
     return name_of(num_steps_done) in best
 
@@ -95,14 +99,14 @@ def load_checkpoint(
     name: take this one instead, or, for "best", the best that was named; ValueError where it is not there.
     is_same(digest, steps planned, steps done): whether a run of another digest is this one but for its length.
     """
-    found = {path.name: path for path in checkpoints(folder)}
+    path_of = {path.name: path for path in checkpoints(folder)}
     if name == "best":
         name = next(iter(best_checkpoints(folder)), name)
-    if name is not None and name not in found:
-        raise ValueError(f"{folder} has no checkpoint {name!r}; it has {', '.join(found) or 'none'}.")
-    if not found:
+    if name is not None and name not in path_of:
+        raise ValueError(f"{folder} has no checkpoint {name!r}; it has {', '.join(path_of) or 'none'}.")
+    if not path_of:
         return None
-    path = found[name] if name is not None else list(found.values())[-1]
+    path = path_of[name] if name is not None else list(path_of.values())[-1]
     state = json.loads((path / STATE).read_text(encoding="utf-8"))
     check_run(path, state, run, is_same)
     del state["run"]

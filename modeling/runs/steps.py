@@ -63,9 +63,9 @@ def do_steps(
 
 
 def _too_many_skipped(step: int, reason: str, folder: Path) -> str:
-    found = "no finite loss or gradient" if reason == "not_finite" else "losses far above all recent ones"
+    cause = "no finite loss or gradient" if reason == "not_finite" else "losses far above all recent ones"
     return (
-        f"Steps {step - MAX_SKIPPED_IN_A_ROW + 1} to {step}: {found}, and the same after going back to the last "
+        f"Steps {step - MAX_SKIPPED_IN_A_ROW + 1} to {step}: {cause}, and the same after going back to the last "
         f"checkpoint. The checkpoints in {folder} are from before. Lower the learning rate, set max_grad_norm to 1.0 "
         "or train in fp32, in a new folder."
     )

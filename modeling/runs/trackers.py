@@ -116,7 +116,7 @@ class Trackers:
 
     def scalars(self, step: int, entry: Mapping[str, Any]) -> None:
         """Show the numbers of an entry of the log."""
-        numbers = {name: float(each) for name, each in _flat(entry).items() if math.isfinite(each)}
+        numbers = {name: float(value) for name, value in _flat(entry).items() if math.isfinite(value)}
         self._all(lambda tracker: tracker.scalars(step, numbers))
 
     def picture(self, step: int, name: str, picture: Picture) -> None:
@@ -164,7 +164,7 @@ def _flat(entry: Mapping[str, Any]) -> dict[str, float]:
     flat: dict[str, float] = {}
     for name, value in entry.items():
         if isinstance(value, Mapping):
-            flat |= {f"{name}/{inner}": each for inner, each in _flat(value).items()}
+            flat |= {f"{name}/{inner}": number for inner, number in _flat(value).items()}
         elif isinstance(value, int | float) and name != "step":
             flat[name] = value
     return flat

@@ -90,8 +90,8 @@ class CachedLatents:
     def take(self, examples: NDArray[np.int64], flips: NDArray[np.bool_]) -> LatentBatch:
         """Look up."""
         rows = torch.from_numpy(examples + self._num_examples * flips).to(self._latents[0].device)
-        found = [latent[rows].to(self._device, torch.float32, non_blocking=True) for latent in self._latents]
-        return LatentBatch(condition=found[0], target=found[1], spread=found[2] if len(found) > 2 else None)
+        latents = [latent[rows].to(self._device, torch.float32, non_blocking=True) for latent in self._latents]
+        return LatentBatch(condition=latents[0], target=latents[1], spread=latents[2] if len(latents) > 2 else None)
 
     def expect(self, examples: NDArray[np.int64], flips: NDArray[np.bool_]) -> None:
         """Do nothing: all latents are in memory."""

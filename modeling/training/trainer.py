@@ -82,15 +82,15 @@ class Trainer:
         figures = torch.cat([shares, norm[None]]).tolist()
         return Gradients(batch=batch, figures=dict(zip([*sums, "gradient_norm"], figures, strict=True)))
 
-    def move(self, step: int, found: Gradients) -> dict[str, Any]:
+    def move(self, step: int, gradients: Gradients) -> dict[str, Any]:
         """Update weights and average by the gradients of step `step`, unless the step is skipped; return the log's
         entry.
         """
-        entry: dict[str, Any] = dict(found.figures)
+        entry: dict[str, Any] = dict(gradients.figures)
         reason = self._reason_to_skip(entry)
         self._move(step, entry["loss"], skip=reason is not None)
         entry |= {"learning_rate": learning_rate(self.config, step), "skipped": self.num_skipped}
-        entry |= gradient_ratios(entry, self.config.objective) | describe_negatives(found.batch.negatives)
+        entry |= gradient_ratios(entry, self.config.objective) | describe_negatives(gradients.batch.negatives)
         return entry if reason is None else entry | {"skip_reason": reason}
 
     def _reason_to_skip(self, entry: Mapping[str, float]) -> str | None:
@@ -121,12 +121,12 @@ class Trainer:
                 )
                 total = shares.total(objective)
                 new = {"loss": total, "static": shares.static, "action": shares.action, "reg": shares.reg}
-                new = {name: each.detach() for name, each in new.items()}
+                new = {name: figure.detach() for name, figure in new.items()}
                 new |= contrast_figures(errors, part, num_contrasts)
                 if with_norms and number == 0:
                     scale = config.batch_size / len(part.noisy) / self.ranks.count
                     new |= gradient_norms(shares, self._weights, scale=scale)
-                sums = {name: sums[name] + each if name in sums else each for name, each in new.items()}
+                sums = {name: sums[name] + figure if name in sums else figure for name, figure in new.items()}
                 # Processes average their gradients, where shares add up.
                 (total * self.ranks.count).backward()
         return sums
