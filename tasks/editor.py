@@ -87,7 +87,7 @@ def training_command(work: Work, config: TrainConfig, shards: Artifact, start: O
     chosen = [f"--{name.replace('_', '-')}" for name in switches if getattr(work.options, name)]
     if (shards.path / VALIDATION).is_dir():
         arguments["--validation"] = shards_folder / VALIDATION
-    module = ["-m", "modeling.train", *(str(each) for pair in arguments.items() for each in pair), *chosen]
+    module = ["-m", "modeling.train", *(str(word) for pair in arguments.items() for word in pair), *chosen]
     return [sys.executable, *launcher(work.options.processes), *module]
 
 

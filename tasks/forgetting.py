@@ -142,7 +142,7 @@ def forgetting(
     asked = asked_triples(Path(triples.location)) if triples is not None else drawn_scenes(config.scenes)
     judged_by = config.scenes.weights if weights is None else weights.location
     editing = _Editing(editor, replace(config, scenes=replace(config.scenes, weights=judged_by)), work.options.device)
-    outside = {name: each.digest for name, each in (("triples", triples), ("weights", weights)) if each is not None}
+    outside = {name: file.digest for name, file in (("triples", triples), ("weights", weights)) if file is not None}
     key = digest_of({"editor": editor.digest, "config": asdict(config), "outside": outside})
     for first in range(0, len(asked), SCENES_PER_ITEM):
         work.progress(first, len(asked))

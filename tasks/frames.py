@@ -29,7 +29,7 @@ def segments_by_video(segments: Artifact) -> dict[str, tuple[Segment, ...]]:
     by_video: dict[str, list[Segment]] = defaultdict(list)
     for record in segments.records():
         by_video[record["video_id"]].append(Segment(**record))
-    return {video_id: tuple(each) for video_id, each in by_video.items()}
+    return {video_id: tuple(of_video) for video_id, of_video in by_video.items()}
 
 
 def item_key(fingerprint: str, segments: tuple[Segment, ...], config: FramesConfig) -> str:
@@ -64,7 +64,7 @@ def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Arti
     paths = video_paths(videos, work.options)
     lacking = {row["video_id"]: row for row in videos.rejected()}
     fingerprints = {record["video_id"]: record["fingerprint"] for record in videos.records()}
-    keys = {each: item_key(fingerprints.get(each, ""), by_video[each], config) for each in by_video}
+    keys = {video_id: item_key(fingerprints.get(video_id, ""), by_video[video_id], config) for video_id in by_video}
     todo = [video_id for video_id, key in keys.items() if not work.item_done(video_id, key)]
     num_done = len(by_video) - len(todo)
     jobs = []
@@ -97,7 +97,7 @@ def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Arti
     for kept, _ in work.collected():
         read_by.update(record["read_by"] for record in kept)
         by_key.update(record["decoder_key"] for record in kept)
-    with_video = sum(len(each) for video_id, each in by_video.items() if video_id in paths)
+    with_video = sum(len(of_video) for video_id, of_video in by_video.items() if video_id in paths)
     num_segments = sum(map(len, by_video.values()))
     work.funnel = {"segments": num_segments, "with_video": with_video, "with_frames": read_by.total()}
     work.facts = {

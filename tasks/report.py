@@ -134,7 +134,7 @@ def warnings_of(num_train: int, content: Json) -> list[str]:
 
 def warned_before(stages: Mapping[str, Artifact]) -> list[str]:
     """Return the warnings of training and classifier, each sentence once."""
-    warnings = [each for stage in stages.values() for each in stage.manifest["facts"].get("warnings", [])]
+    warnings = [warning for stage in stages.values() for warning in stage.manifest["facts"].get("warnings", [])]
     return list(dict.fromkeys(warnings))
 
 
@@ -183,7 +183,7 @@ def cost_of(artifacts: Mapping[str, Artifact]) -> list[tuple[str, str]]:
         for name, value in seconds.items()
         if value >= 0.5
     ]
-    devices = dict.fromkeys(each["device"] for each in used.values() if "device" in each)
+    devices = dict.fromkeys(resources["device"] for resources in used.values() if "device" in resources)
     return [*shown, ("together", f"{sum(seconds.values()):,.0f} s"), *(("on", device) for device in devices)]
 
 
@@ -196,7 +196,7 @@ def memory_of(used: Mapping[str, Any]) -> list[str]:
 def example_of(shards: Artifact) -> str:
     """Return an instruction that the editor was trained on: the most usual one, or of these the first by letters."""
     counts = Counter(row["instruction"] for row in shards.records() if row["split"] == "train")
-    return min(counts, key=lambda each: (-counts[each], each), default="open fridge")
+    return min(counts, key=lambda instruction: (-counts[instruction], instruction), default="open fridge")
 
 
 @stage
@@ -214,8 +214,10 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
     main = next((row["editor"] for row in main_table["rows"] if is_main(row)), next(iter(edits)).removeprefix(EDITS))
     num_videos = inputs["videos"].manifest["counts"]["kept"] if "videos" in inputs else None
     trained = {editor_name(main): inputs["editor"]} if "editor" in inputs else {}
-    trained |= {editor_name(name.removeprefix(EDITOR)): each for name, each in known.items() if name.startswith(EDITOR)}
-    logs = {name: list(read_records(each.path / METRICS)) for name, each in trained.items()}
+    trained |= {
+        editor_name(name.removeprefix(EDITOR)): artifact for name, artifact in known.items() if name.startswith(EDITOR)
+    }
+    logs = {name: list(read_records(artifact.path / METRICS)) for name, artifact in trained.items()}
     settings = {name: settings_of(name, stage.manifest["config"]) for name, stage in stages.items()}
     settings["edits"] = settings_of("edits", edits[first_label(edits, main)].manifest["config"])
     galleries = galleries_of(Galleries(shards, scores, edits), content, main_table, main, config)

@@ -126,7 +126,7 @@ def scores(
     if not by_split:
         raise ValueError("scores: no test pair was edited by every editor under every seed; see the edits' records.")
     outside = {name: input_ for name, input_ in inputs.items() if isinstance(input_, Outside)}
-    common: Record = {"config": asdict(config), "weights": {name: each.digest for name, each in outside.items()}}
+    common: Record = {"config": asdict(config), "weights": {name: weights.digest for name, weights in outside.items()}}
     common |= {"shards": shards.digest, "classifier": classifier.digest, "goals": kitchen.digest if kitchen else None}
     splits: list[tuple[SplitPairs, list[Candidate]]] = []
     with fixed_threads(NUM_THREADS):
@@ -139,7 +139,7 @@ def scores(
             tell = partial(_tell, work, number, len(by_split))
             store = KeptArrays(work, keys, f"{split}/")
             pairs, measured = score_columns(judge_of, Chosen(examples, ids), columns, store, tell)
-            candidates = [with_told_apart(each, pairs, told) for each in measured]
+            candidates = [with_told_apart(candidate, pairs, told) for candidate in measured]
             foreign = {label: artifact for label, artifact in every.items() if label not in edits}
             candidates += foreign_rows(work, foreign, judge_of, examples, pairs, common)
             splits.append((pairs, candidates))
@@ -181,7 +181,7 @@ def foreign_rows(
         made = gather(files_made_elsewhere(artifact), pairs.segment_ids)
         if len(made.reasons) == len(pairs.segment_ids):
             continue
-        kept = [each for each in pairs.segment_ids if each not in made.reasons]
+        kept = [segment_id for segment_id in pairs.segment_ids if segment_id not in made.reasons]
         keys = partial(item_key, common | {"pairs": kept, "elsewhere": artifact.digest}, {})
         store = KeptArrays(work, keys, f"{pairs.split}/elsewhere/{name}/")
         rows.append(candidate_of(name, made, judge_of, examples, pairs, store))

@@ -17,7 +17,7 @@ from tasks.config import SegmentsConfig
 
 def read_annotations(annotations: Outside, config: SegmentsConfig, more: Sequence[Outside] = ()) -> Annotations:
     """Read annotation files by the config's reader. ValueError when a file is missing or has another format."""
-    paths = [each.path for each in (annotations, *more)]
+    paths = [file.path for file in (annotations, *more)]
     for path in paths:
         if not path.is_file():
             raise ValueError(f"{path}: there is no such annotation file. Give one with --annotations.")
@@ -41,12 +41,12 @@ def segments(work: Work, config: SegmentsConfig, *, annotations: Outside, **more
     `more`: further annotation files, in the order of their names.
     """
     work.progress(0, 1)
-    found = read_annotations(annotations, config, [more[name] for name in sorted(more)])
+    annotated = read_annotations(annotations, config, [more[name] for name in sorted(more)])
     # A list of pairs does not have the segments without a pair, which may overlap others: it records the overlaps
     # itself.
-    kept = found.segments if config.reader == "pairs" else mark_overlaps(found.segments)
+    kept = annotated.segments if config.reader == "pairs" else mark_overlaps(annotated.segments)
     write_segments(work.path / "segments.parquet", kept)
-    work.funnel = found.funnel
-    work.facts = found.facts
-    work.write_rows((asdict(segment) for segment in kept), found.rejected)
+    work.funnel = annotated.funnel
+    work.facts = annotated.facts
+    work.write_rows((asdict(segment) for segment in kept), annotated.rejected)
     work.progress(1, 1)

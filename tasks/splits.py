@@ -118,7 +118,7 @@ def splits(
     work.funnel = {"pairs": len(rows), "of_good_quality": len(rows) - num_poor, "in_splits": len(assignment.splits)}
     work.facts = facts | {
         "split_sizes": dict(sorted(Counter(assignment.splits.values()).items())),
-        "leakage": {split: _in_short(each) for split, each in leakage.items()},
+        "leakage": {split: _in_short(of_split) for split, of_split in leakage.items()},
     }
     work.write_rows(
         (

@@ -55,14 +55,14 @@ class Candidate:
 
 def first_edits(edits: Mapping[str, Artifact]) -> dict[str, dict[str, tuple[int, Path]]]:
     """Return method -> segment_id -> (seed, file) of the lowest seed."""
-    found: dict[str, dict[str, tuple[int, Path]]] = {}
+    by_method: dict[str, dict[str, tuple[int, Path]]] = {}
     for name, artifact in edits.items():
-        files = found.setdefault(name.removeprefix(EDITS), {})
+        files = by_method.setdefault(name.removeprefix(EDITS), {})
         for row in artifact.records():
             before = files.get(row["segment_id"])
             if before is None or int(row["seed"]) < before[0]:
                 files[row["segment_id"]] = (int(row["seed"]), artifact.path / row["image"])
-    return found
+    return by_method
 
 
 class _Pictures:
@@ -178,7 +178,7 @@ def _make_form(
     for place, row in enumerate(part.rows):
         shown = list(candidates_of(row, part.controls.get(place), edited, rows, pictures, secret, config))
         # Sorted by code: the order in the file does not show the methods either.
-        shown.sort(key=lambda each: each.code)
+        shown.sort(key=lambda candidate: candidate.code)
         example = pictures.example(row["segment_id"])
         item = Item(
             code=code_of(secret, row["segment_id"], "item"),

@@ -73,7 +73,7 @@ def timing(work: Work, config: TimingConfig, *, editor: Input, shards: Artifact)
         key = digest_of({"editor": editor.digest, "stated": protocol, "settings": vars(config.settings)})
         if work.item_done(item, key):
             continue
-        timed = guarded(lambda each: time_batch(system, examples, each, config), size)
+        timed = guarded(lambda num_pictures: time_batch(system, examples, num_pictures, config), size)
         if isinstance(timed, Failure):
             why = failed(timed.reason, f"batch {size}: {timed.message}", transient=timed.transient)
             work.finish_item(item, key, rejected=[{"batch_size": size} | protocol | why])

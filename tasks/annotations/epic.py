@@ -95,18 +95,18 @@ def read_epic(path: Path, subset: EpicSubset, more: Sequence[Path] = ()) -> Anno
     ValueError when a file is no such table, or is given twice.
     """
     paths = [path, *more]
-    for each in paths:
-        if each.is_file():
-            check_table(each)
+    for table_path in paths:
+        if table_path.is_file():
+            check_table(table_path)
     blobs = [git_blob(path) for path in paths if path.is_file()]
     if len(set(blobs)) < len(blobs):
         raise ValueError(f"The same annotations are given twice: {', '.join(map(str, paths))}. Give each file once.")
     annotations = Annotations(funnel=dict.fromkeys(FUNNEL, 0), facts={"annotations": [], "warnings": []})
     seen: set[tuple[str, str, str]] = set()
     num_several_nouns = 0
-    for place, each in enumerate(paths, start=1):
+    for place, table_path in enumerate(paths, start=1):
         funnel = dict.fromkeys(FUNNEL, 0)
-        for number, row in enumerate(_rows(each), start=1):
+        for number, row in enumerate(_rows(table_path), start=1):
             funnel["rows"] += 1
             outcome = _segment(row, subset, seen, funnel)
             if isinstance(outcome, Segment):
@@ -115,10 +115,10 @@ def read_epic(path: Path, subset: EpicSubset, more: Sequence[Path] = ()) -> Anno
                 continue
             status = "failed" if outcome in FAILURES else "filtered"
             what = {name: row[name] for name in ("video_id", "start_frame", "stop_frame", "narration")}
-            said = {"message": _message(each, number, row, outcome)} if status == "failed" else {}
+            said = {"message": _message(table_path, number, row, outcome)} if status == "failed" else {}
             annotations.reject(number, status, outcome, **({"file": place} if more else {}), **what, **said)
         annotations.funnel = {name: annotations.funnel[name] + funnel[name] for name in FUNNEL}
-        _check_pinned(each, subset, funnel, annotations.facts)
+        _check_pinned(table_path, subset, funnel, annotations.facts)
     annotations.facts["num_several_nouns"] = num_several_nouns
     _count_actions(subset, annotations)
     return annotations
@@ -139,7 +139,7 @@ def _message(path: Path, number: int, row: dict[str, str], reason: str) -> str:
 def names_several_nouns(all_nouns: str) -> bool:
     """Tell whether the column all_nouns, a list of texts as Python writes it, has two or more.
 
-    >>> [names_several_nouns(each) for each in ("['door']", "['plate', 'table']", "", "open(")]
+    >>> [names_several_nouns(nouns) for nouns in ("['door']", "['plate', 'table']", "", "open(")]
     [False, True, False, False]
     """
     try:
@@ -222,13 +222,13 @@ def _check_pinned(path: Path, subset: EpicSubset, funnel: dict[str, int], facts:
             "and its counts are not checked."
         )
         return
-    found = {name: funnel[name] for name in ("rows", "in_subset", "distinct")}
+    counts = {name: funnel[name] for name in ("rows", "in_subset", "distinct")}
     known_counts = {
         "rows": pinned.num_rows,
         "in_subset": pinned.num_in_subset[subset],
         "distinct": pinned.num_distinct[subset],
     }
-    assert found == known_counts, f"{pinned.name} gave {found}, not {known_counts}"
+    assert counts == known_counts, f"{pinned.name} gave {counts}, not {known_counts}"
 
 
 def _count_actions(subset: EpicSubset, annotations: Annotations) -> None:

@@ -46,8 +46,8 @@ def read_cell(file: h5py.h5f.FileID, reference: h5py.Reference, budget: Budget, 
     content.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
     if content.dtype == h5py.ref_dtype:
         texts: list[str] = []
-        for each in values.ravel():
-            texts += read_cell(file, each, budget, depth + 1)
+        for inner in values.ravel():
+            texts += read_cell(file, inner, budget, depth + 1)
         return texts
     # An empty array is stored as its two or more dimensions, in 64 bits, with the attribute MATLAB_empty.
     if content.dtype.kind not in "ui" or content.dtype.itemsize == 8:

@@ -74,12 +74,12 @@ def lineage(artifact: Artifact, name: str) -> Artifact:
     described = artifact.manifest["inputs"][name]
     folder = inside(artifact.path.parent.parent, described.get("artifact"))
     try:
-        found = Artifact.read(folder)
+        artifact_there = Artifact.read(folder)
     except FileNotFoundError:
-        found = None
-    if found is None or found.digest != described["digest"]:
+        artifact_there = None
+    if artifact_there is None or artifact_there.digest != described["digest"]:
         raise ValueError(f"{artifact.path}: its {name}, {folder}, are not there any more. Run the stage again.")
-    return found
+    return artifact_there
 
 
 def write_pair_list(path: Path, shards: Artifact) -> int:
@@ -89,7 +89,7 @@ def write_pair_list(path: Path, shards: Artifact) -> int:
         format=FORMAT,
         frames=frames.manifest["config"],
         shards=shards.manifest["config"],
-        versions={each.manifest["stage"]: each.manifest["version"] for each in (frames, shards)},
+        versions={artifact.manifest["stage"]: artifact.manifest["version"] for artifact in (frames, shards)},
         decoder_settings=frames.manifest["facts"].get("decoder_settings", {}),
         packages={name: frames.manifest["packages"][name] for name in ("av", "numpy", "pillow")},
     )
@@ -158,11 +158,11 @@ def _opened(path: Path) -> tuple[pq.ParquetFile, PairHeader]:
 
 def read_as_annotations(path: Path) -> Annotations:
     """Read a list as segments; rows fail for unsafe_video_id, bad_segment_id, duplicate_segment and bad_times."""
-    found = Annotations(funnel={"rows": 0, "usable": 0})
+    annotations = Annotations(funnel={"rows": 0, "usable": 0})
     seen: set[str] = set()
     names = [field.name for field in fields(Segment)]
     for number, row in enumerate(read_pairs(path), start=1):
-        found.funnel["rows"] += 1
+        annotations.funnel["rows"] += 1
         reason = _reason_against(row, seen)
         if reason is not None:
             given = {name: row[name][:200] for name in ("segment_id", "video_id")}
@@ -171,19 +171,19 @@ def read_as_annotations(path: Path) -> Annotations:
                 f"{path.name}: row {number}: {reason} (video {given['video_id'][:80]!r}, times and frames {times}). "
                 "Have the list written anew by `editaction manifest`."
             )
-            found.reject(number, "failed", reason, **given, message=message)
+            annotations.reject(number, "failed", reason, **given, message=message)
             continue
         seen.add(row["segment_id"])
-        found.segments.append(Segment(**{name: row[name] for name in names}))
-    found.funnel["usable"] = len(found.segments)
+        annotations.segments.append(Segment(**{name: row[name] for name in names}))
+    annotations.funnel["usable"] = len(annotations.segments)
     versions = read_header(path).versions
-    found.facts["warnings"] = [
+    annotations.facts["warnings"] = [
         f"{path.name} was made with version {version} of stage {stage}, this is {STAGES[stage].version}: its pictures "
         "may come out differently; `editaction verify --manifest` tells."
         for stage, version in versions.items()
         if stage in STAGES and version != STAGES[stage].version
     ]
-    return found
+    return annotations
 
 
 def _reason_against(row: Mapping[str, Any], seen: set[str]) -> str | None:

@@ -105,7 +105,7 @@ class Annotations:
 
     def reject(self, row: int, status: str, reason: str, **what: object) -> None:
         """Note a row that is not kept."""
-        plain = {name: _writable(each) if isinstance(each, str) else each for name, each in what.items()}
+        plain = {name: _writable(value) if isinstance(value, str) else value for name, value in what.items()}
         self.rejected.append({"row": row, **plain, "status": status, "reason": reason})
 
 
@@ -124,9 +124,9 @@ def is_safe_video_id(video_id: str) -> bool:
     """Tell whether a video id can name a file in a folder or its subfolders, without leaving the folder or naming
     hidden files.
 
-    >>> [is_safe_video_id(each) for each in ("P01_102", "my clip.mp4", "P01/clip.mp4", "../../x", "/a", ".x", "a//b")]
+    >>> [is_safe_video_id(name) for name in ("P01_102", "my clip.mp4", "P01/clip.mp4", "../../x", "/a", ".x", "a//b")]
     [True, True, True, False, False, False, False]
-    >>> [is_safe_video_id(each) for each in ("", "x" * 300, "a/../b", "a/", "a\\\\b", "a/.b")]
+    >>> [is_safe_video_id(name) for name in ("", "x" * 300, "a/../b", "a/", "a\\\\b", "a/.b")]
     [False, False, False, False, False, False]
     """
     if len(video_id) > MAX_VIDEO_ID or not video_id.isprintable() or "\\" in video_id:

@@ -88,12 +88,12 @@ def _csv(path: Path) -> Generator[Any, None, None]:
 
 def _first_line(file: TextIO) -> tuple[str, str]:
     """Return the first non-empty line and the separator: that of `sep=`, else the most frequent one."""
-    line = next((each for each in file if each.strip().strip(",;\t|")), "")
+    line = next((text for text in file if text.strip().strip(",;\t|")), "")
     told = re.fullmatch(r"\"?sep=(.)\"?[,;\t]*", line.strip("\r\n"))
     if told:
-        return next((each for each in file if each.strip()), ""), told[1]
+        return next((text for text in file if text.strip()), ""), told[1]
     unquoted = re.sub(r'"[^"]*"', "", line)
-    return line, max(SEPARATORS, key=lambda each: (unquoted.count(each), each == ","))
+    return line, max(SEPARATORS, key=lambda separator: (unquoted.count(separator), separator == ","))
 
 
 def _parquet(path: Path) -> Generator[Any, None, None]:

@@ -50,11 +50,15 @@ def refuse_other_files(path: Path, suffixes: Sequence[str]) -> None:
     """
     with path.open("rb") as file:
         head = file.read(64)
-    found = next((each for magic, each in _MAGIC.items() if head.lstrip().lower().startswith(magic.lower())), None)
-    if found is None and path.suffix.lower() in _SUFFIXES:
-        found = (_SUFFIXES[path.suffix.lower()], _SAVE)
-    if found is not None:
-        raise ValueError(f"{path}: this is {found[0]}. {found[1]}: a table is one of {', '.join(suffixes)}.")
+    kind_and_remedy = next(
+        (entry for magic, entry in _MAGIC.items() if head.lstrip().lower().startswith(magic.lower())), None
+    )
+    if kind_and_remedy is None and path.suffix.lower() in _SUFFIXES:
+        kind_and_remedy = (_SUFFIXES[path.suffix.lower()], _SAVE)
+    if kind_and_remedy is not None:
+        raise ValueError(
+            f"{path}: this is {kind_and_remedy[0]}. {kind_and_remedy[1]}: a table is one of {', '.join(suffixes)}."
+        )
     if path.suffix.lower() not in suffixes:
         raise ValueError(f"{path}: a table is one of {', '.join(suffixes)}. Rename or convert the file.")
 

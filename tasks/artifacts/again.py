@@ -23,24 +23,24 @@ class Again:
     """True when no file is damaged, and only failed items are tried again."""
 
 
-def why_again(found: Artifact, options: RunOptions) -> Again | None:
+def why_again(existing: Artifact, options: RunOptions) -> Again | None:
     """Return the reason to build a finished artifact again; None when it is used as it is.
 
     Failed items are a reason when another attempt may succeed (a server did not answer), or when the user asks for it
     (`--retry-failed`, a retry of a flow run). An item whose own input changed gives another artifact with another key.
     """
-    if found.manifest["stage"] in options.refresh:
+    if existing.manifest["stage"] in options.refresh:
         return Again(reason="--refresh")
-    if damaged := damaged_files(found):
+    if damaged := damaged_files(existing):
         return Again(reason=f"missing or altered: {', '.join(damaged[:3])}", damaged=tuple(damaged))
-    if found.num_failed and options.retry_failed:
-        return Again(reason=f"{found.num_failed} failed rows", is_retry=True)
-    if found.num_transient:
-        return Again(reason=f"{found.num_transient} failed rows that may succeed now", is_retry=True)
+    if existing.num_failed and options.retry_failed:
+        return Again(reason=f"{existing.num_failed} failed rows", is_retry=True)
+    if existing.num_transient:
+        return Again(reason=f"{existing.num_transient} failed rows that may succeed now", is_retry=True)
     return None
 
 
-def begin_beside(found: Artifact | None, again: Again | None, partial: Path, *, afresh: bool) -> None:
+def begin_beside(existing: Artifact | None, again: Again | None, partial: Path, *, afresh: bool) -> None:
     """Make the folder to work in. It begins with the good files of the finished artifact, or with those of an
     interrupted run.
     """
@@ -48,8 +48,8 @@ def begin_beside(found: Artifact | None, again: Again | None, partial: Path, *, 
         remove_folder(partial)
     partial.mkdir(parents=True, exist_ok=True)
     remove_foreign(partial)
-    if found is not None and again is not None and not afresh:
-        lay_beside(found, list(again.damaged), partial)
+    if existing is not None and again is not None and not afresh:
+        lay_beside(existing, list(again.damaged), partial)
 
 
 def changed_inputs(inputs: Mapping[str, Input]) -> list[str]:

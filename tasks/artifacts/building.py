@@ -102,29 +102,29 @@ def _find_or_build(
 ) -> tuple[Artifact, bool]:
     key = stage_key(stage, config, inputs)
     options = running_options.get() or RunOptions()
-    found = find_artifact(workspace, stage, key)
-    again = why_again(found, options) if found is not None else None
-    if found is not None and again is None:
-        return found, True
-    final = found.path if found is not None else artifact_folder(workspace, stage, label, key)
+    older = find_artifact(workspace, stage, key)
+    again = why_again(older, options) if older is not None else None
+    if older is not None and again is None:
+        return older, True
+    final = older.path if older is not None else artifact_folder(workspace, stage, label, key)
     partial = final.with_name(final.name + ".partial")
     if why := not_ours(final) or is_link(partial):
         raise StageFailed(f"{stage}: {why}")
     try:
         with locked(lock_of(workspace, stage, key), on_wait=partial_call(_tell_waiting, stage, label)):
             newer = find_artifact(workspace, stage, key)
-            if newer is not None and (found is None or newer.manifest != found.manifest) and not damaged_files(newer):
+            if newer is not None and (older is None or newer.manifest != older.manifest) and not damaged_files(newer):
                 return newer, True  # built by the run that held the lock
             if again is None or again.damaged:
                 told = {"label": label, "inputs": {name: _describe(input_) for name, input_ in inputs.items()}}
                 asked = {"version": STAGES[stage].version, "config": _as_json(config)}
                 if fetch_finished(final, stage, key, asked, told, options, partial_call(_tell, stage, label)):
                     return Artifact.read(final), True
-            begin_beside(found, again, partial, afresh=stage in options.refresh)
+            begin_beside(older, again, partial, afresh=stage in options.refresh)
             artifact = _build(build, stage, label, key, config, inputs, workspace, partial)
-            if found is not None and again is not None and again.is_retry and artifact.digest == found.digest:
+            if older is not None and again is not None and again.is_retry and artifact.digest == older.digest:
                 remove_folder(partial)  # the failed items failed again: the content is the same
-                return found, True
+                return older, True
             swap_in(partial, final)
             return Artifact.read(final), False
     except OSError as error:
@@ -242,7 +242,7 @@ def _plain(value: Any) -> Any:
     return {name: getattr(value, name) for name in value.__dataclass_fields__}
 
 
-def _describe(each: Input) -> dict[str, str]:
-    if isinstance(each, Outside):
-        return {"outside": each.location, "digest": each.digest}
-    return {"artifact": f"{each.path.parent.name}/{each.path.name}", "digest": each.digest}
+def _describe(input_: Input) -> dict[str, str]:
+    if isinstance(input_, Outside):
+        return {"outside": input_.location, "digest": input_.digest}
+    return {"artifact": f"{input_.path.parent.name}/{input_.path.name}", "digest": input_.digest}

@@ -27,7 +27,7 @@ def gpus_of(device: str, processes: int = 1) -> list[str]:
     if device != "auto" and not device.startswith("cuda"):
         return []
     number = device.partition(":")[2] or "0"
-    numbers = [str(each) for each in range(processes)] if processes > 1 else [number]
+    numbers = [str(process) for process in range(processes)] if processes > 1 else [number]
     visible = [part.strip() for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.strip()]
     named = [visible[int(number)] if number.isdigit() and int(number) < len(visible) else number for number in numbers]
     uuids = _uuids()

@@ -38,7 +38,7 @@ class KeptArrays:
             key = self._key_of(name)
             if not self._work.item_done(item, key):
                 # In the order of their names: the bytes follow from the arrays alone.
-                arrays = {each: np.ascontiguousarray(array) for each, array in sorted(make().items())}
+                arrays = {array_name: np.ascontiguousarray(array) for array_name, array in sorted(make().items())}
                 write_bytes(self._work.path / file, save(arrays))
                 self._work.finish_item(item, key, files=[file])
         return load((self._work.path / file).read_bytes())

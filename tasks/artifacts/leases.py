@@ -52,7 +52,7 @@ def take_lease(path: Path, holder: dict[str, Any]) -> Lease | dict[str, Any]:
         except FileExistsError:
             other = _read(path)
             if not _is_dead(path, other):
-                return {name: each for name, each in other.items() if name != "token"}
+                return {name: value for name, value in other.items() if name != "token"}
             _break(path, str(other.get("token")))
             continue
         with os.fdopen(descriptor, "wb") as file:

@@ -65,7 +65,7 @@ def not_ours(folder: Path) -> str:
 
 def is_link(folder: Path) -> str:
     """Return an error when a stage's folder, or a folder in it, is a link; else ""."""
-    linked = next((each for each in (folder.parent, folder) if each.is_symlink()), None)
+    linked = next((place for place in (folder.parent, folder) if place.is_symlink()), None)
     return f"{linked} is a link, which is not followed. Remove it, or name another workspace." if linked else ""
 
 
@@ -101,9 +101,9 @@ def what_is_wrong(manifest: Any) -> str:
         numbers += counts[status].values()
     if not all(isinstance(number, int) for number in numbers):
         return "its counts are no numbers"
-    for name, each in manifest["inputs"].items():
-        places = [each.get("artifact"), each.get("outside")] if isinstance(each, dict) else []
-        if not isinstance(each, dict) or not isinstance(each.get("digest"), str) or not any(map(_is_text, places)):
+    for name, input_ in manifest["inputs"].items():
+        places = [input_.get("artifact"), input_.get("outside")] if isinstance(input_, dict) else []
+        if not isinstance(input_, dict) or not isinstance(input_.get("digest"), str) or not any(map(_is_text, places)):
             return f"its input {name[:40]} has no place or digest"
     warnings = manifest["facts"].get("warnings", [])
     return "" if isinstance(warnings, list) and all(map(_is_text, warnings)) else "its warnings are no texts"

@@ -112,7 +112,7 @@ def _digests(inputs: dict[str, Any]) -> dict[str, str]:
 
 
 def _signature(manifest: dict[str, Any], secret: str) -> str:
-    content = digest_of({name: each for name, each in manifest.items() if name != SIGNATURE})
+    content = digest_of({name: value for name, value in manifest.items() if name != SIGNATURE})
     return hmac.new(secret.encode(), content.encode(), hashlib.sha256).hexdigest()
 
 
@@ -143,7 +143,7 @@ def fetch(storage: Storage, manifest: dict[str, Any], folder: Path, told: dict[s
     _each(take, entries, progress)
     _check_content(storage, place, manifest, folder, entries)
     sync_files(folder, [entry.name for entry in entries])
-    kept = {name: each for name, each in manifest.items() if name not in (PUBLISHED, SIGNATURE)}
+    kept = {name: value for name, value in manifest.items() if name not in (PUBLISHED, SIGNATURE)}
     write_json(folder / MANIFEST, kept | told)
 
 
@@ -167,7 +167,7 @@ def _read_list(storage: Storage, place: str, told: Any) -> tuple[str, list[FileE
 
 
 def _is_entry(entry: FileEntry) -> bool:
-    numbers = all(type(each) is int and 0 <= each < 2**62 for each in (entry.size, entry.mtime_ns))
+    numbers = all(type(number) is int and 0 <= number < 2**62 for number in (entry.size, entry.mtime_ns))
     return numbers and isinstance(entry.sha256, str) and entry.name not in (MANIFEST, BUILDING)
 
 

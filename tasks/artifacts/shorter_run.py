@@ -43,7 +43,7 @@ def shorter_run(artifacts: Iterable[Artifact], config: TrainConfig, inputs: Mapp
     ]
     if not alike:
         return None
-    artifact = max(alike, key=lambda each: int(each.manifest["config"]["num_steps"]))
+    artifact = max(alike, key=lambda candidate: int(candidate.manifest["config"]["num_steps"]))
     num_steps, name = int(artifact.manifest["config"]["num_steps"]), artifact.path.name
     checkpoint = artifact.path / CHECKPOINTS / name_of(num_steps)
     why = why_not_further(config, num_steps)

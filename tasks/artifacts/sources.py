@@ -150,7 +150,7 @@ def _import_statements(text: str) -> Iterator[tuple[ast.Import | ast.ImportFrom,
     Only lines that look like an import are parsed; parsing the whole file takes seven times as long. When such a line
     is no import (as in a text), or continues in a way that the pattern does not know, the whole file is parsed.
     """
-    candidates = [(found.start(), found.end()) for found in IMPORT.finditer(text)]
+    candidates = [(match_.start(), match_.end()) for match_ in IMPORT.finditer(text)]
     try:
         statements = [(ast.parse(text[first:stop].strip()).body[0], first, stop) for first, stop in candidates]
     except (SyntaxError, IndexError):

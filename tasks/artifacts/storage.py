@@ -119,12 +119,12 @@ class Storage:
         place = self._path(folder)
         with self._asking(f"{folder} cannot be listed"):
             try:
-                found = self._files.find(place, detail=True)
+                objects = self._files.find(place, detail=True)
             except FileNotFoundError:
                 return {}
         return {
             posixpath.relpath(path, place): int(told["size"])
-            for path, told in found.items()
+            for path, told in objects.items()
             if told.get("type", "file") == "file" and told.get("size") is not None
         }
 

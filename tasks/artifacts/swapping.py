@@ -36,15 +36,15 @@ def link_or_copy(source: Path | str, target: Path | str) -> None:
         shutil.copy2(source, target, follow_symlinks=False)
 
 
-def lay_beside(found: Artifact, damaged: list[str], partial: Path) -> None:
+def lay_beside(existing: Artifact, damaged: list[str], partial: Path) -> None:
     """Fill the folder `partial` with the good files of a finished artifact, so that work goes on from there.
 
     The artifact itself does not change. Files that an interrupted run left in `partial` are kept instead.
     """
-    of_items = _files_of_items(found.path)
+    of_items = _files_of_items(existing.path)
     leave = {MANIFEST, FILES, *damaged}
-    for name in names_below(found.path, leave_out=lambda name: name in leave):
-        source, target = found.path / name, partial / name
+    for name in names_below(existing.path, leave_out=lambda name: name in leave):
+        source, target = existing.path / name, partial / name
         if os.path.lexists(target) or source.is_symlink() or not source.is_file():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -49,14 +49,14 @@ def bytes_freed(folders: Iterable[Path]) -> int:
 
 def _files(folders: Iterable[Path]) -> dict[tuple[int, int], tuple[int, int, int]]:
     """Return size, number of links, and how many of these are in the folders, of every file."""
-    found: dict[tuple[int, int], tuple[int, int, int]] = {}
+    files: dict[tuple[int, int], tuple[int, int, int]] = {}
     for folder in folders:
         for parent, _, names in os.walk(folder):
             for name in names:
                 stat = os.lstat(os.path.join(parent, name))
-                seen = found.get((stat.st_dev, stat.st_ino), (0, 0, 0))[2]
-                found[stat.st_dev, stat.st_ino] = stat.st_size, stat.st_nlink, seen + 1
-    return found
+                seen = files.get((stat.st_dev, stat.st_ino), (0, 0, 0))[2]
+                files[stat.st_dev, stat.st_ino] = stat.st_size, stat.st_nlink, seen + 1
+    return files
 
 
 def _name(artifact: Artifact) -> str:
@@ -76,14 +76,14 @@ def _with_sources(names: Iterable[str], every: dict[str, Artifact]) -> set[str]:
 
 def _sources(artifact: Artifact, every: dict[str, Artifact]) -> Iterator[str]:
     """Yield the inputs of an artifact: found by name, by content under another label, or by their files."""
-    for each in artifact.manifest["inputs"].values():
-        if "artifact" in each:
-            stage = str(each["artifact"]).split("/")[0]
+    for input_ in artifact.manifest["inputs"].values():
+        if "artifact" in input_:
+            stage = str(input_["artifact"]).split("/")[0]
             yield from (
                 name
                 for name, other in every.items()
-                if name == each["artifact"] or (other.manifest["stage"] == stage and other.digest == each["digest"])
+                if name == input_["artifact"] or (other.manifest["stage"] == stage and other.digest == input_["digest"])
             )
         else:  # for example a file of the drawn kitchen
-            parts = Path(str(each["outside"])).parts
+            parts = Path(str(input_["outside"])).parts
             yield from (name for name in map("/".join, pairwise(parts)) if name in every)

@@ -87,9 +87,9 @@ class Work:
         if (own := _read_item(self.path / name)) is not None and self._is_good(own, key) and _is_whole(self.path, own):
             return True
         for older in self._older:
-            found = _read_item(older / name)
-            if found is not None and self._is_good(found, key) and self._is_as_listed(older, found):
-                self._take_over(older, found)
+            record = _read_item(older / name)
+            if record is not None and self._is_good(record, key) and self._is_as_listed(older, record):
+                self._take_over(older, record)
                 write_bytes(self.path / name, (older / name).read_bytes())
                 return True
         return False

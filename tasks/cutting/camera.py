@@ -26,7 +26,7 @@ STILL_SHARE = 0.5
 MAX_SHIFT = SMALL_PX // 2
 _PLACES = SMALL_PX - BLOCK_PX + 1
 """Places of a block in a row."""
-_TOPS, _LEFTS = (each.ravel() for each in np.mgrid[0:_PLACES:STEP_PX, 0:_PLACES:STEP_PX])
+_TOPS, _LEFTS = (grid.ravel() for grid in np.mgrid[0:_PLACES:STEP_PX, 0:_PLACES:STEP_PX])
 
 Shift = tuple[int, int]
 """Pixels down and right."""
@@ -48,7 +48,7 @@ def camera_shift(before: Grey, after: Grey) -> Shift:
         cast[_around(SMALL_PX - BLOCK_PX - top), _around(SMALL_PX - BLOCK_PX - left)] += vote.reshape(_PLACES, _PLACES)
     near = slice(side // 2 - MAX_SHIFT, side // 2 + MAX_SHIFT + 1)
     cast = cast[near, near]
-    down, right = (int(each) - MAX_SHIFT for each in np.unravel_index(int(cast.argmax()), cast.shape))
+    down, right = (int(place) - MAX_SHIFT for place in np.unravel_index(int(cast.argmax()), cast.shape))
     is_still = cast[MAX_SHIFT, MAX_SHIFT] >= STILL_SHARE * cast.max()
     return (0, 0) if is_still else (down, right)
 

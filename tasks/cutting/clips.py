@@ -67,7 +67,7 @@ def clip_moments(start_s: float, stop_s: float, per_part: int) -> list[float]:
     """Return 8 * per_part moments of a segment in ascending order: the middle of each part, and evenly around it."""
     choices = [(number + 0.5) / per_part for number in range(per_part)]
     by_choice = [frame_positions([choice] * NUM_FRAMES) for choice in choices]
-    positions = [each[part] for part in range(NUM_FRAMES) for each in by_choice]
+    positions = [of_choice[part] for part in range(NUM_FRAMES) for of_choice in by_choice]
     return [start_s + (stop_s - start_s) * position for position in positions]
 
 

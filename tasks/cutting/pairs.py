@@ -207,7 +207,7 @@ def _record(
     film = reading.film
     if math.isnan(segment.start_s):  # counted in frames, or the whole clip: the times are known now
         zero_s = float(reading.first_pts_s - (film.late_s if config.time_zero == "container" else 0))
-        start_s, stop_s = (round(each.pts_s - zero_s, 6) for each in (source, edited))
+        start_s, stop_s = (round(frame.pts_s - zero_s, 6) for frame in (source, edited))
         segment = replace(segment, start_s=start_s, stop_s=stop_s)
     from_first = _from_first_frame(segment, config, reading)
     times_s = (Moment(time_s=time).exact_s for time in (from_first.start_s, from_first.stop_s))

@@ -100,7 +100,7 @@ def sharpness(grey: Grey) -> float:
     for lines in (_sampled(grey, SAMPLES // 4, SAMPLES), _sampled(grey, SAMPLES, SAMPLES // 4).T):
         levels = lines.astype(np.float32, order="C")
         fine, coarse = levels[:, 1:] - levels[:, :-1], levels[:, 2:] - levels[:, :-2]
-        means = [float(np.vdot(each, each)) / max(1, each.size) for each in (fine, coarse)]
+        means = [float(np.vdot(differences, differences)) / max(1, differences.size) for differences in (fine, coarse)]
         ratios.append((means[0] + _TINY) / (means[1] + 4 * _TINY))
     return min(ratios)
 

@@ -36,7 +36,7 @@ def export_control_folders(
         raise ValueError(f"{out} is there already. Name a new folder, or remove it.")
     examples = Examples(shards)
     splits = examples.column("split")
-    places = [place for place, each in enumerate(splits) if each == split]
+    places = [place for place, split_of_pair in enumerate(splits) if split_of_pair == split]
     if not places:
         there = ", ".join(sorted(set(splits)))
         raise ValueError(f"{shards}: no example of split {split!r}; there are {there}. Choose one with --split.")

@@ -43,7 +43,7 @@ def write_exports(work: Work, kept: Sequence[Record], suffix: str, config: Surve
     questions.
     """
     by_split: dict[str, list[exports.Task]] = defaultdict(list)
-    for row in sorted(kept, key=lambda each: hashlib.sha256(each["picture"].encode()).hexdigest()):
+    for row in sorted(kept, key=lambda kept_row: hashlib.sha256(kept_row["picture"].encode()).hexdigest()):
         by_split[row["split"]].append(
             exports.Task(
                 picture=row["picture"],

@@ -61,7 +61,7 @@ def _asked_for(member: tarfile.TarInfo, ids: Iterable[str]) -> str | None:
     if not member.isreg():
         return None
     name = PurePosixPath(member.name)
-    return next((each for each in ids if each in (name.name, name.stem)), None)
+    return next((video_id for video_id in ids if video_id in (name.name, name.stem)), None)
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:

@@ -63,13 +63,15 @@ def download_all(
     with new_client(patience) as client:
         pool = ThreadPoolExecutor(max_workers=connections)
         try:
-            found = list(pool.map(lambda each: _locate(client, each, patience, stop), downloads))
-            found = [_unless_too_large(download, *there) for download, there in zip(downloads, found, strict=True)]
-            sizes = [size or 0 for _, size in found]
+            addresses = list(pool.map(lambda download: _locate(client, download, patience, stop), downloads))
+            addresses = [
+                _unless_too_large(download, *there) for download, there in zip(downloads, addresses, strict=True)
+            ]
+            sizes = [size or 0 for _, size in addresses]
             _check_room(downloads, sizes)
             counted = _Counted(downloads, sizes, on_bytes)
             futures = {}
-            for download, (url, _) in zip(downloads, found, strict=True):
+            for download, (url, _) in zip(downloads, addresses, strict=True):
                 if isinstance(url, FetchError):
                     yield download, url
                 else:
@@ -126,7 +128,7 @@ def _check_room(downloads: Sequence[Download], sizes: Sequence[int]) -> None:
 
 
 def _existing(folder: Path) -> Path:
-    return next(each for each in (folder, *folder.parents) if each.exists())
+    return next(ancestor for ancestor in (folder, *folder.parents) if ancestor.exists())
 
 
 class _Counted:
@@ -165,8 +167,8 @@ def fetch_file(
         told = partial(on_growth, download.target)
         transfer = Transfer(client, url, part, patience, stop or threading.Event(), told)
         persistently(transfer.attempt, patience, progress=lambda: size_of(part), stop=stop)
-        found = md5_of(part) if download.md5 else None
-        if found == download.md5:
+        actual_md5 = md5_of(part) if download.md5 else None
+        if actual_md5 == download.md5:
             _refuse_page(part, download, transfer)
             sync_file(part)
             os.replace(part, download.target)
@@ -179,7 +181,8 @@ def fetch_file(
             break
     raise FetchError(
         "wrong_checksum",
-        f"{shown_address(url)}: what came has the MD5 {found}, not the published {download.md5}; it was thrown away.",
+        f"{shown_address(url)}: what came has the MD5 {actual_md5}, not the published {download.md5}; "
+        "it was thrown away.",
     )
 
 

@@ -68,11 +68,12 @@ def _forget_part(path: Path) -> None:
 
 def _wrong_checksum(path: Path, md5: str | None) -> str | None:
     """Return the error of an existing file; None when it is good."""
-    found = md5_of(path) if md5 else None
-    if found == md5:
+    actual_md5 = md5_of(path) if md5 else None
+    if actual_md5 == md5:
         return None
     return (
-        f"{path.name} has the MD5 {found}, not the published {md5}. Remove it to have it fetched, or use --fetch local."
+        f"{path.name} has the MD5 {actual_md5}, not the published {md5}. Remove it to have it fetched, or use "
+        "--fetch local."
     )
 
 

@@ -120,12 +120,12 @@ def validator_of(response: httpx.Response) -> str:
 
 def content_range(response: httpx.Response) -> tuple[int | None, int | None]:
     """Return (first byte, size of the file) of a Content-Range, such as "bytes 5-9/10" or "bytes */10"."""
-    found = re.fullmatch(
+    parts = re.fullmatch(
         r"bytes (?:(\d{1,19})-\d{1,19}|\*)/(\d{1,19}|\*)", response.headers.get("Content-Range", "").strip()
     )
-    if found is None:
+    if parts is None:
         return None, None
-    first, size = found[1], found[2]
+    first, size = parts[1], parts[2]
     return (int(first) if first else None), (None if size == "*" else int(size))
 
 
@@ -166,4 +166,4 @@ def _said(error: Exception) -> str:
 
 def shown_in(message: str) -> str:
     """Return a library's message with the secrets of its addresses removed."""
-    return re.sub(r"[a-z]+://[^\s'\"]+", lambda found: shown_address(found[0]), message)
+    return re.sub(r"[a-z]+://[^\s'\"]+", lambda address: shown_address(address[0]), message)

@@ -101,7 +101,7 @@ class Site:
         file = f"{participant}/videos/{video_id}.MP4"
         split = [f"videos/{split}/{participant}/{video_id}.MP4" for split in ("train", "test")]
         if self.mirror is None:
-            return (f"{EPIC_EXTENSION}/{file}",) if is_extension else tuple(f"{EPIC_55}/{each}" for each in split)
+            return (f"{EPIC_EXTENSION}/{file}",) if is_extension else tuple(f"{EPIC_55}/{path}" for path in split)
         paths = [file, f"EPIC-KITCHENS/{file}", *([] if is_extension else split), f"{video_id}.MP4"]
         return tuple(map(self._at, paths))
 

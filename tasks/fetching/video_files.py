@@ -177,8 +177,8 @@ def folder_digest(folder: Path, video_ids: Iterable[str], location: str | None =
     stages read the location from its manifest. Its content, and so every later key, stays the same.
     """
     listed = VideoFolder(folder)
-    found = [describe_video(listed, video_id) for video_id in sorted(set(video_ids))]
-    return digest_of({"location": location or str(folder.absolute()), "videos": found})
+    described = [describe_video(listed, video_id) for video_id in sorted(set(video_ids))]
+    return digest_of({"location": location or str(folder.absolute()), "videos": described})
 
 
 def outside_folder(folder: Path, video_ids: Iterable[str], workspace: Path) -> Outside:

@@ -70,11 +70,11 @@ def rejected(name: str, status: str, reason: str, message: str) -> Record:
 def split_of(name: str) -> str:
     """Return our split for the name of a split or file of the data set.
 
-    >>> [split_of(each) for each in ("train", "dev", "test", "train-00000-of-00003", "weird name!")]
+    >>> [split_of(name) for name in ("train", "dev", "test", "train-00000-of-00003", "weird name!")]
     ['train', 'validation', 'test', 'train', 'train']
     """
-    found = re.match(r"[A-Za-z0-9_]+", name, re.ASCII)
-    plain = found[0].lower() if found else "train"
+    word = re.match(r"[A-Za-z0-9_]+", name, re.ASCII)
+    plain = word[0].lower() if word else "train"
     plain = _SPLITS.get(plain, plain)
     return plain if plain == "validation" or plain.startswith(("train", "test", "long", "unseen")) else "train"
 
@@ -83,7 +83,7 @@ def key_of(name: str, taken: set[str]) -> str:
     """Return a key for a pair of this name that no other has, and note it in `taken`.
 
     >>> taken = set()
-    >>> [key_of(each, taken) for each in ("a/b.c", "a b.c", "")]
+    >>> [key_of(name, taken) for name in ("a/b.c", "a b.c", "")]
     ['a_b_c', 'a_b_c-2', 'pair']
     """
     try:

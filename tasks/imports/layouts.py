@@ -96,7 +96,7 @@ def _bytes(cell: object) -> object:
 
 
 def _instruct_pix2pix(path: Path) -> Iterator[Found]:
-    for folder in sorted(each.parent for each in path.glob("*/prompt.json")):
+    for folder in sorted(prompt_file.parent for prompt_file in path.glob("*/prompt.json")):
         prompt = _read_text(path, folder / "prompt.json")
         try:
             content = parse_json(prompt or "")
@@ -106,9 +106,9 @@ def _instruct_pix2pix(path: Path) -> Iterator[Found]:
             continue
         seeds: dict[str, dict[str, Path | None]] = {}
         for file in sorted(folder.iterdir()):
-            found = re.fullmatch(r"(.+)_([01])", file.stem)
-            if found and file.suffix.lower() in PICTURES:
-                seeds.setdefault(found[1], {})[found[2]] = inside(path, str(file.relative_to(path)))
+            seed_and_side = re.fullmatch(r"(.+)_([01])", file.stem)
+            if seed_and_side and file.suffix.lower() in PICTURES:
+                seeds.setdefault(seed_and_side[1], {})[seed_and_side[2]] = inside(path, str(file.relative_to(path)))
         if not seeds:
             yield rejected(
                 folder.name, "failed", "missing_partner", f"{folder.name}: no <seed>_0 and <seed>_1 pictures"
@@ -128,8 +128,13 @@ def _folders(path: Path) -> Iterator[Found]:
     names = next(folder for folder in FOLDERS if all((path / name).is_dir() for name in folder))
     known = {row["file_name"]: row for row in _rows(path / "pairs.jsonl") if "file_name" in row}
     known = {Path(str(name)).stem: row for name, row in known.items()}
-    files = [{each.stem: inside(path, f"{name}/{each.name}") for each in _pictures(path / name)} for name in names]
-    texts = [{each.stem: each for each in sorted((path / name).glob("*.txt")) if each.is_file()} for name in names]
+    files = [
+        {picture.stem: inside(path, f"{name}/{picture.name}") for picture in _pictures(path / name)} for name in names
+    ]
+    texts = [
+        {text_file.stem: text_file for text_file in sorted((path / name).glob("*.txt")) if text_file.is_file()}
+        for name in names
+    ]
     order = [stem for stem in known if stem in files[0] or stem in files[1]]
     for stem in dict.fromkeys([*order, *sorted({*files[0], *files[1]})]):
         text = texts[1].get(stem) or texts[0].get(stem)
@@ -158,9 +163,9 @@ def _table(path: Path) -> Iterator[Found]:
             raise ValueError(
                 f"{file}: row {number} has no columns for before, after and instruction: {list(row)[:20]}."
             )
-        found = _from_row(row, f"{file.stem}-{number:06d}", "train", (before, after, text))
+        pair = _from_row(row, f"{file.stem}-{number:06d}", "train", (before, after, text))
         pictures = [inside(path, str(row[name])) if row[name] else None for name in (before, after)]
-        yield FoundPair(**{**vars(found), "before": pictures[0], "after": pictures[1]})
+        yield FoundPair(**{**vars(pair), "before": pictures[0], "after": pictures[1]})
 
 
 def _rows(file: Path) -> Iterator[dict[str, Any]]:

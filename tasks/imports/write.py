@@ -94,10 +94,10 @@ def import_pairs(
     sizes: Counter[str] = Counter()
     with atomic_folder(out) as folder, (folder / REJECTED).open("w", encoding="utf-8") as lines:
         writer = _Writer(folder, examples_per_shard)
-        for number, found in enumerate(find_pairs(path, layout), start=1):
-            outcome = found if not isinstance(found, FoundPair) else _example(found, taken, size_px)
+        for number, pair in enumerate(find_pairs(path, layout), start=1):
+            outcome = pair if not isinstance(pair, FoundPair) else _example(pair, taken, size_px)
             if isinstance(outcome, Example):
-                if isinstance(found, FoundPair) and found.group in tested and outcome.split == "train":
+                if isinstance(pair, FoundPair) and pair.group in tested and outcome.split == "train":
                     outcome = replace(outcome, split=f"test{num_tested}")
                 sizes[outcome.split] += 1
                 writer.add(outcome)
@@ -115,9 +115,9 @@ def import_pairs(
 def _drawn(path: Path, layout: str, num_test: int) -> tuple[set[str], int]:
     """Return the test groups and their number of pairs, as close to `num_test` as whole groups allow."""
     groups: Counter[str] = Counter()
-    for found in find_pairs(path, layout):
-        if isinstance(found, FoundPair) and found.split == "train" and _problem(found) is None:
-            groups[found.group] += 1
+    for pair in find_pairs(path, layout):
+        if isinstance(pair, FoundPair) and pair.split == "train" and _problem(pair) is None:
+            groups[pair.group] += 1
     drawn: set[str] = set()
     number = 0
     for group in in_hash_order(0, groups):
@@ -133,29 +133,29 @@ def _drawn(path: Path, layout: str, num_test: int) -> tuple[set[str], int]:
     return drawn, number
 
 
-def _problem(found: FoundPair) -> Record | None:
+def _problem(pair: FoundPair) -> Record | None:
     """Return the rejection of an incomplete pair; its pictures are not read."""
-    if not isinstance(found.instruction, str) or not found.instruction.strip():
-        return rejected(found.name, "filtered", "no_instruction", f"{found.instruction!r:.80}")
-    if len(found.instruction) > MAX_TEXT:
-        return rejected(found.name, "filtered", "text_too_long", f"{len(found.instruction)} characters")
-    for name, picture in (("before", found.before), ("after", found.after)):
+    if not isinstance(pair.instruction, str) or not pair.instruction.strip():
+        return rejected(pair.name, "filtered", "no_instruction", f"{pair.instruction!r:.80}")
+    if len(pair.instruction) > MAX_TEXT:
+        return rejected(pair.name, "filtered", "text_too_long", f"{len(pair.instruction)} characters")
+    for name, picture in (("before", pair.before), ("after", pair.after)):
         if picture is None:
-            return rejected(found.name, "failed", "missing_partner", f"there is no picture {name} the action")
+            return rejected(pair.name, "failed", "missing_partner", f"there is no picture {name} the action")
     return None
 
 
-def _example(found: FoundPair, taken: set[str], size_px: int | None) -> Example | Record:
+def _example(pair: FoundPair, taken: set[str], size_px: int | None) -> Example | Record:
     """Return the example of a pair, or its rejection."""
-    problem = _problem(found)
+    problem = _problem(pair)
     if problem is not None:
         return problem
     try:
-        files = [_file(each, size_px, found.name) for each in (found.before, found.after)]
+        files = [_file(picture, size_px, pair.name) for picture in (pair.before, pair.after)]
     except (ValueError, OSError) as error:
-        return rejected(found.name, "failed", "unreadable_picture", str(error))
-    fields = _fields(found, str(found.instruction).strip())
-    key = key_of(found.name, taken)
+        return rejected(pair.name, "failed", "unreadable_picture", str(error))
+    fields = _fields(pair, str(pair.instruction).strip())
+    key = key_of(pair.name, taken)
     return Example(**fields | {"segment_id": key}, source_file=files[0], edited_file=files[1])
 
 
@@ -175,12 +175,12 @@ def _file(picture: object, size_px: int | None, name: str) -> bytes:
     return content
 
 
-def _fields(found: FoundPair, instruction: str) -> dict[str, Any]:
+def _fields(pair: FoundPair, instruction: str) -> dict[str, Any]:
     """Return the other fields of an example: the known ones, else the parts of the instruction."""
     parsed = parse_instruction(instruction)
     plain: dict[str, Any] = {
-        "split": found.split,
-        "video_id": found.group[:200],
+        "split": pair.split,
+        "video_id": pair.group[:200],
         "start_s": 0.0,
         "stop_s": 0.0,
         "instruction": instruction,
@@ -190,7 +190,7 @@ def _fields(found: FoundPair, instruction: str) -> dict[str, Any]:
         "end_point": parsed.end_point,
         "overlaps": False,
     }
-    known = {name: found.metadata[name] for name in METADATA if _fits(plain.get(name), found.metadata.get(name))}
+    known = {name: pair.metadata[name] for name in METADATA if _fits(plain.get(name), pair.metadata.get(name))}
     fields = plain | known
     # A split becomes the name of a folder, and anybody may have written it.
     return fields if re.fullmatch(r"\w{1,40}", fields["split"], re.ASCII) else fields | {"split": "train"}

@@ -62,7 +62,7 @@ def words_of(instruction: str) -> list[str]:
 def has_word(instruction: str, wanted: frozenset[str]) -> bool:
     """Tell whether one of `wanted` follows the first word, other than the particle of turn or switch on or off.
 
-    >>> [has_word(each, IN_ON_TO) for each in ("put cup on table", "turn on light", "turn on tap in sink", "on")]
+    >>> [has_word(text, IN_ON_TO) for text in ("put cup on table", "turn on light", "turn on tap in sink", "on")]
     [True, False, True, False]
     """
     words = words_of(instruction)
@@ -190,9 +190,9 @@ def statistics_of(
         "num_overlapping": int(table["overlaps"].sum()),
         "durations_s": _spread(durations_s),
         "rules": [asdict(count_by_rule) for count_by_rule in count_by_rules(rows, facts, num_segments, paper)],
-        "num_distinct": {name: len(each) for name, each in listed.items()},
+        "num_distinct": {name: len(counts) for name, counts in listed.items()},
         "actions": actions,
-    } | {name: each[:NUM_LISTED] for name, each in listed.items()}
+    } | {name: counts[:NUM_LISTED] for name, counts in listed.items()}
 
 
 def _spread(durations_s: pd.Series) -> dict[str, float | int]:

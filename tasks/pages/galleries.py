@@ -60,7 +60,7 @@ class Galleries:
         """Return the pairs on which an editor scores lowest (Figure 7)."""
         order = lowest_first(self._scores, table["split"], editor)
         by_id = {row["segment_id"]: row for row in self._of(table)}
-        chosen = [by_id[each] for each in order if each in by_id][:num_rows]
+        chosen = [by_id[segment_id] for segment_id in order if segment_id in by_id][:num_rows]
         note = (
             f"The lowest scores of {editor_name(editor)} on {table['split']}, lowest first: "
             + ("edits that the oracle finds not carried out, then " if table["num_judged"] else "")
@@ -105,7 +105,7 @@ class Galleries:
         cards = []
         for row in chosen:
             example = examples[index_of[row["segment_id"]]]
-            edited = [each for editor in editors if (each := self._edit(editor, row)) is not None]
+            edited = [edit for editor in editors if (edit := self._edit(editor, row)) is not None]
             pictures = [
                 ShownEdit(name="input", picture=example.source_image),
                 ShownEdit(name="ground truth", picture=example.edited_image),

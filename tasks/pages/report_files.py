@@ -37,7 +37,11 @@ def galleries_of(make: Galleries, content: Json, main_table: Json, main: str, co
 
 def page_tables(content: Json) -> list[Table]:
     """Return the page's tables of every test set."""
-    return [each for table in content["splits"] for each in (*split_tables(content, table), verb_table(content, table))]
+    return [
+        page_table
+        for table in content["splits"]
+        for page_table in (*split_tables(content, table), verb_table(content, table))
+    ]
 
 
 def tables_of(

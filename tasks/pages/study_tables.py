@@ -44,7 +44,7 @@ def study_results(
         judged, key, replace(limits, min_seconds=0.0, max_failed_controls=1.0, min_answered=0.0)
     )
     # Rows that a platform itself rejected were read, too.
-    checked.num_rows += sum(each.num_rows for each in unread)
+    checked.num_rows += sum(unread_file.num_rows for unread_file in unread)
     checked.rejected = [*unread, *checked.rejected, *unread_judges, *judge_checked.rejected]
     votes = votes_of(checked.kept, key)
     judges, silent = judge_columns(judge_checked.kept, votes, key)

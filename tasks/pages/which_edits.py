@@ -44,7 +44,11 @@ def seeds_of(files: Mapping[Key, Path], label: str) -> tuple[int, ...]:
 def complete_pairs(rows: Sequence[Record], files: Mapping[Key, Path], labels: Sequence[str]) -> set[str]:
     """Return the pairs that every editor edited under all of its seeds."""
     wanted = [(label, seed) for label in labels for seed in seeds_of(files, label)]
-    return {row["segment_id"] for row in rows if all((*each, row["segment_id"]) in files for each in wanted)}
+    return {
+        row["segment_id"]
+        for row in rows
+        if all((*label_and_seed, row["segment_id"]) in files for label_and_seed in wanted)
+    }
 
 
 def missing_rows(segment_ids: Sequence[str], edits: Iterable[Artifact]) -> Iterator[Record]:
@@ -80,14 +84,17 @@ def columns_of(files: Mapping[Key, Path], through_vae: Mapping[str, Path], segme
     if all(segment_id in through_vae for segment_id in segment_ids):
         name, places = (
             "truth through the editor's VAE",
-            {(TRUTH_VAE, 0, each): path for each, path in through_vae.items()},
+            {(TRUTH_VAE, 0, segment_id): path for segment_id, path in through_vae.items()},
         )
         passed = partial(_picture, places, TRUTH_VAE, 0)
         columns.append(Column(editor=TRUTH_VAE, name=name, label=TRUTH_VAE, kind="reference", picture_of=passed))
     # EditAction first: the first editor after the start is the headline.
     first = ("start", "editaction")
     labels = sorted({label for label, _, _ in files}, key=editor_of)
-    for label in sorted(labels, key=lambda each: (*(editor_of(each)[0] != name for name in first), editor_of(each)[0])):
+    for label in sorted(
+        labels,
+        key=lambda editor_label: (*(editor_of(editor_label)[0] != name for name in first), editor_of(editor_label)[0]),
+    ):
         editor, training_seed = editor_of(label)
         for seed in seeds_of(files, label):
             columns.append(

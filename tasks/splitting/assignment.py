@@ -62,7 +62,7 @@ def assign_splits(rows: Sequence[Record], config: SplitsConfig, chosen: Sequence
     for split, members in zip(sizes, drawn, strict=True):
         assignment.splits |= dict.fromkeys(members, split)
     gone = assignment.splits.keys() | draw.left_out.keys()
-    train = [each for each in draw.order if each not in gone]
+    train = [segment_id for segment_id in draw.order if segment_id not in gone]
     assignment.splits |= dict.fromkeys(train[: config.num_train], "train")
     assignment.left_out |= dict.fromkeys(train[len(train[: config.num_train]) :], BEYOND_NUM_TRAIN)
     if held:
@@ -80,8 +80,8 @@ def _withhold(assignment: Assignment, withheld: Sequence[str], rows: Sequence[Re
     """Add the test set of the verbs that nobody is trained on."""
     of = {row["segment_id"]: row for row in rows}
     column = GROUP_COLUMNS[config.method][1] if config.method in GROUP_COLUMNS else None
-    used = [each for each, split in assignment.splits.items() if split in NOT_TESTED]
-    taken = {of[each][column] for each in used} if column is not None else set()
+    used = [segment_id for segment_id, split in assignment.splits.items() if split in NOT_TESTED]
+    taken = {of[segment_id][column] for segment_id in used} if column is not None else set()
     tested, left_out = tested_of(in_hash_order(config.seed, withheld), of, config, taken, column)
     assignment.splits |= dict.fromkeys(tested, f"{UNSEEN_VERBS}{len(tested)}")
     assignment.left_out |= left_out
@@ -104,9 +104,9 @@ class _Draw:
         self.chosen = list(chosen)
         self.left_out: dict[str, str] = {}
         self.testable = {
-            each for each, row in self.rows.items() if not (config.test_without_overlap and row["overlaps"])
+            segment_id for segment_id, row in self.rows.items() if not (config.test_without_overlap and row["overlaps"])
         }
-        self.moved = {each for each in self.testable if is_long_distance(self.rows[each])}
+        self.moved = {segment_id for segment_id in self.testable if is_long_distance(self.rows[segment_id])}
 
     def from_all(self, num_test: int, num_long: int, num_validation: int) -> tuple[list[str], list[str], list[str]]:
         """Draw test, long-distance and validation pairs from all pairs.
@@ -144,17 +144,17 @@ class _Draw:
         return test, long, validation
 
     def _first(self, num: int, of: Collection[str]) -> list[str]:
-        return [each for each in self.order if each in of][:num]
+        return [segment_id for segment_id in self.order if segment_id in of][:num]
 
     def _furthest(self, num: int, of: Collection[str]) -> list[str]:
-        return sorted(self._first(len(of), of), key=lambda each: -self.rows[each]["camera_shift"])[:num]
+        return sorted(self._first(len(of), of), key=lambda segment_id: -self.rows[segment_id]["camera_shift"])[:num]
 
     def _groups_for(self, num: int, eligible: Collection[str], groups: dict[str, set[str]], held: set[str]) -> set[str]:
         """Return further groups to hold out, so that those and the `held` ones have `num` eligible pairs."""
         wanted = set(eligible)
         missing = num - sum(len(groups[kind] & wanted) for kind in held)
         rest = in_hash_order(self.config.seed, groups.keys() - held)
-        offers = [(each, len(groups[each] & wanted), len(groups[each])) for each in rest]
+        offers = [(group, len(groups[group] & wanted), len(groups[group])) for group in rest]
         return cheapest_groups(offers, missing)
 
 

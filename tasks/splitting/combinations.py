@@ -30,19 +30,19 @@ def combinations_of(rows: Sequence[Record], combinations: Sequence[str], *, besi
 
     ValueError for a combination that no pair is of.
     """
-    found = {
+    by_segment = {
         row["segment_id"]: combination
         for combination in combinations
         for row in rows
         if row["segment_id"] not in besides and is_of(row, combination)
     }
-    missing = sorted(set(combinations) - set(found.values()))
+    missing = sorted(set(combinations) - set(by_segment.values()))
     if missing:
         raise ValueError(
             f"splits: no pair is of the held-out combination {missing[0]!r}. Name a verb of the annotations and a word "
             "of its objects, such as 'move cup'; `editaction dataset` lists verbs and nouns."
         )
-    return found
+    return by_segment
 
 
 def held_out_combinations(
@@ -53,5 +53,5 @@ def held_out_combinations(
     ordered: the held-out pairs in the order of the draw.
     """
     overlapping = {row["segment_id"] for row in rows if config.test_without_overlap and row["overlaps"]}
-    unseen = [each for each in ordered if each not in overlapping][: config.num_unseen]
+    unseen = [segment_id for segment_id in ordered if segment_id not in overlapping][: config.num_unseen]
     return unseen, dict.fromkeys(sorted(set(ordered) - set(unseen)), UNSEEN_LEFT)

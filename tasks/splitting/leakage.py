@@ -61,11 +61,11 @@ def _leakage(tested: list[Record], train: list[Record]) -> Json:
         "pairs_of_shared_videos": len(shared),
         "pairs_overlapping": _num_overlapping(tested, train),
         "pairs_same_frame": sum(bool(frames & set(_frames(row))) for row in tested),
-        "pairs_near_duplicate": sum(each["bits"] <= NEAR_BITS for each in near),
-        "pairs_near_in_other_video": sum(each["bits_other_video"] <= NEAR_BITS for each in near),
+        "pairs_near_duplicate": sum(nearest["bits"] <= NEAR_BITS for nearest in near),
+        "pairs_near_in_other_video": sum(nearest["bits_other_video"] <= NEAR_BITS for nearest in near),
         "near_bits": NEAR_BITS,
         "bits_histogram": _histogram(near),
-        "nearest": [_told(each) for each in sorted(near, key=lambda each: each["bits"])[:NUM_EXAMPLES]],
+        "nearest": [_told(nearest) for nearest in sorted(near, key=lambda nearest: nearest["bits"])[:NUM_EXAMPLES]],
     }
 
 
@@ -107,10 +107,10 @@ def _nearest(tested: list[Record], train: list[Record]) -> list[Record]:
         bits[block] = distances.min(axis=1)
         distances[own_videos[block, None] == their_videos[None, :]] = _FAR
         bits_elsewhere[block] = distances.min(axis=1)
-    found = []
+    nearest = []
     for number, row in enumerate(tested):
         picture = min((number, number + len(tested)), key=lambda place: bits[place])
-        found.append(
+        nearest.append(
             {
                 "row": row,
                 "train_row": train[places[picture] % len(train)],
@@ -118,7 +118,7 @@ def _nearest(tested: list[Record], train: list[Record]) -> list[Record]:
                 "bits_other_video": int(min(bits_elsewhere[number], bits_elsewhere[number + len(tested)])),
             }
         )
-    return found
+    return nearest
 
 
 def _told(near: Record) -> Json:
@@ -128,5 +128,5 @@ def _told(near: Record) -> Json:
 
 def _histogram(near: list[Record]) -> dict[str, int]:
     """Return the number of pairs by the distance, in bits, of their nearest training picture."""
-    counts = Counter(each["bits"] for each in near)
+    counts = Counter(nearest["bits"] for nearest in near)
     return {str(bits): counts[bits] for bits in sorted(counts)}

@@ -37,10 +37,10 @@ def rank_candidates(rows: Iterable[Record], splits: Mapping[str, str]) -> list[R
 
     These are pairs with an end point and a moved view that are in no random test set and not in validation.
     """
-    taken = {each for each, split in splits.items() if split.startswith("test") or split == "validation"}
-    found = [row for row in rows if row["segment_id"] not in taken and is_long_distance(row)]
-    found.sort(key=lambda row: (-row["camera_shift"], row["segment_id"]))
-    return [row | {"rank": rank} for rank, row in enumerate(found, start=1)]
+    taken = {segment_id for segment_id, split in splits.items() if split.startswith("test") or split == "validation"}
+    candidates = [row for row in rows if row["segment_id"] not in taken and is_long_distance(row)]
+    candidates.sort(key=lambda row: (-row["camera_shift"], row["segment_id"]))
+    return [row | {"rank": rank} for rank, row in enumerate(candidates, start=1)]
 
 
 def candidates_csv(candidates: Sequence[Record]) -> str:
@@ -57,7 +57,7 @@ def choice_csv(choice: Choice) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["segment_id", "chosen_by", "how"])
-    writer.writerows(map(safe_cell, (each, choice.chosen_by, choice.how)) for each in choice.segment_ids)
+    writer.writerows(map(safe_cell, (segment_id, choice.chosen_by, choice.how)) for segment_id in choice.segment_ids)
     return text.getvalue()
 
 
@@ -99,11 +99,12 @@ def read_choice(path: Path) -> Choice:
 def check_choice(choice: Choice, where: str, rows: Iterable[Record], left_out: Mapping[str, str]) -> None:
     """Raise ValueError when a chosen segment is no pair of `rows`; `left_out`: reason of those filtered before."""
     known = {row["segment_id"] for row in rows}
-    unknown = [each for each in choice.segment_ids if each not in known]
+    unknown = [segment_id for segment_id in choice.segment_ids if segment_id not in known]
     if unknown:
-        listed = ", ".join(f"{each} ({left_out[each]})" if each in left_out else each for each in unknown[:5]) + (
-            ", ..." if len(unknown) > 5 else ""
-        )
+        listed = ", ".join(
+            f"{segment_id} ({left_out[segment_id]})" if segment_id in left_out else segment_id
+            for segment_id in unknown[:5]
+        ) + (", ..." if len(unknown) > 5 else "")
         raise ValueError(
             f"{where}: {len(unknown)} of {len(choice.segment_ids)} chosen segments are no pairs here: {listed}. "
             "Choose among those of `editaction candidates`."

@@ -36,15 +36,15 @@ def _left_out(row: Record, reason: str) -> Record:
 
 def another_row(row: Record, rows: Sequence[Record], config: SurveyConfig) -> Record:
     """Return the pair whose edit is shown as this pair's control: of another video and instruction if possible."""
-    others = [each for each in rows if each["segment_id"] != row["segment_id"]]
+    others = [other for other in rows if other["segment_id"] != row["segment_id"]]
     for wanted in (
-        lambda each: each["video_id"] != row["video_id"] and each["instruction"] != row["instruction"],
-        lambda each: each["instruction"] != row["instruction"],
-        lambda each: True,
+        lambda other: other["video_id"] != row["video_id"] and other["instruction"] != row["instruction"],
+        lambda other: other["instruction"] != row["instruction"],
+        lambda other: True,
     ):
         if fitting := [other for other in others if wanted(other)]:
-            first = in_hash_order(config.seed, [each["segment_id"] for each in fitting])[0]
-            return next(each for each in fitting if each["segment_id"] == first)
+            first = in_hash_order(config.seed, [other["segment_id"] for other in fitting])[0]
+            return next(other for other in fitting if other["segment_id"] == first)
     raise ValueError("One pair alone cannot be rated with the control that shows another pair's edit.")
 
 

@@ -20,8 +20,8 @@ UNSEEN_VERBS = "unseen_verbs"
 
 def withheld_pairs(rows: Sequence[Record], verbs: Collection[str], *, besides: Collection[str]) -> list[str]:
     """Return the pairs of the verbs; `besides`: pairs that are tested on anyway. ValueError for a verb without any."""
-    found = {str(row["verb"]): True for row in rows}
-    missing = sorted(set(verbs) - found.keys())
+    verbs_there = {str(row["verb"]): True for row in rows}
+    missing = sorted(set(verbs) - verbs_there.keys())
     if missing:
         raise ValueError(
             f"splits: no pair has the verb {missing[0]!r} of SplitsConfig.withhold_verbs; `editaction dataset` lists "
@@ -39,10 +39,10 @@ def tested_of(
     are trained or validated on; in the disjoint methods a pair of such a one is not tested on. None: no such method.
     """
     allowed = [
-        each
-        for each in ordered
-        if not (config.test_without_overlap and rows[each]["overlaps"])
-        and (column is None or rows[each][column] not in taken)
+        segment_id
+        for segment_id in ordered
+        if not (config.test_without_overlap and rows[segment_id]["overlaps"])
+        and (column is None or rows[segment_id][column] not in taken)
     ]
     asked = config.num_withheld if config.num_withheld is not None else min(config.num_test, len(allowed))
     if len(allowed) < max(1, asked):

@@ -105,14 +105,20 @@ def judge_captions(
 ) -> float:
     """Draw a picture of each held-out caption and return the percentage that shows all that its caption says."""
     channels, side = pipeline.vae.config.latent_channels, pipeline.unet.config.sample_size
-    tokens, null_tokens = tokens_of(pipeline, [each.caption.text for each in held_out]), tokens_of(pipeline, [""])[0]
+    tokens, null_tokens = (
+        tokens_of(pipeline, [captioned.caption.text for captioned in held_out]),
+        tokens_of(pipeline, [""])[0],
+    )
     latents = edit_latents(
         learner, build_scheduler(), torch.zeros(len(held_out), channels, side, side), tokens, null_tokens,
         num_steps=SAMPLING_STEPS, text_scale=TEXT_SCALE, seed=1,
     )  # fmt: skip
     with torch.no_grad():
         pictures = to_uint8(pipeline.vae.decode(latents).sample)
-    shown = [is_carried_out(each.caption.goal, read(picture)) for each, picture in zip(held_out, pictures, strict=True)]
+    shown = [
+        is_carried_out(captioned.caption.goal, read(picture))
+        for captioned, picture in zip(held_out, pictures, strict=True)
+    ]
     return round(100 * float(np.mean(shown)), 1)
 
 

@@ -113,10 +113,10 @@ def _rest(read: Read, first: int, stop: int, place: int) -> bytes:
 
 def _count_in(content: bytes, claimed: _Claimed, rest_from: Callable[[int], bytes]) -> None:
     """Add up the tables in some bytes; `rest_from` gives what follows a place in them."""
-    for found in _TABLES.finditer(content):
-        kind, behind = found[0], content[found.end() : found.end() + 12]
+    for match_ in _TABLES.finditer(content):
+        kind, behind = match_[0], content[match_.end() : match_.end() + 12]
         if kind == b"cmvd":
-            _count_packed(rest_from(found.end() + 4), claimed)
+            _count_packed(rest_from(match_.end() + 4), claimed)
         elif kind == b"elst" and len(behind) >= 8:
             claimed.edits = max(claimed.edits, struct.unpack(">I", behind[4:8])[0])
         elif kind == b"trun" and len(behind) >= 8:

@@ -47,7 +47,7 @@ def crop_of(file: VideoFile, container: InputContainer, stream: VideoStream) -> 
     if "mp4" in container.format.name:
         crop = _clean_aperture(file, stream.id, width, height)
     elif "matroska" in container.format.name:
-        crop = _pixel_crop(file, [each.index for each in container.streams.video].index(stream.index))
+        crop = _pixel_crop(file, [video_stream.index for video_stream in container.streams.video].index(stream.index))
     return crop if crop is not None and crop.fits(width, height) else None
 
 
@@ -99,7 +99,7 @@ def _inside(
 ) -> list[tuple[int, int]]:
     """Return the contents of the boxes that are found by going down through `kinds`."""
     for kind in kinds:
-        spans = [box for span in spans for found, box in _boxes(file, span, budget) if found == kind]
+        spans = [box for span in spans for kind_of_box, box in _boxes(file, span, budget) if kind_of_box == kind]
     return spans
 
 

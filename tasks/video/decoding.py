@@ -196,13 +196,13 @@ def to_rgb(
 def deinterlaced(before: VideoFrame | None, frame: VideoFrame, after: VideoFrame | None) -> VideoFrame:
     """Return an interlaced frame as one picture, by bwdif, which also uses the neighbouring frames."""
     alike = [
-        each
-        for each in (before, after)
-        if each is not None and (each.width, each.height) == (frame.width, frame.height)
+        neighbour
+        for neighbour in (before, after)
+        if neighbour is not None and (neighbour.width, neighbour.height) == (frame.width, frame.height)
     ]
     if not alike:
         return filtered([frame, frame], "bwdif", "mode=send_frame")[0]
-    frames = [each for each in (before, frame, after) if each is frame or each in alike]
+    frames = [candidate for candidate in (before, frame, after) if candidate is frame or candidate in alike]
     return filtered([frame for frame in frames if frame is not None], "bwdif", "mode=send_frame")[frames.index(frame)]
 
 

@@ -23,7 +23,7 @@ FEW = 8
 
 def video_streams(container: InputContainer) -> list[VideoStream]:
     """Return the video streams of a file without cover pictures."""
-    return [each for each in container.streams.video if not int(each.disposition) & _ATTACHED_PICTURE]
+    return [stream for stream in container.streams.video if not int(stream.disposition) & _ATTACHED_PICTURE]
 
 
 def needs_probing(streams: Sequence[VideoStream]) -> bool:
