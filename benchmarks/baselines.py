@@ -72,10 +72,10 @@ def sweep(validation: int) -> None:
         tried[name] = []
         for values in product(*knobs.values()):
             setting = dict(zip(knobs, values, strict=True))
-            found = carried_and_kept(system, tasks, replace(config, **setting))
-            tried[name].append(setting | dict(zip(("both", "carried_out", "kept"), found, strict=True)))
+            shares = carried_and_kept(system, tasks, replace(config, **setting))
+            tried[name].append(setting | dict(zip(("both", "carried_out", "kept"), shares, strict=True)))
             print(name, tried[name][-1], flush=True)
-        best = max(tried[name], key=lambda each: (each["both"], each["carried_out"], each["kept"]))
+        best = max(tried[name], key=lambda result: (result["both"], result["carried_out"], result["kept"]))
         chosen[name] = {knob: best[knob] for knob in knobs}
     record(
         "baselines_sweep",
@@ -132,7 +132,7 @@ def costs(workspace: Path) -> dict[str, tuple[float, float]]:
 
     CPU seconds, because other work on the same cores changes the wall clock much more.
     """
-    tasks, found = action_tasks(902, 4), {}
+    tasks, of_system = action_tasks(902, 4), {}
     editors = {"start": STARTING_EDITOR} | {
         path.parent.name.rsplit("-", 1)[0].removeprefix("demo-").replace("demo", "editaction"): path
         for path in sorted((workspace / "editor").glob("*/pipeline"))
@@ -149,18 +149,18 @@ def costs(workspace: Path) -> dict[str, tuple[float, float]]:
         began = time.process_time()
         for seed, task in enumerate(tasks):
             system.edit([draw(task.before, 0)], [task.instruction], [seed], config)
-        found[name] = (round((time.process_time() - began) / len(tasks), 3), sum(rows) / len(tasks))
+        of_system[name] = (round((time.process_time() - began) / len(tasks), 3), sum(rows) / len(tasks))
         handle.remove()
-    return found
+    return of_system
 
 
 def stage_seconds(workspace: Path) -> dict[str, float]:
     """Return the seconds of every artifact of a workspace, as their manifests say."""
-    found = {}
+    seconds = {}
     for path in sorted(workspace.glob("*/*/manifest.json")):
         artifact = Artifact.read(path.parent)
-        found[f"{path.parent.parent.name}:{path.parent.name}"] = round(float(artifact.manifest["seconds"]), 1)
-    return found
+        seconds[f"{path.parent.parent.name}:{path.parent.name}"] = round(float(artifact.manifest["seconds"]), 1)
+    return seconds
 
 
 if __name__ == "__main__":

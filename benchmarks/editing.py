@@ -34,8 +34,8 @@ QUESTION = "How much faster is an edit than in diffusers' own pipeline, by the p
 def drawn_pictures(count: int, size_px: int) -> Picture:
     """Return pictures of smooth noise: uint8 [count, size_px, size_px, 3]."""
     coarse = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
-    resized = [Image.fromarray(each).resize((size_px, size_px), Image.Resampling.BICUBIC) for each in coarse]
-    return np.stack([np.asarray(each) for each in resized])
+    resized = [Image.fromarray(picture).resize((size_px, size_px), Image.Resampling.BICUBIC) for picture in coarse]
+    return np.stack([np.asarray(picture) for picture in resized])
 
 
 def by_pipeline(
@@ -107,8 +107,11 @@ def measures_of(given: argparse.Namespace, device: torch.device, max_seconds: fl
     measures = {
         "speedup_over_pipeline": median_ratio(taken["pipeline"], taken["batched"], per=given.batch_size),
         "speedup_two_pass_only": median_ratio(taken["pipeline"], taken["alone"]),
-        **{f"{name}_s_per_image": median_of(each) / num_pictures[name] for name, each in taken.items()},
-        **{f"{name}_wall_s_per_image": median_of(each, "wall") / num_pictures[name] for name, each in taken.items()},
+        **{f"{name}_s_per_image": median_of(timings) / num_pictures[name] for name, timings in taken.items()},
+        **{
+            f"{name}_wall_s_per_image": median_of(timings, "wall") / num_pictures[name]
+            for name, timings in taken.items()
+        },
         "max_difference_to_pipeline_levels": difference(made["pipeline"], made["alone"]),
         "max_difference_batched_to_alone_levels": difference(made["batched"], made["alone"]),
     }

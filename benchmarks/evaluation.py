@@ -31,14 +31,17 @@ def candidate(rng: np.random.Generator, number: int, inputs: np.ndarray, truths:
     of_inputs = paired_distance(inputs, truths)
     for _ in range(SEEDS):
         edits = truths + 0.3 * (number + 1) * rng.standard_normal(truths.shape)
-        found = {"distance_truth": paired_distance(edits, truths), "distance_input": paired_distance(edits, inputs)}
-        found["nearer"] = nearer_to_truth(found["distance_truth"], of_inputs)
+        by_measure = {
+            "distance_truth": paired_distance(edits, truths),
+            "distance_input": paired_distance(edits, inputs),
+        }
+        by_measure["nearer"] = nearer_to_truth(by_measure["distance_truth"], of_inputs)
         for name, reference in (("output", truths), ("input", inputs)):
-            found[f"fid_{name}"] = fid_by_pair(edits, reference)
-            found[f"kid_{name}"] = kid_by_pair(edits, reference)
+            by_measure[f"fid_{name}"] = fid_by_pair(edits, reference)
+            by_measure[f"kid_{name}"] = kid_by_pair(edits, reference)
         for name in ("match_gt", "label", "no_change"):
-            found[name] = (rng.random(PAIRS) < 0.6).astype(np.float64)
-        for name, values in found.items():
+            by_measure[name] = (rng.random(PAIRS) < 0.6).astype(np.float64)
+        for name, values in by_measure.items():
             columns.setdefault(name, []).append(values)
     label = ("finetuned", "editaction")[number] if number < 2 else f"method_{number}"
     values = {name: np.stack(column, axis=1) for name, column in columns.items()}
@@ -70,7 +73,7 @@ def features_1000_s() -> float:
     """Return the seconds of features, FID, KID and paired distance of 1 000 pictures."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, size=(1_000, 8, 8, 3), dtype=np.uint8)
-    pictures = [np.kron(each, np.ones((32, 32, 1), dtype=np.uint8)) for each in coarse]
+    pictures = [np.kron(coarse_picture, np.ones((32, 32, 1), dtype=np.uint8)) for coarse_picture in coarse]
     network = feature_network("efficientnet")
     began = time.perf_counter()
     features = network.features(pictures)
@@ -95,8 +98,8 @@ def coverage_percent(num_draws: int, num_videos: int = 40, num_seeds: int = 1, *
             values += 0.3 * rng.standard_normal(num_seeds)
         if of_shares:  # the sum of two normal deviates is below its own 90 % quantile in 90 of 100 pairs
             values = (values < 1.2815515655446004 * np.sqrt(2)).astype(np.float64)
-        found = clustered_mean(values, videos.tolist(), bounds=(0.0, 1.0) if of_shares else None)
-        held += found is not None and found.low <= truth <= found.high
+        mean = clustered_mean(values, videos.tolist(), bounds=(0.0, 1.0) if of_shares else None)
+        held += mean is not None and mean.low <= truth <= mean.high
     return 100 * held / num_draws
 
 

@@ -183,7 +183,7 @@ def main() -> None:
     parser.add_argument("--no-record", action="store_true", help="run, and leave the records to another process")
     parser.add_argument("--only-record", action="store_true", help="run nothing")
     given = parser.parse_args()
-    starts = [each.partition("=")[::2] for each in given.start or [f"shipped={STARTING_EDITOR}"]]
+    starts = [named_start.partition("=")[::2] for named_start in given.start or [f"shipped={STARTING_EDITOR}"]]
     study = Study(workspace=given.workspace, starts=tuple(starts), steps=given.steps, seeds=given.seeds)
     if not given.only_record:
         go_on(study, 60 * given.minutes)

@@ -143,9 +143,9 @@ def _compare(rows: list[Facts], start: str, methods: Mapping[str, list[Judged]],
                 continue
             theirs = [methods[reference][0] if reference == UNTOUCHED else by_seed[run.seed] for run in ours]
             (values, groups), (base, _) = table_of(ours, *what), table_of(theirs, *what)
-            found = difference_mean(values, base, groups)
-            if found is not None:
-                means[name] = found
+            mean_difference = difference_mean(values, base, groups)
+            if mean_difference is not None:
+                means[name] = mean_difference
         for (name, mean), p_holm in zip(means.items(), holm([mean.p for mean in means.values()]), strict=True):
             difference = Difference(estimate=mean, p=mean.p, p_holm=p_holm)
             of_row[name].setdefault(f"minus_{told}", {})["_".join(what)] = points(difference)
@@ -180,6 +180,6 @@ def markdown(rows: Iterable[Facts]) -> str:
     for row in rows:
         cells = [row["start"], row["method"], str(row["num_steps"]), str(len(row["seeds"]))]
         cells += [told(row[f"{of_set}_{measure}"]) for of_set in SETS for measure in MEASURES]
-        cells += [against(row, each) for each in ("start", "plain_equal_steps", "plain_equal_compute")]
+        cells += [against(row, baseline) for baseline in ("start", "plain_equal_steps", "plain_equal_compute")]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

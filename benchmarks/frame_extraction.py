@@ -66,11 +66,11 @@ def measures_of(films: dict[str, Any], clips: dict[str, Any], real: tuple[int, i
     measures = {
         "exact_percent": round(min(exact), 2),
         "decoded_over_minimal": max(row["decoded_over_minimal"] for row in rows if "minimal" in row),
-        "cpu_over_limit": round(max(each["project"] / each["limit"] for each in cpu.values()), 3),
+        "cpu_over_limit": round(max(cpu_s["project"] / cpu_s["limit"] for cpu_s in cpu.values()), 3),
     }
     for way in ALTERNATIVES:
-        for kind, each in cpu.items():
-            measures[f"speedup_over_{way}_{kind}"] = round(each[way] / each["project"], 2)
+        for kind, cpu_s in cpu.items():
+            measures[f"speedup_over_{way}_{kind}"] = round(cpu_s[way] / cpu_s["project"], 2)
     return measures
 
 
@@ -125,7 +125,7 @@ def measure(scratch: Path, film_s: int, num_repeats: int) -> None:
         expected_hours_for_hc={
             "of": f"{HC_VIDEOS} videos, {HC_HOURS} h, {HC_FRAMES} frames; one process per core, never less than the "
             "longest video takes; waiting for the disk is not counted",
-            **{kind: hc_hours(each) for kind, each in per_frame_s.items()},
+            **{kind: hc_hours(seconds) for kind, seconds in per_frame_s.items()},
         },
         clips=clips,
         slow_for_every_exact_way=[name for name, row in clips.items() if row["read_by"] != "plan"],

@@ -38,8 +38,8 @@ LOG_LINES = 15
 def measured_before(work: Path, name: str, device: str) -> dict[str, Any] | None:
     """Return an earlier call's result of a part on this kind of device, or None."""
     path = work / f"{name}.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found if found.get("status") == "measured" and found.get("device") == device else None
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return result if result.get("status") == "measured" and result.get("device") == device else None
 
 
 def measure_part(context: Any, name: str, scale: Any, work: Path, limit_s: float) -> dict[str, Any]:
@@ -59,12 +59,12 @@ def measure_part(context: Any, name: str, scale: Any, work: Path, limit_s: float
             os.killpg(process.pid, signal.SIGKILL)  # and all that it started
         process.kill()
         process.join()
-    found: dict[str, Any] = {"status": "measured", "seconds": round(time.monotonic() - began_at, 1)}
+    outcome: dict[str, Any] = {"status": "measured", "seconds": round(time.monotonic() - began_at, 1)}
     if result.is_file():
-        return found | {"measures": json.loads(result.read_text(encoding="utf-8"))}
+        return outcome | {"measures": json.loads(result.read_text(encoding="utf-8"))}
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:] if log.is_file() else []
     reason = f"cut off after {limit_s:.0f} s" if hung else f"ended with status {process.exitcode}"
-    return found | {"status": "failed", "reason": reason, "log": lines}
+    return outcome | {"status": "failed", "reason": reason, "log": lines}
 
 
 def describe(scale: Any) -> dict[str, str]:
@@ -98,19 +98,19 @@ def measure_all(given: argparse.Namespace, hardware: dict[str, str], context: An
     scale = MINIATURE if given.miniature else FULL
     ends_at = time.monotonic() + 60 * given.minutes
     parts = {name: measured_before(given.work, name, hardware["device"]) or {"status": "missing"} for name in PARTS}
-    for name in [each for each in given.only if parts[each]["status"] != "measured"]:
+    for name in [part for part in given.only if parts[part]["status"] != "measured"]:
         left_s, share_s = ends_at - time.monotonic(), PARTS[name].share_s
         if left_s < share_s / 2 and not given.miniature:
             parts[name] = {"status": "missing", "reason": f"{left_s:.0f} s were left; it takes about {share_s}"}
             print(f"{name}: not begun, {parts[name]['reason']}. Start the same command again.", flush=True)
             continue
-        found = measure_part(context, name, scale, given.work, min(left_s, PATIENCE * share_s))
-        found |= {"device": hardware["device"], "commit": commit(), "date": datetime.now(UTC).date().isoformat()}
-        parts[name] = found
-        write_json(given.work / f"{name}.json", found)
+        result = measure_part(context, name, scale, given.work, min(left_s, PATIENCE * share_s))
+        result |= {"device": hardware["device"], "commit": commit(), "date": datetime.now(UTC).date().isoformat()}
+        parts[name] = result
+        write_json(given.work / f"{name}.json", result)
         write_results(given.out, parts, hardware, is_miniature=given.miniature)
-        reason = f" ({found['reason']}; {given.work / name}.log)" if "reason" in found else ""
-        print(f"{name}: {found['status']} in {found['seconds']:.0f} s{reason}", flush=True)
+        reason = f" ({result['reason']}; {given.work / name}.log)" if "reason" in result else ""
+        print(f"{name}: {result['status']} in {result['seconds']:.0f} s{reason}", flush=True)
     write_results(given.out, parts, hardware, is_miniature=given.miniature)
     return parts
 

@@ -66,7 +66,7 @@ def counted_bytes(sizes: str, objective: str, *, size_px: int, micro_batch: int)
         latents = torch.empty(rows, 4, side, side, dtype=torch.bfloat16)
         text = torch.empty(rows, 77, SIZES[sizes].text_width, dtype=torch.bfloat16)
         timesteps = torch.zeros(rows, dtype=torch.int64)
-        trainable = sum(each.nbytes for each in freeze(unet, chosen.freeze).values())
+        trainable = sum(weight.nbytes for weight in freeze(unet, chosen.freeze).values())
         freeze(activations, chosen.freeze)
         frozen = frozen_copy(unet, torch.bfloat16) if chosen.lambda_reg else None
         storages = Storages()

@@ -112,8 +112,8 @@ def main() -> None:
     parser.add_argument("--name", default="negatives", help="file in benchmarks/results to write")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    found = real_instructions()
-    texts, tokenize = found or generated_instructions()
+    narrations = real_instructions()
+    texts, tokenize = narrations or generated_instructions()
     began = time.process_time()
     sampler = NegativeSampler(texts, tokenize)
     index_s = time.process_time() - began
@@ -141,7 +141,9 @@ def main() -> None:
         "What share of a training step does drawing the negative instructions take, among 37 000 instructions?",
         {name: round(value, 5) for name, value in measures.items()},
         alternative="looking through the token sets of all instructions for each row",
-        instructions="narrations of EPIC-KITCHENS-100, tokens of CLIP" if found else "generated, a word is a token",
+        instructions="narrations of EPIC-KITCHENS-100, tokens of CLIP"
+        if narrations
+        else "generated, a word is a token",
         setting={"batch_size": BATCH_SIZE, "sizes": given.sizes, "size_px": given.size_px, "seconds": "CPU, one thread"}
         | machine_of(torch.device("cpu")),
         note="The training step is EditAction's with all three losses, scaled from 8 rows to 64. "

@@ -35,7 +35,7 @@ edit = pipe(sentences[0], image=picture, generator=torch.Generator().manual_seed
 limit = dict(padding="max_length", truncation=True, max_length=pipe.tokenizer.model_max_length)
 print(json.dumps({
     "transformers": transformers.__version__, "diffusers": diffusers.__version__,
-    "tokens": [pipe.tokenizer(each, **limit).input_ids for each in sentences],
+    "tokens": [pipe.tokenizer(text, **limit).input_ids for text in sentences],
     "edit": np.asarray(edit).ravel().tolist(),
 }))
 """

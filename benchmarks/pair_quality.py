@@ -76,12 +76,14 @@ def main() -> None:
         )
         for _ in range(NUM_ROUNDS)
     ]
-    look_ms, pair_ms, jpeg_ms = (min(each) for each in zip(*rounds, strict=True))
+    look_ms, pair_ms, jpeg_ms = (min(times) for times in zip(*rounds, strict=True))
     rows, config = drawn_rows(), SplitsConfig(num_test=500, num_long_distance=100)
     seconds = {}
     for method in ("paper", "video-disjoint", "participant-disjoint"):
         chosen = SplitsConfig(method=method, num_test=500, num_long_distance=100)
-        seconds[f"assign_{method.replace('-', '_')}_s"] = cpu_ms(lambda each=chosen: assign_splits(rows, each), 1) / 1e3
+        seconds[f"assign_{method.replace('-', '_')}_s"] = (
+            cpu_ms(lambda splitting=chosen: assign_splits(rows, splitting), 1) / 1e3
+        )
     assigned = assign_splits(rows, config).splits
     seconds["leakage_s"] = cpu_ms(lambda: leakage_of(rows, assigned), 1) / 1e3
     measures = {

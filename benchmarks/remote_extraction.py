@@ -208,8 +208,8 @@ def main() -> None:
                     measures[f"{density}_bytes_over_file{ending}"] = round(result["ranges_bytes"], 4)
                     name = "speedup_over_download" if density == "dense" else "speedup_over_download_sparse"
                     measures[f"{name}{ending}"] = round(result["speedup"], 2)
-                    for each in ("pairs_per_s", "pairs_per_s_download", "ranges_cpu_s", "local_cpu_s"):
-                        measures[f"{density}_{each}{ending}"] = round(result[each], 2)
+                    for measure in ("pairs_per_s", "pairs_per_s_download", "ranges_cpu_s", "local_cpu_s"):
+                        measures[f"{density}_{measure}{ending}"] = round(result[measure], 2)
                     exact += [result["ranges_exact"]]
     measures["exact_percent"] = round(100 * min(exact), 2)
     record(

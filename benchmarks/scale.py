@@ -70,8 +70,8 @@ def write_dataset(folder: Path, num_videos: int) -> tuple[Path, Path]:
             for place in range(SEGMENTS_PER_VIDEO):
                 start_s = 0.16 * place
                 stop_s = start_s + 1.18 + 0.04 * (place % 9)
-                times = [f"00:00:{each:05.2f}" for each in (start_s, stop_s)]
-                frames = [int(each * 50) for each in (start_s, stop_s)]
+                times = [f"00:00:{moment_s:05.2f}" for moment_s in (start_s, stop_s)]
+                frames = [int(moment_s * 50) for moment_s in (start_s, stop_s)]
                 narration = f"put {THINGS[place % 10]}{PLACES[(place + number) % 5]}"
                 writer.writerow([participant, video_id, *times, *frames, narration, "put"])
     return annotations, videos
@@ -205,8 +205,8 @@ def measure(folder: Path, num_videos: int) -> tuple[dict[str, float], dict[str, 
         before_mb = memory_mb("VmHWM", server)
         flow = run_apart("flow", request("flows"))
         reruns = [run_apart("flow", request("flows")) for _ in range(NUM_RERUNS)]
-        rerun = min(reruns, key=lambda each: each["total_s"])
-        task_runs = max(num_task_runs(api_url, each["flow_run"], len(flow["stages"])) for each in (flow, *reruns))
+        rerun = min(reruns, key=lambda candidate: candidate["total_s"])
+        task_runs = max(num_task_runs(api_url, result["flow_run"], len(flow["stages"])) for result in (flow, *reruns))
         server_mb = memory_mb("VmHWM", server)
     check_equal(folder / "plain", folder / "flows")
     asked = ["run", "--preset", "hc", "--until", "shards", "--annotations", str(annotations), "--videos", str(videos)]

@@ -34,7 +34,7 @@ SEED, NUM_PAIRS, NUM_JUDGED = 1, 4_000, 120
 def drawn_edits(number: int) -> list[StaticEdit]:
     """Draw static edits as the shipped start's last cycle has them, with another seed."""
     rng = np.random.default_rng([SEED, 4711])
-    return [sample_static_edit(rng, fixed_view(), (0.2, 0.4, 0.2, 0.2), 0.5 * (each % 2)) for each in range(number)]
+    return [sample_static_edit(rng, fixed_view(), (0.2, 0.4, 0.2, 0.2), 0.5 * (index % 2)) for index in range(number)]
 
 
 @torch.no_grad()

@@ -33,11 +33,11 @@ def pages_of(api_url: str) -> dict[str, str]:
     site = api_url.removesuffix("/api")
     done = {"state": {"type": {"any_": ["COMPLETED"]}}, "tags": {"all_": ["until:report"]}}
     asked: dict[str, Any] = {"flow_runs": done, "flows": {"name": {"any_": ["reproduce"]}}, "sort": "END_TIME_DESC"}
-    found = post(api_url, "/flow_runs/filter", asked)
-    if not found:
+    runs = post(api_url, "/flow_runs/filter", asked)
+    if not runs:
         raise ValueError(f"{api_url}: no main job is done there. Run `PREFECT_API_URL={api_url} editaction demo`.")
     # The page of a key lists its artifacts; the newest one is opened from there.
-    return {"run.png": f"{site}/runs/flow-run/{found[0]['id']}", "night.png": f"{site}/artifacts/key/nightly"}
+    return {"run.png": f"{site}/runs/flow-run/{runs[0]['id']}", "night.png": f"{site}/artifacts/key/nightly"}
 
 
 def take(driver: Any, address: str, shown_px: int) -> Image.Image:

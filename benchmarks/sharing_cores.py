@@ -100,8 +100,8 @@ def compare(seconds: float, turns: int) -> dict[str, float]:
         for name in list(variants)[:: 1 if turn % 2 == 0 else -1]:
             taken[name].append(variants[name]())
             print(f"turn {turn + 1} of {turns}, {name}: {taken[name][-1]:.4f} s a step", flush=True)
-    step_s = {name: statistics.median(each) for name, each in taken.items()}
-    return {f"{name}_step_s": round(each, 4) for name, each in step_s.items()} | {
+    step_s = {name: statistics.median(steps_s) for name, steps_s in taken.items()}
+    return {f"{name}_step_s": round(median_s, 4) for name, median_s in step_s.items()} | {
         "busy_slowdown": round(step_s["busy_patient"] / step_s["idle_patient"], 2),
         "busy_slowdown_of_default": round(step_s["busy_default"] / step_s["idle_default"], 2),
         "idle_cost_percent": round(100 * (step_s["idle_patient"] / step_s["idle_default"] - 1), 1),

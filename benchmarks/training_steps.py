@@ -69,8 +69,8 @@ class OurStep:
 
     def __call__(self, step: int) -> float:
         """Do step `step` and return its loss."""
-        found = gradients_that_fit(self.trainer, self.batches, step, Watcher(lambda line: None))
-        return float(self.trainer.move(step, found)["loss"])
+        gradients = gradients_that_fit(self.trainer, self.batches, step, Watcher(lambda line: None))
+        return float(self.trainer.move(step, gradients)["loss"])
 
 
 class RecipeStep:

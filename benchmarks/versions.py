@@ -37,7 +37,7 @@ print(json.dumps({name: version(name) for name in ("prefect", "fastapi", "sqlalc
 def requirement(name: str) -> str:
     """Return the project's line about a package, such as prefect>=3.7,<3.9."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    [line] = [each for each in project["dependencies"] if each.startswith(name)]
+    [line] = [dependency for dependency in project["dependencies"] if dependency.startswith(name)]
     return str(line)
 
 
@@ -52,10 +52,10 @@ def ends(versions: list[str], allowed: str) -> tuple[str, str]:
     >>> ends(["3.9.0", "3.8.10", "3.8.9", "3.7.1", "3.7.0", "3.6.9", "3.8.0rc1"], "prefect>=3.7,<3.9")
     ('3.7.0', '3.8.10')
     """
-    found = re.fullmatch(r"prefect>=([\d.]+),<([\d.]+)", allowed)
-    assert found, allowed
+    limits = re.fullmatch(r"prefect>=([\d.]+),<([\d.]+)", allowed)
+    assert limits, allowed
     released = sorted((version for version in versions if re.fullmatch(r"\d+(\.\d+)*", version)), key=numbers)
-    inside = [each for each in released if numbers(found[1]) <= numbers(each) < numbers(found[2])]
+    inside = [version for version in released if numbers(limits[1]) <= numbers(version) < numbers(limits[2])]
     return inside[0], inside[-1]
 
 
@@ -133,20 +133,26 @@ def main() -> int:
     parser.add_argument("-k", dest="chosen", default="", help="only tests whose names fit, as pytest takes it")
     given = parser.parse_args()
     folder = given.environments.absolute()
-    found = {}
+    environments = {}
     for name, version in zip(("lowest", "highest"), ends(known_versions(), requirement("prefect")), strict=True):
         print(f"{name}: prefect {version}", flush=True)
-        found[name] = tested(environment(folder, version), folder, given.chosen)
-        assert found[name]["packages"]["prefect"] == version
-    passed = {name: float(sum(each == "passed" for each in told["tests"].values())) for name, told in found.items()}
-    failed = {name: float(sum(each != "passed" for each in told["tests"].values())) for name, told in found.items()}
+        environments[name] = tested(environment(folder, version), folder, given.chosen)
+        assert environments[name]["packages"]["prefect"] == version
+    passed = {
+        name: float(sum(outcome == "passed" for outcome in told["tests"].values()))
+        for name, told in environments.items()
+    }
+    failed = {
+        name: float(sum(outcome != "passed" for outcome in told["tests"].values()))
+        for name, told in environments.items()
+    }
     record(
         "versions",
         "Do server, worker, deployments, main job and retry work with the lowest and the highest Prefect allowed?",
-        {f"{name}_passed": each for name, each in passed.items()}
-        | {f"{name}_failed": each for name, each in failed.items()},
+        {f"{name}_passed": number for name, number in passed.items()}
+        | {f"{name}_failed": number for name, number in failed.items()},
         allowed=requirement("prefect"),
-        environments=found,
+        environments=environments,
         only=given.chosen or "all of the file",
     )
     return int(any(failed.values()) or not all(passed.values()))

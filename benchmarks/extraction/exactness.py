@@ -94,7 +94,9 @@ def real_clips(folder: Path) -> tuple[int, int]:
         rng = random.Random(path.name)
         length = float(pts_s[-1] - pts_s[0])
         times = [0.0, 1e6, *(round(rng.uniform(0, length), 2) for _ in range(NUM_PROBES))]
-        shown = [max(k for k, each in enumerate(pts_s) if each - pts_s[0] <= Fraction(repr(time))) for time in times]
+        shown = [
+            max(k for k, frame_s in enumerate(pts_s) if frame_s - pts_s[0] <= Fraction(repr(time))) for time in times
+        ]
         with opened(path) as (container, stream):
             truth = {
                 number: to_rgb(frame, THUMB_PX).tobytes()
