@@ -1,4 +1,4 @@
-"""What tests share: where real clips and annotations lie, and one Prefect server for those that need one."""
+"""What tests share: the place of real clips and annotations, and one Prefect server for the tests that need one."""
 
 import os
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# One thread of arithmetic, here and in the processes that tests start: results do not depend on the machine's cores.
+# One thread of arithmetic, here and in the processes that tests start: results do not depend on the number of cores.
 os.environ["OMP_NUM_THREADS"] = "1"
-# Processes that tests start find the project and what tests share, whatever folder they work in.
+# Processes that tests start can import the project and tests/support from any folder.
 os.environ["PYTHONPATH"] = str(ROOT)
 
 
@@ -25,7 +25,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The API's URL of a Prefect server that lives as long as the tests."""
+    """Return the URL of the API of a Prefect server that lives as long as the tests."""
     from flows.commands.server import prefect_server, set_environment
 
     home = tmp_path_factory.mktemp("prefect")

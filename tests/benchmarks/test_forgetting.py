@@ -1,4 +1,6 @@
-"""The forgetting benchmark: its records go on, and its rows say who forgot more than whom."""
+"""The forgetting benchmark: an interrupted study continues from its records, and its rows compare what each editor
+forgot.
+"""
 
 import pytest
 

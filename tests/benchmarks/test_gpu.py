@@ -1,4 +1,7 @@
-"""The GPU benchmark in miniature on a CPU: every part runs; a failed one ends nothing, and is taken up again."""
+"""The GPU benchmark in miniature on a CPU: every part runs.
+
+A part that fails does not end the others and is tried again.
+"""
 
 import json
 import math
@@ -17,7 +20,7 @@ from flows.wiring.settings import parse_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 CHEAP = [name for name in PARTS if name != "kitchen"]
-"""The kitchen starts three processes that import torch; its settings are looked at instead."""
+"""Check only the settings of the kitchen part, because it would start three processes that import torch."""
 
 
 def call(folder: Path, *more: str) -> tuple[int, str, dict]:
@@ -28,7 +31,7 @@ def call(folder: Path, *more: str) -> tuple[int, str, dict]:
 
 @pytest.mark.slow
 def test_every_part_runs_in_miniature_and_what_failed_is_taken_up_alone(tmp_path):
-    (tmp_path / "work" / "fp32.log").mkdir(parents=True)  # where that part wants to write a file
+    (tmp_path / "work" / "fp32.log").mkdir(parents=True)  # that part wants to write a file of this name
     status, told, first = call(tmp_path, "--only", ",".join(CHEAP))
     states = {name: part["status"] for name, part in first["parts"].items()}
     expected = dict.fromkeys(CHEAP, "measured") | {"fp32": "failed", "kitchen": "missing"}

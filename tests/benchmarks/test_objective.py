@@ -1,4 +1,4 @@
-"""The study's tables from made-up verdicts: what is compared with what, over which scenes and seeds."""
+"""The study's tables from made-up verdicts: which arms are compared, over which scenes and seeds."""
 
 import json
 import os
@@ -28,7 +28,7 @@ SCENES = [("test4", "move"), ("test4", "open"), ("test4", "open"), ("unseen3", "
 
 
 def verdicts_of(share, seed, scenes=SCENES):
-    """Return records of an editor that carries out so large a share of the held-out scenes, and all others."""
+    """Return records of an editor that carries out `share` of the held-out scenes, and all other scenes."""
     rng = np.random.default_rng(seed)
     return [
         {
@@ -233,7 +233,7 @@ def test_a_request_that_cannot_be_is_refused(fields, message):
 
 
 def test_runs_side_by_side_share_the_cores_unless_somebody_said_otherwise():
-    """Otherwise their threads wait for each other, spinning: seconds a step instead of hundredths."""
+    """Without this their threads would wait for each other, spinning; a step would take seconds, not hundredths."""
     code = "import benchmarks.objective.study as s, torch; s.share_cores(1000); print(torch.get_num_threads())"
     for said, expected in ({}, "1"), ({"OMP_NUM_THREADS": "3"}, "3"):
         environment = {name: each for name, each in os.environ.items() if name != "OMP_NUM_THREADS"} | said
@@ -242,7 +242,7 @@ def test_runs_side_by_side_share_the_cores_unless_somebody_said_otherwise():
 
 
 def folders(tmp_path, asked):
-    """Return a `make` that notes what it is asked for and gives made-up folders."""
+    """Return a `make` that notes its calls and gives made-up folders."""
 
     def make(stage, label, config, **inputs):
         asked.append((stage, label, config))
@@ -278,7 +278,7 @@ def test_an_untouched_start_is_judged_and_nothing_is_trained_for_it(tmp_path):
 
 
 def test_the_tables_of_a_recorded_study_are_those_that_the_results_tell(capsys, monkeypatch):
-    """`benchmarks/results` keeps verdicts scene by scene and no tables; this is the command that makes them."""
+    """`benchmarks/results` keeps verdicts scene by scene and no tables; this command makes the tables."""
     monkeypatch.setattr(sys, "argv", ["tables", "hc_500_pairs_300_steps"])
     tables.main()
     page = capsys.readouterr().out

@@ -1,4 +1,6 @@
-"""Recorded runs of the study: what is written is read again, new ones join the old, and data is not mixed."""
+"""Recorded runs of the study: they are read as they were written, new runs are added to old ones, and data is not
+mixed.
+"""
 
 import json
 from dataclasses import replace
@@ -69,6 +71,6 @@ def test_studies_of_other_data_or_length_have_records_of_their_own(tmp_path):
     )
     names = [study_name(request) for request in (home, *others)]
     assert len(set(names)) == len(names)
-    # Who says the study's own number of pairs means the same study.
+    # To name the study's own number of pairs means the same study.
     said = replace(home, settings={"splits.num_train": 500}, arms="main", seeds=1)
     assert study_name(said) == names[0] == "lc_500_pairs_300_steps"

@@ -1,4 +1,4 @@
-"""The study's script from end to end in miniature: main jobs are made, taken up again, recorded and tabled."""
+"""The study's script from end to end in miniature: it makes main jobs, continues them, records them, makes tables."""
 
 import shutil
 from pathlib import Path

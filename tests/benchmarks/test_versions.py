@@ -1,4 +1,4 @@
-"""Which versions of Prefect are tried: the lowest and the highest release that the project's own bounds allow."""
+"""The versions of Prefect that are tested: the lowest and the highest release that the project's own bounds allow."""
 
 from benchmarks.versions import ends, numbers, requirement
 from tests.support.commands import ROOT

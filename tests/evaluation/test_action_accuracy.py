@@ -1,4 +1,4 @@
-"""Clips of edits, what the classifier sees of them, and a small TimeSformer that learns."""
+"""Clips of edits, the labels that the classifier gives them, and a small TimeSformer that learns."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ def plain(level, size_px=16):
 
 @dataclass
 class Toy:
-    """A lamp is switched on (0) or off (1): the same two pictures, in either order."""
+    """Return clips in which a lamp is switched on (0) or off (1): the same two pictures, in either order."""
 
     labels: list[int]
 
@@ -47,7 +47,7 @@ def recipe(**changes):
 
 
 def ignore(epoch, loss):
-    """Not interested."""
+    """Do nothing with the loss."""
 
 
 def test_a_clip_is_the_input_four_times_and_then_the_edit_four_times():

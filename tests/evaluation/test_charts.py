@@ -28,7 +28,7 @@ EQUAL_DURATIONS = [stop - start for start, stop in ((0.1, 0.8), (0.2, 0.9), (0.3
 
 
 def coordinates(figure: Figure | Columns) -> list[float]:
-    """Return every coordinate that a template writes down."""
+    """Return every coordinate that a template writes."""
     found = [tick.position for tick in (*figure.x_ticks, *figure.y_ticks)]
     if isinstance(figure, Columns):
         return found + [edge for each in figure.columns for edge in (each.x, each.y, each.width, each.height)]
@@ -124,7 +124,7 @@ def test_a_logarithmic_axis_has_at_least_three_numbers_however_short_it_is(low, 
 
 
 def test_a_small_distance_keeps_the_digits_that_count():
-    """The stand-in's distances are so small that three digits behind the point would print 0.000."""
+    """The stand-in's distances are so small that three digits behind the point would show 0.000."""
     number = {"mean": 0.000123, "interval": [0.000101, 0.000145], "std": None, "num_seeds": 1}
     cell = number_cell(number, is_percent=False)
     assert (cell.value, cell.details) == ("0.000123", ["0.000101 to 0.000145"])

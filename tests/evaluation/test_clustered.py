@@ -1,4 +1,4 @@
-"""Intervals clustered by video, paired differences, Holm's correction, and what n can show."""
+"""Intervals clustered by video, paired differences, Holm's correction, and the differences that n pairs can show."""
 
 import numpy as np
 import pytest
@@ -94,7 +94,7 @@ def test_holm_is_the_textbook_s():
 
 
 def test_many_editors_that_do_not_differ_are_seldom_told_apart(rng):
-    """The chance that any of six is called different, which without Holm would be a quarter."""
+    """The chance that at least one of six is called different. Without Holm's correction it would be a quarter."""
     wrong = 0
     for _ in range(300):
         reference = rng.normal(size=40)

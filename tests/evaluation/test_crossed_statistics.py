@@ -1,4 +1,4 @@
-"""Intervals over scenes and seeds: against one-way formulas, and by simulation where both vary."""
+"""Intervals over scenes and seeds, compared with one-way formulas, and by simulation where both vary."""
 
 import numpy as np
 import pytest
@@ -15,13 +15,13 @@ from evaluation.statistics.intervals import share_interval
 
 
 def drawn(rng, n, m, scene, seed, rest):
-    """Return a [n, m] table with effects of these standard deviations and mean 0."""
+    """Return an [n, m] table with effects of these standard deviations and mean 0."""
     return scene * rng.standard_normal((n, 1)) + seed * rng.standard_normal((1, m)) + rest * rng.standard_normal((n, m))
 
 
 @pytest.mark.parametrize(("scene", "seed"), [(0.4, 0.03), (0.1, 0.1), (0.0, 0.05), (0.4, 0.0)])
 def test_the_interval_holds_the_truth_in_about_95_of_100_studies(scene, seed):
-    """Whichever of the two varies; never much too narrow, which is what a claim must not be."""
+    """The interval may be too wide, but never much too narrow, whether scenes, seeds or both vary."""
     rng = np.random.default_rng(0)
     holds = []
     for _ in range(600):
@@ -31,7 +31,7 @@ def test_the_interval_holds_the_truth_in_about_95_of_100_studies(scene, seed):
 
 
 def test_counting_scenes_alone_would_claim_too_much():
-    """What the crossed interval is for: seeds differ, and many scenes do not make up for few seeds."""
+    """The crossed interval is made for this case: seeds differ, and many scenes do not replace missing seeds."""
     rng = np.random.default_rng(1)
     naive, crossed = [], []
     for _ in range(300):
@@ -101,7 +101,7 @@ def test_over_seeds_alone_the_interval_is_students_of_the_seeds_shares_whatever_
 
 
 def test_a_number_that_is_no_mean_over_pairs_adds_the_variance_of_seeds_to_that_of_pairs():
-    """FID's own error 0.3 beside training seeds that vary by 0.5 / sqrt(4): sqrt(0.09 + 0.0625), t at 3 * (...) d.f."""
+    """FID's own error is 0.3, and the training seeds add 0.5 / sqrt(4): sqrt(0.09 + 0.0625), t at 3 * (...) d.f."""
     by_seed = [10.0, 10.0, 10.0, 11.0]  # standard deviation 0.5
     freedom = 3 * (0.09 + 0.0625) ** 2 / 0.0625**2
     expected = stats.t.ppf(0.975, freedom) * 0.1525**0.5

@@ -1,4 +1,4 @@
-"""Texts of others on pages: each stands in its own direction, so that Arabic does not reorder what is beside it."""
+"""Texts of others on pages: each has its own direction, so that Arabic does not reorder the text beside it."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import evaluation
 
 TEMPLATES = sorted(Path(evaluation.__file__).parent.rglob("*.j2"))
 SHOWN = re.compile(r"<([^<>]*)>[^<>]*\{\{\s*[\w.]*instruction\s*\}\}")
-"""An instruction in a page's text, and the tag before it; those in attributes have no direction of their own."""
+"""An instruction in a page's text, and the tag before it. Instructions in attributes have no direction of their own."""
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)

@@ -12,7 +12,7 @@ from evaluation.metrics.weights import EFFICIENTNET_MODULE, find_weights
 from modeling.data.images import squash
 
 MILITARY_UNIFORM = 652
-"""ImageNet's class of matplotlib's sample photograph of Grace Hopper."""
+"""The ImageNet class of matplotlib's sample photograph of Grace Hopper."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The forgetting table: who still carries out what the start could, and who forgot it."""
+"""The forgetting table: which static edits each editor still carries out, and which ones it forgot."""
 
 from evaluation.pages.forgetting_table import forgetting_table
 

@@ -1,4 +1,4 @@
-"""Files of raters' answers that anybody may have written: each is read in bounded time, or rejected with its reason."""
+"""Files of answers that anybody may have written: each is read in bounded time, or rejected with a reason."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""A table of pair scores that anybody may have written: one line that names the file, whatever is wrong in it."""
+"""A table of pair scores that anybody may have written: every fault gives one line that names the file."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Weights and configs that anybody may have written: a line that names the file, and no memory for what it claims."""
+"""Weights and configs that anybody may have written: a line names the file, and no memory is taken for its claims."""
 
 import json
 import random

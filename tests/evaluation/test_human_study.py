@@ -24,7 +24,7 @@ PUBLISHED = [
 
 
 def exact_alpha(table, level):
-    """Return alpha in fractions, from its definition: pairs of ratings of one unit against pairs of all ratings."""
+    """Return alpha as fractions, from its definition: pairs of ratings of one unit against pairs of all ratings."""
     units = [[row[u] for row in table if row[u] is not None] for u in range(len(table[0]))]
     units = [unit for unit in units if len(unit) > 1]
     values = [value for unit in units for value in unit]
@@ -102,7 +102,7 @@ def test_the_interval_holds_the_truth_though_items_and_raters_were_both_drawn():
 
 
 def test_an_interval_over_items_alone_would_be_too_narrow():
-    """Raters who differ much: with one rater left out of the drawing the interval shrinks."""
+    """Raters who differ much: when one rater is left out of the draw, the interval becomes narrower."""
     rng = np.random.default_rng(3)
     scores = np.repeat([1.0, 5.0, 3.0, 2.0], 50)
     raters, items = np.repeat(range(4), 50), np.tile(range(50), 4)
@@ -134,7 +134,7 @@ def test_the_plan_counts_people_and_what_they_could_show():
     assert (plan.num_forms, plan.num_raters, plan.answers_a_rater) == (25, 75, (20 * 8 + 3) * 4)
     assert plan.minutes_a_rater == pytest.approx(65.2)
     one = {"num_methods": 8, "num_questions": 4, "items_per_form": 20, "num_controls": 0, "raters_per_item": 1}
-    # The paper's gain on R1 of HC, 0.03 points, takes some 12 500 items with one rater each.
+    # 12 500 items with one rater each are needed for the paper's gain on R1 of HC, 0.03 points.
     assert plan_study(num_items=12_558, **one).smallest_difference == pytest.approx(0.03, abs=1e-4)
     assert plan_study(num_items=500, **one).half_width == pytest.approx(0.105, abs=1e-3)
     with pytest.raises(ValueError, match="at least one"):

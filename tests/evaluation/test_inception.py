@@ -1,4 +1,4 @@
-"""FID's Inception against the goldens of the reference code: every golden that lies in EDITACTION_GOLDENS/inception."""
+"""FID's Inception, compared with every golden of the reference code in EDITACTION_GOLDENS/inception."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ needs_golden = pytest.mark.skipif(not FILES, reason=f"no golden of Inception in 
 
 
 class Golden:
-    """A golden with its weights, drawn once."""
+    """Return a golden with its weights, which are drawn only once."""
 
     def __init__(self, path):
         self.facts = json.loads(path.read_text())
@@ -85,7 +85,9 @@ def test_maps_and_logits_on_the_way_are_those_of_the_reference(golden):
 
 @needs_golden
 def test_fid_and_kid_of_two_sets_are_the_reference_s(golden):
-    """float64 and nuclear norm; torch-fidelity's KID with one subset of everything."""
+    """The reference computes in float64 with the nuclear norm, and torch-fidelity's KID with one subset of all
+    pictures.
+    """
     expected = golden.facts["sets"]["torch_fidelity"]
     first, second = (golden.tensors[f"set_{each}.torch_fidelity"].double().numpy() for each in "ab")
     assert fid(first, second) == pytest.approx(expected["fid_nuclear_norm_float64"], abs=1e-3)

@@ -1,4 +1,4 @@
-"""KID: torchmetrics' number on independent sets; on paired sets the terms i = j stay out and n no longer matters."""
+"""KID: torchmetrics' number on independent sets. On paired sets the terms i = j are left out, and n does not matter."""
 
 import warnings
 
@@ -47,7 +47,7 @@ def test_both_forms_are_the_sums_written_out(rng):
 
 
 def test_on_pairs_the_textbook_form_is_biased_downwards_by_size_and_the_paired_form_is_not(rng):
-    """y = x + small noise: nearly the same distribution, and the right value hardly differs from 0."""
+    """y = x + small noise: the distributions are nearly the same, so the right value is close to 0."""
 
     def means(num_pairs):
         drawn = []

@@ -1,4 +1,4 @@
-"""The oracle reads what was drawn: at any size, through compression; and judges copies, truths and damage rightly."""
+"""The oracle reads drawn pictures at any size and after compression. It judges copies, truths and damage rightly."""
 
 import io
 from dataclasses import replace
@@ -133,7 +133,7 @@ def test_a_half_faded_thing_is_unclear_and_counts_for_nothing() -> None:
 
 
 def test_an_unclear_cell_fulfils_no_goal_even_where_its_nearest_state_would() -> None:
-    """The same reading fulfils the goal when the cell is clear: `unclear` alone decides."""
+    """The same reading fulfils the goal when the cell is clear; only `unclear` makes the difference."""
     clear = read(draw(Scene(things=(MOVED, BOWL))))
     assert is_carried_out(GOAL, clear)
     assert not is_carried_out(GOAL, replace(clear, unclear=frozenset({"shelf"})))

@@ -1,4 +1,4 @@
-"""Scenes, actions and static edits of the drawn kitchen: what can happen, what is asked for, what is drawn."""
+"""Scenes, actions and static edits of the drawn kitchen: which are possible, which are asked for, what is drawn."""
 
 import numpy as np
 import pytest
@@ -104,7 +104,7 @@ def test_things_pass_only_through_open_doors_and_doors_close_only_on_empty_conta
 
 
 def test_more_than_half_of_the_scenes_hold_a_distractor_of_the_same_kind_or_colour() -> None:
-    """By chance alone 40 % of pairs of things would share their kind or their colour."""
+    """By chance alone, 40 % of pairs of things would have the same kind or the same colour."""
     rng, alike = np.random.default_rng(0), 0
     for _ in range(200):
         first, second = random_scene(rng, min_things=2, max_things=2, places=fixed_view()).things

@@ -1,4 +1,4 @@
-"""Bars and curves stand out from what they lie on: contrast of at least 3 (WCAG 1.4.11), in all themes and print."""
+"""Bars and curves have enough contrast with their background: at least 3 (WCAG 1.4.11), in all themes and in print."""
 
 import itertools
 import re
@@ -11,11 +11,11 @@ from evaluation.pages.svg import COLOURS
 CSS = (TEMPLATES / "report.css").read_text(encoding="utf-8")
 DRAWN = ("kept", "filtered", "failed", "curve-1", "curve-2", "curve-3", "curve-4")
 GROUNDS = ("paper", "card", "line", "wash", "accent-wash")
-"""What bars lie on: the page, a card, a bar's track, a funnel's track, the row of the best."""
+"""The backgrounds of bars: the page, a card, a bar's track, a funnel's track, the row of the best."""
 
 
 def themes() -> list[dict[str, str]]:
-    """Return the colours by name: light, dark, and print after each of these."""
+    """Return the colours by name: light, dark, and print after each of the two."""
     light, dark, paper = (
         dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{3,6})", block))
         for block in re.findall(r":root {(.*?)}", CSS, re.S)

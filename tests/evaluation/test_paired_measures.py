@@ -102,7 +102,7 @@ def test_values_of_pairs_have_the_metric_as_their_mean(rng):
 
 
 def test_the_spread_of_the_values_is_the_spread_of_the_metric_over_draws(rng):
-    """Standard error from one set against the deviation over 300 sets."""
+    """The standard error from one set, compared with the standard deviation over 300 sets."""
     fids, kids, errors = [], [], []
     for _ in range(300):
         first, second = drawn_pairs(rng, 80)
@@ -116,7 +116,10 @@ def test_the_spread_of_the_values_is_the_spread_of_the_metric_over_draws(rng):
 
 
 def test_the_derivative_of_fid_is_the_difference_that_a_weight_makes(rng):
-    """More features than pairs; pair 3 once more against the prediction, in a large set where one pair is little."""
+    """There are fewer pairs than features in the small set.
+
+    In the large set one pair weighs little, so pair 3 is added again and the change is compared with the prediction.
+    """
     first, second = drawn_pairs(rng, 400)
     values = fid_by_pair(first, second)
     twice = [*range(400), 3]

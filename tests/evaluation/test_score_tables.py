@@ -1,4 +1,4 @@
-"""Tables of scores say what their numbers cannot show, and print zeros as zeros."""
+"""Tables of scores state what their numbers cannot show, and print zeros as zeros."""
 
 import pytest
 

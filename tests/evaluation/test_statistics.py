@@ -1,4 +1,4 @@
-"""The interval of a share, against scipy, and the spread over seeds."""
+"""The interval of a share, compared with scipy, and the spread over seeds."""
 
 import numpy as np
 import pytest

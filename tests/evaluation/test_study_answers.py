@@ -1,4 +1,6 @@
-"""Files of answers, of our page and of four platforms: what counts, and broken and cheating ones by their reasons."""
+"""Files of answers, of our page and of four platforms: which answers count, and the reasons for broken and cheating
+ones.
+"""
 
 import csv
 import json

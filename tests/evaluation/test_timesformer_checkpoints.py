@@ -1,4 +1,4 @@
-"""Published TimeSformers against the goldens of the reference code: all that lie in EDITACTION_GOLDENS/timesformer."""
+"""Published TimeSformers, compared with every golden of the reference code in EDITACTION_GOLDENS/timesformer."""
 
 import datetime
 import json
@@ -29,7 +29,7 @@ needs_golden = pytest.mark.skipif(not FILES, reason=f"no TimeSformer golden in {
 
 
 def checkpoints_of(path):
-    """Return the golden's checkpoints: every .pyth beside it, and the reference's weights."""
+    """Return the golden's checkpoints: every .pyth file beside it, and the reference's weights."""
     stem = path.stem.removeprefix("golden")
     named = [
         each for each in path.parent.iterdir() if each.suffix == ".pyth" or each.name.startswith("reference_weights")
@@ -59,7 +59,7 @@ def test_logits_and_features_of_a_converted_checkpoint_are_the_reference_s(path,
 
 
 def reference_state(model, prefix="model."):
-    """Return the tensors under the reference's names: the inverse of the renaming."""
+    """Return the tensors under the reference's names; this inverts the renaming."""
     from evaluation.classifier.checkpoints import OUTSIDE, PARTS
 
     names = {new: old for old, new in OUTSIDE.items()}

@@ -1,4 +1,4 @@
-"""A classifier that knows nothing, or cannot tell an edit from none, is not believed."""
+"""A classifier that knows nothing, or that cannot tell an edit from no edit, is not trusted."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A Prefect server with a password: automations.yaml, loaded as the page says, tells a webhook; strangers get 401."""
+"""A Prefect server with a password: automations.yaml, loaded as the page says, calls a webhook. Strangers get 401."""
 
 import base64
 import json
@@ -28,13 +28,14 @@ BLOCK = (
 
 @pytest.fixture(scope="module")
 def closed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server that asks for a password."""
+    """Run a server that asks for a password."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PREFECT_API_URL", raising=False)
         patch.setenv("PREFECT_HOME", str(home))
         patch.setenv("PREFECT_SERVER_API_AUTH_STRING", PASSWORD)
-        patch.setenv("PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY", "PT1S")  # seconds between two looks for lost runs
+        # seconds between two searches for lost runs
+        patch.setenv("PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY", "PT1S")
         with prefect_server(home) as url:
             yield url
 
@@ -65,11 +66,11 @@ if __name__ == "__main__":
         tell_regression(Path("w"), 'REGRESSION of demo: kept fell by "12" points.')
     build_dataset(Request(**json.loads(sys.argv[2])), return_state=True)
 """
-"""Runs a flow on the server; with `regression`, after the event of a night whose editor got worse."""
+"""Run a flow on the server. `regression`: emit first the event of a night whose editor got worse."""
 
 
 def has_heartbeat(api_url: str) -> bool:
-    """Tell whether the server has a heartbeat of a run; only a run that had one can be missed."""
+    """Tell whether the server has a heartbeat of a run; the server notices the loss only of a run that had one."""
     request = urllib.request.Request(
         f"{api_url}/events/filter",
         data=json.dumps({"filter": {"event": {"name": ["prefect.flow-run.heartbeat"]}}, "limit": 1}).encode(),

@@ -1,4 +1,4 @@
-"""What cannot be done is said in one line that names what is wrong and what to do; nothing already done is lost."""
+"""A command that cannot do its work says in one line what is wrong and what to do. Finished work is not lost."""
 
 import json
 import os
@@ -90,7 +90,7 @@ def test_a_file_in_the_place_of_a_folder_is_named(in_the_way: str, tmp_path: Pat
         *["run", "--preset", "table", "--annotations", str(table), "--videos", str(tmp_path), "--until", "segments"],
         cwd=tmp_path,
         expect=1,
-        # No server is reached before the workspace is looked at; a closed port would say so.
+        # The workspace is checked before any server is reached; a closed port would be reported.
         api_url="http://127.0.0.1:9/api" if in_the_way == "workspace" else None,
     )
     assert in_the_way in one_line(done.stderr)
@@ -140,7 +140,7 @@ def test_bad_rows_and_bad_videos_are_counted_and_the_rest_is_done(tmp_path: Path
 
 @pytest.mark.slow
 def test_a_full_disk_ends_in_one_line_and_a_rerun_with_room_goes_on(tmp_path: Path, server: str) -> None:
-    """A limit on file size stands for a full disk: it needs no mounting and fails in the same calls."""
+    """A limit on file size stands for a full disk: it needs no mounting, and the same calls fail."""
     run("demo", "--until", "segments", *tiny_arguments(), cwd=tmp_path, api_url=server)
     kitchen = artifacts_of(tmp_path / "workspace", "kitchen")[0].manifest["finished_at"]
     done = subprocess.run(
@@ -167,7 +167,7 @@ def test_a_small_disk_that_is_really_full_is_named(tmp_path: Path, server: str) 
     if mounted.returncode:
         pytest.skip("mounting a small disk is not allowed here")
     try:
-        # Up to the shards: before a training the room for it is checked, and this disk would be refused.
+        # Only up to the shards, because training first checks its room on the disk and would refuse this one.
         arguments = ("demo", *tiny_arguments(), "--until", "shards", "--workspace", str(disk))
         done = run(*arguments, cwd=tmp_path, api_url=server, expect=1)
     finally:

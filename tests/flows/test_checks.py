@@ -1,4 +1,4 @@
-"""What would fail late is told before any work: start, classifier, FID weights, device, table, disk."""
+"""Problems that would stop a run late are told before any work: start, classifier, FID weights, device, table, disk."""
 
 import json
 import os
@@ -23,7 +23,7 @@ TABLE = "video,start_s,stop_s,instruction\nv,0,1,take cup\n"
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table, a folder of videos, a start and two classifiers as the hub has them."""
+    """Make a table, a folder of videos, a start and two classifiers in the hub's form."""
     folder = tmp_path_factory.mktemp("home")
     (folder / "actions.csv").write_text(TABLE)
     (folder / "videos").mkdir()
@@ -49,7 +49,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def problems(
     home: Path, *, start: str | None = None, device: str = "cpu", editors: tuple[str, ...] = (), **settings
 ) -> list[str]:
-    """Return the messages for a job on the table; `a__b` stands for the setting a.b."""
+    """Return the messages for a job on the table. `a__b` stands for the setting a.b."""
     named = {"editor.size_px": 16} | {name.replace("__", "."): value for name, value in settings.items()}
     request = Request(
         preset="table",
@@ -90,7 +90,7 @@ def test_each_problem_is_one_line_that_names_it(settings: dict, expected: str, h
     filled = {name: each.format(home=home) if isinstance(each, str) else each for name, each in settings.items()}
     try:
         (message,) = problems(home, **filled)
-    except ValueError as error:  # of make_job, which is as early
+    except ValueError as error:  # from make_job, which is just as early
         message = str(error)
     assert expected in message
     assert "\n" not in message
@@ -182,7 +182,7 @@ def test_a_model_that_the_text_to_image_methods_cannot_use_is_said_before_any_wo
     filled = text_start.format(home=home)
     try:
         (message,) = problems(home, editors=("masactrl",), text_editors__start=filled)
-    except ValueError as error:  # of the plan, which is as early
+    except ValueError as error:  # from the plan, which is just as early
         message = str(error)
     assert expected in message
     assert "\n" not in message

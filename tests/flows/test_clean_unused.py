@@ -1,4 +1,7 @@
-"""`clean --unused`: the newest reports and all they were made of stay; the others go, in bytes, after a question."""
+"""`clean --unused` keeps the newest reports and all that they were made of.
+
+It names the bytes of the rest and asks before it removes them.
+"""
 
 import json
 import os
@@ -12,7 +15,7 @@ from tests.support.commands import run
 
 
 def make(workspace: Path, name: str, finished: int, **inputs: str) -> Path:
-    """Write a finished artifact of 1,000 bytes; inputs with a suffix are files from outside."""
+    """Write a finished artifact of 1,000 bytes. Inputs whose name has a suffix are files from outside."""
     folder = workspace / name
     folder.mkdir(parents=True)
     (folder / "content").write_bytes(bytes(1000))
@@ -30,7 +33,9 @@ def make(workspace: Path, name: str, finished: int, **inputs: str) -> Path:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    """Three reports with an editor each, of the same shards; a dataset page of the oldest frames and of the shards."""
+    """Make three reports, each with an editor, all of the same shards; and a dataset page of the oldest frames and of
+    the shards.
+    """
     workspace = tmp_path / "w"
     make(workspace, "kitchen/a-00000001", 1)
     make(workspace, "segments/a-00000002", 2, annotations="/elsewhere/w/kitchen/a-00000001/annotations.mat")
@@ -70,7 +75,7 @@ def test_bytes_with_another_hard_link_are_not_counted_as_free(workspace: Path) -
 
 
 def test_it_lists_bytes_asks_and_respects_runs(workspace: Path, tmp_path: Path) -> None:
-    asked = run("clean", "--unused", "--workspace", "w", cwd=tmp_path, expect=1)  # nobody answers
+    asked = run("clean", "--unused", "--workspace", "w", cwd=tmp_path, expect=1)  # there is nobody to answer
     assert "5,000 bytes  w/editor/a-00000013/checkpoints" in asked.stdout
     assert "would be free" in asked.stdout
     assert "Traceback" not in asked.stderr

@@ -1,6 +1,6 @@
-"""docs/deploy.md survives being pasted: its blocks run as they stand, and the server lives on after errors.
+"""The blocks of docs/deploy.md run when they are pasted, and the server still works after errors.
 
-Where Debian's PostgreSQL is at hand the page's block for it comes first, and the server's database is that.
+Where Debian's PostgreSQL is installed, the page's block for it runs first, and the server uses that database.
 """
 
 import json
@@ -28,14 +28,14 @@ PAGE = ROOT / "docs" / "deploy.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Pasted:
-    """The page's blocks, run in one shell, whose server and worker are still there."""
+    """The page's blocks, run in one shell. Their server and worker still run."""
 
     api_url: str
     folder: Path
     status: int
     out: str
     database: dict[str, str]
-    """How psql finds the server's database; empty with SQLite."""
+    """The environment with which psql reaches the server's database; empty with SQLite."""
 
 
 def blocks_of(section: str) -> list[str]:
@@ -79,7 +79,7 @@ def pasted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pasted]:
                 database=database,
             )
         finally:
-            os.killpg(shell.pid, signal.SIGKILL)  # the server and the worker, which the shell left behind
+            os.killpg(shell.pid, signal.SIGKILL)  # the server and the worker, which outlive the shell
 
 
 @pytest.mark.slow
@@ -92,7 +92,7 @@ def test_the_blocks_of_the_page_run_as_they_stand(pasted: Pasted) -> None:
 def test_a_server_that_logs_errors_lives_on_and_so_does_its_worker(pasted: Pasted) -> None:
     log = pasted.folder / "server.log"
     times = {"history_start": "2020-01-01T00:00:00Z", "history_end": "9999-12-31T23:59:59Z"}
-    beyond = times | {"history_interval_seconds": 1e11}  # ends after the last date that there is
+    beyond = times | {"history_interval_seconds": 1e11}  # the interval ends after the last date that exists
     for _ in range(3):
         assert httpx.post(f"{pasted.api_url}/flow_runs/history", json=beyond, timeout=60).status_code == 500
     assert wait_until(lambda: log.read_text().count("Traceback (most recent call last)") >= 3, within_s=20)
@@ -117,7 +117,7 @@ def test_with_postgresql_the_runs_are_there(pasted: Pasted) -> None:
 
 
 def test_units_and_image_start_what_the_page_starts() -> None:
-    """The page's own commands are run above."""
+    """The tests above run the page's own commands."""
     shown = "\n".join(blocks_of("Server, pool, deployments, worker")).replace("${PORT:-4200}", "4200")
     folder = PAGE.parent / "deploy"
     for unit, of in (("editaction-server.service", "server"), ("editaction-worker.service", "worker")):

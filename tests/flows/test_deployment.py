@@ -1,4 +1,4 @@
-"""On a Prefect server: the deployments of prefect.yaml, run by a worker, retried through the API, scheduled by cron."""
+"""The deployments of prefect.yaml on a server: a worker runs them, the API retries them, cron schedules them."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def prefect(*arguments: str, api_url: str, expect: int = 0) -> str:
 
 @pytest.fixture(scope="module")
 def worker_logs(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
-    """A worker for each queue, cpu and gpu; give the files that they log to."""
+    """Run a worker for each queue, cpu and gpu; give the files of their logs."""
     folder = tmp_path_factory.mktemp("workers")
     prefect("work-pool", "create", "local", "--type", "process", api_url=server)
     prefect("--no-prompt", "deploy", "--all", api_url=server)
@@ -77,7 +77,7 @@ def worker_logs(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="module")
 def deployed(server: str, worker_logs: dict[str, Path]) -> str:
-    """A server with all deployments and two process workers."""
+    """Run a server with all deployments and two process workers."""
     return server
 
 
@@ -105,7 +105,7 @@ def runs_in(api_url: str, workspace: Path) -> list[dict[str, Any]]:
 
 
 def task_states(api_url: str, run_id: str) -> dict[str, list[str]]:
-    """Return the names of the states of a run's task runs, its subflows' included, by the task's name."""
+    """Return the names of the states of a run's task runs, by the name of the task; those of subflows are included."""
     runs, frontier = [run_id], [run_id]
     while frontier:
         tasks = post(api_url, "/task_runs/filter", {"task_runs": {"flow_run_id": {"any_": frontier}}})
@@ -189,7 +189,7 @@ def test_reproduce_runs_to_its_end_by_a_worker_and_then_finds_everything_cached(
     def cached() -> set[str]:
         return {name for name, seen in task_states(deployed, again).items() if "Cached" in seen}
 
-    # States of task runs reach the database some time after the flow has ended.
+    # The states of task runs reach the database some time after the flow has ended.
     wait_until(lambda: "report" in cached(), within_s=60, every_s=1)
     assert cached() >= {
         "kitchen",
@@ -221,7 +221,7 @@ def test_a_failed_run_retried_through_the_api_does_only_the_failed_work(deployed
     assert "frames" in failed["message"]
     frozen, small = watched(deployed, request)
     broken.write_bytes(whole)
-    time.sleep(3)  # a retry within a second of the end races with the worker's own report
+    time.sleep(3)  # a retry less than a second after the end would race with the worker's own report
     answer = post(deployed, f"/flow_runs/{run_id}/set_state", {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}})
     assert answer["status"] == "ACCEPT"
     assert wait_until(lambda: state_of(deployed, run_id).get("type") == "COMPLETED", within_s=300, every_s=1)
@@ -229,7 +229,7 @@ def test_a_failed_run_retried_through_the_api_does_only_the_failed_work(deployed
     assert frames.manifest["items"] == {"total": 3, "run": 1}
     assert frames.num_failed == 0
     assert len(artifacts_of(workspace, "segments")) == 1
-    # The watched folder has grown; the test set that was frozen before is what it was.
+    # The watched folder has grown, but the test set that was frozen before has not changed.
     splits, grown = watched(deployed, request)
     assert grown.manifest["counts"]["kept"] > small.manifest["counts"]["kept"]
     assert splits.path != frozen.path
@@ -238,7 +238,7 @@ def test_a_failed_run_retried_through_the_api_does_only_the_failed_work(deployed
 
 
 def watched(api_url: str, request: dict[str, Any]) -> tuple[Artifact, Artifact]:
-    """Let the watched folder's deployment run once; return the splits and shards that there are then."""
+    """Run the watched folder's deployment once; return the splits and shards that it has made."""
     found = get(api_url, "/deployments/name/build_dataset/watched-folder")
     assert [(each["schedule"]["interval"], each["active"]) for each in found["schedules"]] == [(900.0, False)]
     assert found["parameters"]["allow_failed"] is True

@@ -30,7 +30,7 @@ SHORT = {f"text_editors.{name}.num_steps": 3 for name in METHOD_CONFIGS} | {
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Run everything after training; classifier and the trained editor's edits are drawn."""
+    """Run everything after training. The classifier and the trained editor's edits are made up."""
     workspace = tmp_path_factory.mktemp("workspace")
     run = draw_run(workspace)
     drawn = {"classifier": run.classifier.path, "demo-editaction": run.edits["edits_editaction"].path}

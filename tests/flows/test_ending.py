@@ -1,4 +1,4 @@
-"""A run ends with words that mean something: what was built, what was found, how many rows are kept."""
+"""A run ends with words that say what it built, what was there already, and how many rows are kept."""
 
 import json
 

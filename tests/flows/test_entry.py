@@ -1,4 +1,4 @@
-"""The entry point: one line instead of a traceback on Windows, and where another package hides one of ours."""
+"""The entry point prints one line instead of a traceback on Windows, and where another package hides one of ours."""
 
 import os
 import subprocess

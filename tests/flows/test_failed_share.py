@@ -1,4 +1,4 @@
-"""A run ends before training where too many of its segments failed, and says how many, why, and what to do."""
+"""When too many segments failed, a run ends before training. It says how many, why, and what to do."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ ROWS = [f"{video},{start},{start + 0.3},open door" for video in ("a", "missing")
 
 
 class TrainingBegins(Exception):
-    """The editor was asked for; nothing is trained here."""
+    """Training was asked for; nothing is trained in this test."""
 
 
 def run(tmp_path: Path, max_failed_share: float) -> None:

@@ -1,4 +1,4 @@
-"""The command fetches videos, survives kill -9 in the middle of one, and shows what could not be had."""
+"""The command fetches videos, survives kill -9 in the middle of one, and names the videos that it could not get."""
 
 import json
 import os

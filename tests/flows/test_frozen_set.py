@@ -1,4 +1,4 @@
-"""The frozen test set of nights: found by its splits, and whole or told pair by pair."""
+"""The frozen test set of nights is found by its splits. It is whole, or the missing pairs are told one by one."""
 
 from pathlib import Path
 

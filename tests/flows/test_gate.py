@@ -1,4 +1,4 @@
-"""The gate: counts exact, a fall by the margin that the paired interval confirms, and nothing else, is a regression."""
+"""The gate counts exactly. Only a fall by the margin that the paired interval confirms is a regression."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,8 @@ def test_pairs_of_one_video_count_as_alike() -> None:
     apart = clustered_difference(differences, [str(number) for number in range(160)])
     assert clustered.mean == pytest.approx(of_video.mean())
     assert clustered.high - clustered.low > 3 * (apart.high - apart.low)
-    half = 2.364624 * of_video.std(ddof=1) / np.sqrt(8)  # Student's t of the 8 means: equal sizes make it the same
+    # Student's t of the 8 means: all groups have the same size, so the result is the same
+    half = 2.364624 * of_video.std(ddof=1) / np.sqrt(8)
     assert (clustered.high - clustered.low) / 2 == pytest.approx(half, rel=1e-5)
     assert clustered_difference([1.0, 2.0], ["a", "a"]).low is None
 

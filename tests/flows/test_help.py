@@ -1,4 +1,4 @@
-"""Help in sections: every command and option of the main job has its place, and every command has an example."""
+"""Help in sections: every command and every option of the main job has its place, and every command has an example."""
 
 import click
 import pytest
@@ -54,7 +54,7 @@ def test_options_of_a_topic_stand_together_and_new_ones_are_not_hidden() -> None
 
 @pytest.mark.parametrize("name", sorted(cli.commands))
 def test_help_fits_a_terminal_of_60_columns(name: str) -> None:
-    to_copy = ("editaction ", "python -m ")  # lines that are copied whole, and lists of choices, are not broken
+    to_copy = ("editaction ", "python -m ")  # lines that are copied as a whole, and lists of choices, are not broken
     lines = [line for line in help_of(name, width=60).splitlines() if not line.strip().startswith(to_copy)]
     too_wide = [line for line in lines if len(line) > 60 and "|" not in line]
     assert too_wide == []

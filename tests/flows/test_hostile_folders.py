@@ -1,4 +1,4 @@
-"""What came with a workspace, or lies in the current folder, is data: no module and no setting is taken from there."""
+"""Files in a workspace or in the current folder are data: no module and no setting is loaded from there."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ MODULES = ("uvloop", "uvicorn", "prefect", "multiprocessing", "torch", "wandb", 
 
 
 def write_evil_folder(folder: Path) -> None:
-    """Write modules, settings and a logging file that touch CODE_RAN when anything takes them seriously."""
+    """Write modules, settings and a logging file. Each writes CODE_RAN when something loads it."""
     for name in MODULES:
         (folder / f"{name}.py").write_text(f"open({str(folder / 'CODE_RAN')!r}, 'w').close()\n")
     (folder / "evil.yml").write_text(LOGGING)
@@ -38,7 +38,7 @@ def write_evil_folder(folder: Path) -> None:
 
 
 def python(code: str, *arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    """Run Python code in a folder, with no Prefect server and no Prefect setting of the environment."""
+    """Run Python code in a folder, without a Prefect server or a Prefect setting in the environment."""
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, cwd=cwd, env=environment(None), capture_output=True, text=True, timeout=300)
 

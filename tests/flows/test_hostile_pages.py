@@ -1,4 +1,4 @@
-"""What runs put on Prefect's pages is text: reasons, ids and names of others make no link, picture, row or colour."""
+"""Prefect's pages show reasons, ids and names of others as text: these make no link, picture, row or colour."""
 
 import logging
 import re
@@ -20,7 +20,7 @@ BAD = "x](http://a.org)![y](http://a.org/p.png)\n# head | <img src=x onerror=ale
 
 
 def alive(line: str) -> str:
-    """Return what Markdown would take for its own of a line: marks without a backslash before them."""
+    """Return the characters of a line that Markdown would read as markup: marks without a backslash before them."""
     return re.sub(r"\\.|[\w\s]|\|", "", line, flags=re.ASCII)
 
 

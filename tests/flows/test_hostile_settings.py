@@ -1,4 +1,4 @@
-"""Files of settings and captions that anybody may have written: one short line that names file or setting."""
+"""Files of settings and captions that anybody may have written: one short line names the file or the setting."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Texts of others are shown as they are, with control characters made visible, in every command."""
+"""Every command shows texts of others as they are, with control characters made visible."""
 
 import contextlib
 import io

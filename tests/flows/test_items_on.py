@@ -1,4 +1,4 @@
-"""Items on a local Dask cluster of two workers: the same results, failures and limits as in processes here."""
+"""Items on a local Dask cluster of two workers have the same results, failures and limits as in processes here."""
 
 import os
 import time
@@ -26,7 +26,7 @@ Mapped = Callable[..., Iterator[Any]]
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Mapped]:
-    """What works on items with two workers of Dask."""
+    """Give the mapping of items to two workers of Dask."""
     pytest.importorskip("prefect_dask", reason="the extra `dask` is not installed")
     with items_on(RunOptions(items_on="dask", workers=2)):
         mapped = elsewhere.get()

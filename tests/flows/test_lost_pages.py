@@ -1,4 +1,4 @@
-"""A stage that only shows what others made ends nothing by failing."""
+"""A stage that only shows the work of others ends nothing when it fails."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.support.commands import run
 
 @pytest.fixture
 def actions(tmp_path: Path) -> Path:
-    """Ten actions of one nominal length, whose durations differ in the last bit of a float."""
+    """Return ten actions of one nominal length; their durations differ in the last bit of a float."""
     encode(tmp_path / "clip.mp4", CLIPS["short_gop.mp4"], num_frames=50)
     rows = [f"clip.mp4,{number / 10:.1f},{(number + 7) / 10:.1f},open door {number}" for number in range(1, 11)]
     (tmp_path / "actions.csv").write_text("video,start_s,stop_s,instruction\n" + "\n".join(rows) + "\n")

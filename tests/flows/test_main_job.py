@@ -1,4 +1,4 @@
-"""The main job from end to end on a tiny drawn kitchen: cached, resumed, mended, killed, interrupted."""
+"""The main job from end to end on a tiny drawn kitchen: cached, continued, repaired, killed, interrupted."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ def bytes_of(workspace: Path, stage: str) -> dict[str, str]:
 
 
 def finished_at(workspace: Path) -> dict[str, str]:
-    """Return when each artifact was finished: a rerun stage has a new time."""
+    """Return when each artifact was finished. A stage that ran again has a new time."""
     return {
         artifact.manifest["stage"] + "/" + artifact.path.name: artifact.manifest["finished_at"]
         for stage in STAGES
@@ -51,7 +51,7 @@ def finished_at(workspace: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, server: str) -> Path:
-    """The folder of a tiny demo that ran to its end without disturbance."""
+    """Return the folder of a tiny demo that ran to its end without disturbance."""
     folder = tmp_path_factory.mktemp("undisturbed")
     run(*DEMO, cwd=folder, api_url=server)
     return folder
@@ -59,7 +59,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, server: str) -> Path:
 
 @pytest.fixture
 def copy(undisturbed: Path, tmp_path: Path) -> Path:
-    """A copy of it to disturb; times are kept, as `cp -a` keeps them."""
+    """Return a copy of that folder to disturb; files keep their times, as with `cp -a`."""
     shutil.copytree(undisturbed, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
@@ -144,12 +144,12 @@ def test_kill_9_in_every_stage_and_reruns_give_the_same_bytes_and_numbers(
 
 
 def without_report(digests: dict[str, str]) -> dict[str, str]:
-    """Leave the report out: it says how many seconds each stage took."""
+    """Compare without the report, which says how many seconds each stage took."""
     return {name: digest for name, digest in digests.items() if not name.startswith("report/")}
 
 
 def _kill_in(stage: str, workspace: Path, folder: Path, server: str) -> None:
-    """Run the demo and kill it, and all that it started, while the stage is being built."""
+    """Run the demo. Kill it, and all processes that it started, while the stage is being built."""
     wait_s = {"kitchen": 0.5, "frames": 1.0, "editor": 6.0, "edits": 1.0, "classifier": 4.0}.get(stage, 0.0)
     for attempt in range(6):
         process = start(*DEMO, cwd=folder, api_url=server)
@@ -165,12 +165,12 @@ def _kill_in(stage: str, workspace: Path, folder: Path, server: str) -> None:
         )
         if any((workspace / stage).glob("*.partial")):
             return
-        shutil.rmtree(workspace / stage)  # it was finished before the kill came: once more
+        shutil.rmtree(workspace / stage)  # the stage was finished before the kill came: try once more
     raise AssertionError(f"{stage} was never killed in its middle")
 
 
 def _step_until(begun: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Let the command run a few milliseconds at a time until `begun`; some stages last no longer than a blink."""
+    """Let the command run a few milliseconds at a time until `begun`, because some stages are very short."""
     while not begun():
         assert process.poll() is None, "the command ended before the stage was begun"
         os.killpg(process.pid, signal.SIGCONT)
@@ -178,20 +178,20 @@ def _step_until(begun: Callable[[], bool], process: subprocess.Popen[str]) -> No
         os.killpg(process.pid, signal.SIGSTOP)
 
 
-# Each stage with one signal, and the one that trains, which saves, with both: every case starts a server of its own.
+# Each stage gets one signal. Training, which saves its work, gets both. Every case starts a server of its own.
 @pytest.mark.parametrize(
     ("stage", "sent"), [("frames", "ctrl-c"), ("editor", "ctrl-c"), ("editor", "sigterm"), ("edits", "sigterm")]
 )
 def test_ctrl_c_and_sigterm_end_the_command_with_one_line_and_no_process_left(
     undisturbed: Path, tmp_path: Path, stage: str, sent: str
 ) -> None:
-    """With a server of the command's own, as on a person's machine."""
+    """The command starts its own server, as on a user's machine."""
     workspace = tmp_path / "workspace"
     order = list(STAGES)
     for before in order[: order.index(stage)]:
         if (undisturbed / "workspace" / before).exists():
             shutil.copytree(undisturbed / "workspace" / before, workspace / before)
-    # Sampling is long here, so that the signal comes in the middle of it.
+    # Sampling takes long here, so that the signal comes in the middle of it.
     process = start("demo", *tiny_arguments(edits__sampling__num_steps=600), cwd=tmp_path)
     with ended(process):
         assert wait_until(lambda: any((workspace / stage).glob("*.partial")), within_s=240, every_s=0.005)
@@ -205,10 +205,10 @@ def test_ctrl_c_and_sigterm_end_the_command_with_one_line_and_no_process_left(
         _, err = process.communicate(timeout=30)
         took = time.monotonic() - began
     assert process.returncode == (130 if sent == "ctrl-c" else 143), err
-    assert took < 15  # within 10 s where nothing else runs
+    assert took < 15  # within 10 s when nothing else runs
     lines = [line for line in err.splitlines() if line.strip()]
     assert "goes on from here" in lines[0]
-    # A training says in one line more what of it is saved.
+    # A training says in one more line what is saved.
     assert len(lines) == 1 or (stage == "editor" and len(lines) == 2 and "saved" in lines[1]), err
     assert wait_until(lambda: not any(map(is_running, children)), within_s=10), "a process was left behind"
 

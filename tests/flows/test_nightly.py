@@ -1,6 +1,6 @@
 """Nights on a real server: a worse editor, a killed night, nights and a manual run at once, a list of pairs, no news.
 
-None of them trains.
+No night trains.
 """
 
 import json
@@ -62,7 +62,7 @@ def night(server: str, workspace: Path, **request: Any) -> str:
 
 
 def page_of(server: str) -> str:
-    """Return the latest night's page as Markdown shows it."""
+    """Return the Markdown of the latest night's page."""
     return str(get(server, "/artifacts/nightly/latest")["data"]).replace("\\", "")
 
 
@@ -74,7 +74,7 @@ def verdicts(server: str, workspace: Path) -> list[str]:
 
 
 def regressions(server: str) -> list[str]:
-    """Return what the nights emitted for automations.yaml."""
+    """Return the events that the nights emitted for automations.yaml."""
     found = post(server, "/events/filter", {"filter": {"event": {"name": ["editaction.regression"]}}, "limit": 50})
     return [each["payload"]["verdict"] for each in found["events"]]
 
@@ -117,7 +117,7 @@ def test_nights_judge_what_is_new_whatever_runs_beside_them_and_whatever_was_kil
 
 
 def _test_a_list_of_pairs(server: str, folder: Path, workspace: Path) -> None:
-    """A list is a frozen test set: whole or not evaluated at all."""
+    """A list is a frozen test set: a night evaluates the whole list or nothing."""
     run("manifest", "--workspace", "w", "--out", "all.parquet", cwd=folder)
     pairs = pq.read_table(folder / "all.parquet")
     tested = folder / "tested.parquet"

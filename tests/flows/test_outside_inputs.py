@@ -1,4 +1,4 @@
-"""What comes from outside is read once in a process, however often a run looks at it; a changed file is seen."""
+"""A process reads each outside input once, however often a run looks at it. It notices a changed file."""
 
 from collections import Counter
 from pathlib import Path
@@ -25,7 +25,7 @@ b,0.2,0.9,close door
 
 @pytest.fixture
 def asked(tmp_path: Path) -> Request:
-    """A run over two videos of somebody's own."""
+    """Return the request of a run over two videos of a user's own."""
     (tmp_path / "videos").mkdir()
     for name in ("a", "b"):
         encode(tmp_path / "videos" / f"{name}.mp4", [*X264, "keyint=15"], num_frames=50 if name == "a" else 40)

@@ -1,4 +1,4 @@
-"""Files of weights are known by what is in them: the same at another place is the same, another in place is another."""
+"""Files of weights are known by their content: a moved file is the same file, and a changed file is another."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Presets carry the paper's numbers; single settings can be changed, and wrong ones are refused in words."""
+"""Presets have the paper's numbers. Single settings can be changed, and wrong ones are refused in words."""
 
 import json
 from dataclasses import asdict, replace
@@ -103,7 +103,7 @@ def test_settings_that_belong_together_can_be_given_in_any_order() -> None:
 
 
 def test_every_value_of_every_recipe_passes_the_check_of_settings() -> None:
-    """So that no recipe has a value that nobody could give by --set."""
+    """Otherwise a recipe could have a value that nobody can give by --set."""
     for make in PRESETS.values():
         config = make()
         plain = json.loads(json.dumps(asdict(config)))
@@ -192,12 +192,13 @@ def test_safe_training_clips_and_warms_up() -> None:
 
 
 def wiring(**fields: object) -> list[tuple[str, str, dict[str, Path]]]:
-    """Return stage, label and inputs of everything that a request makes; each stage gives a made-up folder."""
+    """Return stage, label and inputs of everything that a request makes. Each stage gives a made-up folder."""
     made: list[tuple[str, str, dict[str, Path]]] = []
 
     def make(stage: str, label: str, config: object, **inputs: object) -> Path | None:
         made.append((stage, label, {name: each for name, each in inputs.items() if isinstance(each, Path)}))
-        return None if stage in ("kitchen", "segments") else Path(stage) / label  # the wiring reads their content
+        # the wiring reads the content of these stages
+        return None if stage in ("kitchen", "segments") else Path(stage) / label
 
     run_job(make_job(Request(**fields)), make)
     return made
@@ -245,7 +246,10 @@ def test_each_method_is_trained_under_each_training_seed_and_every_editor_is_edi
 
 
 def test_an_editor_of_one_of_several_training_seeds_is_the_one_that_was_trained_alone() -> None:
-    """Labels differ and are no part of the key; the config must be the same, so that the editor is found again."""
+    """The labels differ, but they are no part of the key.
+
+    The config must be the same, so that the editor is found again.
+    """
     configs: dict[tuple[int, ...], list[object]] = {}
     for seeds in ((), (0,), (0, 1)):
 

@@ -1,4 +1,6 @@
-"""Real clips and real annotations through the command: every container to the report, EPIC's whole file to segments."""
+"""Real clips and real annotations through the command: every container up to the report, EPIC's whole file up to
+segments.
+"""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A request as a form: every field is described, values are those of the command, and the server refuses others."""
+"""A request as a form: every field is described, the values are those of the command, and the server refuses others."""
 
 import dataclasses
 import typing
@@ -54,7 +54,7 @@ def test_values_are_those_of_the_command() -> None:
     readers = {name: PRESETS[name]().segments.reader for name in PRESETS if name not in KITCHENS}
     assert {name for name, each in readers.items() if official_annotations(Path(), each) is None} == set(OWN_TABLES)
     for name in typing.get_args(MethodName):
-        method_names(name)  # ValueError where there is none
+        method_names(name)  # raises ValueError for an unknown name
 
 
 def test_the_least_values_are_those_that_the_recipes_themselves_take() -> None:
@@ -68,7 +68,8 @@ def test_the_least_values_are_those_that_the_recipes_themselves_take() -> None:
 
 
 def test_a_parameter_beside_the_request_is_refused_in_deployments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ParameterSchema, "model_dump", ParameterSchema.model_dump)  # put back afterwards
+    # so that monkeypatch restores it afterwards
+    monkeypatch.setattr(ParameterSchema, "model_dump", ParameterSchema.model_dump)
     refuse_unknown_parameters()
     validator = Draft202012Validator(schema_of(reproduce))
     assert validator.is_valid({"request": {"preset": "demo"}})

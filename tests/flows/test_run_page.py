@@ -1,4 +1,4 @@
-"""What a run's page says while a stage is at work: a line a minute, and none more."""
+"""A run's page while a stage works: it gets one line a minute, and no more."""
 
 import logging
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ def test_a_training_has_a_line_a_minute_with_step_loss_speed_and_time_left(
 ) -> None:
     now = 0.0
     monkeypatch.setattr(shown, "time", SimpleNamespace(monotonic=lambda: now))
-    monkeypatch.setattr(shown, "PROGRESS_EVERY_S", float("inf"))  # bars are artifacts of a server
+    monkeypatch.setattr(shown, "PROGRESS_EVERY_S", float("inf"))  # progress bars would need a server
     page = shown.RunPage(None)
     told = {"phase": "train", "loss": 0.12345, "samples_per_s": 8.5, "eta_s": 605, "skipped": 0}
     with caplog.at_level(logging.INFO, logger="editaction"):

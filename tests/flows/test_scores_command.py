@@ -1,4 +1,6 @@
-"""`editaction scores` and `compare` on a drawn run: tables again, pictures of others, and what changed."""
+"""`editaction scores` and `compare` on a drawn run: the tables are made again, pictures of others are scored, changes
+are shown.
+"""
 
 import csv
 import json

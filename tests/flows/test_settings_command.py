@@ -1,4 +1,4 @@
-"""`editaction settings` tells every setting that `--set` takes, with its value and its meaning."""
+"""`editaction settings` lists every setting that `--set` takes, with its value and its meaning."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a person sees of a run, asked of the server: name, tags, lines, failures, assets; and no pickle is written."""
+"""What the server shows of a run: name, tags, lines, failures, assets. No pickle is written."""
 
 import json
 import os
@@ -87,5 +87,5 @@ def test_a_run_shows_what_it_did(server: str, tmp_path: Path) -> None:
     assert len(built()) == 3, "what is found again is no new asset"
     stored = [path for path in (home / "storage").rglob("*") if path.is_file()]
     for path in stored:
-        json.loads(path.read_text())  # no pickle
+        json.loads(path.read_text())  # no pickle was written
     assert os.environ.get("PREFECT_API_URL") == server

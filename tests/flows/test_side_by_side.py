@@ -1,4 +1,4 @@
-"""Several editors on the same pictures: one page, one column an editor, missing edits with their reasons."""
+"""Several editors on the same pictures: one page has one column per editor, and missing edits have their reasons."""
 
 import json
 import re

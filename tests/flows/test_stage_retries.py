@@ -1,4 +1,4 @@
-"""A stage that failed for something that may pass is tried again by Prefect; whatever else failed is not."""
+"""Prefect tries a stage again when its failure may pass by itself, and only then."""
 
 import errno
 import subprocess

@@ -1,4 +1,4 @@
-"""`editaction survey`: the plan, the folders that it writes, and what it says when something is missing."""
+"""`editaction survey`: the plan, the folders that it writes, and its message when something is missing."""
 
 import pytest
 from click.testing import CliRunner

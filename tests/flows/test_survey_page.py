@@ -1,4 +1,4 @@
-"""Three raters in a real browser: one answers all, one stops midway and comes back, one has a phone of 390 px."""
+"""Three raters in a real browser: one answers everything, one stops midway and returns, one has a phone of 390 px."""
 
 import json
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """The folder that `editaction survey --out` writes, and its key."""
+    """Return the folder that `editaction survey --out` writes, and its key."""
     root = tmp_path_factory.mktemp("study")
     draw_survey(root / "ws")  # draws shards and edits; the command below makes its own survey of them
     arguments = ["survey", "--workspace", str(root / "ws"), "--items", "4", "--items-per-form", "2", "--controls", "2"]
@@ -28,7 +28,7 @@ def open_page(driver, study, form, query):
 
 
 def answer_shown(driver, key, number, limit=1000):
-    """Answer the questions on the screen as an attentive rater does, at most `limit`; return what was answered."""
+    """Answer at most `limit` questions on the screen as an attentive rater does; return the answers."""
     given = {}
     for fieldset in driver.find_elements("css selector", "fieldset")[:limit]:
         code, question = fieldset.get_attribute("data-key").split()
@@ -68,7 +68,7 @@ def complaints(driver):
 def test_three_raters_answer_and_all_three_are_counted(study, tmp_path):
     root, key = study
     files, orders = [], {}
-    with browser(tmp_path / "one") as driver:  # one who answers all
+    with browser(tmp_path / "one") as driver:  # a rater who answers everything
         open_page(driver, study, "form-01", "PROLIFIC_PID=rater1&STUDY_ID=x")
         assert driver.find_element("id", "worker-shown").text == "rater1"
         assert "head camera" in driver.find_element("css selector", "#intro .notice").text
@@ -85,7 +85,7 @@ def test_three_raters_answer_and_all_three_are_counted(study, tmp_path):
         assert complaints(driver) == []
     with browser(
         tmp_path / "two"
-    ) as driver:  # one who stops midway, reloads, and returns with the browser closed between
+    ) as driver:  # a rater who stops midway, reloads the page, closes the browser and returns
         open_page(driver, study, "form-01", "worker=rater%202")
         driver.find_element("id", "begin").click()
         answer_shown(driver, key, 1)
@@ -101,7 +101,7 @@ def test_three_raters_answer_and_all_three_are_counted(study, tmp_path):
         assert {(*each.get_attribute("name").split(),): int(each.get_attribute("value")) for each in ticked} == before
         answer_all(driver, key, 1)
         files.append(downloaded(driver, tmp_path / "two" / "downloads", "csv"))
-    with browser(tmp_path / "three", 390, 844) as driver:  # one on a phone, whose address names nobody
+    with browser(tmp_path / "three", 390, 844) as driver:  # a rater on a phone; the address does not name the rater
         open_page(driver, study, "form-01", "")
         driver.find_element("id", "begin").click()
         assert driver.find_element("id", "intro").is_displayed()

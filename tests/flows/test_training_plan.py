@@ -1,4 +1,4 @@
-"""What `--plan` says of training before it begins."""
+"""What `--plan` says about training before it begins."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`editaction try` in a real browser with the small editor: an edit, its history, and no word to anybody outside."""
+"""`editaction try` in a real browser with the small editor: an edit, its history, no connection to other machines."""
 
 import os
 import re
@@ -31,7 +31,7 @@ def note(event, arguments):
             print(event, arguments[1] if event != "socket.getaddrinfo" else arguments[0], file=log)
 sys.addaudithook(note)
 """
-"""Python's own hook: writes down whom the process speaks to, before anything else is imported."""
+"""Python's audit hook: it writes down every address that the process connects to, before anything else is imported."""
 LOCAL = re.compile(r"127\.0\.0\.1|localhost|::1|0\.0\.0\.0|^socket\.connect [^(]|None")
 
 

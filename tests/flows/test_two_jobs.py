@@ -1,4 +1,4 @@
-"""Whole jobs that share a workspace, and what of their secrets is found afterwards: nothing."""
+"""Whole jobs that share a workspace. Afterwards no secret is in it."""
 
 import json
 import os
@@ -32,7 +32,7 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three drawn videos, the first of them broken for good."""
+    """Make three drawn videos; the first of them stays broken."""
     folder = tmp_path_factory.mktemp("drawn")
     run("kitchen", "--out", "k", "--style", "mpii", "--videos", "3", cwd=folder)
     sorted((folder / "k" / "videos").iterdir())[0].write_bytes(b"no video")
@@ -122,4 +122,4 @@ def test_no_secret_is_in_the_workspace_the_server_or_what_is_printed(
     assert [str(path) for path in searched if b"qX7-of-this-test-" in path.read_bytes()] == []
     assert "qX7-of-this-test-" not in done.stdout + done.stderr + by_worker.stdout + by_worker.stderr
     for path in tmp_path.rglob("storage/*"):
-        json.loads(path.read_text())  # no pickle
+        json.loads(path.read_text())  # no pickle was written

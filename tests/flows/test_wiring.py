@@ -1,4 +1,4 @@
-"""What the wiring decides without running anything: where a run ends, and that `status` tells of changed code."""
+"""What the wiring decides without running anything: where a run ends. `status` reports changed code."""
 
 import json
 
