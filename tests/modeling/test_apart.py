@@ -1,4 +1,4 @@
-"""A stranger's file is read by a helper: its values and errors come through, its memory is bounded, its end is told."""
+"""A helper reads a stranger's file: it passes on values and errors, its memory is bounded, and its end is told."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ MEMORY = 400 << 20
 
 
 def lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a file, or do what one of them says."""
+    """Yield the lines of a file. A line can also name a fault to cause."""
     for line in path.read_text().splitlines():
         if line == "crash":
             os.kill(os.getpid(), signal.SIGSEGV)

@@ -1,4 +1,4 @@
-"""What is said before the first step: equal instructions, one verb, many passes, long texts, foreign pictures."""
+"""Warnings before the first step: equal instructions, one verb, many passes, long texts, foreign pictures."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_different_instructions_are_no_matter(tmp_path: Path, editor: Editor) ->
 
 def test_one_verb_is_said_to_make_accuracy_empty(tmp_path: Path, editor: Editor) -> None:
     told = said(tmp_path, editor, ("take cup", "open the cupboard"))
-    assert any("one verb (take out)" in each for each in told)  # of all drawn examples
+    assert any("one verb (take out)" in each for each in told)  # the verb of all drawn examples
 
 
 def test_very_many_passes_are_said_with_fewer_steps_instead() -> None:

@@ -1,4 +1,4 @@
-"""Settings that make no sense are refused when a config is made, each in one line that names it."""
+"""Settings that make no sense are refused when a config is made; one line names each of them."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The random choices of a training step: dropout's truth table, guarded flips, a pure function of (seed, step)."""
+"""The random choices of a training step: dropout's truth table, guarded flips, all a function of (seed, step)."""
 
 from dataclasses import replace
 

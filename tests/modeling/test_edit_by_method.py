@@ -1,4 +1,4 @@
-"""`edit --method`: a picture edited by a method that uses a text-to-image model."""
+"""`edit --method`: a method with a text-to-image model edits a picture."""
 
 import pytest
 

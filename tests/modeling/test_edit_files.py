@@ -19,7 +19,7 @@ SAMPLING = SamplingConfig(num_steps=2, precision="fp32", text_guidance=2.0)
 
 @pytest.fixture(scope="module")
 def editor(tmp_path_factory):
-    """A folder like an editor artifact's."""
+    """Make a folder like that of an editor artifact."""
     folder = tmp_path_factory.mktemp("editor")
     tiny_pipeline().save_pretrained(folder / "pipeline")
     return folder
@@ -122,7 +122,7 @@ def test_each_example_of_shards_is_edited_as_its_own_instruction_says(editor, tm
     assert [outcome.request.out.name for outcome in outcomes] == names
     assert [outcome.request.instruction for outcome in outcomes] == list(INSTRUCTIONS[:3])
     source = tmp_path / "source.png"
-    source.write_bytes(encode_png(drawn_pictures(6)[2]))  # of the second example
+    source.write_bytes(encode_png(drawn_pictures(6)[2]))  # the picture of the second example
     edit(editor, source, tmp_path / "alone.png", instruction=INSTRUCTIONS[1])
     np.testing.assert_array_equal(read_image(tmp_path / "alone.png"), read_image(tmp_path / "out" / names[1]))
     (tmp_path / "out" / names[2]).unlink()

@@ -1,4 +1,4 @@
-"""Loading, saving and editing: Eq. 8's short cuts, diffusers' own pipeline as the reference, seeds per picture."""
+"""Loading, saving and editing: the short cuts of Eq. 8, diffusers' own pipeline as the reference, seeds per picture."""
 
 import json
 import shutil
@@ -60,7 +60,7 @@ def by_pipeline(pipeline, picture: np.ndarray, instruction: str, seed: int, conf
 
 
 def assert_same_pictures(actual: np.ndarray, expected: np.ndarray) -> None:
-    """Equal within one level of 255."""
+    """Assert that pictures are equal within one level of 255."""
     assert np.abs(actual.astype(int) - expected.astype(int)).max() <= 1
 
 
@@ -130,7 +130,10 @@ def test_a_picture_does_not_depend_on_its_batch(editor: Editor) -> None:
 def test_each_scheduler_edits_as_in_diffusers_pipeline_whatever_the_batch(
     kind: str, scheduler: str, precision: str
 ) -> None:
-    """In bf16 too a picture is the same in any batch; what it is then lies within rounding of the pipeline's fp32."""
+    """In bf16, too, a picture is the same in any batch.
+
+    It differs from the pipeline's fp32 picture only by rounding.
+    """
     saved = DDIMScheduler(**KITCHEN_LIKE) if kind == "kitchen" else None
     pipeline = tiny_pipeline(scheduler=saved)
     config = replace(QUICK, num_steps=3, scheduler=scheduler, precision=precision, text_guidance=2.0)
@@ -287,13 +290,13 @@ def test_a_start_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_compiled_editor_makes_the_same_edits() -> None:
     plain, compiled = Editor(tiny_pipeline()), Editor(tiny_pipeline())
     compiled.compile()
-    for count in (2, 3):  # another batch size compiles once more
+    for count in (2, 3):  # another batch size makes torch compile once more
         arguments = (drawn_pictures(count), list(INSTRUCTIONS[:count]), list(range(count)), QUICK)
         assert_same_pictures(compiled.edit(*arguments), plain.edit(*arguments))
 
 
 def test_editors_loaded_at_the_same_time_all_have_their_weights(start: Path) -> None:
-    """The libraries replace parts of torch while they load, for all threads."""
+    """While the libraries load, they replace parts of torch for all threads."""
     expected = {name: weight.clone() for name, weight in Editor.load(start, "cpu").unet.state_dict().items()}
     with ThreadPoolExecutor(4) as pool:
         for loaded in pool.map(lambda _: Editor.load(start, "cpu"), range(16)):

@@ -1,4 +1,6 @@
-"""What makes a step fit into memory or go faster, without another result: micro-batches, 8-bit moments, compiling."""
+"""Ways to fit a step into memory or to make it faster, with the same result: micro-batches, 8-bit moments,
+compiling.
+"""
 
 import importlib.util
 import json
@@ -27,7 +29,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
 
 
 def run_out_of_memory(editor: Editor, *, above_rows: int) -> None:
-    """Let the network run out of memory, as torch does, for more rows than that; c and c' are two rows."""
+    """Let the network run out of memory, as torch does, for more than `num_rows` rows; c and c' are two rows."""
 
     def check(unet: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         if len(inputs[0]) > above_rows:
@@ -63,7 +65,7 @@ def test_micro_batches_are_halved_until_a_step_fits_and_the_result_is_theirs(exa
 
 
 def test_memory_that_runs_out_in_a_later_micro_batch_leaves_no_gradient_behind(examples: Examples) -> None:
-    """The first micro-batch of the failed try has left its gradient; it must not count twice."""
+    """The first micro-batch of the failed try left its gradient; this gradient must not count twice."""
     trainer, batches, editor = make(SEVEN, examples, micro_batch=4)
     calls: list[int] = []
 
@@ -130,7 +132,10 @@ def test_8_bit_moments_come_near_and_resume_bit_for_bit(examples: Examples) -> N
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile wants a C++ compiler on a CPU")
 def test_compiled_training_and_its_frozen_copy_give_the_same_losses(examples: Examples) -> None:
-    """The second step's loss shows the first one's gradients. Attention in the middle alone: it compiles sooner."""
+    """The second step's loss depends on the first one's gradients.
+
+    Only the middle has attention, so it compiles faster.
+    """
     losses = []
     for compiled in (False, True):
         pipeline = tiny_pipeline()

@@ -1,4 +1,4 @@
-"""A finished run that is given more steps: the bits of a run of that length, or a line that says why not."""
+"""A finished run that gets more steps ends with the bits of a run of that length, or one line says why not."""
 
 import json
 from dataclasses import asdict, replace
@@ -49,7 +49,7 @@ def weights(out: Path) -> list[bytes]:
 def log_of(out: Path) -> list[dict]:
     lines = (out / "metrics.jsonl").read_text().splitlines()
     every = [json.loads(line) for line in lines]
-    # The look at each loss by itself, which the last step of a run takes too.
+    # Leave out the norms of each loss, which the last step of a run measures too.
     return [{name: value for name, value in each.items() if not name.endswith(("_norm", "_ratio"))} for each in every]
 
 
@@ -89,7 +89,7 @@ def test_where_it_cannot_go_on_one_line_says_why(home, tmp_path, first, second, 
 
 
 def editor_of(folder: Path, config: TrainConfig, shards: str = "a") -> Artifact:
-    """Return an artifact with a checkpoint, as far as going on looks at it."""
+    """Return an artifact with a checkpoint, which has as much as a longer run needs."""
     name = f"step-{config.num_steps:08d}"
     (folder / "checkpoints" / name).mkdir(parents=True)
     (folder / "checkpoints" / name / "state.json").write_text("{}")

@@ -1,4 +1,4 @@
-"""Pictures: the resize, the conversions, and what is refused."""
+"""Pictures: the resize, the conversions, and the files that are refused."""
 
 import io
 import struct
@@ -65,7 +65,7 @@ def test_png_is_lossless_and_jpeg_keeps_full_colour_resolution():
     assert np.array_equal(picture, decode_image(encode_png(picture)))
     stripes = np.zeros((16, 16, 3), np.uint8)
     stripes[:, ::2] = (255, 0, 0)
-    # With chroma halved the one-pixel red stripes would run into the black ones.
+    # With halved chroma the red stripes of one pixel would run into the black ones.
     assert np.abs(decode_image(encode_jpeg(stripes)).astype(int) - stripes).max() < 30
 
 
@@ -112,7 +112,7 @@ def test_a_file_is_read_upright_on_white_and_scaled_from_16_bits(tmp_path):
     red_then_blue = np.zeros((1, 2, 3), np.uint8)
     red_then_blue[0, 0, 0] = red_then_blue[0, 1, 2] = 255
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be shown turned clockwise by a quarter
+    exif[0x0112] = 6  # show it turned clockwise by a quarter
     Image.fromarray(red_then_blue).save(tmp_path / "turned.png", exif=exif)
     assert np.array_equal(red_then_blue.transpose(1, 0, 2), read_image(tmp_path / "turned.png"))
 

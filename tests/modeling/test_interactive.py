@@ -1,4 +1,6 @@
-"""The page of `editaction try` without a browser: its edits are those of `editaction edit`, its words are commands."""
+"""The page of `editaction try` without a browser: its edits are those of `editaction edit`, and it shows the
+commands.
+"""
 
 import shlex
 import sys

@@ -1,4 +1,4 @@
-"""Training whose reader is gone, or that is stopped in the middle of a long step, loses no finished step."""
+"""Training loses no finished step when its reader is gone, or when it is stopped in the middle of a long step."""
 
 import json
 import os
@@ -27,9 +27,9 @@ QUICK = TrainConfig(
     objective=ObjectiveConfig(lambda_action=0.1),
 )
 SLOW_BATCH = 500
-"""Examples a step, so that a step takes seconds, and so longer than the grace of these tests."""
+"""Examples of a step: so many that a step takes seconds, longer than the grace of these tests."""
 GRACE_S = 0.2
-"""The grace of these tests; STEP_GRACE_S outside them."""
+"""The grace of these tests; elsewhere it is STEP_GRACE_S."""
 SAVING_S = 20.0
 """Seconds that a small checkpoint may take on a busy machine."""
 SHORT_GRACE = f"""
@@ -43,7 +43,7 @@ sys.exit(train.main(sys.argv[1:]))
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a start and shards."""
+    """Make a folder with a start and shards."""
     folder = tmp_path_factory.mktemp("home")
     tiny_pipeline().save_pretrained(folder / "start")
     write_examples(folder / "shards", count=10)
@@ -51,7 +51,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(home: Path, out: Path, config: TrainConfig, program: tuple[str, ...] = ("-c", SHORT_GRACE)):
-    """Start training, with a short grace unless told otherwise."""
+    """Start training; the grace is short by default."""
     out.mkdir()
     (out / "train.json").write_text(json.dumps(asdict(config)))
     command = [sys.executable, *program, "--device", "cpu", "--config", str(out / "train.json")]
@@ -61,7 +61,7 @@ def start(home: Path, out: Path, config: TrainConfig, program: tuple[str, ...] =
 
 
 def read_until(process: subprocess.Popen, phase: str, step: int = 0) -> None:
-    """Read its progress until a line of that phase, at or beyond that step."""
+    """Read the progress of a training until a line of this phase, at this step or a later one."""
     for line in process.stdout:
         told = json.loads(line)
         if told["phase"] == phase and told.get("step", 0) >= step:

@@ -1,4 +1,4 @@
-"""Negatives of the same verb or object: as asked for wherever there are any, counted where there are none."""
+"""Negatives of the same verb or object: used wherever there are any, and counted where there are none."""
 
 from collections import Counter
 
@@ -80,7 +80,7 @@ def test_a_draw_depends_on_seed_step_and_row_alone():
 
 
 def test_verbs_and_objects_come_from_the_shards(tmp_path):
-    """The drawn examples are all of one verb and object, so none has kin; by default nobody asks for any."""
+    """All drawn examples have one verb and object, so none has kin. The default does not ask for kin."""
     examples = Examples(write_examples(tmp_path, count=6))
     kindred = make_sampler(examples, tiny_tokenizer(), "same_verb").draw(np.arange(6), seed=0, step=0)
     assert not kindred.is_preferred.any()

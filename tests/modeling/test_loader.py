@@ -19,7 +19,7 @@ from tests.support.drawn_examples import example
 
 @pytest.fixture
 def shards(tmp_path):
-    """A folder with two tars of 3 + 2 examples and the examples in them."""
+    """Make a folder with two tars of 3 + 2 examples; give it and the examples."""
     originals = [example(f"v-{n}", seed=n, encoder=encode_jpeg, instruction=f"take {n}") for n in range(5)]
     write_shard(tmp_path / "train-000000.tar", originals[:3])
     write_shard(tmp_path / "train-000001.tar", originals[3:])
@@ -65,7 +65,7 @@ def test_a_shard_cut_off_anywhere_is_named(shards):
     folder, _ = shards
     bad = folder / "train-000001.tar"
     whole = bad.read_bytes()
-    content_end = len(whole.rstrip(b"\0")) + 512  # the last member's last block, or the block behind it
+    content_end = len(whole.rstrip(b"\0")) + 512  # the last block of the last member, or the block behind it
     for length in [0, 100, 700, 1536, content_end // 512 * 512, content_end // 2]:
         bad.write_bytes(whole[:length])
         with pytest.raises(ValueError, match=r"train-000001\.tar"):
@@ -82,7 +82,7 @@ def test_a_shard_that_shrinks_after_it_was_opened_is_named(shards):
 
 
 def test_plain_webdataset_reads_the_shards(shards):
-    """As docs/data.md tells, with decoders named one by one."""
+    """The reader of docs/data.md, with decoders named one by one."""
     folder, originals = shards
     urls = [str(path) for path in sorted(folder.glob("*.tar"))]
     pipeline = webdataset.WebDataset(urls, shardshuffle=False, empty_check=False).map_dict(
@@ -111,7 +111,7 @@ def test_every_epoch_is_a_permutation_though_batches_straddle_epochs(num_example
 @given(batch_size=sizes, parts=st.integers(1, 4), step=st.integers(0, 10**6))
 @settings(max_examples=30, deadline=None)
 def test_the_order_is_the_same_whatever_the_batch_size(batch_size, parts, step):
-    """So a run goes on exactly with another micro-batch or number of processes."""
+    """So a run continues exactly with another micro-batch or another number of processes."""
     whole = batch_indices(37, batch_size * parts, 5, step)
     split = [batch_indices(37, batch_size, 5, step * parts + part) for part in range(parts)]
     assert np.array_equal(whole, np.concatenate(split))
@@ -121,9 +121,9 @@ def test_orders_differ_between_epochs_and_seeds_and_are_always_the_same():
     first, second = batch_indices(1000, 1000, 0, 0), batch_indices(1000, 1000, 0, 1)
     assert not np.array_equal(first, second)
     assert not np.array_equal(first, batch_indices(1000, 1000, 1, 0))
-    # Pinned: a run must go on in the same order after an upgrade of numpy.
+    # Pinned: a run must continue in the same order after an upgrade of numpy.
     assert first[:5].tolist() == [554, 222, 691, 768, 301]
-    # No trace of the original order: neighbours are no nearer than chance (expected mean distance 333).
+    # Nothing of the original order is left: neighbours are no nearer than by chance (expected mean distance 333).
     assert np.abs(np.diff(first)).mean() == pytest.approx(333, rel=0.1)
 
 

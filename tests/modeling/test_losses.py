@@ -100,7 +100,7 @@ def test_without_any_contrast_l_action_is_zero() -> None:
 @pytest.mark.parametrize("form", ["sigmoid", "softplus"])
 @pytest.mark.parametrize("reduction", ["sample", "batch"])
 def test_shares_of_parts_add_up_to_the_whole_in_value_and_gradient(form: str, reduction: str) -> None:
-    """Parts of unequal numbers of contrasts, where a mean of the parts' means would be wrong."""
+    """The parts have unequal numbers of contrasts, so a mean of the parts' means would be wrong."""
     config = ObjectiveConfig(
         lambda_action=0.7, lambda_reg=0.3, action_form=form, action_reduction=reduction, action_temperature=3.0
     )

@@ -1,4 +1,4 @@
-"""The account of a step's memory: by arithmetic at Stable Diffusion's size, and counted on a miniature."""
+"""The account of a step's memory: computed at Stable Diffusion's size, and measured on a miniature."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def test_the_papers_preset_fits_20_gib_without_and_16_with_the_proposed_flags() 
 
 
 def test_with_encoders_on_the_device_it_is_what_was_counted_before() -> None:
-    """20.6 GiB at one example and 23.0 at four, autocast and CUDA included."""
+    """It is 20.6 GiB at one example and 23.0 at four, with autocast and CUDA."""
     assert total_gib(PAPER, STABLE_DIFFUSION, Choice(micro_batch=1), cached=False) == pytest.approx(20.6, abs=0.3)
     assert total_gib(PAPER, STABLE_DIFFUSION, Choice(micro_batch=4), cached=False) == pytest.approx(23.0, abs=0.5)
 
@@ -51,7 +51,7 @@ def test_the_account_counts_what_a_trainer_holds(tmp_path: Path) -> None:
 
 
 def test_an_average_elsewhere_is_the_same_average() -> None:
-    """Here both lie in main memory; the branch for two devices is taken one weight at a time."""
+    """Here both lie in main memory. The branch for two devices moves one weight at a time."""
     weights = [torch.nn.Parameter(torch.randn(5, 3)), torch.nn.Parameter(torch.randn(4))]
     beside, elsewhere = MovingAverage(weights, 0.9), MovingAverage(weights, 0.9, torch.device("cpu"))
     for _ in range(3):

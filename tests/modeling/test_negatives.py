@@ -18,7 +18,7 @@ VOCABULARY = ["take", "put", "open", "close", "cup", "plate", "door", "the", "fr
 
 
 def words(text: str) -> frozenset[int]:
-    """Tokenize on spaces; a word's number is its place in VOCABULARY, others have none."""
+    """Tokenize at spaces. A word's number is its place in VOCABULARY; other words have none."""
     return frozenset(VOCABULARY.index(word) for word in text.split() if word in VOCABULARY)
 
 
@@ -73,7 +73,7 @@ def test_draws_differ_between_steps_seeds_and_rows() -> None:
 
 @pytest.mark.parametrize("num_others", [0, 2000])
 def test_a_negative_is_uniform_over_examples_and_not_over_texts(num_others: int) -> None:
-    """With many examples that share a token the first tries all fail and the candidates are enumerated instead."""
+    """With many examples that share a token all first tries fail; the sampler then lists the candidates instead."""
     texts = ["open door", *["take cup"] * 3, "put plate", *["open tap"] * num_others]
     sampler = NegativeSampler(texts, words)
     drawn = sampler.draw(np.zeros(8000, dtype=np.int64), seed=0, step=0)
@@ -102,7 +102,7 @@ def test_punctuation_capitals_and_special_tokens_are_no_tokens_of_an_instruction
 
 
 def assert_disjoint(sampler: NegativeSampler, examples: np.ndarray, tokenizer, step: int) -> None:
-    """No token of the tokenizer's own ids in common, but for its special ones."""
+    """Assert that no token of the tokenizer's own ids is shared, except its special tokens."""
     drawn = sampler.draw(examples, seed=1, step=step)
     special = set(tokenizer.all_special_ids)
     for own, number, level in zip(sampler.number_of_example[examples], drawn.instructions, drawn.levels, strict=True):
@@ -113,7 +113,7 @@ def assert_disjoint(sampler: NegativeSampler, examples: np.ndarray, tokenizer, s
 
 
 def test_a_negative_shares_no_clip_token() -> None:
-    """Words that the vocabulary lacks are compared by their pieces, here letters."""
+    """Words that the vocabulary lacks are compared by their pieces; here these are letters."""
     tokenizer = tiny_tokenizer()
     texts = [
         "take cup",
@@ -130,7 +130,7 @@ def test_a_negative_shares_no_clip_token() -> None:
         assert_disjoint(sampler, np.arange(len(texts)), tokenizer, step)
     sizes = dict(zip(sampler.unique, (sampler.pool(number) for number in range(len(texts))), strict=True))
     assert LEVELS[sizes["kite"][0]] == "disjoint"
-    assert sizes["kite"][1] == len(texts) - 2  # all but itself and "kupboard", which has a k too
+    assert sizes["kite"][1] == len(texts) - 2  # all except itself and "kupboard", which has a k too
 
 
 def test_epics_narrations_have_negatives_that_share_no_token_of_clip(real_data: Path) -> None:
@@ -152,7 +152,7 @@ def test_epics_narrations_have_negatives_that_share_no_token_of_clip(real_data: 
 
 def test_a_text_is_compared_as_far_as_clip_reads_it() -> None:
     tokenizer = tiny_tokenizer()
-    long = " ".join(["take"] * 10 + ["cup"])  # 12 tokens in all, two of them start and end
+    long = " ".join(["take"] * 10 + ["cup"])  # 12 tokens in all; two of them are start and end
     assert clip_tokens(tokenizer)(long) == clip_tokens(tokenizer)("take")
 
 

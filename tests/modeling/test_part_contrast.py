@@ -1,4 +1,6 @@
-"""L_action at a part of the steps or timesteps: the others do without its forward pass, and the loss stays right."""
+"""L_action on a part of the steps or timesteps: the other steps run no forward pass for it, and the loss stays
+right.
+"""
 
 from dataclasses import replace
 

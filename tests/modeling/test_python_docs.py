@@ -1,4 +1,4 @@
-"""The snippets of docs/python.md run as they stand, with the small editor that comes with the project."""
+"""The snippets of docs/python.md run unchanged, with the small editor that comes with the project."""
 
 import re
 from pathlib import Path

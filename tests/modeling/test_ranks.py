@@ -32,7 +32,7 @@ RUN = replace(CONFIG, num_steps=40, checkpoint_every=4, max_grad_norm=1.0)
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a start and shards."""
+    """Make a folder with a start and shards."""
     folder = tmp_path_factory.mktemp("home")
     tiny_pipeline().save_pretrained(folder / "start")
     write_examples(folder / "shards", count=10)
@@ -60,7 +60,7 @@ def test_more_processes_than_rows_are_refused() -> None:
 
 
 def test_the_processes_parts_are_the_whole_batch_in_its_order(home: Path) -> None:
-    """Whatever the number of processes and the micro-batch: the same samples, noise, texts and negatives."""
+    """Samples, noise, texts and negatives do not depend on the number of processes or the micro-batch."""
     editor, examples = Editor(tiny_pipeline()), Examples(home / "shards")
 
     def batches(ranks: Ranks, micro_batch: int) -> Batches:
@@ -96,7 +96,7 @@ def test_what_several_processes_cannot_do_is_refused_before_they_join(
 
 @pytest.mark.slow
 def test_two_processes_have_the_gradient_of_one(home: Path, tmp_path: Path) -> None:
-    """Masked means divide by the whole batch's count, though the two halves have unlike numbers of contrasts."""
+    """Masked means divide by the count of the whole batch, though its halves have different numbers of contrasts."""
     process = launch("tests.support.rank_gradients", str(home / "shards"), str(tmp_path))
     process.communicate(timeout=300)
     assert process.returncode == 0
@@ -130,7 +130,9 @@ def train_alone(home: Path, out: Path, config: TrainConfig) -> None:
 
 @pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_processes(home: Path, tmp_path: Path) -> None:
-    """Begun by two, ended by SIGTERM to their launcher, gone on with by one: the losses of one undisturbed process."""
+    """Two processes begin, SIGTERM to their launcher ends them, and one continues: the losses of one undisturbed
+    process.
+    """
     (tmp_path / "train.json").write_text(json.dumps(asdict(RUN)))
     arguments = {"config": tmp_path / "train.json", "shards": home / "shards", "start-from": home / "start"}
     arguments |= {"out": tmp_path / "out", "device": "cpu"}

@@ -1,4 +1,4 @@
-"""Pictures are read ahead by any number of workers, and are the same pictures."""
+"""Any number of workers read pictures ahead, and the pictures are the same."""
 
 import numpy as np
 import pytest
@@ -19,10 +19,10 @@ FLIPS = np.array([False, True, False, True, True])
 
 @pytest.mark.parametrize("workers", [0, 1, 2, 7])
 def test_any_number_of_workers_gives_the_same_pictures_in_order(shards, workers):  # noqa: F811
-    """Seven workers for two shards; the same example may be asked for twice, mirrored or not."""
+    """Seven workers read two shards. The same example can be asked for twice, mirrored or not."""
     folder, originals = shards
     reader = PictureReader(Examples(folder), 8, workers=workers)
-    for expected in (ROWS, np.array([2])):  # read ahead, or not
+    for expected in (ROWS, np.array([2])):  # the rows that are read next, or other rows
         reader.expect(expected, FLIPS[: len(expected)])
         for kind, pictures in zip(("source_image", "edited_image"), reader.read(ROWS, FLIPS), strict=True):
             wanted = [squash(getattr(originals[row], kind), 8) for row in ROWS]
@@ -45,7 +45,7 @@ def test_what_is_expected_is_read_before_it_is_asked_for(tmp_path):
     write_examples(tmp_path, count=6)
     reader = PictureReader(Examples(tmp_path), SIZE_PX, workers=2)
     reader.expect(np.arange(4), np.zeros(4, dtype=bool))
-    reader.read(np.arange(4), np.zeros(4, dtype=bool))  # waits until all are there
+    reader.read(np.arange(4), np.zeros(4, dtype=bool))  # waits until all pictures are there
     (tmp_path / "train-000000.tar").unlink()
     assert len(reader.read(np.arange(4), np.zeros(4, dtype=bool))[0]) == 4
     with pytest.raises(OSError, match="train-000000"):

@@ -1,4 +1,4 @@
-"""docs/shards.md is a specification: a writer that knows it and no code of ours makes shards that we read, and back."""
+"""docs/shards.md is a specification: a writer that knows only it makes shards that we read, and a reader reads ours."""
 
 import io
 import json
@@ -13,11 +13,11 @@ from tests.support.drawn_examples import example
 
 FIELDS = ["segment_id", "split", "video_id", "start_s", "stop_s", "instruction", "verb", "object", "start_point"]
 FIELDS += ["end_point", "overlaps"]
-"""In the order that the specification prints."""
+"""Names of the fields, in the order that the specification prints."""
 
 
 def specified_tar(path, examples):
-    """Write a tar by the specification's words, with Python's own tarfile."""
+    """Write a tar by the words of the specification, with Python's own tarfile."""
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
         for fields, pictures in examples:
             members = {f"{fields['segment_id']}.{name}.png": file for name, file in pictures.items()}

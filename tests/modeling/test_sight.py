@@ -1,4 +1,4 @@
-"""What people see of a run while it trains; none of it can change the run or end it."""
+"""What people see of a run while it trains. Nothing of it can change the run or end it."""
 
 import io
 import json
@@ -37,7 +37,7 @@ CONFIG = TrainConfig(
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a start, shards to train on and shards that are held out."""
+    """Make a folder with a start, shards to train on and shards that are held out."""
     folder = tmp_path_factory.mktemp("home")
     tiny_pipeline().save_pretrained(folder / "start")
     write_examples(folder / "shards", count=10)
@@ -46,7 +46,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(home: Path, out: Path, **options) -> list[dict]:
-    """Train; return what was said."""
+    """Train; return the lines that were told."""
     told: list[dict] = []
     fine_tune(
         CONFIG,
@@ -62,13 +62,13 @@ def run(home: Path, out: Path, **options) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def unseen(home: Path) -> Path:
-    """The output of a run that nobody looked at."""
+    """Return the output of a run that nobody looked at."""
     run(home, home / "unseen")
     return home / "unseen"
 
 
 def result(out: Path) -> dict[str, bytes]:
-    """Return the bytes of a run's result: not its checkpoints, nor what was seen of it."""
+    """Return the bytes of a run's result, without its checkpoints and without what was seen of it."""
     files = [path for path in sorted(out.rglob("*")) if path.is_file()]
     names = {path: path.relative_to(out) for path in files}
     hidden = ("checkpoints", "validation", "tensorboard")
@@ -118,7 +118,7 @@ def test_training_examples_serve_where_none_are_held_out_and_name_no_checkpoint_
 
 
 def test_looks_that_fail_are_said_and_the_run_ends_bit_identical(home: Path, unseen: Path, tmp_path: Path) -> None:
-    """Held-out shards that vanish, and a disk that takes no grid."""
+    """The held-out shards disappear, and the disk takes no grid."""
     shards = write_examples(tmp_path / "held-out", count=3)
     examples = Examples(shards)
     assert len(examples) == 3
@@ -148,7 +148,7 @@ def test_weights_and_mode_come_back_from_a_look_that_fails_in_its_middle(home: P
 
     def make(config: TrainConfig):
         held = torch.equal(editor.unet.conv_out.weight, before["average/conv_out.weight"])
-        saved = trainer.tensors()  # what a signal now would save
+        saved = trainer.tensors()  # a signal would save these now
         during.append(
             held and not editor.unet.training and all(torch.equal(saved[each], before[each]) for each in before)
         )
@@ -169,7 +169,7 @@ def test_the_same_examples_are_shown_whatever_else_is_in_the_shards() -> None:
 
 
 class Onlooker:
-    """A tracker that remembers, or fails at the n-th call."""
+    """A tracker that remembers what it gets, or fails at the n-th call."""
 
     def __init__(self, fail_at: int = 1000):
         self.seen: list[tuple[int, dict[str, float]]] = []
@@ -224,7 +224,7 @@ def test_tensorboard_reads_what_was_written(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="tensorboard is an optional extra")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    for first_step, steps in ((0, (1, 2, 3)), (1, (2,))):  # interrupted, and gone on with after step 1
+    for first_step, steps in ((0, (1, 2, 3)), (1, (2,))):  # the run is interrupted, and continued after step 1
         trackers = open_trackers(
             ("tensorboard",), tmp_path, run="ab" * 32, config={}, first_step=first_step, on_failure=pytest.fail
         )
@@ -270,7 +270,7 @@ def test_at_a_terminal_progress_is_a_bar() -> None:
 
 
 def test_numbers_that_are_not_finite_are_said_as_null(home: Path, tmp_path: Path) -> None:
-    """A progress line is JSON for any reader."""
+    """Any reader can parse a progress line as JSON."""
     told: list[str] = []
     hopeless = replace(CONFIG, learning_rate=1e30, checkpoint_every=1, num_steps=6)
     with pytest.raises(FloatingPointError):

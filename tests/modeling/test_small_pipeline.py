@@ -1,4 +1,4 @@
-"""The small pipeline: its autoencoder, its tokenizer, saving and loading, and a pretraining run that can be cut off."""
+"""The small pipeline: its autoencoder, its tokenizer, saving and loading, and a pretraining that can be interrupted."""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""A loss far above all recent ones is not learned from; where it stays, the run goes back once and then stops."""
+"""The run does not learn from a loss far above all recent ones.
+
+When such losses stay, it goes back once, then stops.
+"""
 
 import json
 import math
@@ -44,7 +47,7 @@ def make(examples: Examples, config: TrainConfig = CONFIG) -> tuple[Trainer, Bat
 
 
 class Amplified:
-    """Multiplies what the U-Net predicts by `factor`, in and out of a `with`."""
+    """Multiply the U-Net's prediction by `factor` inside a `with` block."""
 
     def __init__(self, editor: Editor, factor: float):
         self._editor, self._factor = editor, factor

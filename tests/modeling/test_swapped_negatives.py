@@ -1,4 +1,7 @@
-"""Negatives with c's object exchanged: of combinations that the data need not have, one thing apart from c."""
+"""Negatives with c's object exchanged.
+
+They can name combinations that the data lacks, and differ from c in one thing.
+"""
 
 from collections import Counter
 

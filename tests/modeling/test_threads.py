@@ -1,4 +1,4 @@
-"""Threads that wait spin for a while only, in every process that computes."""
+"""Threads that wait spin only for a while, in every process that computes."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Errors under right and other instructions: the same questions for every editor, however the pairs are cut up."""
+"""Errors under right and other instructions: every editor gets the same questions, in any division of the pairs."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""One training step: what it changes, what it leaves alone, and how it may be cut up without changing the result."""
+"""One training step: what it changes, what it does not change, and how its division into parts gives the same
+result.
+"""
 
 import math
 from dataclasses import replace
@@ -97,7 +99,7 @@ def test_without_l_action_and_l_reg_a_step_is_plain_instructpix2pix_bit_for_bit(
 
 
 def test_the_baselines_steps_do_not_depend_on_settings_of_terms_that_it_lacks(examples: Examples) -> None:
-    """The same draws are consumed, and no forward pass is run for a loss without weight."""
+    """The same draws are used, and no forward pass runs for a loss without weight."""
     other = replace(PLAIN, objective=replace(fine_tuned(), action_form="softplus", action_temperature=9.0))
     calls: list[int] = []
     ends = []
@@ -175,7 +177,7 @@ def test_micro_batches_give_the_whole_batchs_gradient(reduction: str, examples: 
     for micro_batch in (0, 3):
         trainer, batches, editor = make(config, examples, micro_batch=micro_batch)
         for weight in editor.unet.parameters():
-            weight.data.mul_(1.02)  # away from the start, so that L_reg has a gradient
+            weight.data.mul_(1.02)  # move away from the start, so that L_reg has a gradient
         batch = batches.draw(1)
         assert 0 < batch.has_contrast.sum() < 7
         sums = trainer._accumulate_gradients(batches, batch)

@@ -1,4 +1,4 @@
-"""A whole training run: what it writes, and that kills, signals, full disks and NaN lose nothing."""
+"""A whole training run: the files that it writes; kills, signals, full disks and NaN lose nothing."""
 
 import json
 import math
@@ -46,7 +46,7 @@ FACTS = {"title": "A tiny editor", "data": "shards/train-1234abcd", "commit": "0
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a start and shards."""
+    """Make a folder with a start and shards."""
     folder = tmp_path_factory.mktemp("home")
     tiny_pipeline().save_pretrained(folder / "start")
     write_examples(folder / "shards", count=10)
@@ -55,7 +55,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(home: Path) -> Path:
-    """The output of a run that nothing disturbed."""
+    """Return the output of a run that nothing disturbed."""
     out = home / "undisturbed"
     run(home, out)
     return out
@@ -69,14 +69,14 @@ def run(home: Path, out: Path, config: TrainConfig = CONFIG, watcher: Watcher | 
 
 
 class StopsAfter(Watcher):
-    """A watcher to whom SIGTERM comes in some step."""
+    """A watcher that gets SIGTERM in a given step."""
 
     def __init__(self, step: int):
         super().__init__(lambda line: None)
-        self._num_questions_left = step + 2  # it is asked once in each of the two phases of encoding, then every step
+        self._num_questions_left = step + 2  # asked once in each of the two phases of encoding, then in every step
 
     def stop_requested(self) -> bool:
-        """Answer, and hear the signal when it is time."""
+        """Answer; at the given step, first set the signal."""
         self._num_questions_left -= 1
         if self._num_questions_left == 0:
             self.signal_number = signal.SIGTERM
@@ -84,7 +84,7 @@ class StopsAfter(Watcher):
 
 
 def content(out: Path) -> dict[str, bytes]:
-    """Return the bytes of everything in an output folder but TensorBoard's files, which carry times of day."""
+    """Return the bytes of all files of an output folder, except TensorBoard's, which contain times of day."""
     files = [path.relative_to(out) for path in sorted(out.rglob("*")) if path.is_file()]
     return {str(file): (out / file).read_bytes() for file in files if file.parts[0] != "tensorboard"}
 
@@ -152,7 +152,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(step: int, home: Path, undis
 def test_a_run_that_died_between_checkpoints_repeats_the_lost_steps_bit_for_bit(
     home: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    """As SIGKILL leaves it: an older checkpoint, a log that is ahead of it, a half-written checkpoint, half a line."""
+    """SIGKILL leaves an older checkpoint, a log that is ahead of it, a half-written checkpoint, and half a line."""
     with pytest.raises(TrainingStopped):
         run(home, tmp_path, watcher=StopsAfter(4))
     with (tmp_path / "metrics.jsonl").open("a") as log:
@@ -201,7 +201,7 @@ def test_bf16_keeps_fp32_weights_and_comes_near(home: Path, undisturbed: Path, t
 
 
 def test_three_steps_without_a_finite_loss_restore_once_and_then_stop(home: Path, tmp_path: Path) -> None:
-    """A learning rate that no network survives; the last good checkpoint stays."""
+    """No network survives this learning rate; the last good checkpoint stays."""
     hopeless = replace(
         CONFIG, learning_rate=1e30, lr_schedule="constant", num_warmup_steps=0, checkpoint_every=1, max_grad_norm=None
     )
@@ -338,7 +338,7 @@ def test_a_killed_command_started_again_ends_bit_identical(
 
 @pytest.mark.slow
 def test_training_teaches_the_editor_what_the_pairs_show(home: Path, tmp_path: Path) -> None:
-    """One pair, learnt by heart: the loss falls far below that of predicting nothing."""
+    """The network learns one pair by heart: the loss falls far below that of predicting nothing."""
     write_examples(tmp_path / "shards", count=1)
     config = replace(
         CONFIG,

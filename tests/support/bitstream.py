@@ -1,7 +1,7 @@
-"""The least that must be decoded for a frame, counted in the bitstream itself and without the project's reader.
+"""The least number of pictures that must be decoded for a frame, counted in the bitstream without the project's reader.
 
-From the wanted frame's keyframe on: H.264 pictures with nal_ref_idc > 0 (ITU-T H.264, 7.4.1), HEVC pictures whose NAL
-type is not one of a sub-layer non-reference picture (ITU-T H.265, 7.4.2.2), and of other codecs every packet.
+Counted from the wanted frame's keyframe on: H.264 pictures with nal_ref_idc > 0 (ITU-T H.264, 7.4.1), HEVC pictures
+whose NAL type is not one of a sub-layer non-reference picture (ITU-T H.265, 7.4.2.2), and every packet of other codecs.
 """
 
 import re
@@ -25,9 +25,9 @@ class Picture:
     is_key: bool
     """Decoding may start here."""
     is_shown: bool
-    """Neither cut away by an edit list nor hidden."""
+    """True when no edit list cuts the picture away and it is not hidden."""
     is_reference: bool
-    """Others may refer to it."""
+    """True when other pictures may refer to it."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Bitstream:
 
     @cached_property
     def places(self) -> list[int]:
-        """Where in decoding order the n-th shown frame is."""
+        """Return the place, in decoding order, of the n-th shown frame."""
         shown = [place for place, picture in enumerate(self.pictures) if picture.is_shown]
         return sorted(shown, key=lambda place: self.pictures[place].pts)
 
     def needed(self, wanted: Iterable[int]) -> set[int]:
-        """Return the places of the pictures to decode for the shown frames of the numbers `wanted`."""
+        """Return the places of the pictures to decode for the shown frames whose numbers are in `wanted`."""
         needed: set[int] = set()
         for number in wanted:
             place = self.places[number]
@@ -54,7 +54,7 @@ class Bitstream:
 
 
 def read_bitstream(path: Path) -> Bitstream:
-    """Read the pictures of a file's video stream, which must have presentation times."""
+    """Read the pictures of a file's video stream; they must have presentation times."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         codec = stream.codec_context.codec.canonical_name
@@ -63,7 +63,7 @@ def read_bitstream(path: Path) -> Bitstream:
         for packet in container.demux(stream):
             if not packet.size:
                 continue
-            # Read before the filter, which takes the packet's content away.
+            # Read the content before the filter takes it away from the packet.
             pts, is_key, is_shown = packet.pts, packet.is_keyframe, not packet.is_discard
             content = b"".join(bytes(each) for each in units.filter(packet)) if units else bytes(packet)
             is_shown = is_shown and not (codec == "vp8" and not content[0] & 0x10)

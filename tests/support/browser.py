@@ -1,4 +1,7 @@
-"""A real browser without a window: Debian's chromium, driven by selenium; a test that needs it is skipped without."""
+"""A real browser without a window: Debian's chromium, driven by selenium.
+
+Without it a test that needs it is skipped.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -27,7 +30,7 @@ def browser(profile: Path, width_px: int = 1400, height_px: int = 900) -> Iterat
         options.add_argument(argument)
     options.add_argument(f"--user-data-dir={profile / 'profile'}")
     options.add_argument(f"--window-size={max(width_px, 500)},{height_px}")
-    if width_px < 500:  # a window cannot be so narrow; a phone's screen is emulated
+    if width_px < 500:  # a window cannot be so narrow, so a phone's screen is emulated
         metrics = {"width": width_px, "height": height_px, "pixelRatio": 2.0, "touch": True, "mobile": True}
         options.add_experimental_option("mobileEmulation", {"deviceMetrics": metrics})
     (profile / "downloads").mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Machine-readable clips: every frame carries its number in blocks of black and white, in any container and codec.
 
-Drawn and encoded when asked for, through the ffmpeg program; nothing is stored. Tests and benchmarks share them.
+The ffmpeg program encodes them when they are asked for; nothing is stored. Tests and benchmarks share them.
 """
 
 import subprocess
@@ -48,7 +48,7 @@ CLIPS = {
     "h264.avi": [*X264, "bframes=3:b-adapt=0"],
     "raw.h264": [*X264, "keyint=30:bframes=2:b-adapt=0"],
 }
-"""The output arguments of the ffmpeg program for each clip that it makes in one go."""
+"""The output arguments of the ffmpeg program, for each clip that one call makes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,16 +56,18 @@ class Clip:
     """A clip and the truth about it."""
 
     path: Path
-    """Its file."""
+    """The file of the clip."""
     numbers: list[int]
-    """The number burnt into each shown frame, in their order."""
+    """The number burnt into each shown frame, in the order of the frames."""
     times_s: list[Fraction]
-    """When each is shown, in seconds from the first."""
+    """The time at which each frame is shown, in seconds from the first."""
     quarter_turns: int = 0
-    """How often players turn its pictures by 90 degrees clockwise."""
+    """Number of clockwise turns by 90 degrees with which players show its pictures."""
 
     def on_screen(self, time_s: float) -> int:
-        """Return the index of the frame on screen at `time_s`, written as a decimal number; the last one at the end."""
+        """Return the index of the frame on screen at `time_s` (a decimal number); after the end it is the last
+        frame.
+        """
         return max(index for index, time in enumerate(self.times_s) if time <= Fraction(repr(time_s)))
 
     def read_number(self, image: np.ndarray) -> int:
@@ -78,7 +80,7 @@ def make_clip(name: str, folder: Path, num_frames: int = 64) -> Clip:
     if name in DERIVED:
         return DERIVED[name](folder / name, num_frames)
     path = folder / name
-    if "-auto-alt-ref" in CLIPS[name]:  # only a second pass makes hidden frames
+    if "-auto-alt-ref" in CLIPS[name]:  # the encoder makes hidden frames only in a second pass
         with tempfile.TemporaryDirectory() as scratch:
             for number in ("1", "2"):
                 passes = ["-pass", number, "-passlogfile", f"{scratch}/statistics"]
@@ -89,7 +91,7 @@ def make_clip(name: str, folder: Path, num_frames: int = 64) -> Clip:
 
 
 def frame_times(name: str, num_frames: int) -> list[Fraction]:
-    """When the frames of one of CLIPS are shown, in seconds from the first, by how it is made."""
+    """Return when the frames of one of CLIPS are shown, in seconds from the first. They follow from how it is made."""
     ticks = [number + 2 * (number // 7) if name.startswith("vfr") else number for number in range(num_frames)]
     if name.endswith((".mkv", ".webm")):  # Matroska rounds to milliseconds
         return [Fraction(round(Fraction(tick * 1000, RATE)), 1000) for tick in ticks]
@@ -97,9 +99,11 @@ def frame_times(name: str, num_frames: int) -> list[Fraction]:
 
 
 def _edit_list(path: Path, num_frames: int) -> Clip:
-    """Cut inside a group of pictures without encoding again: its first frames are decoded and not shown."""
+    """Cut inside a group of pictures without encoding again: the first frames of the group are decoded and not
+    shown.
+    """
     whole = encode(path.with_name(f"whole_{path.name}"), CLIPS["default_gop.mp4"], num_frames=num_frames)
-    first = 23  # at 0.92 s
+    first = 23  # the frame at 0.92 s
     remux(whole, path, before=["-ss", "0.9"])
     numbers = list(range(first, num_frames))
     return Clip(path=path, numbers=numbers, times_s=[Fraction(number - first, RATE) for number in numbers])
@@ -114,7 +118,7 @@ def _rotated(path: Path, num_frames: int) -> Clip:
 
 
 DERIVED: dict[str, Callable[[Path, int], Clip]] = {"edit_list.mp4": _edit_list, "rotated.mp4": _rotated}
-"""Clips that are made from another one."""
+"""Clips that are made from another clip."""
 
 
 def draw_frame(number: int) -> np.ndarray:
@@ -134,7 +138,7 @@ def block_corners() -> list[tuple[int, int]]:
 
 
 def read_number(image: np.ndarray) -> int:
-    """Read the number of a frame back, whatever size it has been given."""
+    """Read the number of a frame back, at any size."""
     down, right = image.shape[0] / HEIGHT, image.shape[1] / WIDTH
     number = 0
     for left, top in block_corners():
@@ -161,7 +165,7 @@ def remux(source: Path, path: Path, before: Sequence[str] = (), after: Sequence[
 
 
 def shown_numbers(path: Path) -> list[int]:
-    """Return the numbers of all frames that the ffmpeg program shows: the independent reference."""
+    """Return the numbers of all frames that the ffmpeg program shows. This is the independent reference."""
     command = [ffmpeg_program(), "-v", "error", "-i", str(path), "-map", "0:v:0", "-fps_mode", "passthrough"]
     command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
     raw = subprocess.run(command, check=True, capture_output=True).stdout
@@ -179,7 +183,9 @@ def set_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
 
 
 def set_aperture(path: Path, wide: int, high: int, right: Fraction, down: Fraction) -> None:
-    """Write a clean aperture into an MP4 whose index comes last: its size, and how far its centre is off."""
+    """Write a clean aperture into an MP4 whose index comes last: its size, and the distance of its centre from the
+    middle.
+    """
     content = path.read_bytes()
     entry = content.index(b"avc1", content.index(b"stsd")) - 4
     end = entry + int.from_bytes(content[entry : entry + 4], "big")

@@ -1,4 +1,4 @@
-"""Running the command `editaction` as its users do: in a process of its own, on a kitchen small enough for a test."""
+"""Run the command `editaction` as its users do: in a process of its own, on a kitchen small enough for a test."""
 
 import os
 import signal
@@ -30,15 +30,18 @@ def tiny_arguments(**changes: object) -> list[str]:
 
 
 def environment(api_url: str | None) -> dict[str, str]:
-    """Return the environment of a command: this one's, with the server that it shall use, if any."""
+    """Return the environment of a command: that of this process, with the server that the command shall use, if any."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    # One torch thread each, so that commands that run side by side do not fight for two cores.
+    # One torch thread for each, so that commands that run side by side do not compete for two cores.
     kept |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return kept | ({"PREFECT_API_URL": api_url} if api_url else {})
 
 
 def start(*arguments: str, cwd: Path, api_url: str | None = None) -> "subprocess.Popen[str]":
-    """Start `editaction` with its output kept, at the head of a process group as a terminal's shell would."""
+    """Start `editaction` and keep its output.
+
+    It leads a process group, as a command started by a terminal's shell does.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", "flows.commands.cli", *arguments],
         cwd=cwd,
@@ -54,7 +57,7 @@ def start(*arguments: str, cwd: Path, api_url: str | None = None) -> "subprocess
 def run(
     *arguments: str, cwd: Path, api_url: str | None = None, expect: int | None = 0, timeout_s: float = 600
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `editaction` to its end; its exit status must be `expect`, unless that is None."""
+    """Run `editaction` to its end. Its exit status must be `expect`, unless `expect` is None."""
     process = start(*arguments, cwd=cwd, api_url=api_url)
     with ended(process):
         out, err = process.communicate(timeout=timeout_s)
@@ -65,7 +68,7 @@ def run(
 
 @contextmanager
 def ended(process: "subprocess.Popen[str]") -> Iterator[None]:
-    """Leave no process behind when the test goes wrong."""
+    """End the processes of a command in every case, also when the test fails."""
     try:
         yield
     finally:
@@ -98,7 +101,7 @@ def is_running(pid: int) -> bool:
 
 
 def wait_until(condition, *, within_s: float, every_s: float = 0.05) -> bool:
-    """Wait until `condition()` is true; return whether it became so in time."""
+    """Wait until `condition()` is true; return whether that happened in time."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if condition():

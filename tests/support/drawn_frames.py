@@ -14,14 +14,14 @@ from tasks.cutting.quality import look_at, quality_of
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnFrames:
-    """How many pairs to draw."""
+    """What to draw."""
 
     num_pairs: int = 12
-    """Pairs; every third names an end point, every fifth overlaps another."""
+    """Number of pairs; every third names an end point, every fifth overlaps another."""
     size_px: int = 16
-    """Side of the pictures."""
+    """Side of the pictures in pixels."""
     seed: int = 0
-    """Decides the pixels."""
+    """The seed of the pixels."""
 
 
 def drawn_row(number: int) -> Record:
@@ -58,7 +58,10 @@ def drawn_row(number: int) -> Record:
 
 @stage
 def frames(work: Work, config: DrawnFrames) -> None:
-    """Draw pairs of noise: the second picture is the first one, shifted sideways by the pair's number in pixels."""
+    """Draw pairs of noise.
+
+    The second picture is the first one, shifted sideways by as many pixels as the pair's number.
+    """
     (work.path / "images").mkdir(exist_ok=True)
     rows = []
     for number in range(config.num_pairs):

@@ -11,7 +11,7 @@ from tests.support.clips import CLIPS, RATE, encode
 
 CAMERAS = ("observation.images.front", "observation.images.wrist")
 EPISODES = ((0, 0, 20, ["open the drawer"]), (0, 20, 45, ["put cup on plate"]), (1, 0, 30, ["open the drawer"]))
-"""File, first frame, frame after the last, tasks."""
+"""For each episode: file, first frame, frame after the last, tasks."""
 
 
 def info_of(**changes) -> dict:
@@ -22,7 +22,7 @@ def info_of(**changes) -> dict:
 
 
 def write_episodes(folder: Path, rows: list[dict]) -> None:
-    """Write meta/episodes, one row group, with a column of statistics that nobody needs."""
+    """Write meta/episodes as one row group, with a column of statistics that no reader needs."""
     (folder / "meta/episodes/chunk-000").mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pylist([row | {"stats/action/mean": [0.0] * 6} for row in rows])
     pq.write_table(table, folder / "meta/episodes/chunk-000/file-000.parquet")

@@ -1,6 +1,6 @@
-"""A whole run in miniature for tests of scores and report: drawn kitchen pairs, made-up edits, a classifier unlearned.
+"""A whole run in miniature for tests of scores and report: drawn kitchen pairs, made-up edits, an untrained classifier.
 
-Every artifact is made by a stage of the real name, so that manifests, counts and keys are real.
+A stage with the real name makes every artifact, so manifests, counts and keys are real.
 """
 
 import json
@@ -29,14 +29,14 @@ SIZE_PX = 48
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnKitchen:
-    """What to act out."""
+    """The actions to draw."""
 
     num_train: int = 6
     num_test: int = 10
     num_overlapping: int = 2
-    """Of the test pairs."""
+    """Number of the test pairs that overlap."""
     instruction: str | None = None
-    """Replaces every instruction."""
+    """When given, replaces every instruction."""
     split: str = "test10"
 
 
@@ -45,14 +45,14 @@ class DrawnEdits:
     """What the made-up editor does."""
 
     share_right: float = 0.5
-    """So many pairs get the ground truth, the others their input."""
+    """Share of the pairs that get the ground truth; the others get their input."""
     seeds: tuple[int, ...] = (0, 1)
     left_out: str = ""
-    """A segment that is not edited."""
+    """Id of a segment that is not edited."""
     has_limit: bool = False
-    """Whether a limit left it out, which is no failure."""
+    """True when a limit left the segment out, which is no failure."""
     passes_truths: bool = False
-    """Whether it also gives the ground truths through its autoencoder: every colour a multiple of 8."""
+    """True when the editor also passes the ground truths through its autoencoder: every colour is a multiple of 8."""
     sampling: SamplingConfig = field(
         default_factory=lambda: SamplingConfig(size_px=SIZE_PX, num_steps=20, text_guidance=3.0)
     )
@@ -91,7 +91,7 @@ def kitchen(work: Work, config: DrawnKitchen) -> None:
 
 @stage
 def shards(work: Work, config: DrawnKitchen) -> None:
-    """Write the pairs, the first ones to train on; starts are a little off, as frames round them."""
+    """Write the pairs; the first ones are to train on. Starts are slightly wrong, as frames round them."""
     by_split: dict[str, list[Example]] = {"train": [], config.split: []}
     for number, (goal, before, after) in enumerate(drawn_scenes(config)):
         split = "train" if number < config.num_train else config.split
@@ -121,7 +121,7 @@ def shards(work: Work, config: DrawnKitchen) -> None:
 
 @stage
 def edits(work: Work, config: DrawnEdits, *, shards: Artifact) -> None:
-    """Write for each test pair and seed its ground truth or its input."""
+    """Write the ground truth or the input of each test pair and seed."""
     from modeling.data.loader import Examples
 
     rows: list[dict] = []
@@ -144,7 +144,7 @@ def edits(work: Work, config: DrawnEdits, *, shards: Artifact) -> None:
 
 @stage
 def classifier(work: Work, config: ClassifierConfig, *, shards: Artifact) -> None:
-    """Write a classifier that has learned nothing, for all verbs."""
+    """Write a classifier for all verbs that has learned nothing."""
     labels = sorted({row["verb"] for row in shards.records()})
     shape = SmallShape(size_px=SIZE_PX, patch_px=16, width=32, num_layers=1)
     save_timesformer(small_timesformer(shape, len(labels), seed=0), work.path / "model")
@@ -159,7 +159,7 @@ CARD = "---\nlicense: other\n---\n\n# A drawn editor\n\nSnippet.\n\n## Training\
 
 @stage
 def editor(work: Work, config: TrainConfig) -> None:
-    """Write the log and the card of a training that never was."""
+    """Write the log and the card of a training that did not take place."""
     (work.path / "pipeline").mkdir()
     (work.path / "pipeline" / "README.md").write_text(CARD)
     rng = np.random.default_rng(0)

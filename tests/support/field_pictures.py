@@ -1,4 +1,4 @@
-"""Films of field pictures (PAFF), which no encoder at hand makes: frames -> raw H.264 of uncompressed macroblocks.
+"""Films of field pictures (PAFF), which no installed encoder makes: frames -> raw H.264 of uncompressed macroblocks.
 
 Each frame is two pictures, its even and its odd rows, in access units of their own. ITU-T H.264, 7.3.
 """
@@ -12,7 +12,7 @@ from tests.support.clips import HEIGHT, WIDTH, draw_frame
 
 KEY_EVERY = 10
 I_PCM = 25
-"""Type of a macroblock whose samples follow as they are."""
+"""Type of a macroblock whose samples follow uncompressed."""
 
 
 class Bits:
@@ -32,7 +32,7 @@ class Bits:
         return self
 
     def aligned(self, first: str = "") -> bytes:
-        """Return whole bytes: `first`, then zeros up to the next."""
+        """Return whole bytes: first `first`, then zeros up to the next byte."""
         text = self.text + first
         text += "0" * (-len(text) % 8)
         return int(text, 2).to_bytes(len(text) // 8, "big")
@@ -41,7 +41,7 @@ class Bits:
 def write_field_film(path: Path, numbers: Iterable[int]) -> Path:
     """Write a raw stream whose frames carry these numbers."""
     sps = Bits().put(0, 8).golomb(0, 0, 2, 1).put(0, 1).golomb(WIDTH // 16 - 1, HEIGHT // 32 - 1)
-    sps.put(0, 1).put(0, 1).put(1, 1).put(0, 2)  # fields or frames, not by macroblock; no cropping, no more
+    sps.put(0, 1).put(0, 1).put(1, 1).put(0, 2)  # fields or frames, not chosen by macroblock; no cropping and no more
     sps.text = Bits().put(77, 8).put(0, 8).put(30, 8).text + sps.text[8:]
     pps = Bits().golomb(0, 0).put(0, 2).golomb(0, 0, 0).put(0, 3).golomb(0, 0, 0).put(0b100, 3)
     content = unit(7, sps.aligned("1")) + unit(8, pps.aligned("1"))
@@ -67,12 +67,12 @@ def field(rows: np.ndarray, place: int, bottom: int) -> bytes:
             block = bits.golomb(I_PCM) if is_intra else bits.golomb(0, I_PCM + 5)
             slices += block.aligned() + rows[top : top + 16, left : left + 16].tobytes() + b"\x80" * 128
             bits = Bits()
-    # The last macroblock of a predicted picture is followed by no run of skipped ones.
+    # No run of skipped macroblocks follows the last macroblock of a predicted picture.
     return unit(5 if is_key else 1, slices + b"\x80")
 
 
 def unit(kind: int, content: bytes) -> bytes:
-    """Return a NAL unit with its start code and, where content would look like one, with bytes between."""
+    """Return a NAL unit with its start code. Bytes are inserted where the content would look like a start code."""
     escaped = bytearray()
     for byte in content:
         if byte < 4 and escaped[-2:] == b"\0\0":

@@ -1,4 +1,4 @@
-"""Goldens of the authors' own code: every one that lies in EDITACTION_GOLDENS, with its network and its settings."""
+"""Goldens of the authors' own code: every golden in EDITACTION_GOLDENS, with its network and its settings."""
 
 import json
 import os
@@ -24,7 +24,7 @@ SCHEDULER = {
     "num_train_timesteps": 1000,
     "prediction_type": "epsilon",
 }
-"""Stable Diffusion's noise schedule, on which all goldens were made."""
+"""Stable Diffusion's noise schedule. All goldens were made on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +44,13 @@ class Golden:
         return float(self.facts["tolerance_edited_abs"])
 
     def tolerance_of(self, name: str) -> float:
-        """Return 10 times the largest rounding recorded of a tensor, and at least 1e-5 of its largest value."""
+        """Return 10 times the largest rounding recorded for a tensor, and at least 1e-5 of its largest value."""
         ways = [*self.facts["float_noise_max_abs"].values(), self.facts["independent_implementation_max_abs"]]
         rounding = max(float(way.get(name, 0)) for way in ways)
         return max(10 * rounding, 1e-5 * float(self.tensors[name].abs().max()))
 
     def unet(self) -> UNet2DConditionModel:
-        """Return its network, fresh."""
+        """Return the golden's network, newly made."""
         beside = [folder / "unet" for folder in (self.path.parent, self.path.parent.parent)]
         found = next(folder for folder in beside if folder.is_dir())
         return UNet2DConditionModel.from_pretrained(found).eval().requires_grad_(False)
@@ -61,7 +61,7 @@ class Golden:
         return Texts(empty=empty, source=source, target=self.tensors["emb_target"])
 
     def grid(self, config: Any) -> DdimGrid:
-        """Return the grid of sampling, which has the recorded times and final alpha-bar."""
+        """Return the sampling grid; assert that its times and its final alpha-bar are the recorded ones."""
         grid = make_grid(SCHEDULER, config, config.num_steps)
         assert list(grid.times) == self.facts["timesteps"] == self.tensors["timesteps"].tolist()
         assert torch.equal(grid.final_alpha.reshape(1), self.tensors["final_alpha"].reshape(1).float())
@@ -79,7 +79,7 @@ def _load(path: Path) -> Golden:
 
 
 def goldens_of(method: str) -> list[Path]:
-    """Return the JSON files of all goldens whose `method` begins with a word."""
+    """Return the JSON files of all goldens whose `method` begins with `method`."""
     if not FOLDER.is_dir():
         return []
     paths = [path for path in sorted(FOLDER.rglob("golden*.json")) if path.with_suffix(".safetensors").is_file()]

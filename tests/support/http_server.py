@@ -1,6 +1,6 @@
-"""A real web server on this machine that misbehaves as told: breaks off, stalls, refuses, ignores Range, is slow.
+"""A real web server on this machine that has faults on demand: breaks off, stalls, refuses, ignores Range, is slow.
 
-python -m tests.support.http_server FOLDER --mb-per-s 20     # prints its address; GET /-/sent gives the bytes sent
+python -m tests.support.http_server FOLDER --mb-per-s 20  # prints its address; GET /-/sent gives the bytes sent
 """
 
 import argparse
@@ -20,19 +20,21 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with one answer."""
+    """The fault of one answer."""
 
     kind: str
-    """status: this status and nothing else; drop: close after so many bytes of the body; stall: say nothing more after
-    so many; ignore_range: the whole file for a range; wrong_body: other bytes of the right number; shifted: a range
-    that begins elsewhere than the one asked for."""
+    """status: send only this status. drop: close after so many bytes of the body.
+
+    stall: send so many bytes, then nothing. ignore_range: send the whole file for a range. wrong_body: send other bytes
+    of the right number. shifted: send a range that begins elsewhere than the one asked for.
+    """
     number: int = 0
     """The status, or the number of bytes."""
 
 
 @dataclass
 class Asked:
-    """One request as it came, and what was sent."""
+    """One request that came, and what was sent."""
 
     method: str
     path: str
@@ -43,19 +45,19 @@ class Asked:
 
 @dataclass
 class Behaviour:
-    """What the server does; tests change it while it runs."""
+    """How the server behaves; tests change it while it runs."""
 
     files: dict[str, Path] = field(default_factory=dict)
     """Path of the address -> file."""
     faults: dict[str, list[Fault]] = field(default_factory=dict)
-    """Faults of the next GETs of a path, one each."""
+    """Faults of the next GETs of a path, one for each GET."""
     always: dict[str, Fault] = field(default_factory=dict)
-    """The fault of every GET and HEAD of a path that has no other."""
+    """The fault of every GET and HEAD of a path that has no other fault."""
     has_head: bool = True
     has_etags: bool = True
     has_ranges: bool = True
     bytes_per_s: float | None = None
-    """For all connections together."""
+    """Speed of all connections together."""
     asked: list[Asked] = field(default_factory=list)
 
     @property
@@ -64,7 +66,7 @@ class Behaviour:
         return sum(each.sent for each in self.asked)
 
     def ranges_of(self, path: str) -> list[str]:
-        """Return the Range of each GET of a path, "" for none."""
+        """Return the Range of each GET of a path; "" for a GET without one."""
         return [each.range for each in self.asked if each.path == path and each.method == "GET"]
 
 
@@ -173,7 +175,7 @@ class Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def wait_for(self, num_bytes: int) -> None:
-        """Wait until the line is free for so many bytes."""
+        """Wait until the line has room for so many bytes."""
         if self.behaviour.bytes_per_s is None:
             return
         with self._lock:
@@ -182,7 +184,7 @@ class Server(ThreadingHTTPServer):
         time.sleep(max(wait_s, 0))
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that go away are what these tests are about."""
+        """Ignore clients that go away: these tests are about them."""
 
 
 def files_of(folder: Path) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""The rule by which the Inception golden's weights and pictures are drawn (its README tells it)."""
+"""The rule that draws the weights and pictures of the Inception golden (the golden's README states it)."""
 
 import hashlib
 
@@ -12,7 +12,7 @@ def generator(salt, name):
 
 
 def drawn_weights(salt, shapes):
-    """Return the state dict of the rule."""
+    """Return the state dict that the rule gives."""
     return {name: torch.from_numpy(np.asarray(_entry(salt, name, shape))) for name, shape in shapes.items()}
 
 
@@ -45,7 +45,7 @@ def size_of(label):
 
 
 def drawn_picture(salt, name, height, width, grain=20):
-    """Return uint8 [H, W, 3]."""
+    """Return a drawn picture, uint8 [H, W, 3]."""
     rng = generator(salt, name)
     blocks = rng.integers(0, 256, size=(5, 5, 3))
     a, b = rng.integers(1, 8, size=2)

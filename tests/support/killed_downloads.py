@@ -1,7 +1,7 @@
 """Downloads that are killed at every step: python -m tests.support.killed_downloads READER URL FOLDER VIDEO -> JSON.
 
 A fork of this process fills a folder of its own and is killed at its n-th contact with a file or a server, for n = 1,
-2, 3 and on, until one comes through; another fork then takes up what each left. It is killed as by `kill -9`.
+2, 3 and so on, until one completes. Then another fork continues from what each left. The kill is like `kill -9`.
 """
 
 import json
@@ -20,7 +20,7 @@ PATIENCE = Patience(retries=1, first_wait_s=0.002, stall_s=2.0)
 
 
 def fill(reader: Reader, url: str, folder: Path, video_id: str, kill_at: int | None) -> None:
-    """Fill a folder, and be killed at contact number `kill_at`, from 1. Ends the process."""
+    """Fill a folder. The process is killed at contact number `kill_at`, counted from 1, and ends in every case."""
     contacts = 0
 
     def contact() -> None:
@@ -48,7 +48,7 @@ def exit_of(reader: Reader, url: str, folder: Path, video_id: str, kill_at: int 
 
 
 def main(reader: Reader, url: str, folder: str, video_id: str) -> None:
-    new_client(PATIENCE).close()  # reads the certificates, once for all forks
+    new_client(PATIENCE).close()  # reads the certificates once for all forks
     rows = []
     for kill_at in range(1, 200):
         own = Path(folder) / str(kill_at)

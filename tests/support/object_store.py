@@ -1,4 +1,4 @@
-"""An S3 server on loopback (moto's), which remembers what it was asked: the store that tests publish to."""
+"""An S3 server on loopback (moto's) that remembers its requests: the store to which tests publish."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "very-secret-word",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
-"""What a client needs beside AWS_ENDPOINT_URL."""
+"""The environment that a client needs besides AWS_ENDPOINT_URL."""
 
 
 class ObjectStore:
@@ -21,12 +21,12 @@ class ObjectStore:
     def __init__(self, url: str):
         self.environment = ENVIRONMENT | {"AWS_ENDPOINT_URL": url}
         self.puts: list[tuple[str, str | None]] = []
-        """Each PUT in its order: path, If-None-Match."""
+        """Each PUT in order: path, If-None-Match."""
 
 
 @contextmanager
 def object_store(bucket: str) -> Iterator[ObjectStore]:
-    """Give a server with one empty bucket; the test is skipped without the packages."""
+    """Give a server with one empty bucket. Without the packages the test is skipped."""
     pytest.importorskip("s3fs", reason="the extra `store` is not installed")
     moto = pytest.importorskip("moto.server", reason="moto[server] is not installed")
     from werkzeug.serving import make_server

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of Debian's package for a test: its own folder, its own port, gone afterwards."""
+"""A PostgreSQL server of Debian's package for a test: it has its own folder and port, and is removed afterwards."""
 
 import os
 import pwd
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PASSWORDS = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-"""Who may connect and how: the administrator alone without a password."""
+"""Who may connect and how: only the administrator, without a password."""
 
 
 def postgres_programs() -> Path | None:
@@ -22,7 +22,7 @@ def postgres_programs() -> Path | None:
 
 @contextmanager
 def postgres(programs: Path) -> Iterator[dict[str, str]]:
-    """Run a server; give the environment in which psql and the others find it, as its administrator."""
+    """Run a server; give the environment in which psql and other programs reach it as its administrator."""
     user = "postgres" if os.geteuid() == 0 else None  # the server refuses to run as root
     home = Path(tempfile.mkdtemp(prefix="editaction-postgres-"))
     if user is not None:

@@ -1,4 +1,4 @@
-"""Run by a launcher in several processes: each writes the gradient that it has for one step of a tiny run.
+"""A launcher runs this in several processes; each writes the gradient that it has for one step of a tiny run.
 
 torchrun --nproc-per-node 2 -m tests.support.rank_gradients SHARDS OUT
 """
@@ -30,7 +30,7 @@ CONFIG = TrainConfig(
     seed=3,
     objective=OBJECTIVE,
 )
-"""Seven rows for two processes, of which some have no contrast."""
+"""Seven rows for two processes; some rows have no contrast."""
 STEP = 1
 CASES = {
     "whole": (CONFIG, 0),
@@ -41,7 +41,7 @@ CASES = {
 
 
 def gradients(shards: Path, case: str, ranks: Ranks) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
-    """Return the gradient by parameter and the figures that are logged of STEP."""
+    """Return the gradient of each parameter, and the figures that STEP logs."""
     config, micro_batch = CASES[case]
     editor = Editor(tiny_pipeline())
     options = TrainOptions(device="cpu", micro_batch=micro_batch)
@@ -50,7 +50,7 @@ def gradients(shards: Path, case: str, ranks: Ranks) -> tuple[dict[str, torch.Te
     trainer = Trainer(editor, config, ranks)
     with torch.no_grad():
         for weight in editor.unet.parameters():
-            weight.mul_(1.02)  # away from the start, so that L_reg has a gradient
+            weight.mul_(1.02)  # move away from the start, so that L_reg has a gradient
     trainer._accumulate_gradients(batches, batches.draw(STEP))
     found = {name: each.grad.clone() for name, each in editor.unet.named_parameters() if each.grad is not None}
     return found, trainer.step(batches, STEP + 1)

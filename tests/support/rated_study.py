@@ -21,7 +21,7 @@ def draw_survey(workspace, config=CONFIG):
 
 
 def attentive(picture, question, number=0):
-    """Return the score of a rater who sees what is there; raters of different numbers differ a little."""
+    """Return the score of a rater who looks at the picture. Raters with different numbers differ a little."""
     kind = picture["kind"]
     if kind == "edit":
         better = 4 if picture["method"] == "editaction" else 2
@@ -42,7 +42,7 @@ def answers_by(key, form, score=attentive, **options):
 
 
 def submission(key, rater="w1", form="form-01", answers=None, **changes):
-    """Return what our page gives of a rater."""
+    """Return the file that our page makes of a rater's answers."""
     answers = answers_by(key, form) if answers is None else answers
     code = completion_code(key["study"], form, rater, {(a.picture, a.question): a.score for a in answers})
     plain = Submission(

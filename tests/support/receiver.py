@@ -1,4 +1,4 @@
-"""A web hook's other end on this machine: keeps every body that is posted to it."""
+"""A receiver of web hooks on this machine: it keeps every body that is posted to it."""
 
 import json
 import threading
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Received(ThreadingHTTPServer):
-    """The server, and what came."""
+    """The server, and the bodies that came."""
 
     daemon_threads = True
 
@@ -31,7 +31,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         content = json.loads(body)
-        # Prefect sends a text as JSON: the payload is then JSON in JSON.
+        # Prefect sends a text as JSON, so the payload is JSON inside JSON.
         self.server.bodies.append(json.loads(content) if isinstance(content, str) else content)
         self.send_response(204)
         self.end_headers()

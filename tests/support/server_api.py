@@ -1,4 +1,6 @@
-"""A Prefect server's API, asked as Prefect's own client asks: 503, as a busy database answers, means to ask again."""
+"""Requests to a Prefect server's API, made like those of Prefect's client: after 503, the answer of a busy
+database, they ask again.
+"""
 
 from typing import Any, cast
 
@@ -6,12 +8,12 @@ from prefect.client.orchestration import SyncPrefectClient
 
 
 def post(api_url: str, path: str, content: dict[str, Any]) -> Any:
-    """Post `content` to `path` and return the answer's; raises `PrefectHTTPStatusError` where it is an error."""
+    """Post `content` to `path` and return the content of the answer; raises `PrefectHTTPStatusError` for an error."""
     return _ask(api_url, "POST", path, json=content)
 
 
 def get(api_url: str, path: str) -> Any:
-    """Return what the server says at `path`; raises `PrefectHTTPStatusError` where it is an error."""
+    """Return the server's answer at `path`; raises `PrefectHTTPStatusError` for an error."""
     return _ask(api_url, "GET", path)
 
 

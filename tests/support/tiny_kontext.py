@@ -1,4 +1,4 @@
-"""FLUX Kontext with tiny random weights, saved as a folder: an editor that this project has no code of."""
+"""FLUX Kontext with tiny random weights, saved as a folder: an editor for which this project has no code."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests.support.tiny_pipeline import WORDS, tiny_pipeline
 
 SIZE_PX = 16
 ARGUMENTS = {"num_inference_steps": 2, "max_area": SIZE_PX**2, "_auto_resize": False, "max_sequence_length": 8}
-"""Else the pipeline works on pictures of a megapixel."""
+"""Without this size the pipeline works on pictures of a megapixel."""
 
 
 def save_tiny_kontext(folder: Path) -> Path:

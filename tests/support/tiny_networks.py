@@ -1,7 +1,7 @@
-"""Tiny text-to-image U-Nets of several makes, amplified so that text and attention matter, for the methods' checks.
+"""Tiny text-to-image U-Nets of several makes, amplified so that text and attention matter, for checks of the methods.
 
-Nothing in the methods may rest on one network: these differ in levels, widths, blocks a level, heads (a number, or a
-list), text width, kind of projection, GroupNorm, precision of attention, slicing, and transformers a block.
+No method may depend on one network: these differ in levels, widths, blocks a level, heads (a number, or a list), text
+width, kind of projection, GroupNorm, precision of attention, slicing, and transformers a block.
 """
 
 import torch
@@ -29,7 +29,7 @@ def two_levels() -> UNet2DConditionModel:
 
 
 def stable_diffusion_2() -> UNet2DConditionModel:
-    """10 self-attentions on four levels; heads a list, linear projections, attention in fp32, as version 2 has them."""
+    """10 self-attentions on four levels; heads are a list, projections linear, attention in fp32, as in version 2."""
     return _amplified(
         3,
         1.3,
@@ -44,7 +44,7 @@ def stable_diffusion_2() -> UNet2DConditionModel:
 
 
 def three_levels_sliced() -> UNet2DConditionModel:
-    """10 self-attentions: two a transformer, none in the last level; other widths of text; attention in slices."""
+    """10 self-attentions: two in a transformer, none in the last level; another text width; attention in slices."""
     unet = _amplified(
         5,
         1.5,

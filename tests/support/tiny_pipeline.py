@@ -63,7 +63,7 @@ def tiny_tokenizer() -> CLIPTokenizer:
 
 
 def tiny_unet(in_channels: int = 8, seed: int = 0) -> UNet2DConditionModel:
-    """Return a U-Net of two levels whose weights are amplified, so that text and picture matter in its output."""
+    """Return a U-Net of two levels. Its weights are amplified, so that text and picture matter in its output."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         unet = UNet2DConditionModel(
@@ -86,7 +86,7 @@ def tiny_unet(in_channels: int = 8, seed: int = 0) -> UNet2DConditionModel:
 
 
 def tiny_pipeline(in_channels: int = 8, scheduler=None, seed: int = 0) -> StableDiffusionInstructPix2PixPipeline:
-    """Return the whole pipeline; its scheduler is the hub's InstructPix2Pix's unless given."""
+    """Return the whole pipeline. Without a given scheduler it has that of the hub's InstructPix2Pix."""
     tokenizer = tiny_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

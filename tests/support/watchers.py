@@ -1,4 +1,4 @@
-"""Who watches stages in tests: a log of their progress, and one that cuts a stage off."""
+"""Watchers of stages in tests: a log of their progress, which can also interrupt a stage."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,19 +16,19 @@ class ProgressLog:
         self.messages: list[str] = []
         self.built: list[str] = []
         self.cut_off = cut_off
-        """(stage, done): raise KeyboardInterrupt when this stage has done so much."""
+        """(stage, done): raise KeyboardInterrupt when this stage has done this many items."""
 
     def started(self, stage: str, label: str) -> None:
-        """Nothing to keep."""
+        """Keep nothing."""
 
     def progressed(self, stage: str, label: str, done: int, total: int, note: str) -> None:
-        """Keep it, or cut the stage off."""
+        """Keep the progress, or interrupt the stage."""
         self.seen.append((stage, done, total))
         if self.cut_off == (stage, done):
             raise KeyboardInterrupt
 
     def waiting(self, stage: str, label: str, holder: str, seconds: float) -> None:
-        """Keep whom it waits for."""
+        """Keep the name of the holder that the stage waits for."""
         self.waited_for.append(holder)
 
     def told(self, stage: str, label: str, message: str) -> None:
@@ -36,14 +36,14 @@ class ProgressLog:
         self.messages.append(message)
 
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
-        """Keep what was built."""
+        """Keep the name of the stage when it was built."""
         if not cached:
             self.built.append(stage)
 
 
 @contextmanager
 def watched(cut_off: tuple[str, int] | None = None) -> Iterator[ProgressLog]:
-    """Watch the stages run inside."""
+    """Watch the stages that run inside the `with` block."""
     log = ProgressLog(cut_off)
     token = watching.set(log)
     try:

@@ -1,1 +1,1 @@
-"""One test file a system of editing."""
+"""One test file for each editing system."""

@@ -1,4 +1,4 @@
-"""Each method run as a golden says, and as it says with one thing broken."""
+"""Each method, run with a golden's settings, and run with one thing broken on purpose."""
 
 from dataclasses import replace
 from typing import Any
@@ -76,7 +76,7 @@ def noise_space_config(golden: Golden) -> NoiseSpaceConfig:
 
 
 def run_noise_space(golden: Golden, config: NoiseSpaceConfig, *, shift: int = 0, source: str = "said") -> Tensor:
-    """`shift`: noise maps of so many steps later. `source` empty: the source text is left out."""
+    """`shift`: use the noise maps of this many steps later. `source` "empty": leave out the source text."""
     unet, texts = golden.unet(), golden.texts()
     texts = replace(texts, source=texts.empties()) if source == "empty" else texts
     grid = make_grid(SCHEDULER, config, config.num_steps)
@@ -101,7 +101,10 @@ def plug_and_play_config(golden: Golden) -> PlugAndPlayConfig:
 
 
 def run_plug_and_play(golden: Golden, config: PlugAndPlayConfig, *, shift: int = 0, negative: str = "said") -> Tensor:
-    """`shift`: source latents of so many sampling steps later. `negative` empty: the empty text instead."""
+    """`shift`: use the source latents of this many sampling steps later.
+
+    `negative` "empty": use the empty text instead.
+    """
     unet, texts, grid = golden.unet(), golden.texts(), golden.grid(config)
     at = inverted_latents(
         unet, make_grid(SCHEDULER, config, config.inversion_steps), golden.tensors["source_latent"], texts, config
@@ -128,7 +131,7 @@ def imagic_config(golden: Golden) -> ImagicConfig:
 
 
 def run_imagic(golden: Golden, config: ImagicConfig) -> tuple[Tensor, dict[str, Any]]:
-    """Return the edited latents, and what the stages gave."""
+    """Return the edited latents, and what each stage gave."""
     unet, texts, grid, tensors = golden.unet(), golden.texts(), golden.grid(config), golden.tensors
     first = golden.settings["a_steps"]
     kept = [*range(config.embedding_steps), *range(first, first + config.unet_steps)]

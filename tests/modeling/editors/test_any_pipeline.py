@@ -1,4 +1,4 @@
-"""Any diffusers pipeline as an editor by the name of its class, and nothing by any other name."""
+"""Any diffusers pipeline is an editor by the name of its class; every other name is refused."""
 
 import json
 import re

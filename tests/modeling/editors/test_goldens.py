@@ -34,11 +34,11 @@ METHODS = ("MasaCtrl", "Prox", "DDPM", "Plug", "Imagic")
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no goldens in {FOLDER}; EDITACTION_GOLDENS names them")
 LONG_STEPS = 40
 SEEN = 1.5
-"""A breakage that moves the reference's result by so many tolerances is seen on any machine."""
+"""A breakage that moves the reference's result by this many tolerances is seen on any machine."""
 
 
 def every(method: str) -> pytest.MarkDecorator:
-    """All goldens; those with long runs are slow tests."""
+    """Mark a test to run on all goldens of a method; those with long runs are slow tests."""
     marked = [
         pytest.param(path, id=named(path), marks=[pytest.mark.slow] * is_long(path)) for path in goldens_of(method)
     ]
@@ -56,7 +56,7 @@ def short(method: str) -> pytest.MarkDecorator:
 
 
 def unseen(known: Golden, breakages: Mapping[tuple[str, str], Callable[[], float]]) -> list[str]:
-    """Return the breakages that a golden does not see and says that it sees.
+    """Return the breakages that a golden does not see, although its table says that it sees them.
 
     `breakages`: (name, name in the golden's table) -> the broken run's error in tolerances.
     """

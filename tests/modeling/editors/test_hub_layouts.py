@@ -1,6 +1,7 @@
-"""Folders laid out as the hub's Stable Diffusion repositories are, with tiny weights: each loads and edits alike.
+"""Folders laid out like the hub's Stable Diffusion repositories, with tiny weights: each loads and edits alike.
 
-The five methods lay their own DDIM grid on a pipeline's noise schedule: the class of its scheduler says nothing.
+The five methods put their own DDIM grid on a pipeline's noise schedule, so the class of its scheduler makes no
+difference.
 """
 
 import json
@@ -26,7 +27,7 @@ WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A text-to-image pipeline as diffusers saves it today."""
+    """Save a text-to-image pipeline as diffusers saves it today."""
     folder = tmp_path_factory.mktemp("hub") / "plain"
     tiny_pipeline(in_channels=4, scheduler=DDIMScheduler(**NOISE, steps_offset=1)).save_pretrained(folder)
     return folder
@@ -81,7 +82,9 @@ def test_a_model_of_v_is_read_as_one_and_one_of_pictures_is_refused(folder: Path
 
 
 def with_old_index(folder: Path) -> None:
-    """As runwayml and its successor have it: the index names a safety checker, whose weights are not read."""
+    """Change a folder to the form of runwayml and its successor: the index names a safety checker, whose weights
+    are not read.
+    """
     noise = {"skip_prk_steps": True, "set_alpha_to_one": False, "steps_offset": 1, "clip_sample": False}
     old = {"_class_name": "PNDMScheduler", "_diffusers_version": "0.6.0", "num_train_timesteps": 1000} | NOISE | noise
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(old | {"trained_betas": None}))
@@ -101,7 +104,9 @@ def with_old_index(folder: Path) -> None:
 
 
 def with_word_lists_alone(folder: Path) -> None:
-    """As CLIP's own tokenizer is published: vocab.json, merges.txt and two small files, no tokenizer.json."""
+    """Change a folder to the form of CLIP's own tokenizer: vocab.json, merges.txt and two small files, no
+    tokenizer.json.
+    """
     place = folder / "tokenizer"
     model = json.loads((place / "tokenizer.json").read_text())["model"]
     merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
@@ -115,7 +120,9 @@ def with_word_lists_alone(folder: Path) -> None:
 
 
 def with_old_text_encoder(folder: Path) -> None:
-    """Weights of older transformers hold the positions' numbers too, and name the modules from `text_model` on."""
+    """Change a folder to the form of older transformers: weights hold position numbers too, and names begin with
+    `text_model`.
+    """
     path = folder / "text_encoder" / "model.safetensors"
     weights = {f"text_model.{name.removeprefix('text_model.')}": value for name, value in load_file(path).items()}
     weights["text_model.embeddings.position_ids"] = torch.arange(12)[None]

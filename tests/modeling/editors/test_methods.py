@@ -1,6 +1,6 @@
-"""Exact properties of the five methods that need no trained weights, on a network that is amplified for it.
+"""Exact properties of the five methods that need no trained weights, on a network with amplified weights.
 
-The tiny network has four self-attentions (one down, one in the middle, two up): a start layer of 4 acts nowhere.
+The tiny network has four self-attentions (one down, one in the middle, two up), so a start layer of 4 acts nowhere.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a method's settings say it costs is what is counted at the network."""
+"""The cost that a method's settings state is the cost that is counted at the network."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,6 +1,6 @@
 """Specification section 14: exact properties of the five methods that need no trained weights, on several networks.
 
-The networks are amplified, and each check also demands that the method does something when it is not switched off.
+The networks are amplified. Each check also demands that the method has an effect when it is switched on.
 """
 
 from dataclasses import replace
@@ -42,7 +42,7 @@ def test_self_attentions_are_counted_in_every_transformer_of_a_block() -> None:
 
 
 def texts(unet: UNet2DConditionModel, seed: int = 0) -> Texts:
-    """Random embeddings; the source text is the empty one."""
+    """Return random embeddings; the source text is the empty one."""
     generator = torch.Generator().manual_seed(seed)
     shape = (1, TEXT_LENGTH, unet.config.cross_attention_dim)
     empty, target = (torch.randn(shape, generator=generator) for _ in range(2))
@@ -178,7 +178,7 @@ def test_noise_maps_replay_the_source_exactly_when_the_last_is_kept(
     noise = [latents(seed) for seed in range(20, 20 + STEPS)]
     found = extract_maps(unet, grid, latents(), said, noise, config)
     replayed = redraw(guided_by(unet, said.empty, said.source, 3.5, "fp32"), grid, found, config)
-    # At offset 0 the last step is the identity: its noisy latent stays, and the picture is not reached.
+    # At offset 0 the last step is the identity: the noisy latent of that step stays, and the picture is not reached.
     assert far(replayed, latents() if offset else found.noisy[0]) < 1e-3
     assert all(torch.isfinite(each).all() for each in found.maps)
     assert max(float(each.std()) for each in found.maps) > 1
@@ -210,7 +210,7 @@ def test_imagics_stages_change_what_they_should_alone_lower_the_loss_and_the_wei
     def tuned(**changes: int) -> tuple[Tensor, str]:
         given = replace(config, **changes)
         draws = draw(4, (4, 8, 8), given, 1000, torch.device("cpu"))
-        # Each step sees the same noise at the same time, so that its loss can only fall.
+        # Each step sees the same noise at the same time, so its loss can only fall.
         noise, times = draws.train_noise[:1].expand_as(draws.train_noise), (500,) * len(draws.train_times)
         draws = replace(draws, train_noise=noise, train_times=times)
         with restored(unet):
