@@ -25,7 +25,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the URL of the API of a Prefect server that lives as long as the tests."""
+    """Give the URL of the API of a Prefect server that lives as long as the tests."""
     from flows.commands.server import prefect_server, set_environment
 
     home = tmp_path_factory.mktemp("prefect")

@@ -1,4 +1,4 @@
-"""Each package that the project declares does work in it: the product imports it, or says why it is only bounded."""
+"""The project uses each package that it declares: the product imports it, or a reason says why it is only bounded."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ ONLY_BOUNDED = {
     "fastapi": "Prefect's server breaks with newer ones",
     "sqlalchemy": "Prefect's schedules never fire with newer ones",
 }
-"""Packages that Prefect brings; declared for an upper bound alone."""
+"""Packages that come with Prefect; they are declared only for an upper bound."""
 
 
 def name_of(requirement: str) -> str:

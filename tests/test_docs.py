@@ -1,4 +1,4 @@
-"""README and docs against the program: every command and deployment is told, and the commands that are told parse."""
+"""README and docs against the program: they name every command and deployment, and the commands in them parse."""
 
 import re
 import shlex
@@ -17,7 +17,10 @@ DEPLOYMENTS = [each["name"] for each in yaml.safe_load((ROOT / "prefect.yaml").r
 
 
 def told_commands() -> list[tuple[str, str]]:
-    """Return (page, command) for each `editaction ...` line of the shell blocks; lines ending in a backslash go on."""
+    """Return (page, command) for each `editaction ...` line of the shell blocks.
+
+    A line that ends in a backslash continues.
+    """
     found = []
     for page in PAGES:
         for block in re.findall(r"```(?:sh|bash|console)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
@@ -30,8 +33,8 @@ def told_commands() -> list[tuple[str, str]]:
 
 
 def parse(command: str) -> None:
-    """Parse as the command line would: unknown commands and options, and wrong choices, raise UsageError."""
-    command = re.sub(r"\[(-[^\]]*)\]", r"\1", command)  # [--json]: may be left out; parsed as if it were there
+    """Parse like the command line: unknown commands and options, and wrong choices, raise UsageError."""
+    command = re.sub(r"\[(-[^\]]*)\]", r"\1", command)  # [--json] may be left out; it is parsed as if it were there
     words = [word for word in shlex.split(command)[1:] if word != "..."]
     context = click.Context(cli, info_name="editaction")
     name, subcommand, rest = cli.resolve_command(context, words)

@@ -1,7 +1,7 @@
-"""Eight kinds of small valid inputs, changed at random by a seed: a value, a listed failure or a message.
+"""Eight kinds of small valid inputs, changed at random by a seed: the result is a value, a listed failure or a message.
 
-No signal, no hang, no traceback: whatever comes out of a reader but a value is a ValueError or an OSError. Nothing is
-lost silently: of a table as many rows come out, kept, filtered and failed, as went in.
+No signal, no hang, no traceback: a reader gives a value, or raises ValueError or OSError. Nothing is lost silently:
+kept, filtered and failed rows of a table sum to the rows that went in.
 """
 
 import json
@@ -36,7 +36,7 @@ from tests.support.drawn_examples import example
 from tests.tasks.test_mpii import interval, write
 
 NUM_CHANGES = int(os.environ.get("EDITACTION_NUM_CHANGES", "60"))
-"""Changed files of each kind."""
+"""Number of changed files of each kind."""
 LONGEST_S = 20.0
 ROWS = [
     {"video": "clip", "start_s": 0.1, "stop_s": 0.5 + each, "instruction": f"open door {each}"} for each in range(6)
@@ -45,7 +45,7 @@ ROWS = [
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of input: how a valid one is made, and what reads it."""
+    """A kind of input: how a valid one is made, and which function reads it."""
 
     name: str
     make: Callable[[Path], None]
@@ -82,7 +82,7 @@ def as_video(path: Path) -> None:
 
 
 def counted(found: Annotations) -> None:
-    """Every row is kept or listed with a reason."""
+    """Every row is kept, or listed with a reason."""
     assert found.funnel["rows"] == len(found.segments) + len(found.rejected)
     assert all(row["status"] in ("filtered", "failed") and row["reason"] for row in found.rejected)
     for row in found.rejected:
@@ -95,7 +95,7 @@ def expect_picture(picture: np.ndarray) -> None:
 
 
 def read_shard_whole(path: Path) -> None:
-    """Pictures and texts may be others, but no example goes."""
+    """Pictures and texts may change, but no example is lost."""
     examples = Examples(path)
     assert len(examples) == 3
     for number in range(len(examples)):
@@ -126,7 +126,7 @@ def as_manifest(path: Path) -> None:
 
 
 def read_artifact(path: Path) -> None:
-    """The manifest, the list of files, the item's record and an index of parts, each with the changed content."""
+    """Read the changed content as a manifest, a list of files, an item's record and an index of parts."""
     content = path.read_bytes()
     (path.parent / "model_index.json").write_bytes(content)
     [folder] = [each.parent for each in (path.parent / "w" / "verdicts").glob("*/manifest.json")]
@@ -156,7 +156,7 @@ KINDS = [
 
 
 def change(content: bytes, rng: np.random.Generator) -> bytes:
-    """Return the content with a few bytes turned, cut out, put in or repeated, or its end cut off."""
+    """Return the content with some bytes flipped, cut out, put in or repeated, or with its end cut off."""
     changed = bytearray(content)
     for _ in range(int(rng.integers(1, 4))):
         place, kind = int(rng.integers(0, len(changed))), int(rng.integers(0, 6))

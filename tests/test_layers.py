@@ -1,4 +1,4 @@
-"""The house's rules that a machine can check: imports point one way, and importing does nothing."""
+"""The project's rules that a machine can check: imports point one way, and importing does nothing."""
 
 import ast
 import subprocess
@@ -11,12 +11,12 @@ from tasks.stages import STAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("modeling", "evaluation", "tasks", "flows")
-"""Each may import itself and what stands before it."""
+"""Each layer may import itself and the layers before it."""
 FILES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 
 
 def imported_modules(path: Path) -> set[str]:
-    """Return the modules that a file imports, wherever in the file."""
+    """Return the modules that a file imports, at any place in the file."""
     modules: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -27,7 +27,9 @@ def imported_modules(path: Path) -> set[str]:
 
 
 def imported_files(path: Path) -> set[Path]:
-    """Return the project's files that a file imports, wherever in the file; `from folder import file` is one too."""
+    """Return the project's files that a file imports, at any place in the file; `from folder import file` counts
+    too.
+    """
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -57,7 +59,7 @@ NO_STAGES = {"config.py", "stages.py", "__init__.py"}
 
 
 def is_stage(path: Path) -> bool:
-    """Tell whether a file is a stage: it lies in tasks/ itself and is not what all stages share."""
+    """Tell whether a file is a stage: it lies in tasks/ itself, and it is not one that all stages share."""
     return path.parent == ROOT / "tasks" and path.name not in NO_STAGES
 
 
@@ -71,7 +73,7 @@ def test_every_stage_of_the_stage_graph_has_a_file_and_every_file_is_a_stage() -
 
 
 def test_no_file_imports_itself_by_way_of_others() -> None:
-    """Imports inside functions and those for the type checker count too."""
+    """Imports inside functions and those for the type checker count, too."""
     waiting = dict(IMPORTS)
     while free := [path for path, needs in waiting.items() if not needs & waiting.keys()]:
         for path in free:

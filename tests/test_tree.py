@@ -24,7 +24,7 @@ def told() -> dict[str, str]:
 
 
 def on_disk() -> set[str]:
-    """Return the layers, and the files and folders that lie in them."""
+    """Return the layers, and the files and folders in them."""
     paths = {f"{layer}/" for layer in LAYERS}
     for layer in LAYERS:
         for path in (ROOT / layer).iterdir():

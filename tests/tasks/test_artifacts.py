@@ -1,4 +1,6 @@
-"""Artifacts: found again when nothing changed, rebuilt when something did, resumed item by item, never half there."""
+"""Artifacts: used again when nothing changed, rebuilt when something changed, continued item by item, never half
+there.
+"""
 
 import errno
 import json
@@ -31,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Squares:
-    """A stage of three items that writes a file for each and remembers which it worked on."""
+    """A stage of three items. It writes a file for each item and remembers the items that it worked on."""
 
     def __init__(self, broken: tuple[str, ...] = (), *, transient: bool = False):
         self.broken = broken

@@ -1,4 +1,4 @@
-"""The classifier stage on small real videos: the right frames, what is counted, and going on after a cut."""
+"""The classifier stage on small real videos: it takes the right frames, counts, and continues after an interruption."""
 
 import json
 from dataclasses import dataclass, replace
@@ -46,7 +46,7 @@ class DrawnVideos:
 
 @stage
 def videos(work: Work, config: DrawnVideos, *, folder: Outside) -> None:
-    """Name the videos that lie in the folder."""
+    """Write the names of the videos that lie in the folder."""
     work.write_rows({"video_id": name, "file": f"{name}.mp4", "fingerprint": name} for name in config.names)
 
 

@@ -45,7 +45,7 @@ def first_picture(path: Path, size_px: int | None = None) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("levels", ["tv", "pc"])
 @pytest.mark.parametrize(("matrix", "weights"), [("bt709", BT709), ("smpte170m", BT601), ("bt2020nc", BT2020)])
 def test_colour_follows_the_matrix_and_range(layout, levels, matrix, weights, tmp_path):
-    """Inside even blocks of colour: no chroma filter is in between."""
+    """Pixels are compared inside even blocks of colour, where no chroma filter acts."""
     rng = np.random.default_rng(0)
     luma, coarse = rng.integers(60, 190, (128, 128)), rng.integers(100, 156, (2, 8, 8))
     blue, red = np.kron(coarse, np.ones((1, 16, 16), int))
@@ -74,7 +74,7 @@ TAGGED = {
 @pytest.mark.parametrize("size_px", [96, 256])
 @pytest.mark.parametrize("name", TAGGED)
 def test_stored_pictures_are_as_bright_as_the_frames(name, size_px, tmp_path):
-    """Against planes that are resized by LANCZOS and converted in full precision."""
+    """The reference is planes that are resized by LANCZOS and converted in full precision."""
     tags, weights, layout, codec = TAGGED[name]
     bits = 10 if "10" in layout else 8
     planes = textured_planes(360, 640, bits)
@@ -89,7 +89,7 @@ def test_stored_pictures_are_as_bright_as_the_frames(name, size_px, tmp_path):
 
 
 def textured_planes(height: int, width: int, bits: int) -> Planes:
-    """Draw 4:2:0 planes that use all levels: waves of every length and noise."""
+    """Draw 4:2:0 planes with all levels: waves of every length, and noise."""
     rng = np.random.default_rng(1)
     rows, columns = np.mgrid[0:height, 0:width] / height
     wave = sum(np.sin(2 * np.pi * 2**k * (rows * np.cos(k) + columns * np.sin(k))) / 2**k for k in range(6))

@@ -1,4 +1,4 @@
-"""Held-out combinations of verb and thing, and training on little data: who goes where, and why others do not."""
+"""Held-out combinations of verb and thing, and training on little data: the split of each pair, or why it has none."""
 
 from dataclasses import replace
 

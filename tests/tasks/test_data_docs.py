@@ -1,4 +1,4 @@
-"""The examples in docs/data.md do what they say."""
+"""The examples in docs/data.md do what the page says."""
 
 import re
 from pathlib import Path

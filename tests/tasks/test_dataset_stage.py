@@ -157,7 +157,7 @@ def test_the_command_makes_the_page_of_the_newest_segments_without_a_server(tmp_
 
 
 def test_the_real_annotations_give_the_known_shares(real_data: Path, tmp_path: Path) -> None:
-    """25 431 of HC's segments are known; the paper's 18.90 % is reached by no rule on them."""
+    """25 431 of HC's segments are known. No rule reaches the paper's 18.90 % on them."""
     path = real_data / "epic100" / "EPIC_100_train_partial.csv"
     found = Outside(location=str(path), digest=sha256_of(path))
     made = segments.run(tmp_path, "hc", SegmentsConfig(reader="epic"), annotations=found)

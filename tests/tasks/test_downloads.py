@@ -1,4 +1,4 @@
-"""Files come over bad lines whole, once and checked, or end with a word that says why not."""
+"""Files come over bad connections whole, once and checked, or the download ends with a reason."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ SIZE = 700_000
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[tuple[Behaviour, str]]:
-    """A server with two files of random bytes."""
+    """Run a server with two files of random bytes."""
     folder = tmp_path / "site"
     folder.mkdir()
     for seed, name in enumerate(("a.mp4", "b.mp4")):
@@ -45,7 +45,7 @@ def fetch(*downloads: Download, connections: int = 2) -> dict[str, str | None]:
 
 
 def is_whole(site: tuple[Behaviour, str], download: Download) -> bool:
-    """Whether a download is there to the byte, and nothing beside it."""
+    """Tell whether a download is there byte for byte, with no other file beside it."""
     left = {path.name for path in download.target.parent.iterdir()}
     return left == {download.name} and download.target.read_bytes() == site[0].files[f"/{download.name}"].read_bytes()
 
@@ -119,7 +119,7 @@ def test_parts_of_two_versions_are_told_by_their_checksum_where_the_server_tells
 def test_a_part_that_reaches_the_end_or_beyond_is_settled(
     num_bytes: int, site: tuple[Behaviour, str], tmp_path: Path
 ) -> None:
-    """The server answers 416 to what lies behind the end."""
+    """The server answers 416 to a range behind the end."""
     download = wanted(site, tmp_path)
     part = part_of(download.target)
     part.parent.mkdir()
@@ -193,7 +193,7 @@ def test_growth_is_told_up_to_the_whole(site: tuple[Behaviour, str], tmp_path: P
 
 
 def test_at_most_so_many_files_are_fetched_at_once(site: tuple[Behaviour, str], tmp_path: Path) -> None:
-    """With one connection the second file is begun when the first is there, stalls and all."""
+    """With one connection the second file begins only when the first is there, even when that one stalls."""
     site[0].faults["/a.mp4"] = [Fault("stall", 100_000)]
     assert fetch(wanted(site, tmp_path), wanted(site, tmp_path, "b.mp4"), connections=1) == {
         "a.mp4": None,

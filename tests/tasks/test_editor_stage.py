@@ -1,4 +1,4 @@
-"""Training as a stage: a process of its own that is watched, ended with us, and taken up again."""
+"""Training as a stage: a process of its own that is watched, ends with us, and can be continued."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ from tests.support.watchers import ProgressLog, watched
 CONFIG = TrainConfig(size_px=SIZE_PX, batch_size=2, num_steps=4, precision="fp32", checkpoint_every=2)
 OPTIONS = RunOptions(device="cpu")
 MANY_STEPS = 60
-"""Steps of a run that is cut off."""
+"""Steps of a run that is interrupted."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def train(workspace, start, sharded, config=CONFIG, processes=1):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, start, sharded):
-    """A run that nothing cut off."""
+    """Return a run that nothing interrupted."""
     return train(tmp_path_factory.mktemp("undisturbed"), start, sharded, replace(CONFIG, num_steps=MANY_STEPS))
 
 

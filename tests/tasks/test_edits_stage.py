@@ -1,4 +1,4 @@
-"""The test pictures, edited once a seed."""
+"""The test pictures are edited once for each seed."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def sharded(tmp_path):
 
 
 def pictures_of(artifact):
-    """Return the edits; the ground truths through the autoencoder lie beside them."""
+    """Return the edits; the ground truths that passed the autoencoder lie beside them."""
     found = {path.relative_to(artifact.path).as_posix(): path.read_bytes() for path in artifact.path.rglob("*.png")}
     return {name: content for name, content in found.items() if not name.startswith("truth_vae/")}
 
@@ -84,7 +84,7 @@ def test_edits_are_taken_up_where_a_cut_off_run_left_them(tmp_path, start, shard
     with watched(cut_off=("edits", 4)), pytest.raises(KeyboardInterrupt):
         edits.run(tmp_path / "b", "t", CONFIG, editor=start, shards=sharded.path)
     resumed = edits.run(tmp_path / "b", "t", CONFIG, editor=start, shards=sharded.path)
-    assert resumed.manifest["items"] == {"total": 6, "run": 6}  # with two of ground truths
+    assert resumed.manifest["items"] == {"total": 6, "run": 6}  # two of them are of ground truths
     assert pictures_of(undisturbed) == pictures_of(resumed)
     assert undisturbed.digest == resumed.digest
 

@@ -1,4 +1,4 @@
-"""EPIC-100 rows become segments, or are counted by reason; the real file gives the paper's counts."""
+"""EPIC-100 rows become segments or are counted by reason, and the real file gives the paper's counts."""
 
 import csv
 import doctest
@@ -21,7 +21,7 @@ HEADER = [
 
 
 def row(video_id: str = "P01_101", **changed: str) -> dict[str, str]:
-    """A good row of the extension, with changes."""
+    """Return a good row of the extension, with changes."""
     good = {
         "narration_id": f"{video_id}_0",
         "participant_id": "P01",
@@ -135,7 +135,7 @@ def test_the_real_file_gives_the_known_counts_in_order(real_data: Path) -> None:
 
 
 def test_train_and_validation_are_read_as_one(real_data: Path) -> None:
-    """The validation file is the pinned one, whose counts are asserted where it is read."""
+    """The validation file is the pinned one; reading it asserts its counts."""
     train, validation = (real_data / "epic100" / f"EPIC_100_{name}.csv" for name in ("train_partial", "validation"))
     found = read_epic(train, "all", [validation])
     assert found.funnel["rows"] == found.funnel["in_subset"] == 67_217 + 9_668

@@ -1,4 +1,4 @@
-"""Downloaded, remote and local videos are the same videos to every later stage; what cannot be had fails by name."""
+"""Downloaded, remote and local videos are the same to every later stage. A video that cannot be had fails by name."""
 
 import io
 import os
@@ -35,12 +35,12 @@ P01,P01_02,00:00:00.20,00:00:00.90,12,54,close door,close
 """
 PATIENCE = Patience(retries=1, first_wait_s=0.002, stall_s=0.5)
 PLACES = {"P01_101": "P01/videos/P01_101.MP4", "P01_02": "videos/test/P01/P01_02.MP4"}
-"""Where the official sites have them."""
+"""Paths of the videos on the official sites."""
 
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A flat folder with both videos."""
+    """Return a flat folder with both videos."""
     folder = tmp_path_factory.mktemp("clips")
     encode(folder / "P01_101.MP4", [*X264, "keyint=15:bframes=2:b-adapt=0"], num_frames=60)
     encode(folder / "P01_02.MP4", CLIPS["open_gop.mp4"], num_frames=50)
@@ -49,7 +49,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def site(clips: Path) -> Iterator[tuple[Behaviour, str]]:
-    """A server with the videos at their official places."""
+    """Run a server with the videos at their official places."""
     behaviour = Behaviour(files={f"/{place}": clips / f"{video_id}.MP4" for video_id, place in PLACES.items()})
     with serving(behaviour) as url:
         yield behaviour, url
@@ -57,7 +57,7 @@ def site(clips: Path) -> Iterator[tuple[Behaviour, str]]:
 
 @pytest.fixture(autouse=True)
 def published_md5s(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The drawn videos' own MD5s in the place of the published ones."""
+    """Replace the published MD5s by those of the drawn videos."""
     md5s = {path.stem: md5_of(path.read_bytes()) for path in clips.iterdir()}
     monkeypatch.setattr("tasks.fetching.sites.epic_md5s", lambda: md5s)
 
@@ -76,7 +76,7 @@ def request(folder: Path, **changes: object) -> Request:
 
 
 def run(asked: Request) -> tuple[Job, Artifact, Artifact]:
-    """Run up to the frames, plainly; return the newest videos and frames."""
+    """Run the stages up to the frames, without Prefect; return the newest videos and frames."""
     job = make_job(asked)
     options = RunOptions(workers=1, fetch=asked.fetch, mirror=asked.mirror, connections=2, patience=PATIENCE)
     run_job(job, plainly(job.workspace, options))
@@ -176,7 +176,7 @@ def test_remote_failures_are_those_of_their_videos(site: tuple[Behaviour, str], 
 def test_a_remote_video_that_stops_coming_while_it_is_cut_fails_and_leaves_nothing(
     site: tuple[Behaviour, str], tmp_path: Path
 ) -> None:
-    site[0].faults["/P01/videos/P01_101.MP4"] = [Fault("")]  # the first answer describes it: it is small
+    site[0].faults["/P01/videos/P01_101.MP4"] = [Fault("")]  # the video is small, so the first answer describes it
     site[0].always["/P01/videos/P01_101.MP4"] = Fault("status", 500)
     _, videos, frames = run(request(tmp_path, fetch="ranges", mirror=site[1]))
     assert videos.manifest["counts"]["kept"] == 2
@@ -185,7 +185,7 @@ def test_a_remote_video_that_stops_coming_while_it_is_cut_fails_and_leaves_nothi
 
 
 def mpii_archive(path: Path, clips: Path) -> None:
-    """Write an archive with a wanted video, another, and members that would lie elsewhere or are no files."""
+    """Write an archive with a wanted video, another video, and members that would lie elsewhere or are no files."""
     with tarfile.open(path, "w:gz") as tar:
         tar.add(clips / "P01_02.MP4", "MPII/videos/unwanted.avi")
         for name in ("../../s01-d01-cam-002.mp4", "/tmp/absolute.avi"):

@@ -1,4 +1,4 @@
-"""Static edits asked of an editor again: what is carried out, what is kept, what fails, and what a kill costs."""
+"""An editor is asked for static edits again: what it carries out, what it keeps, what fails, and what a kill costs."""
 
 import json
 from dataclasses import replace
@@ -73,7 +73,7 @@ def test_a_copy_carries_out_nothing_and_the_expected_picture_all():
         records = judge_triples(network, inputs, expected, edits, 20.0)
         assert [(record["carried_out"], record["kept"]) for record in records] == [(carried_out, kept)] * 3
     (same,) = judge_triples(network, inputs[:1], inputs[:1], inputs[:1], 20.0)
-    assert same["carried_out"] is None  # nothing was asked for
+    assert same["carried_out"] is None  # no change was asked for
 
 
 def test_the_starting_editor_still_knows_its_static_edits(tmp_path):
@@ -107,7 +107,7 @@ def test_a_triple_without_its_picture_fails_alone(tmp_path, start, triples):
 
 def test_the_digest_is_of_pictures_and_not_of_places(tmp_path, triples):
     before = outside_triples(triples)
-    assert outside_triples(tmp_path).digest == before.digest  # the folder stands for its table
+    assert outside_triples(tmp_path).digest == before.digest  # the folder means the table in it
     moved = tmp_path / "moved"
     moved.mkdir()
     for path in [triples, *tmp_path.glob("*.png")]:
@@ -126,7 +126,8 @@ def test_a_sparse_terabyte_or_a_name_that_no_file_can_have_is_a_missing_picture(
     triples.write_text(triples.read_text().replace("1.png", "1" * 300 + ".png"))
     nameless = outside_triples(triples).digest
     triples.write_text(triples.read_text().replace("1" * 300 + ".png", "absent.png"))
-    assert outside_triples(triples).digest != nameless  # the table is another; its missing picture raises in neither
+    # the table has changed; its missing picture makes no error in either case
+    assert outside_triples(triples).digest != nameless
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Segments and videos in, pairs of pictures out: only what is missing is done, whatever happened before."""
+"""Segments and videos go in, pairs of pictures come out. Only missing work is done, whatever happened before."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ missing.mp4,0.0,0.5,dry cup
 
 @pytest.fixture
 def clips(tmp_path: Path) -> Path:
-    """A folder with a good MP4, a good AVI, and a file that is no video."""
+    """Make a folder with a good MP4, a good AVI, and a file that is no video."""
     folder = tmp_path / "clips"
     folder.mkdir()
     encode(folder / "good.mp4", CLIPS["default_gop.mp4"], num_frames=50)
@@ -51,7 +51,7 @@ def cut(clips: Path, workspace: Path, config: FramesConfig = CONFIG, *, retry_fa
 
 
 def number_in(artifact: Artifact, name: str) -> int:
-    """Read the number burnt into a picture, which has been squashed to a square."""
+    """Read the number burnt into a picture that was squashed to a square."""
     picture = read_image(artifact.path / name)
     assert picture.shape == (WIDTH, WIDTH, 3)
     rows = [int((row + 0.5) * WIDTH / HEIGHT) for row in range(HEIGHT)]
@@ -144,7 +144,7 @@ def test_leftovers_of_a_killed_run_are_overwritten(clips: Path, tmp_path: Path) 
 
 def test_a_decoder_that_crashes_fails_its_video_only(clips: Path, tmp_path: Path) -> None:
     class CrashingPath(type(Path())):  # type: ignore[misc]
-        """A path that aborts the process it is sent to, as a decoder may."""
+        """A path that aborts the process to which it is sent, as a decoder may do."""
 
         def __reduce__(self) -> tuple[object, ...]:
             return os.abort, ()

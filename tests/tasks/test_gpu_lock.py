@@ -1,4 +1,4 @@
-"""One training a card: devices that are the same GPU share a lock, others do not, and the CPU has none."""
+"""One training a card: names of the same GPU share a lock, different GPUs do not, and the CPU has no lock."""
 
 import os
 import threading
@@ -13,7 +13,7 @@ from tasks.artifacts.locks import holder_of
 
 @pytest.fixture(autouse=True)
 def _no_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A machine on which nothing tells UUIDs."""
+    """Pretend to be a machine on which no program tells UUIDs."""
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 

@@ -1,4 +1,4 @@
-"""Shards for others: as Parquet with two image columns, and both forms as Hugging Face `datasets` reads them."""
+"""Shards for others: Parquet with two image columns, and both forms as Hugging Face `datasets` reads them."""
 
 import io
 import json
@@ -23,7 +23,7 @@ from tests.support.drawn_frames import draw_frames
 
 @pytest.fixture
 def made(tmp_path):
-    """Shards of 12 drawn pairs: 3 to test and 9 to train on, 4 in a tar."""
+    """Make shards of 12 drawn pairs: 3 to test and 9 to train on, 4 in a tar."""
     frames = draw_frames(tmp_path / "workspace", num_pairs=12)
     split = splits.run(tmp_path / "workspace", "t", SplitsConfig(num_test=3), frames=frames.path)
     inputs = {"frames": frames.path, "splits": split.path}

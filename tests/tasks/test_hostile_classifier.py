@@ -1,4 +1,4 @@
-"""A classifier in somebody else's workspace: its labels and weights are checked before anything is judged with it."""
+"""A classifier in somebody else's workspace: its labels and weights are checked before it judges anything."""
 
 import json
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Shards, archives, .mat files and pipelines that are broken or lie: a message names the file, nothing is lost."""
+"""Shards, archives, .mat files and pipelines that are broken or lie: a message names the file, and nothing is lost."""
 
 import gzip
 import io
@@ -103,7 +103,7 @@ def huge(file: h5py.File, _: Path) -> h5py.Dataset:
 
 
 def doubling(file: h5py.File, _: Path) -> h5py.Dataset:
-    """A cell that holds one twice, which holds one twice, forty deep: 10^12 texts."""
+    """A cell holds another cell twice, and so on, forty levels deep: 10^12 texts."""
     cell = file.create_dataset("text", data=np.full((4, 1), 97, np.uint16))
     for number in range(40):
         outer = file.create_dataset(f"d{number}", (2, 1), dtype=h5py.ref_dtype)
@@ -113,7 +113,7 @@ def doubling(file: h5py.File, _: Path) -> h5py.Dataset:
 
 
 def wide(file: h5py.File, _: Path) -> h5py.Dataset:
-    """A cell of 900 cells, each of 900 cells, each of 900 empty ones."""
+    """A cell of 900 cells, each of 900 cells, each of 900 empty cells."""
     cell = file.create_dataset("empty", data=np.zeros(2, np.uint64))
     for number in range(3):
         outer = file.create_dataset(f"w{number}", (900, 1), dtype=h5py.ref_dtype)
@@ -123,7 +123,7 @@ def wide(file: h5py.File, _: Path) -> h5py.Dataset:
 
 
 def long(file: h5py.File, _: Path) -> h5py.Dataset:
-    """A cell of 500 texts of 90 000 letters, which are one."""
+    """A cell that refers 500 times to one text of 90 000 letters."""
     text = file.create_dataset("long", data=np.full((90_000, 1), 97, np.uint16), compression="gzip")
     cell = file.create_dataset("cell", (500, 1), dtype=h5py.ref_dtype)
     cell[...] = np.full((500, 1), text.ref, h5py.ref_dtype)

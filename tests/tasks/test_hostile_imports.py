@@ -1,4 +1,4 @@
-"""Pairs and pictures made elsewhere, by anybody: a counted reason, or a line that names file and row."""
+"""Pairs and pictures that anybody may have made: each fault is counted by its reason, or a line names file and row."""
 
 import json
 from collections import Counter

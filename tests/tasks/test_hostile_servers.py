@@ -1,4 +1,4 @@
-"""A server that lies about sizes, sends without end or keeps one waiting costs one file; no secret is written down."""
+"""A server that lies about sizes, sends without end or keeps us waiting costs one file. No secret is written down."""
 
 import socketserver
 import threading
@@ -19,7 +19,7 @@ from tasks.fetching.sites import MIRROR_VARIABLE, Site, check_mirror, recorded_a
 
 PATIENCE = Patience(retries=1, first_wait_s=0.002, stall_s=0.4)
 SECRET = "alice:s3cr3t@127.0.0.1"
-GOOD = bytes.fromhex("00000010") + b"ftypisom" + bytes(20)  # begins as an MP4 does
+GOOD = bytes.fromhex("00000010") + b"ftypisom" + bytes(20)  # a file that begins like an MP4
 
 
 class Liar(BaseHTTPRequestHandler):
@@ -28,7 +28,7 @@ class Liar(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_HEAD(self) -> None:
         self.begin()
@@ -141,7 +141,7 @@ def trickled(write: Callable[[bytes], object], piece: bytes) -> None:
 
 
 def raw_answer(kind: str, write: Callable[[bytes], object]) -> None:
-    """Write what no well-meant server writes."""
+    """Write answers that no well-meant server writes."""
     ok, chunked = b"HTTP/1.1 200 OK\r\n", b"Transfer-Encoding: chunked\r\n\r\n"
     if kind == "head":
         trickled(write, ok[:1])
@@ -179,7 +179,7 @@ def raw_answer(kind: str, write: Callable[[bytes], object]) -> None:
 
 
 class RawLiar(socketserver.BaseRequestHandler):
-    """Answers by the first word of the path, in bytes; counts what it could send."""
+    """Answers in bytes, by the first word of the path. It counts the bytes that it could send."""
 
     sent = 0
 

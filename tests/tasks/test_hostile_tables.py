@@ -1,4 +1,7 @@
-"""Tables that anybody may have written: a row fails, or the file with its name and row; nothing is swallowed."""
+"""Tables that anybody may have written: a row fails, or an error names the file and its row.
+
+No row is lost silently.
+"""
 
 import subprocess
 import sys
@@ -97,7 +100,7 @@ def test_small_parquet_files_take_little_memory(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom tasks.annotations.table import read_table\n"
         "try:\n    read_table(Path(sys.argv[1]))\nexcept ValueError as error:\n    print(error)\n"
-        # Not ru_maxrss, which begins with the size of the process that started this one.
+        # Not ru_maxrss: it starts with the size of the process that started this one.
         "print(next(x.split()[1] for x in Path('/proc/self/status').read_text().splitlines() if 'VmHWM' in x))"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "bomb.parquet")]

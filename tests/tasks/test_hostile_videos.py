@@ -1,4 +1,4 @@
-"""A video that claims what it cannot hold is refused before memory is taken, from the disk and from a server."""
+"""A video that claims more than it can hold is refused before memory is taken, from the disk and from a server."""
 
 import struct
 import subprocess

@@ -1,4 +1,4 @@
-"""A workspace that somebody sent is data: nothing outside of it is read, written or removed, whatever lies in it."""
+"""A workspace that somebody sent is data: whatever lies in it, nothing outside of it is read, written or removed."""
 
 import json
 import os
@@ -42,7 +42,7 @@ OUTSIDE = (
 
 @stage
 def verdicts(work: Work, config: DatasetConfig) -> None:
-    """Stand in for a stage whose items write a file each."""
+    """Stand in for a stage whose items write one file each."""
     (work.path / "pictures").mkdir(exist_ok=True)
     for item in ("a", "b"):
         if not work.item_done(item, "k"):
@@ -57,7 +57,7 @@ def built(workspace: Path, label: str = "table", **changes: object) -> Artifact:
 
 @pytest.fixture
 def victim(tmp_path: Path) -> Path:
-    """A file outside of the workspace that must stay as it is."""
+    """Return a file outside of the workspace that must stay unchanged."""
     path = tmp_path / "photos" / "victim.txt"
     path.parent.mkdir()
     path.write_text("precious")
@@ -120,7 +120,7 @@ def test_a_manifest_that_is_none_is_named_in_one_line(tmp_path: Path, content: s
 
 @pytest.mark.parametrize("key", ["/../../a", "../x", "", "A" * 64, "a" * 65, "\n" + "a" * 63, "a" * 64 + "\n"])
 def test_a_key_that_would_lead_elsewhere_is_refused(tmp_path: Path, key: str) -> None:
-    """It becomes part of the names of pages and of places in a store."""
+    """The text becomes part of the names of pages and of places in a store."""
     artifact = built(tmp_path)
     manifest = json.loads((artifact.path / "manifest.json").read_text())
     (artifact.path / "manifest.json").write_text(json.dumps(manifest | {"key": key}))
@@ -210,7 +210,7 @@ def test_temporary_names_cannot_be_known_beforehand(tmp_path: Path, victim: Path
 
 
 def killed_while_writing(path: Path) -> Path:
-    """Return what a process leaves that is killed between its write and its rename."""
+    """Return the file that a process leaves when it is killed between its write and its rename."""
     code = (
         "import os, sys\nfrom pathlib import Path\nfrom modeling.atomic import atomic_file\n"
         "with atomic_file(Path(sys.argv[1])) as temporary:\n    temporary.write_text('half')\n"
@@ -257,7 +257,7 @@ def test_what_a_killed_writer_left_goes_at_the_next_write_and_nothing_else(tmp_p
 
 
 def sweep_again(folder: Path) -> None:
-    """As another process would."""
+    """Sweep the folder as another process would."""
     atomic._swept.clear()
     atomic.sweep(folder)
 

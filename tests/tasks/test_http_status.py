@@ -1,4 +1,6 @@
-"""What an answer's status means: accepted, worth another attempt, or a reason; and how long the server asks to wait."""
+"""The meaning of an answer's status: accepted, worth another attempt, or a reason; and the wait that a server asks
+for.
+"""
 
 import threading
 import time
@@ -13,7 +15,7 @@ from tasks.fetching.remote_video import FetchError
 
 @pytest.fixture
 def stop():
-    """An event that is set after 20 seconds, so that a wait without a bound fails rather than hangs."""
+    """Give an event that is set after 20 seconds, so that a wait without a bound fails instead of hanging."""
     event = threading.Event()
     timer = threading.Timer(20, event.set)
     timer.start()

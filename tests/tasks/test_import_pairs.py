@@ -1,4 +1,4 @@
-"""Pairs from elsewhere become shards and shards become pairs for others: every way there and back keeps them."""
+"""Pairs from elsewhere become shards, and shards become pairs for others. There and back they stay the same."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ def nothing(done, total):
 
 @pytest.fixture
 def shards(tmp_path):
-    """Seven training pairs, one with a key of another script, in two tars, and three test pairs in one."""
+    """Make seven training pairs in two tars (one key is in another script) and three test pairs in one tar."""
     folder = tmp_path / "shards"
     by_tar = {"train-000000": range(4), "train-000001": range(4, 7), "test3-000000": range(7, 10)}
     for tar, numbers in by_tar.items():
@@ -299,7 +299,7 @@ def test_the_commands_do_both_ways(shards, tmp_path):
 
 
 def test_a_small_file_that_unpacks_to_gigabytes_takes_little_memory_and_its_rows_are_counted(tmp_path):
-    """A text of 10 MB that stands once in the file and 200 times in its column."""
+    """A text of 10 MB stands once in the file and 200 times in its column."""
     rows = 200
     texts = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), ["x" * 10_000_000])
     table = pa.table({"source_image": [image(1)] * rows, "edited_image": [image(2)] * rows, "instruction": texts})

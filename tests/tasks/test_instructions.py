@@ -1,4 +1,4 @@
-"""Instructions come apart into verb, object, start point and end point."""
+"""Instructions are divided into verb, object, start point and end point."""
 
 import doctest
 

@@ -1,4 +1,4 @@
-"""A download that is killed at any step is taken up by the next run, and no half of a file has a whole one's name."""
+"""The next run continues a download that was killed at any step, and no half file has the name of a whole one."""
 
 import json
 import random
@@ -26,7 +26,9 @@ def kill_everywhere(reader: str, files: dict[str, Path], video_id: str, folder: 
 
 @pytest.mark.parametrize("kind", ["file", pytest.param("archive", marks=pytest.mark.slow)])
 def test_a_download_killed_at_any_step_comes_whole_the_next_time(kind: str, tmp_path: Path) -> None:
-    """Before the connection, in the body, before the file takes its name, before it is noted, while it is unpacked."""
+    """Kills come before the connection, in the body, before the file gets its name, before it is noted, while it is
+    unpacked.
+    """
     video = tmp_path / "film.mp4"
     video.write_bytes(b"\0\0\0\x18ftypmp42" + random.Random(1).randbytes(SIZE))
     served, reader = {"/film.mp4": video}, "table"

@@ -1,4 +1,7 @@
-"""The kitchen on disk: real video files and annotations in the real datasets' formats, the same for the same seed."""
+"""The kitchen on disk: real video files and annotations in the real datasets' formats.
+
+One seed gives the same files.
+"""
 
 import ast
 import csv

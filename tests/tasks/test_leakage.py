@@ -1,4 +1,4 @@
-"""How much of a test set training has seen."""
+"""How much of a test set was seen in training."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ RANDOM = np.random.default_rng(3)
 
 
 def pair(name, **changed):
-    """A pair that shares nothing with any other."""
+    """Return a pair that shares nothing with any other."""
     hashes = {f"{each}_hash": f"{RANDOM.integers(2**63):016x}" for each in ("source", "edited")}
     own = {"segment_id": name, "video_id": f"video of {name}", "group": f"person of {name}", "start_s": 10.0}
     return drawn_row(1) | own | {"stop_s": 11.0} | hashes | changed

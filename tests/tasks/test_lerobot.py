@@ -1,4 +1,4 @@
-"""LeRobot v3 data sets: an episode seen by a camera is a segment, and its frames are the episode's first and last."""
+"""LeRobot v3 data sets: an episode seen by a camera is a segment; its frames are the episode's first and last."""
 
 import json
 

@@ -156,4 +156,4 @@ def test_a_run_waits_for_the_choice_asks_again_when_it_does_not_fit_and_goes_on(
     assert made.manifest["facts"]["long_distance"] == by_hand
     assert next((workspace / "choices").glob("candidates-*.html")).stat().st_size > 10_000
     artifact = get(server, "/artifacts/long-distance-candidates/latest")
-    assert known[0] in artifact["data"].replace("\\_", "_").replace("\\-", "-")  # Markdown's signs are escaped
+    assert known[0] in artifact["data"].replace("\\_", "_").replace("\\-", "-")  # Markdown's characters are escaped

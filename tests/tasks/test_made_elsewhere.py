@@ -21,7 +21,7 @@ from tests.support.drawn_run import edits as drawn_edits
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Return a workspace with its run, a folder of the right pictures, and what is wrong with three of them."""
+    """Return a workspace with its run, a folder of the right pictures, and the faults of three of them."""
     workspace = tmp_path_factory.mktemp("workspace")
     run = draw_run(workspace)
     right = drawn_edits.run(tmp_path_factory.mktemp("other"), "t", DrawnEdits(share_right=1.0), shards=run.shards.path)

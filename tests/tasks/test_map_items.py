@@ -1,4 +1,4 @@
-"""Items in worker processes: whatever one of them does is its own failure, and the others are done."""
+"""Items in worker processes: whatever happens to one of them is its own failure, and the others are done."""
 
 import errno
 import os
@@ -147,7 +147,10 @@ if __name__ == "__main__":
 
 
 def test_worker_processes_import_nothing_from_the_current_folder(tmp_path: Path) -> None:
-    """`python -c`, by which they begin, would: also where no command of ours has set the environment."""
+    """Workers begin by `python -c`, which would import from there.
+
+    No command of ours has set the environment in this test.
+    """
     script, here = tmp_path / "script.py", tmp_path / "here"
     script.write_text(GUARDED)
     here.mkdir()

@@ -1,4 +1,4 @@
-"""The test pictures edited by methods that use a text-to-image model: the same stage, with what is theirs."""
+"""Methods with a text-to-image model edit the test pictures: the same stage, with the settings of the methods."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def saved_start(folder, *, is_broken=False):
     parts = tiny_pipeline(in_channels=4, scheduler=scheduler)
     if is_broken:
         with torch.no_grad():
-            parts.unet.conv_out.weight.fill_(1e38)  # finite, as weights must be; what comes out is not
+            parts.unet.conv_out.weight.fill_(1e38)  # the weights are finite, as they must be, but the result is not
     pipeline = StableDiffusionPipeline(
         vae=parts.vae, text_encoder=parts.text_encoder, tokenizer=parts.tokenizer, unet=parts.unet,
         scheduler=scheduler, safety_checker=None, feature_extractor=None, requires_safety_checker=False,

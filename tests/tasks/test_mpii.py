@@ -1,4 +1,4 @@
-"""MPII Cooking 2 intervals become segments, whatever shape their cells have."""
+"""MPII Cooking 2 intervals become segments, in any shape of their cells."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ NUMBERS = ("startFrame", "endFrame", "startTimeSeconds", "endTimeSeconds", "subj
 
 
 def interval(**changed: object) -> dict[str, object]:
-    """A good interval, with changes."""
+    """Return a good interval, with changes."""
     good = {
         "activity": "take outV",
         "fileName": "s07-d72-cam-002",

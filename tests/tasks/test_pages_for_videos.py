@@ -1,4 +1,4 @@
-"""A page of words that a server sends with status 200 is no video: refused, thrown away, asked for again."""
+"""A web page that a server sends with status 200 is no video: it is refused, thrown away, and asked for again."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_unknown_bytes_are_left_to_the_decoder_unless_the_server_calls_them_word
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A server with a clip and a page in place of another clip; a table of both."""
+    """Run a server with a clip, and with a page in place of another clip; make a table of both."""
     folder = tmp_path / "site"
     folder.mkdir()
     encode(folder / "good.mp4", CLIPS["short_gop.mp4"], num_frames=30)

@@ -45,7 +45,7 @@ def run(workspace: Path, preset: str, annotations: Path, videos: Path, **setting
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Two drawn videos, the shards cut from them, and the list of their pairs."""
+    """Make two drawn videos, the shards cut from them, and the list of their pairs."""
     folder = tmp_path_factory.mktemp("made")
     write_kitchen(folder / "kitchen", style="epic", num_videos=2, seed=0, workers=1)
     videos, annotations = folder / "kitchen" / "videos", folder / "kitchen" / "annotations.csv"
@@ -56,7 +56,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def videos(made, tmp_path):
-    """A copy of the videos, to harm."""
+    """Return a copy of the videos, to be damaged."""
     return Path(shutil.copytree(made[1], tmp_path / "videos"))
 
 
@@ -123,7 +123,7 @@ def test_a_copy_of_a_video_with_other_bytes_and_the_same_frames_gives_the_same_p
 
 
 def test_pairs_keep_what_is_recorded_of_segments_that_are_not_listed(made, videos, tmp_path):
-    """Splits and overlaps are those of the whole list even where half of it is used."""
+    """Splits and overlaps are those of the whole list, even when only half of it is used."""
     folder, _, first = made
     table = pq.read_table(folder / "pairs.parquet")
     overlapping = [row["segment_id"] for row in table.to_pylist() if row["overlaps"]]
@@ -140,7 +140,7 @@ def test_pairs_keep_what_is_recorded_of_segments_that_are_not_listed(made, video
 
 
 def changed_list(folder: Path, path: Path, **columns: object) -> Path:
-    """Write the list with the first row's values changed."""
+    """Write the list with changed values in the first row."""
     table = pq.read_table(folder / "pairs.parquet")
     rows = table.to_pylist()
     rows[0] |= columns

@@ -1,4 +1,4 @@
-"""Tables and names as people have them: read, or refused with a word that says what to do."""
+"""Tables and names as people have them: each is read, or refused with a sentence that says what to do."""
 
 import datetime
 import json
@@ -382,7 +382,7 @@ def test_a_table_whose_texts_would_fill_the_memory_is_refused(tmp_path: Path, mo
 
 
 def test_columns_that_nobody_asked_for_stay_out_of_memory(tmp_path: Path) -> None:
-    """A line of 100 kB beside an action: what is read passes by, so a table may be larger than memory."""
+    """Each action has a line of 100 kB beside it. Lines are not kept, so a table may be larger than memory."""
     rows = (ROW | {"start_s": start, "stop_s": start + 1, "boxes": "x" * 100_000} for start in range(200))
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
     tracemalloc.start()
@@ -390,7 +390,7 @@ def test_columns_that_nobody_asked_for_stay_out_of_memory(tmp_path: Path) -> Non
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(found.segments) == 200
-    assert peak < 3_000_000  # of 20 MB
+    assert peak < 3_000_000  # of 20 MB in the file
 
 
 def test_instructions_of_any_script_come_through_to_a_shard_as_they_were_written(tmp_path: Path) -> None:

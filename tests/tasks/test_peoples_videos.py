@@ -1,4 +1,4 @@
-"""Videos as people have them: each situation made here, with the frame that is right by construction."""
+"""Videos as people have them: each situation is made here, with the frame that is right by construction."""
 
 import re
 import subprocess
@@ -82,7 +82,7 @@ def indices(row: Record) -> tuple[int, int]:
 def test_a_segment_behind_the_end_is_filtered_and_an_end_behind_it_is_clamped_and_counted(
     name: str, tmp_path: Path
 ) -> None:
-    path = encode(tmp_path / name, CLIPS[name], num_frames=50)  # 2 s
+    path = encode(tmp_path / name, CLIPS[name], num_frames=50)  # 2 s long
     pairs = cut(path, [(0.4, 1.6), (1.0, 2.1), (2.0, 2.5), (10, 12), (500, 1500), (1e6, 1.5e6), (1.6, 2.0)])
     assert [indices(row) for row in pairs.kept] == [(10, 40), (25, 49), (40, 49)]
     assert [row["clamped_to_end"] for row in pairs.kept] == [False, True, False]
@@ -120,7 +120,7 @@ def test_an_empty_chunk_of_an_avi_keeps_the_picture_before_it_on_screen(codec: s
 
 
 def test_an_avi_whose_rate_is_a_common_multiple_is_read_by_its_times(tmp_path: Path) -> None:
-    path = remux(make_clip("default_gop.mp4", tmp_path).path, tmp_path / "remuxed.avi")  # 600 fps
+    path = remux(make_clip("default_gop.mp4", tmp_path).path, tmp_path / "remuxed.avi")  # at 600 fps
     assert numbers_at(path, [0.0, 0.39, 0.4, 1.2, 2.48, 2.52]) == [0, 9, 10, 30, 62, 63]
 
 
@@ -158,7 +158,7 @@ def test_of_two_films_the_default_is_read_and_then_the_larger(tmp_path: Path) ->
 def test_transport_streams_joined_by_cat_go_on_where_the_first_ended(rest: int, tmp_path: Path) -> None:
     first = encode(tmp_path / "first.ts", CLIPS["transport.ts"], num_frames=50)
     whole = encode(tmp_path / "whole.mp4", SHORT, num_frames=100)
-    second = tmp_path / "second.ts"  # the clock starts again, or somewhere else
+    second = tmp_path / "second.ts"  # its clock starts again, or at another time
     ffmpeg("-ss", "2", "-i", whole, "-vf", "null", *SHORT, "-output_ts_offset", str(rest), second)
     joined = tmp_path / "joined.ts"
     joined.write_bytes(first.read_bytes() + second.read_bytes())
@@ -205,7 +205,7 @@ def test_two_fields_become_one_moment_by_bwdif(tmp_path: Path) -> None:
 
 
 QUARTER_TURN = bytes.fromhex("4e012f03 080018 80")
-"""A NAL unit of HEVC: an SEI message (47) that pictures are turned by 90 degrees, until another tells otherwise."""
+"""A NAL unit of HEVC: an SEI message (47) that turns pictures by 90 degrees until another message."""
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
@@ -214,14 +214,15 @@ def test_an_orientation_told_once_in_the_stream_holds_for_the_frames_after_it(co
     if codec == "h264":
         plain = encode(tmp_path / "plain.mp4", CLIPS["default_gop.mp4"], num_frames=50)
         remux(plain, path, after=["-bsf:v", "h264_metadata=display_orientation=insert:rotate=90"])
-    else:  # the ffmpeg program writes no such message into HEVC
+    else:  # the ffmpeg program cannot write such a message into HEVC
         raw = encode(tmp_path / "plain.hevc", [*X265, f"{QUIET}:keyint=20:bframes=0"], num_frames=50)
         content = raw.read_bytes()
         slice_at = re.search(rb"\x00\x00\x01[\x26\x28]\x01", content)  # IDR_W_RADL, IDR_N_LP
         assert slice_at is not None
         cut_at = slice_at.start()
         raw.write_bytes(content[:cut_at] + b"\0\0\1" + QUARTER_TURN + content[cut_at:])
-        path = remux(raw, tmp_path / "turned.ts", after=["-bsf:v", "setts=ts=N*0.04/TB"])  # an MP4 has it in its head
+        # not into an MP4, which states the turn in its header
+        path = remux(raw, tmp_path / "turned.ts", after=["-bsf:v", "setts=ts=N*0.04/TB"])
     moments = [Moment(time_s=time) for time in (0.0, 0.4, 0.9, 1.2)]
     for asked in (moments, moments[2:]):
         shapes = [each.kept for each in read_moments(path, asked, lambda image: image.shape[:2]).outcomes]  # type: ignore[union-attr]
@@ -229,13 +230,13 @@ def test_an_orientation_told_once_in_the_stream_holds_for_the_frames_after_it(co
 
 
 def test_a_time_within_half_a_tick_of_a_frame_means_that_frame(tmp_path: Path) -> None:
-    """Matroska rounds the times of 12 fps to milliseconds; whoever computes k / 12 means frame k."""
+    """Matroska rounds the times of 12 fps to milliseconds; a user who computes k / 12 means frame k."""
     for name in ("clip.mkv", "clip.mp4"):
         path = encode(tmp_path / name, SHORT, num_frames=36, rate=12)
         wanted = list(range(30))
         assert numbers_at(path, [round(number / 12, 6) for number in wanted]) == wanted
         assert numbers_at(path, [number / 12 - 0.01 for number in wanted[1:]]) == wanted[:-1]
-    assert numbers_at(tmp_path / "clip.mkv", [0.1665, 0.16649]) == [2, 1]  # frame 2 is at 0.167
+    assert numbers_at(tmp_path / "clip.mkv", [0.1665, 0.16649]) == [2, 1]  # frame 2 is shown at 0.167
 
 
 def test_where_a_tick_is_a_frame_times_are_not_rounded(tmp_path: Path) -> None:
@@ -244,7 +245,7 @@ def test_where_a_tick_is_a_frame_times_are_not_rounded(tmp_path: Path) -> None:
 
 
 PATCHES = {(200, 30, 40): (147, 66, 52), (30, 180, 60): (106, 154, 80), (40, 50, 210): (66, 58, 168)}
-"""sRGB -> the same light as an HLG signal, white at 203 cd/m2, 8 bits."""
+"""Return the HLG signal with the light of an sRGB colour, white at 203 cd/m2, 8 bits."""
 
 
 def pq_signal(srgb: tuple[int, int, int]) -> tuple[int, ...]:
@@ -293,7 +294,7 @@ def test_a_video_that_starts_late_is_recorded_and_its_times_can_count_from_the_c
     path = with_late_video(tmp_path / name, encode(tmp_path / "film.mp4", SHORT, num_frames=50))
     [row] = cut(path, [(0.4, 1.6)]).kept
     assert indices(row) == (10, 40)
-    assert row["video_offset_s"] == pytest.approx(0.5, abs=0.06)  # the sound's own lead varies
+    assert row["video_offset_s"] == pytest.approx(0.5, abs=0.06)  # the sound's own lead is not always the same
     assert facts_of([row])["video_starts_late"] == 1
     late_s = row["video_offset_s"]
     pairs = cut(path, [(0.4 + late_s, 1.6 + late_s), (0.0, 1.0), (2.4 + late_s, 4)], time_zero="container")
@@ -313,7 +314,8 @@ def test_packets_of_single_fields_are_no_frames(name: str, tmp_path: Path) -> No
     path = write_field_film(tmp_path / "fields.h264", range(30))
     if path.name != name:
         path = remux(path, tmp_path / name, after=["-bsf:v", "setts=ts=N*0.02/TB"])
-    for time, number in ((0.0, 0), (0.18, 4), (0.22, 5), (0.9, 22), (99, 29)):  # each alone: a plan of its own
+    # each moment alone, so that each has a plan of its own
+    for time, number in ((0.0, 0), (0.18, 4), (0.22, 5), (0.9, 22), (99, 29)):
         [shown] = read_moments(path, [Moment(time_s=time)], read_number).outcomes
         assert isinstance(shown, Shown)
         assert (shown.kept, shown.index) == (number, number)
@@ -330,7 +332,7 @@ def test_fields_within_the_macroblocks_of_a_frame_are_planned_as_frames_are(tmp_
 def test_decoding_times_that_stand_for_presentation_times_are_seen_and_frames_counted_in_their_order(
     name: str, tmp_path: Path
 ) -> None:
-    """An AVI has no other times, and a copy of it into another container makes them look like presentation times."""
+    """An AVI has no other times. In a copy into another container they look like presentation times."""
     film = encode(tmp_path / "film.avi", [*X264, "bframes=3:b-adapt=0:keyint=20"], num_frames=50)
     path = remux(film, tmp_path / name, before=["-fflags", "+genpts"])
     assert numbers_at(path, [number / 25 for number in range(50)]) == list(range(50))

@@ -1,4 +1,4 @@
-"""Frames read from a server are those that the local file gives, and little more than they need comes over the line."""
+"""Frames read from a server are those of the local file, and few other bytes are fetched."""
 
 import pickle
 import random
@@ -34,12 +34,12 @@ QUICK = (
     "h264.avi",
 )
 READ_WHOLE = {name for name in CLIPS if not name.endswith(".mp4")} | {"mpeg4.mp4"}
-"""Clips without an index of all packets, and one whose codec packs frames as it likes."""
+"""Clips without an index of all packets, and one whose codec packs frames in its own way."""
 
 
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clip of two minutes and some MB with its index at the end: ten seconds in 12 copies."""
+    """Make a clip of two minutes and some MB with its index at the end: ten seconds in 12 copies."""
     folder = tmp_path_factory.mktemp("long")
     part = encode(folder / "part.mp4", [*X264, "keyint=15:bframes=2:b-adapt=0:qp=3"], num_frames=250)
     return remux(part, folder / "long.mp4", before=["-stream_loop", "11"])
@@ -69,7 +69,7 @@ def outcomes(reading: Reading[int]) -> list[object]:
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks that are small against these clips, so that what is not planned is truly not there."""
+    """Make blocks small against these clips, so that bytes outside the plan are really not there."""
     monkeypatch.setattr(range_file, "BLOCK", 256)
     monkeypatch.setattr(range_file, "MAX_GAP", 0)
 
@@ -96,7 +96,7 @@ def test_a_remote_file_gives_the_frames_of_the_local_one(
 
 @pytest.mark.usefixtures("small_blocks")
 def test_each_moment_alone_comes_right(server: tuple[Behaviour, str], tmp_path: Path) -> None:
-    """Alone, with nothing else of the file there."""
+    """Each moment is read alone, when nothing else of the file is there."""
     path = encode(tmp_path / "open_gop.mp4", CLIPS["open_gop.mp4"], num_frames=80)
     for number in random.Random(0).sample(range(80), 6):
         [shown] = read(put(server, path), [number / 25]).outcomes
@@ -132,7 +132,7 @@ def test_a_few_frames_of_a_long_file_cost_a_small_part_of_it(server: tuple[Behav
     ids=["drops", "statuses and a stall", "another range"],
 )
 def test_a_bad_line_changes_nothing(faults: list[Fault], server: tuple[Behaviour, str], long_clip: Path) -> None:
-    # A fault at every second request, so that the index and the frames meet some of each.
+    # A fault at every second request, so that the index and the frames both meet some.
     server[0].faults["/long.mp4"] = [each for fault in faults for each in (Fault(""), fault)]
     assert outcomes(read(put(server, long_clip), [20.0, 91.3])) == outcomes(read(long_clip, [20.0, 91.3]))
     assert server[0].faults["/long.mp4"] == []
@@ -159,7 +159,7 @@ def test_a_server_that_ignores_range_is_read_whole_once(server: tuple[Behaviour,
 def test_a_file_that_cannot_be_had_is_no_damaged_file(
     fault: Fault, reason: str, after: int, server: tuple[Behaviour, str], long_clip: Path
 ) -> None:
-    """Neither from the start, nor when it stops coming halfway, which libav takes for the file's end."""
+    """The file fails at the start, or stops coming halfway; libav would take that for the end of the file."""
     server[0].faults["/long.mp4"] = [Fault("")] * after
     server[0].always["/long.mp4"] = fault
     with pytest.raises(FetchError) as raised:

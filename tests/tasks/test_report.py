@@ -1,4 +1,4 @@
-"""The report: all of its parts are there, nothing comes from outside, no text becomes markup, curves are right."""
+"""The report has all of its parts, loads nothing from outside, shows texts as text, and its curves are right."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def page(made):
 
 
 class Reader(HTMLParser):
-    """Collects tags and what they refer to; complains when tags do not close."""
+    """Collects tags and their references; complains when tags do not close."""
 
     def __init__(self):
         super().__init__()

@@ -33,7 +33,7 @@ TIMED = {
 
 @stage
 def timing(work: Work, config: TimingConfig) -> None:
-    """Write a timing that never was."""
+    """Write a made-up timing."""
     write_json(work.path / "timing.json", TIMED)
     work.write_rows([{"batch_size": 1}])
 

@@ -1,4 +1,4 @@
-"""An evaluation that was cut off or killed computes nothing twice; its memory does not grow with the pictures."""
+"""An evaluation that was interrupted or killed computes nothing twice; its memory does not grow with the pictures."""
 
 import os
 import signal
@@ -53,7 +53,7 @@ def _kept(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_cut_off_evaluation_measures_the_rest_alone_and_ends_the_same(run, tmp_path):
-    """Seven results: what all share, copy, truth, and two editors under two seeds."""
+    """There are seven results: what all share, copy, truth, and two editors under two seeds."""
     whole = scores.run(tmp_path / "whole", "t", ScoresConfig(), **run.scored_inputs())
     assert whole.manifest["items"] == {"total": 7, "run": 7}
     with watched(cut_off=("scores", 4)), pytest.raises(KeyboardInterrupt):
@@ -119,7 +119,7 @@ def _peak_bytes(num_pairs: int, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def test_memory_does_not_grow_with_the_pictures(monkeypatch):
-    """Four times the pictures, which would take 2 MB more for each set: the peak stays within a quarter."""
+    """Four times the pictures would take 2 MB more for each set, but the peak stays within a quarter."""
     few, many = (_peak_bytes(number, monkeypatch) for number in (20, 80))
     assert many < 1.25 * few, (few, many)
 

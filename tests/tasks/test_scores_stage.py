@@ -1,4 +1,4 @@
-"""Scores of a drawn run: references, editors, oracle, and what happens to pairs that an editor lacks."""
+"""Scores of a drawn run: references, editors, oracle, and pairs that an editor lacks."""
 
 import json
 
@@ -21,7 +21,9 @@ CONFIG = ScoresConfig()
 
 @stage
 def told_apart(work: Work, config: ToldApartConfig, *, shards: Artifact) -> None:
-    """Write errors of two draws a test pair: both right for the first five, one for the others, none for the last."""
+    """Write errors of two draws for each test pair: both right for the first five, one for the others, none for the
+    last.
+    """
     tested = [row["segment_id"] for row in shards.records() if row["split"] != "train"]
     rows = [
         {"segment_id": each, "draw": draw, "own": 0.5, "disjoint": 0.6 if place < 5 or draw else 0.4, "same_verb": 0.4}
@@ -84,7 +86,7 @@ def test_an_editor_that_copies_scores_as_the_copy_does(rows):
 
 
 def test_an_editor_is_as_good_as_what_it_did(rows):
-    """7 of 10 pairs are ground truth; of the first 7 two overlap and are not judged: 5 of 8."""
+    """7 of 10 edits are the ground truth. Of these 7 two overlap and are not judged: 5 of 8."""
     carried_out = rows["editaction"]["carried_out_percent"]
     assert carried_out["per_seed"] == [62.5, 62.5]
     assert carried_out["std"] == 0
@@ -154,7 +156,7 @@ def test_goals_are_joined_by_video_and_start(offset_s, is_joined):
 
 
 def test_editors_of_several_training_seeds_make_one_row_whose_interval_counts_pairs_and_seeds(run, tmp_path):
-    """62.5 and 87.5 % of eight judged pairs; with two trainings so far apart little can be said of a third."""
+    """62.5 and 87.5 % of eight judged pairs: two trainings so far apart say little about a third one."""
     inputs = run.scored_inputs()
     inputs["edits_editaction__seed_3"] = inputs.pop("edits_editaction")
     other = edits.run(tmp_path, "other", DrawnEdits(share_right=0.9), shards=run.shards.path)
@@ -242,7 +244,7 @@ def test_the_truth_through_the_autoencoder_is_left_out_where_a_pair_lacks_it(run
 
 
 def test_what_was_measured_of_telling_apart_is_in_the_table_of_the_asked_editor_alone(run, tmp_path):
-    """Five pairs of two right draws, four of one, and one without such an instruction: (5 + 4 / 2) / 9."""
+    """Five pairs have two right draws, four have one, and one has no such instruction: (5 + 4 / 2) / 9."""
     asked = told_apart.run(tmp_path, "asked", ToldApartConfig(), shards=run.shards.path)
     inputs = run.scored_inputs() | {"told_apart_editaction": asked.path}
     artifact = scores.run(tmp_path, "t", CONFIG, **inputs)
@@ -253,5 +255,5 @@ def test_what_was_measured_of_telling_apart_is_in_the_table_of_the_asked_editor_
     assert rows["copy"] is rows["truth"] is rows["start"] is None
     of_editor = next(row for row in content["splits"][0]["rows"] if row["editor"] == "editaction")
     assert of_editor["told_apart_same_verb_percent"]["mean"] == 0  # 0.5 is never below 0.4
-    assert of_editor["told_apart_same_object_percent"] is None  # nobody was asked
+    assert of_editor["told_apart_same_object_percent"] is None  # no pair was asked
     assert scores_content(*read_pair_table(artifact.path / "scores.parquet")) == content

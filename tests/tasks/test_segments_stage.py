@@ -1,4 +1,4 @@
-"""Annotations in, segments and counted reasons out: the stages `segments` and `videos`."""
+"""Annotations go in, segments and counted reasons come out: the stages `segments` and `videos`."""
 
 from pathlib import Path
 

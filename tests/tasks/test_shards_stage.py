@@ -61,14 +61,14 @@ def test_the_index_and_the_records_say_where_each_example_lies(tmp_path):
 
 
 def test_examples_of_a_video_are_spread_over_the_tars_whatever_the_order_of_the_rows():
-    """Readers that go from front to back would otherwise see one video after another."""
+    """Otherwise readers that go from front to back would see one video after another."""
     pairs = [Pair(f"v{video}-{number:03d}", "train", 0) for video in range(10) for number in range(20)]
     planned = plan_shards(pairs, 20)
     assert planned == plan_shards(pairs[::-1], 20)
     order = [pair.segment_id.split("-")[0] for members in planned.values() for pair in members]
     assert sorted(order) == sorted(pair.segment_id.split("-")[0] for pair in pairs)
     same_as_next = sum(a == b for a, b in pairwise(order)) / (len(order) - 1)
-    assert same_as_next < 0.2  # by chance 0.1; one video after another 0.95
+    assert same_as_next < 0.2  # 0.1 by chance; 0.95 for one video after another
     assert all(len({pair.segment_id.split("-")[0] for pair in members}) >= 5 for members in planned.values())
 
 
@@ -102,7 +102,7 @@ def test_a_damaged_tar_alone_is_written_again(tmp_path):
 
 
 def test_other_pictures_of_the_same_segments_are_written_anew(tmp_path):
-    """Tars of an older artifact are taken over only where pixels are the same too."""
+    """Tars of an older artifact are used again only where their pixels are the same, too."""
     (_, first), (_, second) = make_shards(tmp_path, seed=0), make_shards(tmp_path, seed=1)
     assert first.path != second.path
     assert all(tars_of(first)[name] != content for name, content in tars_of(second).items())

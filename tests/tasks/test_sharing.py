@@ -1,4 +1,4 @@
-"""A workspace that runs share: locks that wait, artifacts that never go away, holders that die."""
+"""A workspace that several runs share: locks wait, artifacts never disappear, holders of locks can die."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A stage's code: everything that it can reach counts, what it cannot reach does not, and paths do not."""
+"""A stage's code is everything that it can reach, and nothing else; paths do not count."""
 
 import ast
 import shutil
@@ -15,7 +15,7 @@ from tasks.stages import STAGES
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the product's files, to be changed one at a time and put back; large weights are left out."""
+    """Copy the product's files, to be changed one at a time and restored; large weights are left out."""
     root = tmp_path_factory.mktemp("copy")
     for name in PRODUCT:
         ignored = shutil.ignore_patterns("__pycache__", "*.safetensors")
@@ -30,7 +30,7 @@ def digests(copy: Path) -> dict[str, str]:
 
 
 def imported(root: Path, file: Path) -> Iterator[Path]:
-    """Yield what a file imports, by a walk over all of its syntax."""
+    """Yield the imports of a file, by a walk over all of its syntax."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -88,7 +88,7 @@ def test_a_change_of_any_file_that_a_stage_can_reach_is_reported(
 def test_files_that_lists_by_hand_forgot_and_data_files_count(
     copy: Path, digests: dict[str, str], stage: str, file: str
 ) -> None:
-    """modeling/train.py is a process of its own, and named by a string alone; so are templates and tables."""
+    """modeling/train.py is a process of its own that only a string names; so are templates and tables."""
     path = copy / file
     content = path.read_bytes()
     path.write_bytes(content + b"\n# changed\n")
@@ -106,7 +106,7 @@ def test_a_file_that_a_stage_does_not_reach_does_not_count(stage: str, file: str
 
 
 def test_nothing_that_a_stage_imports_when_it_is_loaded_is_missing() -> None:
-    """Against the interpreter itself: what loading the file really brings in."""
+    """The reference is the interpreter itself: the modules that are really loaded with the file."""
     code = (
         "import importlib, sys\nimportlib.import_module('tasks.splits')\n"
         f"print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] in {PRODUCT!r} and m.__file__))"
@@ -116,7 +116,7 @@ def test_nothing_that_a_stage_imports_when_it_is_loaded_is_missing() -> None:
 
 
 def write(root: Path, **files: str) -> None:
-    """Write files, by their dotted names."""
+    """Write files, named by dotted names."""
     for name, text in files.items():
         path = root / f"{name.replace('__', '/')}.py"
         path.parent.mkdir(parents=True, exist_ok=True)

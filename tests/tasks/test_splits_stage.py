@@ -1,4 +1,4 @@
-"""Which pairs are trained on and which are tested on, and how much the one has seen of the other."""
+"""The pairs that are trained on and the pairs that are tested on, and how much the test pairs were seen in training."""
 
 import json
 from dataclasses import replace
@@ -41,7 +41,7 @@ def test_another_seed_draws_another_test_set():
 
 
 def test_removing_a_training_pair_moves_no_other_pair():
-    """So one video more or less hardly changes what is tested."""
+    """So one video more or less hardly changes the test set."""
     config = SplitsConfig(num_test=10)
     assigned = assign_splits(ROWS, config).splits
     gone = sorted(members(assigned, "train"))[0]
@@ -161,7 +161,7 @@ def test_a_disjoint_split_is_the_same_in_any_order_of_the_rows():
 
 
 def test_a_share_of_the_videos_is_held_out_at_least_and_then_the_fewest_pairs():
-    """23 videos of 8 or 9 pairs: 34 = 2 x 8 + 2 x 9."""
+    """23 videos have 8 or 9 pairs: 34 = 2 x 8 + 2 x 9."""
     config = SplitsConfig(method="video-disjoint", num_test=34, held_out_share=0.0)
     assert assign_splits(MANY, config).left_out == {}
     assert len(assign_splits(MANY, replace(config, num_test=12)).left_out) == 4, "16 pairs are the fewest that hold 12"

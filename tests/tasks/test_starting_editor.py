@@ -1,4 +1,6 @@
-"""The starting editor that comes with the project: small, what its card says, follows static edits, knows no action."""
+"""The starting editor that comes with the project is small, fits its card, follows static edits, and knows no
+action.
+"""
 
 import json
 from pathlib import Path

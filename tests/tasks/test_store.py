@@ -1,4 +1,4 @@
-"""A store that machines share: what one has built another finds; half an upload and wrong bytes are never taken."""
+"""A store that machines share: one uses what another has built. Half an upload or wrong bytes are never taken."""
 
 import hashlib
 import json
@@ -33,14 +33,14 @@ def store(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A store with one artifact, and its digest."""
+    """Make a store with one artifact; return the store and the artifact's digest."""
     folder = tmp_path_factory.mktemp("filled")
     (folder / "store").mkdir()
     return folder / "store", made(folder / "a", folder / "store")[0].digest
 
 
 def made(workspace: Path, store: Path | str, stage: Squares | None = None) -> tuple[Artifact, bool, list[str]]:
-    """Build with a store; return the artifact, whether it was there, and what was said."""
+    """Build with a store; return the artifact, whether it was there already, and the messages."""
     address = store if isinstance(store, str) else f"file://{store}"
     with watched() as log:
         artifact, cached = build(stage or Squares(), workspace, options=RunOptions(store=address))
@@ -92,7 +92,7 @@ def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def with_list(store: Path, change: Callable[[list[dict[str, Any]]], None]) -> None:
-    """Change the list of files, and let the manifest name it as whoever owns the store could."""
+    """Change the list of files, and change the manifest to name it, as the owner of the store could."""
     manifest = manifest_in(store)
     [old] = store.glob("splits/*/*/list.jsonl")
     entries = [json.loads(line) for line in old.read_text().splitlines()]
@@ -120,7 +120,7 @@ def missing_file(store: Path) -> None:
 
 
 def consistent_lie(store: Path) -> None:
-    """A file and its place in the list changed together: the digest in the manifest is of the other content."""
+    """A file and its entry in the list change together, but the digest in the manifest is of the other content."""
     [file] = store.glob("splits/*/*/files/2.txt")
     file.write_text("5")
     with_list(

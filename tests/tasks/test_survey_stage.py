@@ -1,4 +1,4 @@
-"""The survey's stage: what its pages show and hide, its key, its files for platforms; and the tables of its answers."""
+"""The survey's stage: what its pages show and hide, its key, its files for platforms, and the tables of its answers."""
 
 import base64
 import csv
@@ -141,7 +141,7 @@ def test_platforms_get_the_columns_that_their_answers_are_read_by(made):
 
 
 def two_by_two(made, folder):
-    """Write the answers of three attentive raters a form."""
+    """Write the answers of three attentive raters for each form."""
     key, files = read_key(made.path), []
     for form in ("form-01", "form-02"):
         for number in range(3):

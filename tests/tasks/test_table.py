@@ -1,4 +1,4 @@
-"""Any table of actions becomes segments; what is wrong with it is said by file, row and column."""
+"""Any table of actions becomes segments; an error names the file, row and column."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Seconds per picture of the tiny pipeline: what is stated, what is counted, and what a cut-off run keeps."""
+"""Seconds per picture of the tiny pipeline: the stated protocol, the counts, and what an interrupted run keeps."""
 
 import json
 from dataclasses import replace
@@ -31,7 +31,7 @@ def sharded(tmp_path):
 
 
 def test_every_number_stands_beside_what_it_was_measured_with(tmp_path, start, sharded):
-    """Three test pictures fill a batch of four too; at picture guidance 1 an edit takes two passes a step."""
+    """Three test pictures fill a batch of four, too. At picture guidance 1 an edit takes two passes a step."""
     artifact = timing.run(tmp_path, "t", CONFIG, editor=start, shards=sharded.path)
     records = list(artifact.records())
     assert [record["batch_size"] for record in records] == [1, 2, 4]

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a file ends as a reason that can be counted; what it still holds is served."""
+"""Every fault of a file becomes a reason that can be counted; frames that the file still holds are read."""
 
 import random
 import subprocess
@@ -97,7 +97,7 @@ def test_a_file_with_damaged_packets_is_decoded_whole_and_still_gives_its_frames
     path.write_bytes(bytes(content))
     reading = read(path, 0.0, 0.2, 100.0)
     numbers = shown_numbers(path)
-    # Matroska's demuxer leaves out the rest of a damaged cluster: what it still gives is whole.
+    # Matroska's demuxer leaves out the rest of a damaged cluster; the other frames are whole.
     assert reading.method == ("plan" if name.endswith(".mkv") else "whole")
     assert [each.kept for each in reading.outcomes[:2] if isinstance(each, Shown)] == [0, 5]
     assert isinstance(reading.outcomes[2], Shown)
@@ -118,5 +118,5 @@ def test_no_damage_crashes_the_reader(name: str, tmp_path: Path) -> None:
             place = rng.randrange(len(content))
             content[place : place + rng.choice([1, 4, 300])] = rng.randbytes(rng.choice([0, 1, 4, 300]))
         path.write_bytes(bytes(content[: rng.choice([len(content), rng.randrange(len(content))])]))
-        with suppress(VideoError):  # anything else than this fails the test
+        with suppress(VideoError):  # any other error fails the test
             assert len(read(path, 0.0, 0.7, 50.0).outcomes) == 3

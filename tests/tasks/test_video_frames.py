@@ -27,7 +27,7 @@ from tests.support.clips import (
 )
 
 NOT_PLANNED = {name: "count" for name in CLIPS if name.endswith((".avi", ".h264"))}
-"""Clips whose packets do not tell the shown frames."""
+"""Clips whose packets do not tell which frames are shown."""
 
 
 def read(path: Path, moments: list[Moment]) -> Reading[int]:
@@ -35,7 +35,7 @@ def read(path: Path, moments: list[Moment]) -> Reading[int]:
 
 
 def shown(reading: Reading[int]) -> list[tuple[int, int]]:
-    """Return (index, number burnt in) of every moment, all of which must be there."""
+    """Return (index, number burnt in) of every moment; every moment must have a frame."""
     assert all(isinstance(each, Shown) for each in reading.outcomes)
     return [(each.index, each.kept) for each in reading.outcomes if isinstance(each, Shown)]
 
@@ -70,7 +70,7 @@ def test_an_edit_list_that_begins_inside_a_group_of_pictures_is_applied(tmp_path
 
 
 def test_a_packet_of_two_pictures_is_noticed_and_the_file_decoded_whole(tmp_path: Path) -> None:
-    """As some MPEG-4 encoders pack them: packets no longer tell which frames are shown."""
+    """Some MPEG-4 encoders pack frames in this way, and packets then do not tell which frames are shown."""
     plain = encode(tmp_path / "plain.mp4", ["-c:v", "mpeg4", "-q:v", "3", "-g", "10"], num_frames=40)
     packed = tmp_path / "packed.mp4"
     with av.open(str(plain)) as source, av.open(str(packed), "w") as target:
@@ -100,19 +100,19 @@ def test_times_are_recorded_as_the_container_has_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("at", ["keyframe", "anywhere"])
 def test_a_stream_cut_out_of_the_middle_is_decoded_whole(at: str, tmp_path: Path) -> None:
-    """Leading frames refer to what was cut off; libav does not show them, so packets cannot be counted."""
+    """Leading frames refer to a part that was cut off; libav does not show them, so packets cannot be counted."""
     path = encode(tmp_path / "open_gop.ts", CLIPS["open_gop.ts"], num_frames=64)
     content = path.read_bytes()
     with opened(path) as (container, stream):
         keyframes = [packet.pos for packet in container.demux(stream) if packet.size and packet.is_keyframe]
     start = keyframes[1] if at == "keyframe" else len(content) // 2 // 188 * 188
     cut = tmp_path / "cut.ts"
-    cut.write_bytes(content[: 3 * 188] + content[start:])  # the tables in front, then the rest
+    cut.write_bytes(content[: 3 * 188] + content[start:])  # first the tables, then the rest
     with opened(cut) as (container, stream):
         frames = [(frame.pts * stream.time_base, read_number(to_rgb(frame))) for frame in decode(container, stream)]
     asked = ("0.0", "0.5", "1.1", "9.0")
     places = [max(k for k, (pts, _) in enumerate(frames) if pts - frames[0][0] <= Fraction(time)) for time in asked]
-    for time, place in zip(asked, places, strict=True):  # one by one: what is decoded for one could betray another
+    for time, place in zip(asked, places, strict=True):  # one by one: the decoding of one moment could help another
         reading = read(cut, [Moment(time_s=float(time))])
         assert reading.method == "whole"
         assert shown(reading) == [(place, frames[place][1])]

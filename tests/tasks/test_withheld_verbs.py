@@ -1,4 +1,4 @@
-"""Verbs that nobody is trained on: where their pairs go, how they are counted, and what is refused."""
+"""Verbs that nobody is trained on: the split of their pairs, their counts, and what is refused."""
 
 from dataclasses import replace
 
@@ -81,7 +81,7 @@ def test_training_sentences_that_have_the_word_all_the_same_are_counted():
 
 @stage
 def frames(work: Work, config: DrawnFrames) -> None:
-    """Write ROWS."""
+    """Write ROWS as a table."""
     work.write_rows(ROWS)
 
 
