@@ -51,7 +51,7 @@ def test_the_product_imports_each_package_that_it_declares(requirement: str) -> 
     modules = {
         module
         for module, distributions in packages_distributions().items()
-        if name in {name_of(each) for each in distributions}
+        if name in {name_of(distribution) for distribution in distributions}
     }
     assert modules & IMPORTS.keys(), f"{name} gives {sorted(modules)}, and no file of {', '.join(PRODUCT)} imports one"
 

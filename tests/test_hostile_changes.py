@@ -39,7 +39,8 @@ NUM_CHANGES = int(os.environ.get("EDITACTION_NUM_CHANGES", "60"))
 """Number of changed files of each kind."""
 LONGEST_S = 20.0
 ROWS = [
-    {"video": "clip", "start_s": 0.1, "stop_s": 0.5 + each, "instruction": f"open door {each}"} for each in range(6)
+    {"video": "clip", "start_s": 0.1, "stop_s": 0.5 + number, "instruction": f"open door {number}"}
+    for number in range(6)
 ]
 
 
@@ -53,7 +54,7 @@ class Kind:
 
 
 def as_csv(path: Path) -> None:
-    lines = [",".join(ROWS[0]), *(",".join(f'"{each}"' for each in row.values()) for row in ROWS)]
+    lines = [",".join(ROWS[0]), *(",".join(f'"{value}"' for value in row.values()) for row in ROWS)]
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -129,7 +130,7 @@ def read_artifact(path: Path) -> None:
     """Read the changed content as a manifest, a list of files, an item's record and an index of parts."""
     content = path.read_bytes()
     (path.parent / "model_index.json").write_bytes(content)
-    [folder] = [each.parent for each in (path.parent / "w" / "verdicts").glob("*/manifest.json")]
+    [folder] = [manifest.parent for manifest in (path.parent / "w" / "verdicts").glob("*/manifest.json")]
     whole = folder.with_name("whole")
     for name in ("manifest.json", "files.jsonl", next((folder / "items").iterdir()).relative_to(folder).as_posix()):
         shutil.copytree(folder, whole)

@@ -65,7 +65,7 @@ def is_stage(path: Path) -> bool:
 
 @pytest.mark.parametrize("path", [*filter(is_stage, FILES)], ids=lambda path: path.name)
 def test_no_stage_file_imports_a_stage_file(path: Path) -> None:
-    assert not [str(each) for each in IMPORTS[path] if is_stage(each)]
+    assert not [str(module) for module in IMPORTS[path] if is_stage(module)]
 
 
 def test_every_stage_of_the_stage_graph_has_a_file_and_every_file_is_a_stage() -> None:

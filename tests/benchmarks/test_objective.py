@@ -85,7 +85,10 @@ def test_arms_are_compared_on_the_seeds_that_both_have_and_at_equal_steps_or_com
         runs_of("better", 0.9, (0,), start="weak"),
     ]
     found = comparisons(every, FACTS)
-    assert [(each["arm"], each["reference"], each["equal_in"], each["seeds"]) for each in found] == [
+    assert [
+        (comparison["arm"], comparison["reference"], comparison["equal_in"], comparison["seeds"])
+        for comparison in found
+    ] == [
         ("better", "plain", ["steps"], [1, 2, 3, 4]),
         ("better", "plain_long", ["compute"], [1]),
     ]
@@ -100,14 +103,14 @@ def test_arms_are_compared_on_the_seeds_that_both_have_and_at_equal_steps_or_com
 
 def test_an_arm_is_compared_with_its_own_references():
     every = [runs_of(name, 0.5, (0, 1)) for name in ("plain", "better", "part")]
-    found = [(each["arm"], each["reference"]) for each in comparisons(every, FACTS)]
+    found = [(comparison["arm"], comparison["reference"]) for comparison in comparisons(every, FACTS)]
     assert found == [("better", "plain"), ("part", "better")]
 
 
 def test_an_ablation_is_compared_with_what_it_leaves_a_part_of():
-    compared = {each.name for each in ARMS if "editaction_demo" in each.references}
+    compared = {study_arm.name for study_arm in ARMS if "editaction_demo" in study_arm.references}
     assert compared == {"without_action", "without_reg", "without_freezing"}
-    assert {name for each in ARMS for name in each.references} <= {each.name for each in ARMS}
+    assert {name for study_arm in ARMS for name in study_arm.references} <= {study_arm.name for study_arm in ARMS}
 
 
 def test_two_arms_can_be_equal_in_both_and_nearly_equal_compute_is_equal():
@@ -166,16 +169,23 @@ def test_what_an_arm_costs_is_what_its_terms_cost_at_the_steps_where_they_count(
 
 @pytest.mark.parametrize(("budget", "like"), [("action", "sharp"), ("all", "editaction_demo")])
 def test_arms_of_equal_compute_cost_the_same(budget, like):
-    computes = {each.name: each.num_steps() * each.cost for each in ARMS if each.budget == budget}
+    computes = {
+        study_arm.name: study_arm.num_steps() * study_arm.cost for study_arm in ARMS if study_arm.budget == budget
+    }
     reference = arm(like).num_steps() * arm(like).cost
     assert computes
-    assert all(abs(each / reference - 1) < 0.01 for each in computes.values()), computes
-    assert {each.num_steps() for each in ARMS if each.budget == "steps" and each.objective} == {STEPS}
+    assert all(abs(compute / reference - 1) < 0.01 for compute in computes.values()), computes
+    assert {study_arm.num_steps() for study_arm in ARMS if study_arm.budget == "steps" and study_arm.objective} == {
+        STEPS
+    }
 
 
 def test_plain_fine_tuning_stands_beside_every_other_arm_at_its_steps_and_beside_the_main_ones_at_their_compute():
     def equal(name):
-        facts = {each.name: {"num_steps": each.num_steps(), "compute": each.num_steps() * each.cost} for each in ARMS}
+        facts = {
+            study_arm.name: {"num_steps": study_arm.num_steps(), "compute": study_arm.num_steps() * study_arm.cost}
+            for study_arm in ARMS
+        }
         return {reference: equal_in(facts[name], facts[reference]) for reference in PLAIN_ARMS}
 
     assert equal("sharp") == {"finetuned": ["steps"], "finetuned_x1.7": ["compute"], "finetuned_x2.1": []}
@@ -184,17 +194,17 @@ def test_plain_fine_tuning_stands_beside_every_other_arm_at_its_steps_and_beside
 
 
 def test_every_arm_has_a_name_and_an_objective_of_its_own():
-    assert len({each.name for each in ARMS}) == len(ARMS)
-    assert len({(each.objective, each.budget) for each in ARMS}) == len(ARMS)
-    assert len([each for each in ARMS if each.role == "ablation"]) == 3
+    assert len({study_arm.name for study_arm in ARMS}) == len(ARMS)
+    assert len({(study_arm.objective, study_arm.budget) for study_arm in ARMS}) == len(ARMS)
+    assert len([study_arm for study_arm in ARMS if study_arm.role == "ablation"]) == 3
 
 
 def test_arms_are_named_by_name_or_role_and_kept_in_their_order():
-    assert [each.name for each in arms_named("sharp,finetuned", "lc")] == ["finetuned", "sharp"]
-    assert {each.role for each in arms_named("sweep", "lc")} == {"sweep"}
+    assert [study_arm.name for study_arm in arms_named("sharp,finetuned", "lc")] == ["finetuned", "sharp"]
+    assert {study_arm.role for study_arm in arms_named("sweep", "lc")} == {"sweep"}
     assert len(arms_named("all", "lc")) == len(ARMS)
     assert len(arms_named("all", "hc")) < 6
-    assert [each.name for each in arms_named("every4", "hc")] == ["every4"]
+    assert [study_arm.name for study_arm in arms_named("every4", "hc")] == ["every4"]
     with pytest.raises(ValueError, match="no arm 'evry4'"):
         arms_named("evry4", "lc")
 
@@ -236,7 +246,7 @@ def test_runs_side_by_side_share_the_cores_unless_somebody_said_otherwise():
     """Without this their threads would wait for each other, spinning; a step would take seconds, not hundredths."""
     code = "import benchmarks.objective.study as s, torch; s.share_cores(1000); print(torch.get_num_threads())"
     for said, expected in ({}, "1"), ({"OMP_NUM_THREADS": "3"}, "3"):
-        environment = {name: each for name, each in os.environ.items() if name != "OMP_NUM_THREADS"} | said
+        environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"} | said
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert done.stdout.split()[-1] == expected
 
@@ -257,7 +267,7 @@ def test_a_run_is_a_main_job_of_its_objective_steps_and_seed_and_the_first_seeds
     request = StudyRequest(workspace=str(tmp_path), starts=("a=owner/name",), arms="finetuned_x1.7", seeds=3)
     asked = []
     made = [make_run(request, run, folders(tmp_path, asked)) for run in study_runs(request)]
-    assert [sorted(each) for each in made] == [["editor", "told_apart", "verdicts"]] * 2 + [["editor", "verdicts"]]
+    assert [sorted(stages) for stages in made] == [["editor", "told_apart", "verdicts"]] * 2 + [["editor", "verdicts"]]
     editors = [(label, config.seed, config.num_steps) for stage, label, config in asked if stage == "editor"]
     assert editors == [(f"lc-a-finetuned_x1.7-{seed}", seed, 510) for seed in range(3)]
     assert all(

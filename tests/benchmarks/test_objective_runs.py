@@ -20,7 +20,7 @@ def run_of(arm: str, seed: int, share: float = 0.5) -> JudgedRun:
         arm=arm,
         seed=seed,
         verdicts=[
-            {name: each for name, each in row.items() if name != "seed"} | {"kept": row["carried_out"]}
+            {name: value for name, value in row.items() if name != "seed"} | {"kept": row["carried_out"]}
             for row in sorted(verdicts_of(share, seed), key=lambda row: row["segment_id"])
         ],
         told_apart={"unseen_disjoint": 0.9},

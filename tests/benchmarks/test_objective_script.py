@@ -48,4 +48,6 @@ def test_a_study_is_made_of_main_jobs_taken_up_where_it_stood_and_told_from_its_
     assert [row["arm"] for row in content["rows"]] == ["untouched", "finetuned", "sharp"]
     assert content["num_scenes"]["unseen"] == 6
     assert all(row["told_apart"] for row in content["rows"])
-    assert [(each["arm"], each["reference"]) for each in content["comparisons"]] == [("sharp", "finetuned")]
+    assert [(comparison["arm"], comparison["reference"]) for comparison in content["comparisons"]] == [
+        ("sharp", "finetuned")
+    ]

@@ -31,7 +31,7 @@ def coordinates(figure: Figure | Columns) -> list[float]:
     """Return every coordinate that a template writes."""
     found = [tick.position for tick in (*figure.x_ticks, *figure.y_ticks)]
     if isinstance(figure, Columns):
-        return found + [edge for each in figure.columns for edge in (each.x, each.y, each.width, each.height)]
+        return found + [edge for column in figure.columns for edge in (column.x, column.y, column.width, column.height)]
     return found + [
         float(part) for curve in figure.curves for point in curve.points.split() for part in point.split(",")
     ]
@@ -117,7 +117,7 @@ def test_a_logarithmic_axis_has_at_least_three_numbers_however_short_it_is(low, 
     drawn = draw_histogram(Histogram(title="", note="", values=values, log_scale=True))
     numbers = [float(tick.label) for tick in drawn.x_ticks]
     assert len(numbers) >= 3
-    assert all(low * 0.999 <= each <= high * 1.001 for each in numbers)
+    assert all(low * 0.999 <= number <= high * 1.001 for number in numbers)
     positions = [tick.position for tick in drawn.x_ticks]
     assert positions == sorted(positions)
     assert len(log_ticks(np.log10(low), np.log10(high))) >= 2

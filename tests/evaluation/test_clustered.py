@@ -98,8 +98,8 @@ def test_many_editors_that_do_not_differ_are_seldom_told_apart(rng):
     wrong = 0
     for _ in range(300):
         reference = rng.normal(size=40)
-        others = {str(each): rng.normal(size=40) for each in range(6)}
-        wrong += any(each.is_shown for each in differences(others, reference, range(40)).values())
+        others = {str(number): rng.normal(size=40) for number in range(6)}
+        wrong += any(difference.is_shown for difference in differences(others, reference, range(40)).values())
     assert wrong / 300 < 0.1
 
 

@@ -36,10 +36,10 @@ def test_efficientnet_knows_a_photograph(efficientnet, photograph):
 
 def test_real_features_tell_a_blur_from_another_picture(efficientnet, photograph):
     crops = [photograph[y : y + 200, x : x + 200] for y in (0, 100, 200) for x in (0, 100, 200)]
-    shifted = [np.roll(each, 1, axis=1) for each in crops]
+    shifted = [np.roll(crop, 1, axis=1) for crop in crops]
     first, second = efficientnet.features(crops), efficientnet.features(shifted)
     assert first.shape == (9, 1280)
-    assert fid(first, second) < fid(first, efficientnet.features([each[::-1] for each in crops]))
+    assert fid(first, second) < fid(first, efficientnet.features([crop[::-1] for crop in crops]))
 
 
 def test_another_network_s_weights_are_refused(tmp_path):

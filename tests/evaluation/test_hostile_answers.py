@@ -32,15 +32,15 @@ def test_half_a_surrogate_pair_rejects_its_file_alone(place: str, tmp_path: Path
     (answer if place in answer else own)[place] = "\ud800"
     (tmp_path / "bad.json").write_text(json.dumps(own), encoding="utf-8")
     found, rejected = read_submissions([tmp_path / "bad.json", tmp_path / "good.json"])
-    assert [each.source for each in found] == ["good.json"]
-    assert [(each.source, each.reason) for each in rejected] == [("bad.json", "cut_off_or_damaged")]
+    assert [submission.source for submission in found] == ["good.json"]
+    assert [(rejection.source, rejection.reason) for rejection in rejected] == [("bad.json", "cut_off_or_damaged")]
 
 
 def test_a_column_that_is_there_twice_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("rater,picture,R1,R1\na,p0,1,5\n", encoding="utf-8")
     found, rejected = read_submissions([tmp_path / "a.csv"])
     assert not found
-    assert [each.reason for each in rejected] == ["column_twice"]
+    assert [rejection.reason for rejection in rejected] == ["column_twice"]
 
 
 def raters(number: int, num_answers: int) -> list[Submission]:
@@ -63,10 +63,12 @@ def test_many_raters_cost_little_time(number: int, num_answers: int) -> None:
 
 def test_a_copy_that_lacks_some_answers_is_found() -> None:
     first, second = raters(2, 25)
-    part = [Answer(picture=each.picture, question="R1", score=each.score) for each in second.answers[:21]]
+    part = [Answer(picture=answer.picture, question="R1", score=answer.score) for answer in second.answers[:21]]
     copy = Submission(rater="x", source="c.csv", platform="csv", answers=part)
     checked = check_submissions([first, second, copy], KEY, Limits(min_same=100))
-    assert [(each.rater, each.reason, each.num_rows) for each in checked.rejected] == [("x", "copied", 21)]
+    assert [(rejection.rater, rejection.reason, rejection.num_rows) for rejection in checked.rejected] == [
+        ("x", "copied", 21)
+    ]
 
 
 @pytest.mark.parametrize(

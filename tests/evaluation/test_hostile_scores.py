@@ -16,7 +16,7 @@ TEXTS = {"split": "test", "editor": "ours", "name": "Ours", "kind": "system", "v
 
 def rows() -> list[dict[str, Any]]:
     numbers = dict.fromkeys(SCHEMA.names[len(TEXTS) + 1 :], 0.5)
-    return [TEXTS | numbers | {"segment_id": each, "seed": 0, "training_seed": None} for each in "abc"]
+    return [TEXTS | numbers | {"segment_id": segment_id, "seed": 0, "training_seed": None} for segment_id in "abc"]
 
 
 def written(path: Path, content: object, table: pa.Table | None = None) -> Path:

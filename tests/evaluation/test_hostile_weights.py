@@ -64,8 +64,8 @@ def test_tensors_that_are_none_are_refused(content: dict[str, Any], said: str, t
 def test_a_compressed_archive_takes_no_memory(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1 << 20)}, tmp_path / "big.pth")
     with zipfile.ZipFile(tmp_path / "big.pth") as big, zipfile.ZipFile(tmp_path / "x.pth", "w", 8) as small:
-        for each in big.infolist():
-            small.writestr(each.filename, big.read(each))
+        for member in big.infolist():
+            small.writestr(member.filename, big.read(member))
     with pytest.raises(ValueError, match=r"x\.pth claims \d+ bytes"):
         load_checkpoint(tmp_path / "x.pth")
 

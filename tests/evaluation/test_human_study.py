@@ -58,7 +58,7 @@ def test_ordinal_alpha_is_that_of_the_definition_on_any_table_with_gaps():
     for _draw in range(30):
         table = rng.integers(1, 6, (4, 9)).astype(float)
         table[rng.random(table.shape) < 0.3] = np.nan
-        plain = [[None if np.isnan(each) else int(each) for each in row] for row in table]
+        plain = [[None if np.isnan(rating) else int(rating) for rating in row] for row in table]
         assert krippendorff_alpha(table) == pytest.approx(float(exact_alpha(plain, "ordinal")), abs=1e-9)
 
 

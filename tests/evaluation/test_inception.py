@@ -37,7 +37,7 @@ class Golden:
         shapes = json.loads((keys if keys.is_file() else path.with_name("keys.json")).read_text())
         self.weights = drawn_weights(self.salt, shapes)
         self.pictures = [
-            drawn_picture(self.salt, f"picture/{each}", *size_of(each)) for each in self.facts["picture_order"]
+            drawn_picture(self.salt, f"picture/{name}", *size_of(name)) for name in self.facts["picture_order"]
         ]
         self.network = Inception()
         self.network.load_state_dict(self.weights)
@@ -89,7 +89,7 @@ def test_fid_and_kid_of_two_sets_are_the_reference_s(golden):
     pictures.
     """
     expected = golden.facts["sets"]["torch_fidelity"]
-    first, second = (golden.tensors[f"set_{each}.torch_fidelity"].double().numpy() for each in "ab")
+    first, second = (golden.tensors[f"set_{letter}.torch_fidelity"].double().numpy() for letter in "ab")
     assert fid(first, second) == pytest.approx(expected["fid_nuclear_norm_float64"], abs=1e-3)
     assert fid(first, second) == pytest.approx(expected["fid_torch_fidelity_formula"], abs=1e-3)
     assert kid(first, second) == pytest.approx(expected["kid_torch_fidelity_float64"], abs=1e-6)
@@ -104,7 +104,7 @@ def state():
 
 
 def test_weights_come_from_a_pth_of_either_format_or_safetensors_with_or_without_batch_counts(state, tmp_path):
-    few = {name: each for name, each in state.items() if not name.endswith("num_batches_tracked")}
+    few = {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
     torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     torch.save(few, tmp_path / "few.pth")
     save_file(few, tmp_path / "copy.safetensors")

@@ -149,7 +149,7 @@ def test_the_head_camera_moves_and_the_fixed_one_does_not() -> None:
     moved = {}
     for style in ("mpii", "epic"):
         episodes = [sample_episode(np.random.default_rng(seed), style, 30) for seed in range(3)]  # type: ignore[arg-type]
-        moved[style] = sum(acted.view_before != acted.view_after for each in episodes for acted in each.actions)
+        moved[style] = sum(acted.view_before != acted.view_after for episode in episodes for acted in episode.actions)
     assert moved["mpii"] == 0
     assert moved["epic"] > 3
 

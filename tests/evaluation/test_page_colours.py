@@ -26,9 +26,9 @@ def themes() -> list[dict[str, str]]:
 
 def luminance(colour: str) -> float:
     """Return the relative luminance of #rgb or #rrggbb (WCAG 2.2)."""
-    digits = colour[1:] if len(colour) == 7 else "".join(2 * each for each in colour[1:])
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
     shares = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
-    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in shares]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
@@ -52,4 +52,4 @@ def test_what_is_drawn_stands_out_from_all_that_it_lies_on(theme, drawn):
 
 
 def test_curves_of_svg_files_stand_out_from_white():
-    assert min(contrast(each, "#ffffff") for each in COLOURS) >= 3
+    assert min(contrast(name, "#ffffff") for name in COLOURS) >= 3

@@ -42,12 +42,12 @@ KEY = drawn_key()
 
 def checked(*submissions, **limits):
     found = check_submissions(submissions, KEY, Limits(**limits))
-    assert found.num_rows == found.num_kept + sum(each.num_rows for each in found.rejected)
+    assert found.num_rows == found.num_kept + sum(rejection.num_rows for rejection in found.rejected)
     return found
 
 
 def reasons(found):
-    return [each.reason for each in found.rejected]
+    return [rejection.reason for rejection in found.rejected]
 
 
 def test_an_attentive_rater_counts_with_every_answer():
@@ -65,11 +65,11 @@ def careless(picture, question):
 
 def test_each_way_to_cheat_or_to_break_off_has_its_reason():
     whole = answers_by(KEY, "form-01")
-    swapped = [replace(each, score=6 - each.score) for each in whole]
+    swapped = [replace(answer, score=6 - answer.score) for answer in whole]
     cases = {
         "always_the_same": submission(KEY, answers=answers_by(KEY, "form-01", same)),
         "failed_controls": submission(KEY, answers=swapped),
-        "too_fast": submission(KEY, answers=[replace(each, seconds=0.2) for each in whole]),
+        "too_fast": submission(KEY, answers=[replace(answer, seconds=0.2) for answer in whole]),
         "incomplete": submission(KEY, answers=whole[:20]),
         "answers_changed": replace(
             submission(KEY), answers=[replace(whole[0], score=1 + whole[0].score % 5), *whole[1:]]
@@ -113,7 +113,7 @@ def test_our_json_and_our_csv_are_read_alike(tmp_path):
     with (tmp_path / "a.csv").open("w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file, delimiter=";")
         writer.writerow(columns)
-        for each in given.answers:
+        for answer in given.answers:
             names = [
                 json.loads((tmp_path / "a.json").read_text())["format"],
                 "s1",
@@ -121,7 +121,7 @@ def test_our_json_and_our_csv_are_read_alike(tmp_path):
                 "'" + given.rater,
                 given.code,
             ]
-            writer.writerow([*names, each.picture, each.question, each.score, each.seconds, 1, 1])
+            writer.writerow([*names, answer.picture, answer.question, answer.score, answer.seconds, 1, 1])
     (csv_found,), _ = read_file(tmp_path / "a.csv")
     assert replace(json_found, source="") == replace(csv_found, source="") == replace(given, source="")
 
@@ -152,7 +152,10 @@ def test_a_file_that_is_no_file_of_answers_is_named_with_its_reason(tmp_path, re
     broken = break_up(tmp_path / "b.json", change(path.read_bytes()))
     submissions, rejected = read_submissions([path, broken, tmp_path / "none.json"])
     assert len(submissions) == 1
-    assert [(each.source, each.reason) for each in rejected] == [("b.json", reason), ("none.json", "no_such_file")]
+    assert [(rejection.source, rejection.reason) for rejection in rejected] == [
+        ("b.json", reason),
+        ("none.json", "no_such_file"),
+    ]
 
 
 def write_table(path, rows):
@@ -167,16 +170,16 @@ def write_table(path, rows):
 def wide(form="form-01"):
     """Return picture -> question -> score of an attentive rater."""
     table = {}
-    for each in answers_by(KEY, form):
-        table.setdefault(each.picture, {})[each.question] = each.score
+    for answer in answers_by(KEY, form):
+        table.setdefault(answer.picture, {})[answer.question] = answer.score
     return table
 
 
 def scores_of(given):
-    return {(each.picture, each.question): each.score for each in given.answers}
+    return {(answer.picture, answer.question): answer.score for answer in given.answers}
 
 
-EXPECTED = {(each.picture, each.question): each.score for each in answers_by(KEY, "form-01")}
+EXPECTED = {(answer.picture, answer.question): answer.score for answer in answers_by(KEY, "form-01")}
 
 
 def mturk_rows(style):
@@ -207,8 +210,10 @@ def test_mturks_three_ways_to_write_an_answer_are_read_alike(tmp_path, style):
     spoilt = rows[0] | {"WorkerId": "A2", "AssignmentStatus": "Rejected"}
     (given,), rejected = read_file(write_table(tmp_path / "m.csv", [*rows, spoilt]))
     assert (given.rater, given.platform, scores_of(given)) == ("A1", "mturk", EXPECTED)
-    assert {each.seconds for each in given.answers} == {10.0}
-    assert [(each.rater, each.reason, each.num_rows) for each in rejected] == [("A2", "rejected_on_platform", 4)]
+    assert {answer.seconds for answer in given.answers} == {10.0}
+    assert [(rejection.rater, rejection.reason, rejection.num_rows) for rejection in rejected] == [
+        ("A2", "rejected_on_platform", 4)
+    ]
     assert checked(given).num_kept == 36
 
 
@@ -235,7 +240,7 @@ def test_label_studios_json_json_min_and_csv_are_read_alike(tmp_path):
     for name in ("full.json", "min.json", "flat.csv"):
         (given,), rejected = read_file(tmp_path / name)
         assert (given.rater, given.platform, scores_of(given)) == ("7", "label-studio", EXPECTED)
-        assert [each.reason for each in rejected] == ["rejected_on_platform"] * (name == "full.json")
+        assert [rejection.reason for rejection in rejected] == ["rejected_on_platform"] * (name == "full.json")
 
 
 def test_prolific_names_the_participant_in_any_of_its_ways(tmp_path):
@@ -275,8 +280,10 @@ def test_a_model_without_a_revision_is_no_judge(tmp_path):
         for (p, q), s in EXPECTED.items()
     ]
     judges, rejected = read_judges([write_table(tmp_path / "j.csv", rows)])
-    assert [(each.rater, each.platform) for each in judges] == [("m@abc1", "judge")]
-    assert [(each.rater, each.reason, each.num_rows) for each in rejected] == [("m", "no_revision", 36)]
+    assert [(judge.rater, judge.platform) for judge in judges] == [("m@abc1", "judge")]
+    assert [(rejection.rater, rejection.reason, rejection.num_rows) for rejection in rejected] == [
+        ("m", "no_revision", 36)
+    ]
 
 
 def test_the_code_of_a_changed_answer_does_not_fit():

@@ -32,9 +32,9 @@ def checkpoints_of(path):
     """Return the golden's checkpoints: every .pyth file beside it, and the reference's weights."""
     stem = path.stem.removeprefix("golden")
     named = [
-        each for each in path.parent.iterdir() if each.suffix == ".pyth" or each.name.startswith("reference_weights")
+        file for file in path.parent.iterdir() if file.suffix == ".pyth" or file.name.startswith("reference_weights")
     ]
-    own = [each for each in named if each.stem.endswith(stem)] if stem else []
+    own = [checkpoint for checkpoint in named if checkpoint.stem.endswith(stem)] if stem else []
     return sorted(own or named)
 
 
@@ -53,7 +53,7 @@ def test_logits_and_features_of_a_converted_checkpoint_are_the_reference_s(path,
             logits = model(pixel_values=to_model_input(clips, order)).logits
             assert float((logits - golden[name]).abs().max()) < TOLERANCE
         inner = model.timesformer(to_model_input(clips, "rgb"), output_hidden_states=True)
-    cls = torch.stack([each[:, 0] for each in inner.hidden_states], dim=1)
+    cls = torch.stack([hidden[:, 0] for hidden in inner.hidden_states], dim=1)
     assert float((cls - golden["cls_token_before_and_after_each_block"]).abs().max()) < TOLERANCE
     assert float((inner.last_hidden_state[:, 0] - golden["features"]).abs().max()) < TOLERANCE
 
@@ -110,8 +110,10 @@ def refused(tmp_path, content, match, num_heads=2):
 
 def test_what_does_not_fit_is_refused_and_named(model, tmp_path):
     state = reference_state(model)
-    refused(tmp_path, {name: each for name, each in state.items() if "temporal_" not in name}, "attention over time")
-    refused(tmp_path, {name: each for name, each in state.items() if "time_embed" not in name}, "time_embeddings")
+    refused(
+        tmp_path, {name: tensor for name, tensor in state.items() if "temporal_" not in name}, "attention over time"
+    )
+    refused(tmp_path, {name: tensor for name, tensor in state.items() if "time_embed" not in name}, "time_embeddings")
     without = {name: tensor for name, tensor in state.items() if "blocks.1.norm2" not in name}
     refused(tmp_path, without, "2 tensors are missing")
     refused(tmp_path, state | {"model.blocks.0.extra.weight": torch.zeros(1)}, "of no TimeSformer")

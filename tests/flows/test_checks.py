@@ -87,7 +87,7 @@ def test_a_hub_like_classifier_with_a_bin_alone_is_sound(home: Path) -> None:
     ],
 )
 def test_each_problem_is_one_line_that_names_it(settings: dict, expected: str, home: Path) -> None:
-    filled = {name: each.format(home=home) if isinstance(each, str) else each for name, each in settings.items()}
+    filled = {name: value.format(home=home) if isinstance(value, str) else value for name, value in settings.items()}
     try:
         (message,) = problems(home, **filled)
     except ValueError as error:  # from make_job, which is just as early

@@ -40,9 +40,9 @@ GRID = {
 
 def test_the_smallest_fid_to_the_truth_wins_of_each_term_and_ties_go_to_the_smaller_weight():
     by_term = ranked(table(**GRID))
-    assert [each.weight for each in by_term["action"]] == [0.005, 0.1, 0.001]
-    assert [each.weight for each in by_term["reg"]] == [0.3, 0.001]
-    assert [each.kid_rank for each in by_term["action"]] == [2, 1, 3]
+    assert [rank.weight for rank in by_term["action"]] == [0.005, 0.1, 0.001]
+    assert [rank.weight for rank in by_term["reg"]] == [0.3, 0.001]
+    assert [rank.kid_rank for rank in by_term["action"]] == [2, 1, 3]
     rows = ranking_rows(by_term)
     assert [row["value"] for row in rows if row["chosen"]] == ["0.005", "0.3"]
 

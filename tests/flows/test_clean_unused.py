@@ -21,8 +21,8 @@ def make(workspace: Path, name: str, finished: int, **inputs: str) -> Path:
     (folder / "content").write_bytes(bytes(1000))
     stage, label = name.split("/")
     told = {
-        each: {"outside" if Path(source).suffix else "artifact": source, "digest": source}
-        for each, source in inputs.items()
+        input_name: {"outside" if Path(source).suffix else "artifact": source, "digest": source}
+        for input_name, source in inputs.items()
     }
     manifest = {"stage": stage, "label": label[:-9], "key": label[-8:], "version": 1, "digest": name, "funnel": {}}
     manifest |= {"counts": {"input": 0, "kept": 0, "filtered": {}, "failed": {}}, "facts": {}, "config": {}}

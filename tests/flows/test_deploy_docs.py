@@ -47,8 +47,8 @@ def blocks_of(section: str) -> list[str]:
 def pasted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pasted]:
     folder = tmp_path_factory.mktemp("pasted") / "editaction"
     folder.mkdir()
-    for each in ("flows", "tasks", "modeling", "evaluation", "prefect.yaml"):
-        (folder / each).symlink_to(ROOT / each)
+    for part in ("flows", "tasks", "modeling", "evaluation", "prefect.yaml"):
+        (folder / part).symlink_to(ROOT / part)
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "activate").write_text(f"export PATH={Path(sys.executable).parent}:$PATH\n")
     with socket.socket() as probe:

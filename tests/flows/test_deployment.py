@@ -101,7 +101,9 @@ def wait_for_end(api_url: str, run_id: str, *, within_s: float = 300) -> dict[st
 def runs_in(api_url: str, workspace: Path) -> list[dict[str, Any]]:
     """Return every flow run that worked in a workspace."""
     runs = post(api_url, "/flow_runs/filter", {})
-    return [each for each in runs if each["parameters"].get("request", {}).get("workspace") == str(workspace)]
+    return [
+        flow_run for flow_run in runs if flow_run["parameters"].get("request", {}).get("workspace") == str(workspace)
+    ]
 
 
 def task_states(api_url: str, run_id: str) -> dict[str, list[str]]:
@@ -126,8 +128,8 @@ def task_states(api_url: str, run_id: str) -> dict[str, list[str]]:
 def test_every_flow_is_deployed_and_nightly_is_scheduled_at_its_cron_times(deployed: str) -> None:
     deployments = post(deployed, "/deployments/filter", {})
     flows = {flow["id"]: flow["name"] for flow in post(deployed, "/flows/filter", {})}
-    assert {flows[each["flow_id"]] for each in deployments} == FLOWS
-    nightly = next(each for each in deployments if flows[each["flow_id"]] == "nightly")
+    assert {flows[deployment["flow_id"]] for deployment in deployments} == FLOWS
+    nightly = next(deployment for deployment in deployments if flows[deployment["flow_id"]] == "nightly")
 
     def scheduled() -> list[dict[str, Any]]:
         found = post(
@@ -180,7 +182,7 @@ def test_reproduce_runs_to_its_end_by_a_worker_and_then_finds_everything_cached(
     asked = {"task_runs": {"flow_run_id": {"any_": [only["id"]]}}, "limit": 200}
 
     def names() -> list[str]:
-        return sorted(each["name"] for each in post(deployed, "/task_runs/filter", asked))
+        return sorted(task_run["name"] for task_run in post(deployed, "/task_runs/filter", asked))
 
     assert wait_until(lambda: names() == ONE_EACH, within_s=60, every_s=1), names()
     again = start_run(deployed, "reproduce/reproduce", request)
@@ -240,9 +242,11 @@ def test_a_failed_run_retried_through_the_api_does_only_the_failed_work(deployed
 def watched(api_url: str, request: dict[str, Any]) -> tuple[Artifact, Artifact]:
     """Run the watched folder's deployment once; return the splits and shards that it has made."""
     found = get(api_url, "/deployments/name/build_dataset/watched-folder")
-    assert [(each["schedule"]["interval"], each["active"]) for each in found["schedules"]] == [(900.0, False)]
+    assert [(schedule["schedule"]["interval"], schedule["active"]) for schedule in found["schedules"]] == [
+        (900.0, False)
+    ]
     assert found["parameters"]["allow_failed"] is True
-    request = {name: each for name, each in request.items() if name != "until"}
+    request = {name: value for name, value in request.items() if name != "until"}
     run_id = start_run(api_url, "build_dataset/watched-folder", request)
     ended = wait_for_end(api_url, run_id)
     assert ended["type"] == "COMPLETED", ended

@@ -17,8 +17,8 @@ def records(share_right: float, measure: str = "kept", *, seed: int = 0, pairs: 
     rng = np.random.default_rng(seed)
     blank = dict.fromkeys(("carried_out", "kept", "match_gt", "label"))
     return [
-        {"split": "test", "segment_id": each, "seed": 0, **blank, measure: bool(rng.random() < share_right)}
-        for each in pairs
+        {"split": "test", "segment_id": segment_id, "seed": 0, **blank, measure: bool(rng.random() < share_right)}
+        for segment_id in pairs
     ]
 
 

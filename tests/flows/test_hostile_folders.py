@@ -12,7 +12,7 @@ from tasks.artifacts.processes import spawn
 from tests.support.clips import X264, encode
 from tests.support.commands import environment
 
-AS_INSTALLED = "import sys; sys.path[:] = [each for each in sys.path if each]\n"
+AS_INSTALLED = "import sys; sys.path[:] = [folder for folder in sys.path if folder]\n"
 """`python -c` looks into the current folder; the installed command does not."""
 
 LOGGING = """version: 1

@@ -60,7 +60,7 @@ def test_the_page_of_a_night_holds_no_text_as_markdown() -> None:
     verdict = Verdict(rows=[row], problems=[BAD])
     lines = nightly.page_lines([BAD], verdict, BAD)
     assert len([line for line in lines if line.startswith("|")]) == 3
-    assert not alive("".join(each for each in lines if not each.startswith("|---")))
+    assert not alive("".join(line for line in lines if not line.startswith("|---")))
     assert all("\n" not in line for line in lines)
 
 

@@ -70,13 +70,17 @@ def verdicts(server: str, workspace: Path) -> list[str]:
     """Return the messages of all nights of the workspace that failed."""
     asked = {"flows": {"name": {"any_": ["nightly"]}}, "flow_runs": {"state": {"type": {"any_": ["FAILED"]}}}}
     runs = post(server, "/flow_runs/filter", asked)
-    return [each["state"]["message"] for each in runs if each["parameters"]["request"]["workspace"] == str(workspace)]
+    return [
+        flow_run["state"]["message"]
+        for flow_run in runs
+        if flow_run["parameters"]["request"]["workspace"] == str(workspace)
+    ]
 
 
 def regressions(server: str) -> list[str]:
     """Return the events that the nights emitted for automations.yaml."""
     found = post(server, "/events/filter", {"filter": {"event": {"name": ["editaction.regression"]}}, "limit": 50})
-    return [each["payload"]["verdict"] for each in found["events"]]
+    return [event["payload"]["verdict"] for event in found["events"]]
 
 
 def built(workspace: Path) -> dict[str, int]:
@@ -106,8 +110,8 @@ def test_nights_judge_what_is_new_whatever_runs_beside_them_and_whatever_was_kil
     assert built(workspace)["edits"] == 3, "who comes second waits and finds it"
     told = verdicts(server, workspace)
     assert len(told) == 2
-    assert all(each.startswith("REGRESSION of demo-") for each in told)
-    assert all("rest of the scene kept on test20 fell by" in each for each in told)
+    assert all(message.startswith("REGRESSION of demo-") for message in told)
+    assert all("rest of the scene kept on test20 fell by" in message for message in told)
     assert wait_until(lambda: set(told) <= set(regressions(server)), within_s=30, every_s=0.5)
     shown = page_of(server).splitlines()
     assert shown[0] in told

@@ -53,7 +53,7 @@ def test_the_classifiers_start_is_known_by_its_content_too(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.pyth").write_bytes(b"weights")
     other = replace(judge, start=str(tmp_path / "b" / "model.pyth"))
-    keys = [stage_key("classifier", *classifier_inputs(each)) for each in (judge, other)]
+    keys = [stage_key("classifier", *classifier_inputs(place)) for place in (judge, other)]
     assert keys[0] == keys[1]
     (tmp_path / "b" / "model.pyth").write_bytes(b"others")
     assert stage_key("classifier", *classifier_inputs(other)) != keys[0]

@@ -170,9 +170,9 @@ def test_names_that_stand_for_several_methods() -> None:
     assert method_names("editaction, finetuned,editaction") == ("editaction", "finetuned")
     assert method_names("table5") == ("editaction", "without_action", "without_reg", "without_freezing")
     for name, grid in (("grid", LAMBDA_GRID), ("grid_decimal", LAMBDA_GRID_DECIMAL)):
-        objectives = [method(each, editaction()) for each in method_names(name)]
-        assert [each.lambda_action for each in objectives] == [*grid, *(0.0 for _ in grid)]
-        assert [each.lambda_reg for each in objectives] == [*(0.0 for _ in grid), *grid]
+        objectives = [method(method_name, editaction()) for method_name in method_names(name)]
+        assert [objective.lambda_action for objective in objectives] == [*grid, *(0.0 for _ in grid)]
+        assert [objective.lambda_reg for objective in objectives] == [*(0.0 for _ in grid), *grid]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def wiring(**fields: object) -> list[tuple[str, str, dict[str, Path]]]:
     made: list[tuple[str, str, dict[str, Path]]] = []
 
     def make(stage: str, label: str, config: object, **inputs: object) -> Path | None:
-        made.append((stage, label, {name: each for name, each in inputs.items() if isinstance(each, Path)}))
+        made.append((stage, label, {name: path for name, path in inputs.items() if isinstance(path, Path)}))
         # the wiring reads the content of these stages
         return None if stage in ("kitchen", "segments") else Path(stage) / label
 

@@ -38,7 +38,9 @@ def refused(request: dict[str, Any]) -> bool:
 @pytest.mark.parametrize(("flow", "name"), [(reproduce, "Request"), (nightly, "NightlyRequest")])
 def test_every_field_is_described(flow: Any, name: str) -> None:
     properties = schema_of(flow)["definitions"][name]["properties"]
-    bare = [field for field, each in properties.items() if not each.get("description") and "$ref" not in str(each)]
+    bare = [
+        field for field, schema in properties.items() if not schema.get("description") and "$ref" not in str(schema)
+    ]
     assert not bare
 
 
@@ -46,19 +48,19 @@ def test_values_are_those_of_the_command() -> None:
     properties = schema_of(reproduce)["definitions"]["Request"]["properties"]
     assert properties["preset"]["enum"] == list(typing.get_args(PresetName)) == list(PRESETS)
     assert properties["until"]["enum"] == list(UNTIL)
-    has_end = [name for name, each in STAGES.items() if each.in_main_job]
+    has_end = [name for name, stage in STAGES.items() if stage.in_main_job]
     assert [name for name in has_end if name not in ("kitchen", "videos", "classifier")] == list(UNTIL)
     assert "auto" in properties["device"]["enum"]
     assert settings_schema()["editor.num_steps"] == {"type": "integer", "minimum": 1}
     assert [name for name in PRESETS if PRESETS[name]().kitchen is not None] == list(KITCHENS)
     readers = {name: PRESETS[name]().segments.reader for name in PRESETS if name not in KITCHENS}
-    assert {name for name, each in readers.items() if official_annotations(Path(), each) is None} == set(OWN_TABLES)
+    assert {name for name, reader in readers.items() if official_annotations(Path(), reader) is None} == set(OWN_TABLES)
     for name in typing.get_args(MethodName):
         method_names(name)  # raises ValueError for an unknown name
 
 
 def test_the_least_values_are_those_that_the_recipes_themselves_take() -> None:
-    bounds = {name: each["minimum"] for name, each in settings_schema().items() if "minimum" in each}
+    bounds = {name: schema["minimum"] for name, schema in settings_schema().items() if "minimum" in schema}
     assert len(bounds) >= 10
     for name, least in bounds.items():
         for make in PRESETS.values():
@@ -79,7 +81,7 @@ def test_a_parameter_beside_the_request_is_refused_in_deployments(monkeypatch: p
 
 def test_an_empty_request_is_told_that_a_preset_is_missing() -> None:
     errors = list(Draft202012Validator(schema_of(reproduce)).iter_errors({"request": {}}))
-    assert [each.message for each in errors] == ["'preset' is a required property"]
+    assert [error.message for error in errors] == ["'preset' is a required property"]
 
 
 @pytest.mark.parametrize(

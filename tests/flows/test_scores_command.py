@@ -25,7 +25,7 @@ def workspace(tmp_path_factory):
 
 
 def called(command, *arguments):
-    result = CliRunner().invoke(command, [str(each) for each in arguments])
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments])
     if isinstance(result.exception, ValueError):
         raise result.exception
     return result

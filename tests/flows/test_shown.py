@@ -70,18 +70,18 @@ def test_a_run_shows_what_it_did(server: str, tmp_path: Path) -> None:
     assert wait_until(lambda: len(ends()) == 2, within_s=30, every_s=1)
     assert any("failed (not_a_video" in line and str(tmp_path / "shown" / "frames") in line for line in ends())
     mine = {"artifacts": {"flow_run_id": {"any_": [shown["id"]]}}, "limit": 200}
-    tables = [each for each in post(server, "/artifacts/filter", mine) if each["key"] == "failed-frames"]
+    tables = [artifact for artifact in post(server, "/artifacts/filter", mine) if artifact["key"] == "failed-frames"]
     assert "not_a_video" in tables[-1]["data"]
 
     def built() -> list[dict[str, Any]]:
         asked = {"filter": {"event": {"name": ["prefect.asset.materialization.succeeded"]}}, "limit": 50}
         found = post(server, "/events/filter", asked)["events"]
-        return [each for each in found if each["resource"]["prefect.resource.id"].startswith("editaction://shown/")]
+        return [event for event in found if event["resource"]["prefect.resource.id"].startswith("editaction://shown/")]
 
     assert wait_until(lambda: len(built()) == 3, within_s=30, every_s=1)
-    [frames] = [each for each in built() if each["resource"]["prefect.resource.id"].endswith("frames/lc")]
+    [frames] = [event for event in built() if event["resource"]["prefect.resource.id"].endswith("frames/lc")]
     assert frames["payload"]["counts"]["failed"]["not_a_video"] > 0
-    upstream = {each["prefect.resource.id"] for each in frames["related"]}
+    upstream = {resource["prefect.resource.id"] for resource in frames["related"]}
     assert {"editaction://shown/segments/lc", "editaction://shown/videos/lc"} <= upstream
     assert flow(server, home, request) == "FAILED"
     assert len(built()) == 3, "what is found again is no new asset"

@@ -45,7 +45,7 @@ def answer_all(driver, key, number):
     while not driver.find_element("id", "end").is_displayed():
         given |= answer_shown(driver, key, number)
         order.append(driver.find_element("id", "instruction").text)
-        order += [each.get_attribute("data-key") for each in driver.find_elements("css selector", "fieldset")]
+        order += [fieldset.get_attribute("data-key") for fieldset in driver.find_elements("css selector", "fieldset")]
         driver.find_element("id", "next").click()
     return given, order
 
@@ -62,7 +62,7 @@ def downloaded(driver, folder, button):
 
 
 def complaints(driver):
-    return [each for each in driver.get_log("browser") if each["level"] == "SEVERE"]
+    return [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 def test_three_raters_answer_and_all_three_are_counted(study, tmp_path):
@@ -98,7 +98,9 @@ def test_three_raters_answer_and_all_three_are_counted(study, tmp_path):
         driver.find_element("id", "begin").click()
         assert driver.find_element("id", "place").text == "2 of 2"
         ticked = driver.find_elements("css selector", "fieldset input:checked")
-        assert {(*each.get_attribute("name").split(),): int(each.get_attribute("value")) for each in ticked} == before
+        assert {
+            (*radio.get_attribute("name").split(),): int(radio.get_attribute("value")) for radio in ticked
+        } == before
         answer_all(driver, key, 1)
         files.append(downloaded(driver, tmp_path / "two" / "downloads", "csv"))
     with browser(tmp_path / "three", 390, 844) as driver:  # a rater on a phone; the address does not name the rater
@@ -109,8 +111,8 @@ def test_three_raters_answer_and_all_three_are_counted(study, tmp_path):
         driver.find_element("id", "begin").click()
         widths = driver.execute_script("return [innerWidth, document.documentElement.scrollWidth]")
         assert widths == [390, 390]
-        targets = [each.rect for each in driver.find_elements("css selector", ".scale label")]
-        assert min(min(each["width"], each["height"]) for each in targets) >= 44
+        targets = [label.rect for label in driver.find_elements("css selector", ".scale label")]
+        assert min(min(target["width"], target["height"]) for target in targets) >= 44
         driver.find_element("css selector", ".picture img").click()
         assert driver.find_element("id", "large").is_displayed()
         driver.find_element("id", "close").click()
@@ -122,7 +124,7 @@ def test_three_raters_answer_and_all_three_are_counted(study, tmp_path):
     arguments = ["survey", "--survey", str(root / "study"), "--min-seconds", "0", "--out", str(tmp_path / "tables")]
     done = CliRunner().invoke(cli, [*arguments, *(part for file in files for part in ("--import", str(file)))])
     assert done.exit_code == 0, done.output
-    num_asked = sum(len(each["questions"]) for each in key["pictures"].values() if each["form"] == "form-01")
+    num_asked = sum(len(picture["questions"]) for picture in key["pictures"].values() if picture["form"] == "form-01")
     counts = json.loads(done.output.splitlines()[0].split(": ", 1)[1])
     assert counts == {"raters": 3, "rows": 3 * num_asked, "kept": 3 * num_asked, "rejected": {}}
     assert (tmp_path / "tables" / "table2.html").is_file()
@@ -132,11 +134,11 @@ def test_two_raters_see_other_orders_and_one_rater_the_same_again(study, tmp_pat
     def order(driver, worker):
         open_page(driver, study, "form-02", f"worker={worker}")
         driver.find_element("id", "begin").click()
-        return [each.get_attribute("data-key") for each in driver.find_elements("css selector", "fieldset")]
+        return [fieldset.get_attribute("data-key") for fieldset in driver.find_elements("css selector", "fieldset")]
 
     with browser(tmp_path) as driver:
         orders = [order(driver, f"w{number}") for number in range(8)]
-        assert len({tuple(each) for each in orders}) > 3
+        assert len({tuple(shown_order) for shown_order in orders}) > 3
         assert order(driver, "w0") == orders[0]
 
 

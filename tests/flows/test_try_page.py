@@ -110,9 +110,9 @@ def test_a_person_edits_looks_back_and_nothing_leaves_the_machine(served, tmp_pa
         command = driver.find_element("css selector", "#command textarea").get_attribute("value")
         assert command == asked.command("small")
         asked_for = driver.execute_script("return performance.getEntriesByType('resource').map(each => each.name)")
-        assert {urlsplit(each).hostname for each in asked_for} == {"127.0.0.1"}
+        assert {urlsplit(address).hostname for address in asked_for} == {"127.0.0.1"}
         assert driver.execute_script("return document.documentElement.scrollWidth") == 390, "a phone scrolls one way"
-        assert not [each for each in driver.get_log("browser") if each["level"] == "SEVERE"]
+        assert not [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
     spoken = [line for line in (tmp_path / "spoken.txt").read_text().splitlines() if not LOCAL.search(line)]
     assert spoken == [], "the program speaks to nobody outside"
     process.send_signal(signal.SIGINT)

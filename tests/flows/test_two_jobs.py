@@ -46,7 +46,7 @@ def job(server: str, kitchen: Path, workspace: Path, **settings: Any) -> "subpro
         "videos": str(kitchen / "videos"),
         "workspace": str(workspace),
         "until": "shards",
-        "settings": {"frames.size_px": 32} | {name.replace("__", "."): each for name, each in settings.items()},
+        "settings": {"frames.size_px": 32} | {name.replace("__", "."): value for name, value in settings.items()},
     }
     command = [sys.executable, "-c", JOB, json.dumps(request)]
     return subprocess.Popen(
@@ -59,8 +59,8 @@ def test_different_jobs_with_one_broken_video_all_succeed_and_take_nothing_from_
 ) -> None:
     workspace = tmp_path / "w"
     together = [job(server, kitchen, workspace, splits__num_test=number) for number in (4, 5)]
-    for each in together:
-        out, err = each.communicate(timeout=300)
+    for process in together:
+        out, err = process.communicate(timeout=300)
         assert out.split() == ["COMPLETED"], err
     [frames] = artifacts_of(workspace, "frames")
     assert frames.manifest["counts"]["failed"]["not_a_video"] > 0
@@ -108,9 +108,9 @@ def test_no_secret_is_in_the_workspace_the_server_or_what_is_printed(
         assert "not_found" in frames.manifest["counts"]["failed"]
     named = {"flow_runs": {"name": {"like_": "table to frames"}}}
     runs = [
-        each["id"]
-        for each in post(server, "/flow_runs/filter", named)
-        if each["parameters"]["request"]["mirror"] == address + "/{video}.avi"
+        flow_run["id"]
+        for flow_run in post(server, "/flow_runs/filter", named)
+        if flow_run["parameters"]["request"]["mirror"] == address + "/{video}.avi"
     ]
     assert len(runs) == 2
     logs = {"logs": {"flow_run_id": {"any_": runs}}, "limit": 200}

@@ -41,7 +41,7 @@ def good(tmp_path: Path) -> Path:
 
 def test_values_come_in_order_and_a_helper_is_used_again(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read(good) == [str(number) for number in range(2_000)]
-    [helper] = [each for each in module._idle if each.memory == MEMORY]
+    [helper] = [idle for idle in module._idle if idle.memory == MEMORY]
     monkeypatch.chdir(good.parent)
     (good.parent / "pickle.py").write_text("raise SystemExit('code of the current folder ran')")
     assert len(read(Path("good.txt"))) == 2_000

@@ -40,20 +40,21 @@ def said(folder: Path, editor: Editor, instructions: tuple[str, ...], config: Tr
 def test_equal_instructions_are_said_to_leave_no_contrast(tmp_path: Path, editor: Editor) -> None:
     told = said(tmp_path, editor, ("take cup",))
     assert any(
-        "All 6 training instructions are equal ('take cup')" in each and "L_action is 0" in each for each in told
+        "All 6 training instructions are equal ('take cup')" in sentence and "L_action is 0" in sentence
+        for sentence in told
     )
     without = replace(FEW_STEPS, objective=replace(FEW_STEPS.objective, lambda_action=0.0))
-    assert not any("L_action" in each for each in said(tmp_path / "b", editor, ("take cup",), without))
+    assert not any("L_action" in sentence for sentence in said(tmp_path / "b", editor, ("take cup",), without))
 
 
 def test_different_instructions_are_no_matter(tmp_path: Path, editor: Editor) -> None:
     told = said(tmp_path, editor, ("take cup", "open the cupboard"))
-    assert not any("L_action" in each for each in told)
+    assert not any("L_action" in sentence for sentence in told)
 
 
 def test_one_verb_is_said_to_make_accuracy_empty(tmp_path: Path, editor: Editor) -> None:
     told = said(tmp_path, editor, ("take cup", "open the cupboard"))
-    assert any("one verb (take out)" in each for each in told)  # the verb of all drawn examples
+    assert any("one verb (take out)" in sentence for sentence in told)  # the verb of all drawn examples
 
 
 def test_very_many_passes_are_said_with_fewer_steps_instead() -> None:
@@ -65,7 +66,7 @@ def test_very_many_passes_are_said_with_fewer_steps_instead() -> None:
 
 def test_instructions_beyond_the_token_limit_are_counted(tmp_path: Path, editor: Editor) -> None:
     told = said(tmp_path, editor, ("take cup", LONG))
-    (line,) = [each for each in told if "instruction_too_long" in each]
+    (line,) = [sentence for sentence in told if "instruction_too_long" in sentence]
     assert line.startswith("3 of 6 training instructions")
     assert "close the cupboard" in line
 

@@ -42,8 +42,8 @@ def test_each_kind_of_dropout_has_its_share_and_none_happens_at_zero() -> None:
     assert kinds == pytest.approx([0.05, 0.05, 0.05, 0.85])
     assert not np.any(dropped(u, 0.0))
     drawn = [draws(step) for step in range(20)]
-    assert np.mean([each.text_dropped.mean() for each in drawn]) == pytest.approx(0.1, abs=0.01)
-    assert np.mean([each.image_dropped.mean() for each in drawn]) == pytest.approx(0.1, abs=0.01)
+    assert np.mean([step_draws.text_dropped.mean() for step_draws in drawn]) == pytest.approx(0.1, abs=0.01)
+    assert np.mean([step_draws.image_dropped.mean() for step_draws in drawn]) == pytest.approx(0.1, abs=0.01)
 
 
 @pytest.mark.parametrize("text", ["open left door", "Turn RIGHT knob", "turn knob anti-clockwise", "leftmost cup"])

@@ -105,7 +105,9 @@ def test_a_csv_gives_each_picture_its_instruction_seed_and_name(editor, photos, 
     csv = photos / "edits.csv"
     csv.write_text("image,instruction,seed,out\na.png,take cup,7,first\nb.png,open the cupboard,,deep/second.png\n")
     outcomes = edit(editor, csv, tmp_path / "out", instruction=None, seeds=[3])
-    assert [(each.request.seed, each.request.out.relative_to(tmp_path / "out").as_posix()) for each in outcomes] == [
+    assert [
+        (outcome.request.seed, outcome.request.out.relative_to(tmp_path / "out").as_posix()) for outcome in outcomes
+    ] == [
         (7, "first.png"),
         (3, "deep/second.png"),
     ]

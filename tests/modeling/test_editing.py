@@ -116,7 +116,7 @@ def test_a_picture_does_not_depend_on_its_batch(editor: Editor) -> None:
     alone = editor.edit(pictures, texts, seeds, QUICK, batch_size=1)
     order = [3, 0, 4, 1, 2]
     shuffled = editor.edit(
-        pictures[order], [texts[each] for each in order], [seeds[each] for each in order], QUICK, batch_size=2
+        pictures[order], [texts[place] for place in order], [seeds[place] for place in order], QUICK, batch_size=2
     )
     assert_same_pictures(alone, together)
     assert_same_pictures(shuffled, together[order])
@@ -124,7 +124,7 @@ def test_a_picture_does_not_depend_on_its_batch(editor: Editor) -> None:
 
 @pytest.mark.parametrize(
     ("scheduler", "precision"),
-    [*((each, "fp32") for each in get_args(SchedulerName) if each != "pipeline"), ("euler_ancestral", "bf16")],
+    [*((name, "fp32") for name in get_args(SchedulerName) if name != "pipeline"), ("euler_ancestral", "bf16")],
 )
 @pytest.mark.parametrize("kind", ["hub", "kitchen"])
 def test_each_scheduler_edits_as_in_diffusers_pipeline_whatever_the_batch(

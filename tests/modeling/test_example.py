@@ -73,8 +73,8 @@ def test_members_that_could_run_code_or_are_unknown_are_refused(extension, tmp_p
     with pytest.raises(ValueError, match="none of"):
         decode(members)
     with tarfile.open(tmp_path / "bad.tar", "w") as tar:
-        for each, content in members.items():
-            header = tarfile.TarInfo(each)
+        for member, content in members.items():
+            header = tarfile.TarInfo(member)
             header.size = len(content)
             tar.addfile(header, io.BytesIO(content))
     with pytest.raises(ValueError, match=r"bad\.tar.*none of"):

@@ -57,11 +57,11 @@ def test_micro_batches_are_halved_until_a_step_fits_and_the_result_is_theirs(exa
     ]
     given, given_batches, given_editor = make(SEVEN, examples, micro_batch=2)
     assert not fit_steps(given, given_batches, 3)
-    assert all(torch.equal(each, weights(given_editor)[name]) for name, each in weights(editor).items())
+    assert all(torch.equal(weight, weights(given_editor)[name]) for name, weight in weights(editor).items())
     whole, whole_batches, whole_editor = make(SEVEN, examples)
     fit_steps(whole, whole_batches, 3)
-    for name, each in weights(whole_editor).items():
-        torch.testing.assert_close(each, weights(editor)[name], rtol=0, atol=2e-4)
+    for name, weight in weights(whole_editor).items():
+        torch.testing.assert_close(weight, weights(editor)[name], rtol=0, atol=2e-4)
 
 
 def test_memory_that_runs_out_in_a_later_micro_batch_leaves_no_gradient_behind(examples: Examples) -> None:
@@ -79,7 +79,7 @@ def test_memory_that_runs_out_in_a_later_micro_batch_leaves_no_gradient_behind(e
     assert calls == [8, 6, 4, 4, 4, 2]
     given, given_batches, given_editor = make(SEVEN, examples, micro_batch=2)
     fit_steps(given, given_batches, 1)
-    assert all(torch.equal(each, weights(given_editor)[name]) for name, each in weights(editor).items())
+    assert all(torch.equal(weight, weights(given_editor)[name]) for name, weight in weights(editor).items())
 
 
 def test_an_example_that_does_not_fit_alone_is_said_in_words(examples: Examples) -> None:
@@ -90,21 +90,21 @@ def test_an_example_that_does_not_fit_alone_is_said_in_words(examples: Examples)
         ValueError, match=r"Step 1 does not fit into the memory of cpu with 1 .*--gradient-checkpointing"
     ):
         fit_steps(trainer, batches, 1)
-    assert all(torch.equal(each, before[name]) for name, each in weights(editor).items())
+    assert all(torch.equal(weight, before[name]) for name, weight in weights(editor).items())
 
 
 def test_all_moments_are_there_before_the_first_step_and_come_back_from_a_checkpoint(examples: Examples) -> None:
     trainer, batches, _ = make(SEVEN, examples)
-    moments = {name: each for name, each in trainer.tensors().items() if name.startswith("exp_avg")}
+    moments = {name: tensor for name, tensor in trainer.tensors().items() if name.startswith("exp_avg")}
     assert len(moments) == 2 * len([name for name in trainer.tensors() if name.startswith("weight/")])
-    assert not any(each.any() for each in moments.values())
+    assert not any(moment.any() for moment in moments.values())
     fit_steps(trainer, batches, 2)
-    saved, state = {name: each.clone() for name, each in trainer.tensors().items()}, trainer.state()
+    saved, state = {name: tensor.clone() for name, tensor in trainer.tensors().items()}, trainer.state()
     again, _, _ = make(SEVEN, examples)
     again.restore(saved, state)
     trainer.step(batches, 2)
     again.step(batches, 2)
-    assert all(torch.equal(each, again.tensors()[name]) for name, each in trainer.tensors().items())
+    assert all(torch.equal(tensor, again.tensors()[name]) for name, tensor in trainer.tensors().items())
 
 
 @pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is installed")
@@ -119,14 +119,14 @@ def test_8_bit_moments_come_near_and_resume_bit_for_bit(examples: Examples) -> N
     (trainer, batches, editor), (plain, plain_batches, plain_editor) = make(config, examples), make(SEVEN, examples)
     fit_steps(trainer, batches, 2)
     fit_steps(plain, plain_batches, 2)
-    for name, each in weights(plain_editor).items():
-        torch.testing.assert_close(weights(editor)[name], each, rtol=0, atol=1e-3)
-    saved, state = {name: each.clone() for name, each in trainer.tensors().items()}, trainer.state()
+    for name, weight in weights(plain_editor).items():
+        torch.testing.assert_close(weights(editor)[name], weight, rtol=0, atol=1e-3)
+    saved, state = {name: tensor.clone() for name, tensor in trainer.tensors().items()}, trainer.state()
     again, _, _ = make(config, examples)
     again.restore(saved, state)
     trainer.step(batches, 2)
     again.step(batches, 2)
-    assert all(torch.equal(each, again.tensors()[name]) for name, each in trainer.tensors().items())
+    assert all(torch.equal(tensor, again.tensors()[name]) for name, tensor in trainer.tensors().items())
 
 
 @pytest.mark.slow
@@ -157,5 +157,5 @@ def test_compiled_training_and_its_frozen_copy_give_the_same_losses(examples: Ex
         batches = make_batches(editor, examples, CONFIG, options, Watcher(lambda line: None))
         trainer = make_trainer(editor, CONFIG, options)
         losses.append([trainer.step(batches, step)["loss"] for step in (1, 2)])
-        assert all(each._compiled_call_impl is not None for each in (trainer.unet, trainer._frozen)) == compiled
+        assert all(network._compiled_call_impl is not None for network in (trainer.unet, trainer._frozen)) == compiled
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)

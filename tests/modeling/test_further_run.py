@@ -50,7 +50,7 @@ def log_of(out: Path) -> list[dict]:
     lines = (out / "metrics.jsonl").read_text().splitlines()
     every = [json.loads(line) for line in lines]
     # Leave out the norms of each loss, which the last step of a run measures too.
-    return [{name: value for name, value in each.items() if not name.endswith(("_norm", "_ratio"))} for each in every]
+    return [{name: value for name, value in entry.items() if not name.endswith(("_norm", "_ratio"))} for entry in every]
 
 
 @pytest.mark.parametrize("is_old", [False, True], ids=["new", "written before checkpoints told their run's length"])
@@ -65,7 +65,7 @@ def test_a_run_that_goes_on_ends_with_the_bits_of_one_that_was_so_long_from_the_
     assert weights(tmp_path / "out") == weights(home / "whole")
     assert log_of(tmp_path / "out") == log_of(home / "whole")
     last = [checkpoints(out / "checkpoints")[-1] for out in (tmp_path / "out", home / "whole")]
-    ends = [load_file(each / "tensors.safetensors") for each in last]
+    ends = [load_file(folder / "tensors.safetensors") for folder in last]
     assert all((ends[0][name] == ends[1][name]).all() for name in ends[1])
 
 

@@ -44,8 +44,8 @@ def test_every_negative_is_of_the_kind_wherever_there_is_one(drawn, kind, seed, 
     for row, pair in enumerate(drawn):
         kin = [
             text
-            for text, each in zip(texts, drawn, strict=True)
-            if pair[same] and each[same] == pair[same] and each[other] != pair[other] and text != texts[row]
+            for text, other_pair in zip(texts, drawn, strict=True)
+            if pair[same] and other_pair[same] == pair[same] and other_pair[other] != pair[other] and text != texts[row]
         ]
         assert found.is_preferred[row] == bool(kin)
         if kin:
@@ -61,9 +61,9 @@ def test_kin_are_drawn_as_often_as_their_examples_stand_in_the_data():
     drawn = [("take", "cup"), *[("take", "bowl")] * 3, ("take", "door"), ("put", "cup")]
     _, sampler = sampler_of(drawn, "same_verb")
     counts = Counter(
-        sampler.unique[each]
+        sampler.unique[number]
         for step in range(400)
-        for each in sampler.draw(np.zeros(8, int), seed=0, step=step).instructions
+        for number in sampler.draw(np.zeros(8, int), seed=0, step=step).instructions
     )
     assert set(counts) == {"take bowl", "take door"}
     assert counts["take bowl"] / sum(counts.values()) == pytest.approx(0.75, abs=0.03)
@@ -74,7 +74,7 @@ def test_a_draw_depends_on_seed_step_and_row_alone():
     _, sampler = sampler_of(drawn, "same_object")
     whole = sampler.draw(np.arange(18), seed=3, step=7)
     parts = [sampler.draw(np.arange(first, first + 6), seed=3, step=7, first_row=first) for first in (0, 6, 12)]
-    assert np.array_equal(whole.instructions, np.concatenate([each.instructions for each in parts]))
+    assert np.array_equal(whole.instructions, np.concatenate([part.instructions for part in parts]))
     assert not np.array_equal(whole.instructions, sampler.draw(np.arange(18), seed=3, step=8).instructions)
     assert not np.array_equal(whole.instructions, sampler.draw(np.arange(18), seed=4, step=7).instructions)
 

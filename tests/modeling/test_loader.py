@@ -32,7 +32,7 @@ def test_any_example_is_read_in_any_order_and_across_processes(shards):
     assert len(examples) == 5
     assert [originals[n] for n in (4, 0, 3, 3)] == [examples[n] for n in (4, 0, 3, 3)]
     assert examples.instructions == ["take 0", "take 1", "take 2", "take 3", "take 4"]
-    assert examples.segment_ids == [each.segment_id for each in originals]
+    assert examples.segment_ids == [original.segment_id for original in originals]
     assert examples.metadata(4)["segment_id"] == "v-4"
     with pytest.raises(IndexError):
         examples[5]
@@ -89,7 +89,7 @@ def test_plain_webdataset_reads_the_shards(shards):
         **{"source.jpg": lambda file: Image.open(io.BytesIO(file)), "json": json.loads}
     )
     samples = list(pipeline)
-    assert [sample["__key__"] for sample in samples] == [each.segment_id for each in originals]
+    assert [sample["__key__"] for sample in samples] == [original.segment_id for original in originals]
     assert np.array_equal(np.asarray(samples[3]["source.jpg"]), originals[3].source_image)
     assert samples[1]["json"]["instruction"] == "take 1"
 

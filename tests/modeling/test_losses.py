@@ -133,8 +133,8 @@ def test_batch_reduction_is_the_sigmoid_of_the_mean_errors() -> None:
 def test_both_readings_of_the_papers_grid_increase_and_hold_the_chosen_weights() -> None:
     for grid, chosen in ((LAMBDA_GRID, editaction()), (LAMBDA_GRID_DECIMAL, editaction_decimal())):
         assert list(grid) == sorted(grid)
-        assert any(math.isclose(chosen.lambda_action, each) for each in grid)
-        assert any(math.isclose(chosen.lambda_reg, each) for each in grid)
+        assert any(math.isclose(chosen.lambda_action, value) for value in grid)
+        assert any(math.isclose(chosen.lambda_reg, value) for value in grid)
 
 
 def test_each_ablation_lacks_one_part_and_the_baseline_all() -> None:

@@ -44,9 +44,9 @@ def test_the_account_counts_what_a_trainer_holds(tmp_path: Path) -> None:
     trainer = Trainer(Editor.load(tmp_path, "cpu"), config)
     tensors = trainer.tensors()
     counted = account(config, sizes, Choice(), cuda=False)
-    assert sum(each.numel() for each in trainer.unet.parameters()) == sizes.unet
+    assert sum(weight.numel() for weight in trainer.unet.parameters()) == sizes.unet
     for kind, name in (("average/", "average"), ("exp_avg", "moments"), ("weight/", "gradients")):
-        held = sum(each.nbytes for key, each in tensors.items() if key.startswith(kind))
+        held = sum(tensor.nbytes for key, tensor in tensors.items() if key.startswith(kind))
         assert held / GIB == pytest.approx(counted[name])
 
 

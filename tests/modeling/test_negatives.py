@@ -107,7 +107,7 @@ def assert_disjoint(sampler: NegativeSampler, examples: np.ndarray, tokenizer, s
     special = set(tokenizer.all_special_ids)
     for own, number, level in zip(sampler.number_of_example[examples], drawn.instructions, drawn.levels, strict=True):
         if LEVELS[level] == "disjoint":
-            ids, other = (set(tokenizer(sampler.unique[each]).input_ids) - special for each in (own, number))
+            ids, other = (set(tokenizer(sampler.unique[place]).input_ids) - special for place in (own, number))
             assert ids
             assert not ids & other
 

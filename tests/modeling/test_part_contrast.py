@@ -87,7 +87,7 @@ def test_micro_batches_add_up_though_some_have_no_row_that_counts(reduction, exa
         if micro_batch:
             assert {part.other_text is None for part in parts} == {True, False}
         trainer._accumulate_gradients(batches, batch)
-        ends.append([each.grad.clone() for each in editor.unet.parameters()])
+        ends.append([weight.grad.clone() for weight in editor.unet.parameters()])
     for whole, in_parts in zip(*ends, strict=True):
         torch.testing.assert_close(whole, in_parts, rtol=1e-3, atol=1e-5)
 

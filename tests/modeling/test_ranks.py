@@ -70,8 +70,8 @@ def test_the_processes_parts_are_the_whole_batch_in_its_order(home: Path) -> Non
     (whole,) = batches(Ranks(), 0).parts(batches(Ranks(), 0).draw(5))
     for count, micro_batch in ((2, 0), (2, 2), (7, 1)):
         made = [batches(Ranks(index=index, count=count), micro_batch) for index in range(count)]
-        parts = [part for each in made for part in each.parts(each.draw(5))]
-        assert len(parts) == sum(each.num_parts for each in made)
+        parts = [part for rank_batches in made for part in rank_batches.parts(rank_batches.draw(5))]
+        assert len(parts) == sum(rank_batches.num_parts for rank_batches in made)
         for name in ("noisy", "goal", "condition", "timesteps", "text", "other_text", "has_contrast"):
             assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(whole, name)), name
 
@@ -136,7 +136,7 @@ def test_a_run_goes_on_with_another_number_of_processes(home: Path, tmp_path: Pa
     (tmp_path / "train.json").write_text(json.dumps(asdict(RUN)))
     arguments = {"config": tmp_path / "train.json", "shards": home / "shards", "start-from": home / "start"}
     arguments |= {"out": tmp_path / "out", "device": "cpu"}
-    command = [str(part) for name, each in arguments.items() for part in (f"--{name}", each)]
+    command = [str(part) for name, value in arguments.items() for part in (f"--{name}", value)]
     process = launch("modeling.train", *command)
     while not checkpoints(tmp_path / "out" / "checkpoints"):
         assert process.poll() is None, "the run ended before its first checkpoint"
@@ -150,6 +150,6 @@ def test_a_run_goes_on_with_another_number_of_processes(home: Path, tmp_path: Pa
     train_alone(home, tmp_path / "out", RUN)
     train_alone(home, tmp_path / "alone", RUN)
     assert losses(tmp_path / "out") == pytest.approx(losses(tmp_path / "alone"), rel=2e-3)
-    own, other = (load_file(tmp_path / each / "raw_unet" / WEIGHTS) for each in ("out", "alone"))
+    own, other = (load_file(tmp_path / folder / "raw_unet" / WEIGHTS) for folder in ("out", "alone"))
     for name, weight in own.items():
         torch.testing.assert_close(weight, other[name], rtol=0, atol=5e-3)

@@ -26,7 +26,7 @@ def test_any_number_of_workers_gives_the_same_pictures_in_order(shards, workers)
         reader.expect(expected, FLIPS[: len(expected)])
         for kind, pictures in zip(("source_image", "edited_image"), reader.read(ROWS, FLIPS), strict=True):
             wanted = [squash(getattr(originals[row], kind), 8) for row in ROWS]
-            wanted = [each[:, ::-1] if flip else each for each, flip in zip(wanted, FLIPS, strict=True)]
+            wanted = [picture[:, ::-1] if flip else picture for picture, flip in zip(wanted, FLIPS, strict=True)]
             np.testing.assert_array_equal(pictures, wanted)
 
 

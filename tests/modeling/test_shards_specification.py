@@ -54,10 +54,10 @@ def test_a_tar_of_ours_is_what_the_specification_says(tmp_path):
     assert content.endswith(bytes(1024))
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         members = tar.getmembers()
-        assert [each.name for each in members] == [
+        assert [member.name for member in members] == [
             f"{key}.{end}" for key in ("a-1", "b-2") for end in ("source.png", "edited.png", "json")
         ]
-        assert {(each.mtime, each.mode, each.uname, each.gname, each.isreg()) for each in members} == {
+        assert {(member.mtime, member.mode, member.uname, member.gname, member.isreg()) for member in members} == {
             (0, 0o644, "", "", True)
         }
         assert list(json.loads(tar.extractfile("a-1.json").read())) == FIELDS

@@ -143,21 +143,21 @@ def test_weights_and_mode_come_back_from_a_look_that_fails_in_its_middle(home: P
     trainer = Trainer(editor, CONFIG)
     for step in range(3):
         trainer.step(batches, step)
-    before = {name: each.clone() for name, each in trainer.tensors().items()}
+    before = {name: tensor.clone() for name, tensor in trainer.tensors().items()}
     during: list[bool] = []
 
     def make(config: TrainConfig):
         held = torch.equal(editor.unet.conv_out.weight, before["average/conv_out.weight"])
         saved = trainer.tensors()  # a signal would save these now
         during.append(
-            held and not editor.unet.training and all(torch.equal(saved[each], before[each]) for each in before)
+            held and not editor.unet.training and all(torch.equal(saved[name], before[name]) for name in before)
         )
         raise OSError("no such shard any more")
 
     with pytest.raises(OSError, match="no such shard"):
         Validation(editor, CONFIG, examples, make).look(trainer)
     assert during == [True]
-    assert all(torch.equal(each, before[name]) for name, each in trainer.tensors().items())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.tensors().items())
     assert editor.unet.training
 
 

@@ -87,13 +87,13 @@ def test_a_spike_is_skipped_and_counted_and_not_compared_with(examples: Examples
     trainer, batches, editor = make(examples)
     for step in range(MIN_RECENT):
         trainer.step(batches, step)
-    before = {name: each.clone() for name, each in trainer.tensors().items()}
+    before = {name: tensor.clone() for name, tensor in trainer.tensors().items()}
     recent = trainer.state()["recent_losses"]
     with Amplified(editor, 100.0):
         entry = trainer.step(batches, MIN_RECENT)
     assert math.isfinite(entry["loss"])
     assert (entry["skip_reason"], entry["skipped"], trainer.num_skipped_in_a_row) == ("loss_spike", 1, 1)
-    assert all(torch.equal(each, before[name]) for name, each in trainer.tensors().items())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.tensors().items())
     assert trainer.state()["recent_losses"] == recent
     entry = trainer.step(batches, MIN_RECENT + 1)
     assert "skip_reason" not in entry

@@ -35,22 +35,22 @@ def test_the_last_word_of_the_object_is_exchanged_and_nothing_else(instruction, 
 def test_of_many_things_a_few_are_taken_the_same_each_time_and_others_for_other_texts():
     heads = Counter({f"thing{number}": 1 for number in range(60)} | {"cup": 5})
     drawn = [swapped(f"take cup to place{number}", "cup", heads) for number in range(20)]
-    assert {len(each) for each in drawn} == {NUM_SWAPS}
+    assert {len(texts) for texts in drawn} == {NUM_SWAPS}
     assert drawn == [swapped(f"take cup to place{number}", "cup", heads) for number in range(20)]
-    assert len({text.split()[1] for each in drawn for text in each}) > 2 * NUM_SWAPS
+    assert len({text.split()[1] for texts in drawn for text in texts}) > 2 * NUM_SWAPS
 
 
 def test_every_exchange_is_drawn_also_those_that_nobody_wrote_and_what_names_no_object_gets_a_disjoint_one():
     sampler = SwappedSampler(TEXTS, words, objects=THINGS)
     rows = np.arange(len(TEXTS))
     found = [sampler.draw(rows, seed=0, step=step) for step in range(60)]
-    texts = [{sampler.unique[each.instructions[row]] for each in found} for row in rows]
+    texts = [{sampler.unique[negatives.instructions[row]] for negatives in found} for row in rows]
     assert texts[:2] == [{"take bowl", "take door"}, {"take cup", "take door"}]
     assert found[0].is_preferred.tolist() == [True] * 4 + [False]
     plain = NegativeSampler(TEXTS, words)
-    for step, each in enumerate(found):
+    for step, negatives in enumerate(found):
         expected = plain.unique[plain.draw(rows, seed=0, step=step).instructions[4]]
-        assert sampler.unique[each.instructions[4]] == expected in TEXTS
+        assert sampler.unique[negatives.instructions[4]] == expected in TEXTS
 
 
 def test_a_draw_depends_on_seed_step_and_row_alone():

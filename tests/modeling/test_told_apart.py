@@ -94,9 +94,9 @@ def test_how_the_pairs_are_cut_up_does_not_matter(examples):
     _, _, asked = asked_of(examples)
     whole = asked.errors(np.arange(8), seed=0, draw=0, num_draws=2)
     parts = [
-        each
+        record
         for first in (0, 3, 6)
-        for each in asked.errors(np.arange(first, min(first + 3, 8)), seed=0, draw=0, num_draws=2)
+        for record in asked.errors(np.arange(first, min(first + 3, 8)), seed=0, draw=0, num_draws=2)
     ]
     for one, other in zip(whole, parts, strict=True):
         assert one.keys() == other.keys()

@@ -51,7 +51,7 @@ def make(config: TrainConfig, examples: Examples, **options) -> tuple[Trainer, B
 
 
 def weights(editor: Editor) -> dict[str, torch.Tensor]:
-    return {name: each.detach().clone() for name, each in editor.unet.named_parameters()}
+    return {name: weight.detach().clone() for name, weight in editor.unet.named_parameters()}
 
 
 def test_at_the_start_l_reg_and_its_gradient_are_exactly_zero(examples: Examples) -> None:
@@ -59,9 +59,11 @@ def test_at_the_start_l_reg_and_its_gradient_are_exactly_zero(examples: Examples
     trainer, batches, editor = make(replace(CONFIG, objective=objective), examples)
     (part,) = batches.parts(batches.draw(0))
     drift = trainer.errors(part).drift
-    gradients = torch.autograd.grad(drift.sum(), [each for each in editor.unet.parameters() if each.requires_grad])
+    gradients = torch.autograd.grad(
+        drift.sum(), [weight for weight in editor.unet.parameters() if weight.requires_grad]
+    )
     assert (drift == 0).all()
-    assert all((each == 0).all() for each in gradients)
+    assert all((gradient == 0).all() for gradient in gradients)
 
 
 def test_l_reg_is_measured_against_the_start_and_grows_from_zero(examples: Examples) -> None:
@@ -150,8 +152,8 @@ def test_what_each_scope_freezes_of_stable_diffusion(scope: str, num_tensors: in
         unet = UNet2DConditionModel(
             sample_size=64, in_channels=8, out_channels=4, cross_attention_dim=768, attention_head_dim=8
         )
-    frozen = {name: each.numel() for name, each in unet.named_parameters() if is_frozen(name, scope)}
-    total = sum(each.numel() for each in unet.parameters())
+    frozen = {name: weight.numel() for name, weight in unet.named_parameters() if is_frozen(name, scope)}
+    total = sum(weight.numel() for weight in unet.parameters())
     assert (len(frozen), sum(frozen.values()), total) == (num_tensors, num_parameters, 859_532_484)
     assert len(freeze(unet, scope)) == len(list(unet.parameters())) - num_tensors
 
@@ -164,7 +166,7 @@ def test_the_frozen_copy_shares_what_is_frozen_and_nothing_else() -> None:
         for (name, own), other in zip(unet.named_parameters(), copied.parameters(), strict=True):
             assert (own is other) == is_frozen(name, "attn2"), name
             assert not other.requires_grad
-        assert all(each.requires_grad for name, each in unet.named_parameters() if not is_frozen(name, "attn2"))
+        assert all(weight.requires_grad for name, weight in unet.named_parameters() if not is_frozen(name, "attn2"))
     assert copied.conv_in.weight.dtype == torch.bfloat16
     assert copied.conv_norm_out.weight.dtype == torch.float32
 
@@ -181,8 +183,8 @@ def test_micro_batches_give_the_whole_batchs_gradient(reduction: str, examples: 
         batch = batches.draw(1)
         assert 0 < batch.has_contrast.sum() < 7
         sums = trainer._accumulate_gradients(batches, batch)
-        logged.append({name: each.item() for name, each in sums.items()})
-        gradients.append([each.grad for each in editor.unet.parameters() if each.grad is not None])
+        logged.append({name: total.item() for name, total in sums.items()})
+        gradients.append([weight.grad for weight in editor.unet.parameters() if weight.grad is not None])
     assert logged[0] == pytest.approx(logged[1], rel=1e-4)
     for whole, parts in zip(*gradients, strict=True):
         torch.testing.assert_close(whole, parts, rtol=1e-3, atol=1e-5)
@@ -253,14 +255,14 @@ def test_cached_latents_are_the_fresh_ones_mirrored_ones_too(examples: Examples)
 def test_a_step_without_a_finite_loss_changes_nothing_and_is_counted(examples: Examples) -> None:
     trainer, batches, editor = make(CONFIG, examples)
     trainer.step(batches, 0)
-    before, saved = weights(editor), {name: each.clone() for name, each in trainer.tensors().items()}
+    before, saved = weights(editor), {name: tensor.clone() for name, tensor in trainer.tensors().items()}
     handle = editor.unet.conv_out.register_forward_hook(lambda module, inputs, output: output * math.nan)
     entry = trainer.step(batches, 1)
     handle.remove()
     assert math.isnan(entry["loss"])
     assert (entry["skipped"], trainer.num_skipped_in_a_row) == (1, 1)
     assert all(torch.equal(weight, before[name]) for name, weight in weights(editor).items())
-    assert all(torch.equal(each, saved[name]) for name, each in trainer.tensors().items())
+    assert all(torch.equal(tensor, saved[name]) for name, tensor in trainer.tensors().items())
     assert trainer.step(batches, 2)["skipped"] == 1
     assert trainer.num_skipped_in_a_row == 0
     assert not torch.equal(weights(editor)["conv_out.weight"], before["conv_out.weight"])
@@ -269,13 +271,13 @@ def test_a_step_without_a_finite_loss_changes_nothing_and_is_counted(examples: E
 def test_gradients_are_clipped_to_their_norm_only_when_asked(examples: Examples) -> None:
     trainer, batches, editor = make(replace(CONFIG, max_grad_norm=1e-3), examples)
     trainer._accumulate_gradients(batches, batches.draw(0))
-    free = [each.grad for each in editor.unet.parameters() if each.grad is not None]
+    free = [weight.grad for weight in editor.unet.parameters() if weight.grad is not None]
     assert torch.nn.utils.get_total_norm(free) > 0.1
     seen: list[float] = []
     trainer.forget_gradients()
     trainer._optimizer.inner.register_step_pre_hook(
         lambda optimizer, *_: seen.append(
-            torch.nn.utils.get_total_norm([each.grad for each in trainer._weights]).item()
+            torch.nn.utils.get_total_norm([weight.grad for weight in trainer._weights]).item()
         )
     )
     assert trainer.step(batches, 0)["gradient_norm"] > 0.1

@@ -108,7 +108,7 @@ def test_the_model_card_tells_config_data_and_losses_and_names_no_place(undistur
     assert card == beside.replace('".",  # this folder', '"pipeline",  # this folder')
     for expected in ("# A tiny editor", "shards/train-1234abcd", "0.1 L_action", '"learning_rate": 0.001', "static"):
         assert expected in card
-    assert not [name for name, each in content(undisturbed).items() if str(home).encode() in each]
+    assert not [name for name, file_content in content(undisturbed).items() if str(home).encode() in file_content]
 
 
 @pytest.mark.slow

@@ -65,7 +65,7 @@ def read_bitstream(path: Path) -> Bitstream:
                 continue
             # Read the content before the filter takes it away from the packet.
             pts, is_key, is_shown = packet.pts, packet.is_keyframe, not packet.is_discard
-            content = b"".join(bytes(each) for each in units.filter(packet)) if units else bytes(packet)
+            content = b"".join(bytes(unit) for unit in units.filter(packet)) if units else bytes(packet)
             is_shown = is_shown and not (codec == "vp8" and not content[0] & 0x10)
             is_reference = _is_reference(codec, content)
             pictures.append(Picture(pts=pts, is_key=is_key, is_shown=is_shown, is_reference=is_reference))

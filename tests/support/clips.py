@@ -190,7 +190,7 @@ def set_aperture(path: Path, wide: int, high: int, right: Fraction, down: Fracti
     entry = content.index(b"avc1", content.index(b"stsd")) - 4
     end = entry + int.from_bytes(content[entry : entry + 4], "big")
     numbers = (wide, 1, high, 1, right.numerator, right.denominator, down.numerator, down.denominator)
-    box = (40).to_bytes(4, "big") + b"clap" + b"".join(each.to_bytes(4, "big", signed=True) for each in numbers)
+    box = (40).to_bytes(4, "big") + b"clap" + b"".join(number.to_bytes(4, "big", signed=True) for number in numbers)
     grown = bytearray(content)
     for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
         size = content.rindex(kind, 0, entry + 8) - 4

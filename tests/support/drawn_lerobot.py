@@ -45,7 +45,7 @@ def draw_lerobot(folder: Path, episodes=EPISODES, videos: bool = True) -> Path:
     write_episodes(folder, episode_rows(episodes))
     (folder / "meta" / "info.json").write_text(json.dumps(info_of()), encoding="utf-8")
     for camera in CAMERAS if videos else ():
-        for file in {each[0] for each in episodes}:
+        for file in {episode[0] for episode in episodes}:
             path = folder / VIDEO_PATH.format(video_key=camera, chunk_index=0, file_index=file)
             path.parent.mkdir(parents=True, exist_ok=True)
             num_frames = max(after for number, _, after, _ in episodes if number == file)

@@ -75,8 +75,10 @@ def drawn_scenes(config: DrawnKitchen) -> list[tuple[dict, np.ndarray, np.ndarra
             "before": scene.to_record(),
             "view_before": 0,
         }
-        pictures = [Image.fromarray(draw(each)) for each in (scene, apply_action(scene, action))]
-        before, after = (np.asarray(each.resize((SIZE_PX, SIZE_PX), Image.Resampling.LANCZOS)) for each in pictures)
+        pictures = [Image.fromarray(draw(shown)) for shown in (scene, apply_action(scene, action))]
+        before, after = (
+            np.asarray(picture.resize((SIZE_PX, SIZE_PX), Image.Resampling.LANCZOS)) for picture in pictures
+        )
         pairs.append((goal, before, after))
     return pairs
 
@@ -125,7 +127,11 @@ def edits(work: Work, config: DrawnEdits, *, shards: Artifact) -> None:
     from modeling.data.loader import Examples
 
     rows: list[dict] = []
-    tested = [each for each in Examples(shards.path) if each.split != "train" and each.segment_id != config.left_out]
+    tested = [
+        example
+        for example in Examples(shards.path)
+        if example.split != "train" and example.segment_id != config.left_out
+    ]
     for seed in config.seeds:
         (work.path / str(seed)).mkdir(exist_ok=True)
         for number, example in enumerate(tested):
@@ -184,7 +190,7 @@ class DrawnRun:
 
     def scored_inputs(self) -> dict[str, Path]:
         """Return the inputs of the scores stage."""
-        paths = {name: each.path for name, each in self.edits.items()}
+        paths = {name: artifact.path for name, artifact in self.edits.items()}
         return paths | {"kitchen": self.kitchen.path, "shards": self.shards.path, "classifier": self.classifier.path}
 
 

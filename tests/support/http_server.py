@@ -63,11 +63,11 @@ class Behaviour:
     @property
     def num_sent(self) -> int:
         """Bytes of bodies sent so far."""
-        return sum(each.sent for each in self.asked)
+        return sum(request.sent for request in self.asked)
 
     def ranges_of(self, path: str) -> list[str]:
         """Return the Range of each GET of a path; "" for a GET without one."""
-        return [each.range for each in self.asked if each.path == path and each.method == "GET"]
+        return [request.range for request in self.asked if request.path == path and request.method == "GET"]
 
 
 class Handler(BaseHTTPRequestHandler):

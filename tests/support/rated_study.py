@@ -54,7 +54,7 @@ def submission(key, rater="w1", form="form-01", answers=None, **changes):
 def write_own(path: Path, given: Submission) -> Path:
     """Write a submission as the page's JSON."""
     content = {"format": ANSWERS_FORMAT, "study": given.study, "form": given.form, "worker": given.rater}
-    rows = [vars(each) for each in given.answers]
+    rows = [vars(answer) for answer in given.answers]
     path.write_text(json.dumps(content | {"code": given.code, "answers": rows}), encoding="utf-8")
     return path
 

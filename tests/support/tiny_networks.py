@@ -61,4 +61,4 @@ def three_levels_sliced() -> UNet2DConditionModel:
     return unet
 
 
-NETWORKS = {each.__name__: each for each in (two_levels, stable_diffusion_2, three_levels_sliced)}
+NETWORKS = {make.__name__: make for make in (two_levels, stable_diffusion_2, three_levels_sliced)}

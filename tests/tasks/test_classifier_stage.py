@@ -137,9 +137,9 @@ def test_every_example_is_used_or_told_why_not(built, inputs):
     reasons = {row["segment_id"]: row["reason"] for row in rejected}
     assert {row["segment_id"].split("-")[0] for row in kept} == {"a", "b"}
     assert all(row["verb"] in ("open", "close") for row in kept)
-    unreadable = [each for each, reason in reasons.items() if reason == "clip_unreadable"]
+    unreadable = [segment_id for segment_id, reason in reasons.items() if reason == "clip_unreadable"]
     assert len(kept) + len(unreadable) == CONFIG.max_segments
-    assert all(each.startswith("broken-") for each in unreadable)
+    assert all(segment_id.startswith("broken-") for segment_id in unreadable)
     assert list(reasons.values()).count("over_max_segments") == 1
     assert list(reasons.values()).count("held_out") == 9
     assert built.num_failed == 0, "what cannot be read is not tried again and again"

@@ -46,24 +46,25 @@ def test_nobody_is_trained_on_a_held_out_combination_and_every_pair_is_accounted
     assert assigned == assign_splits(ROWS, config) or assigned.splits == assign_splits(ROWS, config).splits
     assert assigned.splits.keys().isdisjoint(assigned.left_out)
     assert assigned.splits.keys() | assigned.left_out.keys() == {row["segment_id"] for row in ROWS}
-    of = {row["segment_id"]: any(is_of(row, each) for each in CONFIG.unseen_combinations) for row in ROWS}
+    of = {row["segment_id"]: any(is_of(row, combination) for combination in CONFIG.unseen_combinations) for row in ROWS}
     members = {
-        name: [each for each in of if assigned.splits.get(each) == name] for name in set(assigned.splits.values())
+        name: [segment_id for segment_id in of if assigned.splits.get(segment_id) == name]
+        for name in set(assigned.splits.values())
     }
-    assert {name: len(each) for name, each in members.items()} == {"train": 50, "test20": 20, "unseen30": 30}
+    assert {name: len(ids) for name, ids in members.items()} == {"train": 50, "test20": 20, "unseen30": 30}
     assert all(map(of.get, members["unseen30"]))
     assert not any(map(of.get, members["train"] + members["test20"]))
     reasons = {True: "unseen_combination", False: "beyond_num_train"}
-    assert all(reason == reasons[of[each]] for each, reason in assigned.left_out.items())
+    assert all(reason == reasons[of[segment_id]] for segment_id, reason in assigned.left_out.items())
 
 
 def test_more_training_pairs_keep_the_fewer_ones_and_move_no_test_pair():
     few, many = (assign_splits(ROWS, replace(CONFIG, num_train=num)).splits for num in (20, 60))
-    assert {each for each, split in few.items() if split == "train"} < {
+    assert {segment_id for segment_id, split in few.items() if split == "train"} < {
         e for e, split in many.items() if split == "train"
     }
-    assert {each: split for each, split in few.items() if split != "train"} == {
-        each: split for each, split in many.items() if split != "train"
+    assert {segment_id: split for segment_id, split in few.items() if split != "train"} == {
+        segment_id: split for segment_id, split in many.items() if split != "train"
     }
 
 
@@ -71,7 +72,7 @@ def test_held_out_pairs_that_overlap_others_are_not_tested_on_where_that_is_aske
     overlapping = {row["segment_id"] for row in ROWS if row["overlaps"]}
     for asked in (False, True):
         assigned = assign_splits(ROWS, replace(CONFIG, test_without_overlap=asked)).splits
-        unseen = {each for each, split in assigned.items() if split == "unseen30"}
+        unseen = {segment_id for segment_id, split in assigned.items() if split == "unseen30"}
         assert bool(unseen & overlapping) is not asked
 
 
@@ -119,7 +120,7 @@ def test_the_stage_counts_what_it_leaves_out(tmp_path):
 def test_pairs_of_other_verbs_are_used_nowhere_and_counted():
     drawn = draw(ROWS, SplitsConfig(num_test=20, verbs=("move", "open")), None)[0]
     verb_of = {row["segment_id"]: row["verb"] for row in ROWS}
-    assert {verb_of[each] for each in drawn.splits} == {"move", "open"}
-    assert {each: "other_verb" for each, verb in verb_of.items() if verb == "put in"} == drawn.left_out
+    assert {verb_of[segment_id] for segment_id in drawn.splits} == {"move", "open"}
+    assert {segment_id: "other_verb" for segment_id, verb in verb_of.items() if verb == "put in"} == drawn.left_out
     with pytest.raises(ValueError, match="no pair has the verb 'muve'"):
         draw(ROWS, SplitsConfig(num_test=20, verbs=("muve",)), None)

@@ -70,7 +70,7 @@ def test_every_rule_is_counted_and_stands_beside_the_papers_figure() -> None:
         row("take cup of tea"),
     ]
     counted = count_by_rules(rows, FACTS, 8, DATASETS["lc"])
-    found = {(each.statistic, each.rule): (each.count, each.percent, each.paper_percent) for each in counted}
+    found = {(count.statistic, count.rule): (count.count, count.percent, count.paper_percent) for count in counted}
     assert found == {
         ("end_point", "record"): (2, 40.0, 34.11),
         ("end_point", "dest_pp"): (1, 20.0, 34.11),
@@ -82,7 +82,7 @@ def test_every_rule_is_counted_and_stands_beside_the_papers_figure() -> None:
         ("neither", "record"): (2, 40.0, 29.08),
         ("neither", "no_prep"): (2, 40.0, 29.08),
     }
-    assert {each.paper_percent for each in count_by_rules(rows, {}, 8, None)} == {None}
+    assert {count.paper_percent for count in count_by_rules(rows, {}, 8, None)} == {None}
 
 
 def test_actions_are_first_words_and_an_empty_dataset_is_no_error() -> None:
@@ -107,7 +107,7 @@ def test_annotations_alone_give_a_page(tmp_path: Path) -> None:
     assert (found["counted"], found["num"], found["num_videos"], found["num_actions"]) == ("segments", 5, 2, 4)
     spread = found["durations_s"]
     assert (spread["median"], spread["max"], spread["num_over_30_s"], spread["num_under_1_s"]) == (1.5, 60.0, 1, 0)
-    assert [each["rule"] for each in artifact.records()][:2] == ["record", "dest_pp"]
+    assert [record["rule"] for record in artifact.records()][:2] == ["record", "dest_pp"]
     assert "bad_times <b>1</b>" in page
     assert "<b>bread</b>" not in page, "what annotations say is escaped"
     assert not re.search(r'(src|href)="(?!data:|#)', page), "the page needs nothing from elsewhere"
@@ -118,7 +118,7 @@ def test_annotations_alone_give_a_page(tmp_path: Path) -> None:
 
 def test_the_whole_run_adds_pairs_splits_leakage_and_quality(tmp_path: Path) -> None:
     frames = draw_frames(tmp_path, num_pairs=24, size_px=64)
-    poorest = min(each["change"] for each in frames.records())
+    poorest = min(record["change"] for record in frames.records())
     limits = QualityLimits(min_change=poorest + 1e-4)
     divided = splits.run(
         tmp_path, "t", SplitsConfig(num_test=6, num_long_distance=2, quality=limits), frames=frames.path
@@ -134,15 +134,19 @@ def test_the_whole_run_adds_pairs_splits_leakage_and_quality(tmp_path: Path) -> 
     assert "no_change <b>1</b>" in page
     assert "of the 6 pairs of test6 come from videos that are trained on too" in page
     assert "Scene cut" in page
-    rows = [re.sub("<[^>]+>", " ", each).split() for each in re.findall("<tr class=.editor.>.*?</tr>", page, re.DOTALL)]
-    sizes = {each[0]: each[1] for each in rows if each[0] in ("train", "test6", "long2")}
+    rows = [
+        re.sub("<[^>]+>", " ", markup).split() for markup in re.findall("<tr class=.editor.>.*?</tr>", page, re.DOTALL)
+    ]
+    sizes = {cells[0]: cells[1] for cells in rows if cells[0] in ("train", "test6", "long2")}
     assert sizes == {"train": "15", "test6": "6", "long2": "2"}
 
 
 def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
     contents = {
-        (dataset.run(each, "t", DatasetConfig(), segments=read_table(each).path).path / "statistics.json").read_bytes()
-        for each in (tmp_path / "one", tmp_path / "two")
+        (
+            dataset.run(workspace, "t", DatasetConfig(), segments=read_table(workspace).path).path / "statistics.json"
+        ).read_bytes()
+        for workspace in (tmp_path / "one", tmp_path / "two")
     }
     assert len(contents) == 1
 
@@ -162,7 +166,7 @@ def test_the_real_annotations_give_the_known_shares(real_data: Path, tmp_path: P
     found = Outside(location=str(path), digest=sha256_of(path))
     made = segments.run(tmp_path, "hc", SegmentsConfig(reader="epic"), annotations=found)
     artifact = dataset.run(tmp_path, "hc", DatasetConfig(paper="hc"), segments=made.path)
-    shares = {(each["statistic"], each["rule"]): each["percent"] for each in artifact.records()}
+    shares = {(record["statistic"], record["rule"]): record["percent"] for record in artifact.records()}
     assert shares["end_point", "multi_noun"] == 12.43
     assert shares["end_point", "dest_pp"] == shares["end_point", "record"] == 9.55
     assert shares["end_point", "any_prep"] == pytest.approx(13.3, abs=0.1)

@@ -199,7 +199,7 @@ def test_at_most_so_many_files_are_fetched_at_once(site: tuple[Behaviour, str], 
         "a.mp4": None,
         "b.mp4": None,
     }
-    gets = [each.path for each in site[0].asked if each.method == "GET"]
+    gets = [request.path for request in site[0].asked if request.method == "GET"]
     assert gets == ["/a.mp4", "/a.mp4", "/b.mp4"]
 
 

@@ -159,7 +159,7 @@ def trainings(workspace):
                 command = (entry / "cmdline").read_bytes().decode().split("\0")
             except OSError:
                 continue
-            if "modeling.train" in command and any(str(workspace) in each for each in command):
+            if "modeling.train" in command and any(str(workspace) in word for word in command):
                 found.append(int(entry.name))
     return found
 

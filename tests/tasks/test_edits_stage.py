@@ -50,7 +50,9 @@ def test_every_test_picture_and_no_other_is_edited_once_a_seed(tmp_path, start, 
         artifact = edits.run(tmp_path, "t", CONFIG, editor=start, shards=sharded.path)
     records = list(artifact.records())
     tested = [row["segment_id"] for row in sharded.records() if row["split"] in ("test5", "long1")]
-    assert [(row["seed"], row["segment_id"]) for row in records] == [(s, each) for s in (0, 1) for each in tested]
+    assert [(row["seed"], row["segment_id"]) for row in records] == [
+        (s, segment_id) for s in (0, 1) for segment_id in tested
+    ]
     assert {row["image"] for row in records} == set(pictures_of(artifact))
     assert ("edits", 0, 12) in log.seen
     assert ("edits", 12, 12) in log.seen
@@ -59,7 +61,7 @@ def test_every_test_picture_and_no_other_is_edited_once_a_seed(tmp_path, start, 
 def test_a_picture_is_what_the_editor_makes_of_its_source_and_instruction(tmp_path, start, sharded):
     artifact = edits.run(tmp_path, "t", CONFIG, editor=start, shards=sharded.path)
     record = list(artifact.records())[-1]
-    example = next(each for each in Examples(sharded.path) if each.segment_id == record["segment_id"])
+    example = next(example for example in Examples(sharded.path) if example.segment_id == record["segment_id"])
     editor = Editor.load(start.location, "cpu")
     seed = picture_seed(1, example.segment_id)
     (alone,) = editor.edit([example.source_image], [example.instruction], [seed], CONFIG.sampling)
@@ -128,11 +130,11 @@ def test_the_ground_truth_goes_through_the_autoencoder_of_the_start(tmp_path, st
     passed = {path.stem: read_image(path) for path in (artifact.path / "truth_vae").glob("*.png")}
     assert passed.keys() == tested
     editor = Editor.load(start.location, "cpu")
-    example = next(each for each in Examples(sharded.path) if each.segment_id in tested)
+    example = next(example for example in Examples(sharded.path) if example.segment_id in tested)
     squashed = squash(example.edited_image, SIZE_PX)[None]
     expected = editor.decode(editor.encode_target(to_tensor(squashed))[0])[0]
     assert np.abs(expected.astype(int) - passed[example.segment_id]).max() <= 1
-    assert len({each.tobytes() for each in passed.values()}) > 1
+    assert len({picture.tobytes() for picture in passed.values()}) > 1
 
 
 def test_a_start_that_sees_no_picture_is_no_baseline_and_that_is_said(tmp_path, start, sharded, capsys):

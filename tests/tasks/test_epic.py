@@ -84,8 +84,8 @@ def test_a_row_that_is_not_kept_says_why(changed: dict[str, str], status: str, r
 def test_the_second_of_two_equal_segments_is_filtered(tmp_path: Path) -> None:
     rows = [row(), row(narration="something else"), row(start_frame="8")]
     found = read_epic(write(tmp_path / "a.csv", rows), "extension")
-    assert [each.instruction for each in found.segments] == ["put down plate, on table"] * 2
-    assert [(each["row"], each["reason"]) for each in found.rejected] == [(2, "duplicate_segment")]
+    assert [segment.instruction for segment in found.segments] == ["put down plate, on table"] * 2
+    assert [(rejection["row"], rejection["reason"]) for rejection in found.rejected] == [(2, "duplicate_segment")]
     assert found.funnel == {"rows": 3, "in_subset": 3, "distinct": 2, "with_text": 2, "with_times": 2}
 
 
@@ -99,7 +99,7 @@ def test_a_file_that_is_not_the_pinned_one_is_used_with_a_warning(tmp_path: Path
     facts = read_epic(path, "extension").facts
     blob = subprocess.run(["git", "hash-object", str(path)], capture_output=True, text=True, check=True).stdout.strip()
     assert facts["annotations"] == [{"git_blob": blob, "pinned": None}]
-    assert all(each.git_blob[:12] in facts["warnings"][0] for each in PINNED_FILES)
+    assert all(pinned.git_blob[:12] in facts["warnings"][0] for pinned in PINNED_FILES)
     assert git_blob(path) == blob
 
 
@@ -120,7 +120,7 @@ def test_the_real_file_gives_the_known_counts_in_order(real_data: Path) -> None:
         ("with_text", 26_313),
         ("with_times", 25_431),
     ]
-    reasons = Counter((each["status"], each["reason"]) for each in found.rejected)
+    reasons = Counter((rejection["status"], rejection["reason"]) for rejection in found.rejected)
     assert reasons == {
         ("filtered", "not_in_subset"): 29_762,
         ("filtered", "duplicate_segment"): 1,
@@ -128,8 +128,8 @@ def test_the_real_file_gives_the_known_counts_in_order(real_data: Path) -> None:
         ("filtered", "no_times"): 882,
     }
     assert len(found.segments) + len(found.rejected) == 67_217
-    assert len({each.segment_id for each in found.segments}) == 25_431
-    assert all(is_safe_video_id(each.video_id) for each in found.segments)
+    assert len({segment.segment_id for segment in found.segments}) == 25_431
+    assert all(is_safe_video_id(segment.video_id) for segment in found.segments)
     assert found.facts["annotations"][0]["pinned"] is None
     assert (found.facts["num_actions"], found.facts["num_several_nouns"]) == (199, 3160)
 
@@ -140,10 +140,10 @@ def test_train_and_validation_are_read_as_one(real_data: Path) -> None:
     found = read_epic(train, "all", [validation])
     assert found.funnel["rows"] == found.funnel["in_subset"] == 67_217 + 9_668
     assert len(found.segments) + len(found.rejected) == 67_217 + 9_668
-    assert len({each.segment_id for each in found.segments}) == len(found.segments)
-    assert [each["pinned"] for each in found.facts["annotations"]] == [None, "EPIC_100_validation.csv"]
+    assert len({segment.segment_id for segment in found.segments}) == len(found.segments)
+    assert [file["pinned"] for file in found.facts["annotations"]] == [None, "EPIC_100_validation.csv"]
     assert len(found.facts["warnings"]) == 1
-    assert {each["file"] for each in found.rejected} == {1}
+    assert {rejection["file"] for rejection in found.rejected} == {1}
     alone = read_epic(validation, "epic55")
     assert len(alone.segments) == 9_668
     assert alone.facts["warnings"] == []
@@ -153,7 +153,7 @@ def test_a_segment_that_two_files_have_counts_once_and_its_row_says_which_file(t
     one = write(tmp_path / "one.csv", [row(), row(start_frame="9")])
     two = write(tmp_path / "two.csv", [row("P01_102"), row(narration="again")])
     found = read_epic(one, "extension", [two])
-    assert [each.video_id for each in found.segments] == ["P01_101", "P01_101", "P01_102"]
+    assert [segment.video_id for segment in found.segments] == ["P01_101", "P01_101", "P01_102"]
     [rejected] = found.rejected
     assert (rejected["file"], rejected["row"], rejected["reason"]) == (2, 2, "duplicate_segment")
     with pytest.raises(ValueError, match="given twice"):

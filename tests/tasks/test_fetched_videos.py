@@ -120,7 +120,7 @@ def test_only_what_is_needed_and_missing_is_downloaded_into_the_official_layout(
     assert videos.manifest["counts"]["kept"] == 2
     there = folder / "EPIC-KITCHENS" / "P01" / "videos" / "P01_101.MP4"
     assert there.read_bytes() == (clips / "P01_101.MP4").read_bytes()
-    assert {each.path for each in site[0].asked} == {"/P01/videos/P01_101.MP4"}
+    assert {asked.path for asked in site[0].asked} == {"/P01/videos/P01_101.MP4"}
     assert states(job) == ALL_CACHED
     there.unlink()
     assert states(job)["videos"] == "build"
@@ -145,7 +145,7 @@ def test_failures_are_counted_by_reason_and_only_they_are_tried_again(
     assert states(job)["videos"] == "retry"
     num_asked = len(site[0].asked)
     run(asked)
-    assert {Path(each.path).stem for each in site[0].asked[num_asked:]} == {"P01_02"}
+    assert {Path(asked.path).stem for asked in site[0].asked[num_asked:]} == {"P01_02"}
 
 
 def test_a_file_that_is_there_with_another_checksum_is_left_alone_and_fails(
@@ -170,7 +170,7 @@ def test_remote_failures_are_those_of_their_videos(site: tuple[Behaviour, str], 
     site[0].always.clear()
     _, videos, frames = run(asked)
     assert frames.manifest["counts"]["kept"] == 3
-    assert {each.path for each in site[0].asked[num_asked:]} == {"/P01/videos/P01_101.MP4"}
+    assert {asked.path for asked in site[0].asked[num_asked:]} == {"/P01/videos/P01_101.MP4"}
 
 
 def test_a_remote_video_that_stops_coming_while_it_is_cut_fails_and_leaves_nothing(

@@ -57,7 +57,7 @@ def test_scenes_depend_on_their_seed_and_place_alone():
     few, many = (drawn_scenes(StaticScenesConfig(num_scenes=number)) for number in (3, 9))
     assert many[:3] == few
     other = drawn_scenes(StaticScenesConfig(num_scenes=3, seed=1))
-    assert all(each.what not in [asked.what for asked in few] for each in other)
+    assert all(scene.what not in [asked.what for asked in few] for scene in other)
     assert {asked.kind for asked in drawn_scenes(StaticScenesConfig())} == {"recolour", "add", "remove", "replace"}
 
 
@@ -152,7 +152,7 @@ def test_triples_are_read_from_parquet_and_json_lines_too(tmp_path, triples):
     rows.to_parquet(tmp_path / "t.parquet")
     rows.to_json(tmp_path / "t.jsonl", orient="records", lines=True)
     expected = read_triples(triples)
-    assert [each.group for each in expected] == ["film0", "film0", "film1"]
+    assert [triple.group for triple in expected] == ["film0", "film0", "film1"]
     assert read_triples(tmp_path / "t.parquet") == read_triples(tmp_path / "t.jsonl") == expected
 
 
@@ -172,6 +172,6 @@ def test_shares_are_clustered_by_group_and_leave_out_what_was_not_judged():
     assert content["kept"] is None
     assert (content["carried_out"]["mean"], content["carried_out"]["num_groups"]) == (50.0, 4)
     alone = forgetting_content([row | {"group": str(place)} for place, row in enumerate(rows)])
-    width = {name: each["carried_out"]["high"] - each["carried_out"]["low"] for name, each in
+    width = {name: measured["carried_out"]["high"] - measured["carried_out"]["low"] for name, measured in
              {"films": content, "alone": alone}.items()}  # fmt: skip
     assert width["films"] > 1.5 * width["alone"]

@@ -61,17 +61,21 @@ def number_in(artifact: Artifact, name: str) -> int:
 def test_pairs_are_the_frames_at_start_and_stop_and_the_rest_is_counted(clips: Path, tmp_path: Path) -> None:
     pairs = cut(clips, tmp_path / "workspace")
     records = list(pairs.records())
-    found = [(each["source_frame_index"], each["edited_frame_index"]) for each in records]
+    found = [(record["source_frame_index"], record["edited_frame_index"]) for record in records]
     assert found == [(0, 20), (20, 40), (5, 49)]
     for record in records:
         assert number_in(pairs, record["source_image"]) == record["source_frame_index"]
         assert number_in(pairs, record["edited_image"]) == record["edited_frame_index"]
-    assert [(each["source_pts_s"], each["edited_pts_s"]) for each in records] == [(0.0, 0.8), (0.8, 1.6), (0.2, 1.96)]
-    requested = [(each["source_requested_pts_s"], each["edited_requested_pts_s"]) for each in records]
+    assert [(record["source_pts_s"], record["edited_pts_s"]) for record in records] == [
+        (0.0, 0.8),
+        (0.8, 1.6),
+        (0.2, 1.96),
+    ]
+    requested = [(record["source_requested_pts_s"], record["edited_requested_pts_s"]) for record in records]
     assert requested == [(0.0, 0.8), (0.8, 1.61), (0.2, 9.0)]
-    assert [each["read_by"] for each in records] == ["plan", "plan", "count"]
+    assert [record["read_by"] for record in records] == ["plan", "plan", "count"]
     [(key, settings)] = pairs.manifest["facts"]["decoder_settings"].items()
-    assert {each["decoder_key"] for each in records} == {key} == {digest_of(settings)[:8]}
+    assert {record["decoder_key"] for record in records} == {key} == {digest_of(settings)[:8]}
     assert "LANCZOS" in settings["squash"]
     counts = {"input": 6, "kept": 3, "filtered": {}, "failed": {"not_a_video": 2, "video_missing": 1}}
     assert pairs.manifest["counts"] == counts
@@ -111,7 +115,7 @@ def test_pictures_are_squashed_by_the_projects_one_resize(clips: Path, tmp_path:
         cut(clips, tmp_path / str(size_px), FramesConfig(size_px=size_px, image_format="png"))
         for size_px in (WIDTH, 48)
     )
-    names = [next(each.records())["source_image"] for each in (large, small)]
+    names = [next(artifact.records())["source_image"] for artifact in (large, small)]
     picture = read_image(small.path / names[1])
     assert picture.shape == (48, 48, 3)
     again = squash(read_image(large.path / names[0]), 48)

@@ -32,7 +32,7 @@ def made(tmp_path):
 
 def export(shard_folder, out):
     progress = []
-    sizes = export_hf_parquet(shard_folder, out, lambda *each: progress.append(each))
+    sizes = export_hf_parquet(shard_folder, out, lambda *counts: progress.append(counts))
     assert progress[-1] == (len(progress), len(progress))
     return sizes
 
@@ -62,8 +62,8 @@ def test_the_card_names_files_and_features_where_the_hub_looks_for_them(made, tm
     export(made, tmp_path / "hf")
     data = DatasetCard.load(tmp_path / "hf" / "README.md").data
     (config,) = data.configs
-    for each in config["data_files"]:
-        assert len(list((tmp_path / "hf").glob(each["path"]))) == {"test3": 1, "train": 3}[each["split"]]
+    for entry in config["data_files"]:
+        assert len(list((tmp_path / "hf").glob(entry["path"]))) == {"test3": 1, "train": 3}[entry["split"]]
     schema = pq.read_schema(tmp_path / "hf" / "data" / "test3-00000-of-00001.parquet")
     assert [feature["name"] for feature in data.dataset_info["features"]] == schema.names
 
@@ -73,7 +73,7 @@ def test_equal_shards_give_equal_bytes_and_a_folder_that_is_there_is_not_touched
         export(made, tmp_path / name)
     files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
     assert len(files) == 5
-    assert all((tmp_path / "a" / each).read_bytes() == (tmp_path / "b" / each).read_bytes() for each in files)
+    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)
     with pytest.raises(ValueError, match="there already"):
         export(made, tmp_path / "a")
 
@@ -107,7 +107,7 @@ def pixels(file):
 def test_datasets_reads_the_export_as_a_two_image_dataset(made, tmp_path):
     export(made, tmp_path / "hf")
     pairs = loaded(str(tmp_path / "hf"), cache_dir=str(tmp_path / "cache"))
-    assert {split: len(each) for split, each in pairs.items()} == {"test3": 3, "train": 9}
+    assert {split: len(rows) for split, rows in pairs.items()} == {"test3": 3, "train": 9}
     for row, example in zip(pairs["train"], Examples(made / "train"), strict=True):
         assert row["instruction"] == example.instruction
         assert np.array_equal(np.asarray(row["source_image"].convert("RGB")), pixels(example.source_file))

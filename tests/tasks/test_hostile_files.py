@@ -218,7 +218,11 @@ def of_weights(change: object) -> object:
         ("no_size", changed("unet", "config.json", sample_size=None), "sample_size"),
         ("schedule", changed("scheduler", "scheduler_config.json", beta_schedule="x"), "no pipeline could be loaded"),
         ("half", of_weights(lambda every: dict(list(every.items())[: len(every) // 2])), "missing"),
-        ("nan", of_weights(lambda every: {name: each * float("nan") for name, each in every.items()}), "not finite"),
+        (
+            "nan",
+            of_weights(lambda every: {name: tensor * float("nan") for name, tensor in every.items()}),
+            "not finite",
+        ),
     ],
 )
 def test_a_pipeline_that_is_broken_is_named_with_what_is_wrong(

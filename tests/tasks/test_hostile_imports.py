@@ -101,7 +101,7 @@ def test_a_picture_that_cannot_be_there_is_missing(name: str, tmp_path: Path) ->
     picture(tmp_path / "a.png")
     picture(tmp_path / "pairs" / "a.png")
     (tmp_path / "pairs" / "loop.png").symlink_to("loop.png")
-    rows = [{"before": each, "after": "a.png", "instruction": "open it"} for each in ("a.png", name)]
+    rows = [{"before": file, "after": "a.png", "instruction": "open it"} for file in ("a.png", name)]
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "pairs" / "pairs.jsonl").write_text(lines, encoding="utf-8")
     assert import_pairs(tmp_path / "pairs", tmp_path / "out")["rejected"] == {"missing_partner": 1}

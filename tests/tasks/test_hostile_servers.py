@@ -92,7 +92,7 @@ def test_a_file_that_is_too_large_or_does_not_come_fails_alone(
             for name in (kind, "good")
         ]
         started = time.monotonic()
-        ended = {each.name: error for each, error in download_all(downloads, connections=2, patience=PATIENCE)}
+        ended = {download.name: error for download, error in download_all(downloads, connections=2, patience=PATIENCE)}
     assert time.monotonic() - started < 20
     assert ended["good"] is None
     assert (tmp_path / "good.mp4").read_bytes() == GOOD

@@ -86,7 +86,7 @@ def columns(count: int, instruction: str = "open door") -> dict[str, list[object
     return {
         "video": ["clip"] * count,
         "start_s": [0.1] * count,
-        "stop_s": [0.5 + each for each in range(count)],
+        "stop_s": [0.5 + number for number in range(count)],
         "instruction": [instruction] * count,
         "other": [[1, 2]] * count,
     }
@@ -175,4 +175,4 @@ def test_a_table_of_candidates_holds_no_formula_and_is_still_read(tmp_path: Path
 def test_no_text_makes_markdown_of_its_own() -> None:
     told = markdown_text("a\n# b | <img src=x> [x](http://a.org) `c` www.a.org")
     assert "\n" not in told
-    assert told.count("\\") == sum(not (each.isalnum() or each in " \\") for each in told)
+    assert told.count("\\") == sum(not (character.isalnum() or character in " \\") for character in told)

@@ -53,7 +53,7 @@ def shards(tmp_path):
 
 
 def examples_of(folder, split=None):
-    return [each for each in Examples(folder) if split in (None, each.split)]
+    return [imported for imported in Examples(folder) if split in (None, imported.split)]
 
 
 def test_hf_parquet_there_and_back_gives_the_same_tars(shards, tmp_path):
@@ -195,10 +195,10 @@ def test_magicbrush_keeps_the_turns_of_a_picture_in_one_group_and_dev_is_validat
     counts = import_pairs(tmp_path / "in", tmp_path / "out", num_test=7)
     assert counts["pairs"] == {"test6": 6, "train": 24, "validation": 1}
     by_group = {}
-    for each in examples_of(tmp_path / "out"):
-        by_group.setdefault(each.video_id, set()).add(each.split)
+    for imported in examples_of(tmp_path / "out"):
+        by_group.setdefault(imported.video_id, set()).add(imported.split)
     assert all(len(splits) == 1 for splits in by_group.values())
-    assert "5-3" in {each.segment_id for each in examples_of(tmp_path / "out")}
+    assert "5-3" in {imported.segment_id for imported in examples_of(tmp_path / "out")}
 
 
 def test_instruct_pix2pixs_own_folders_are_read_with_every_seed(tmp_path):
@@ -214,7 +214,11 @@ def test_instruct_pix2pixs_own_folders_are_read_with_every_seed(tmp_path):
     (tmp_path / "in" / "0000003" / "prompt.json").write_text("[1")
     counts = import_pairs(tmp_path / "in", tmp_path / "out")
     assert counts["rejected"] == {"bad_prompt": 1, "missing_partner": 1}
-    assert [each.segment_id for each in examples_of(tmp_path / "out")] == ["0000001-11", "0000001-22", "0000002-11"]
+    assert [imported.segment_id for imported in examples_of(tmp_path / "out")] == [
+        "0000001-11",
+        "0000001-22",
+        "0000002-11",
+    ]
 
 
 @pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl"])
@@ -247,7 +251,7 @@ def test_pictures_that_cannot_be_read_are_counted_and_others_become_png_or_the_s
     webp = io.BytesIO()
     Image.fromarray(decode_image(png(5, 20))).save(webp, "WEBP", lossless=True)
     contents = [png(1, 20), webp.getvalue(), png(1)[:40], b"<html>", None]
-    rows = [{"before": {"bytes": each, "path": "x"}, "after": image(2), "text": "open door"} for each in contents]
+    rows = [{"before": {"bytes": content, "path": "x"}, "after": image(2), "text": "open door"} for content in contents]
     write_parquet(tmp_path / "in.parquet", rows)
     counts = import_pairs(tmp_path / "in.parquet", tmp_path / "out")
     assert counts["rejected"] == {"missing_partner": 1, "unreadable_picture": 2}
@@ -255,7 +259,7 @@ def test_pictures_that_cannot_be_read_are_counted_and_others_become_png_or_the_s
     assert kept[0].source_file == png(1, 20)
     assert np.array_equal(kept[1].source_image, decode_image(png(5, 20)))
     import_pairs(tmp_path / "in.parquet", tmp_path / "small", size_px=16)
-    assert {each.edited_image.shape for each in examples_of(tmp_path / "small")} == {(16, 16, 3)}
+    assert {imported.edited_image.shape for imported in examples_of(tmp_path / "small")} == {(16, 16, 3)}
 
 
 def test_a_split_from_elsewhere_is_never_a_path(tmp_path):
@@ -286,7 +290,7 @@ def test_what_is_no_layout_is_said_with_those_that_are(tmp_path):
 
 def test_the_commands_do_both_ways(shards, tmp_path):
     def run(*arguments):
-        return CliRunner().invoke(cli, [str(each) for each in arguments])
+        return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
     there = run("export", "--to", "control-folders", "--shards", shards, "--out", tmp_path / "c")
     assert there.exit_code == 0, there.output

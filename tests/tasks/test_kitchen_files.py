@@ -127,7 +127,9 @@ def test_the_mat_file_reads_as_matlab_7_3_and_rebuilds_every_instruction(tmp_pat
     with h5py.File(tmp_path / "annotations.mat") as file:
         annos = file["annos"]
         cells = {
-            name: [text_at(file, each) for each in annos[name][:, 0]] for name in annos if annos[name].dtype == "O"
+            name: [text_at(file, reference) for reference in annos[name][:, 0]]
+            for name in annos
+            if annos[name].dtype == "O"
         }
         starts, stops = annos["startFrame"][:, 0], annos["endFrame"][:, 0]
         seconds, rate_fps = annos["startTimeSeconds"][:, 0], annos["frameRate"][0, 0]

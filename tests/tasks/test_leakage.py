@@ -11,7 +11,7 @@ RANDOM = np.random.default_rng(3)
 
 def pair(name, **changed):
     """Return a pair that shares nothing with any other."""
-    hashes = {f"{each}_hash": f"{RANDOM.integers(2**63):016x}" for each in ("source", "edited")}
+    hashes = {f"{picture}_hash": f"{RANDOM.integers(2**63):016x}" for picture in ("source", "edited")}
     own = {"segment_id": name, "video_id": f"video of {name}", "group": f"person of {name}", "start_s": 10.0}
     return drawn_row(1) | own | {"stop_s": 11.0} | hashes | changed
 

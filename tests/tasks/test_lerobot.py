@@ -20,7 +20,7 @@ from tests.support.drawn_lerobot import CAMERAS, EPISODES, draw_lerobot, episode
 
 def test_an_episode_is_a_segment_of_each_camera_with_its_frames_counted(tmp_path):
     found = read_lerobot(draw_lerobot(tmp_path, videos=False) / "meta" / "info.json")
-    assert [(each.video_id, each.start_frame, each.stop_frame) for each in found.segments] == [
+    assert [(segment.video_id, segment.start_frame, segment.stop_frame) for segment in found.segments] == [
         (f"{camera}--chunk-000--file-{file:03d}", first, after - 1)
         for file, first, after, _ in EPISODES
         for camera in CAMERAS
@@ -31,7 +31,7 @@ def test_an_episode_is_a_segment_of_each_camera_with_its_frames_counted(tmp_path
         "cup",
     )
     assert found.segments[2].end_point == "plate"
-    assert [each.group for each in found.segments[:3]] == ["episode-000000", "episode-000000", "episode-000001"]
+    assert [segment.group for segment in found.segments[:3]] == ["episode-000000", "episode-000000", "episode-000001"]
     assert found.funnel == {"episodes": 3, "episodes_x_cameras": 6, "with_task": 6, "with_times": 6}
     only = read_lerobot(tmp_path / "meta" / "info.json", CAMERAS[1:])
     assert len(only.segments) == 3

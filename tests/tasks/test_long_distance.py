@@ -126,7 +126,7 @@ def test_a_run_waits_for_the_choice_asks_again_when_it_does_not_fit_and_goes_on(
             server,
             "/flow_runs/filter",
             {
-                "flows": {"id": {"any_": [each["id"] for each in flows]}},
+                "flows": {"id": {"any_": [flow["id"] for flow in flows]}},
                 "flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}},
             },
         )
@@ -151,7 +151,7 @@ def test_a_run_waits_for_the_choice_asks_again_when_it_does_not_fit_and_goes_on(
         assert process.wait(timeout=240) == 0
     made = artifacts_of(workspace, "splits")[-1]
     by_split = {row["segment_id"]: row["split"] for row in made.records()}
-    assert {each for each, split in by_split.items() if split == "long2"} == set(known[:2])
+    assert {segment_id for segment_id, split in by_split.items() if split == "long2"} == set(known[:2])
     by_hand = {"chosen": "by hand", "by": "Ada, of the data group", "how": "answered to a paused run"}
     assert made.manifest["facts"]["long_distance"] == by_hand
     assert next((workspace / "choices").glob("candidates-*.html")).stat().st_size > 10_000

@@ -56,14 +56,14 @@ def outcomes(*items: str, **options: float) -> dict[str, object]:
 def test_every_item_but_the_bad_ones_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "STOPPED_LOOKS", 5)
     bad = ["memory", "crash", "kill", "exit", "stop", "index", "server", "lines", "library"]
-    items = [each for name in bad for each in (name, f"good {name}")]
+    items = [item for name in bad for item in (name, f"good {name}")]
     found = outcomes(*items)
     assert {name: found[name] for name in items if name not in bad} == {
         f"good {name}": f"GOOD {name.upper()}" for name in bad
     }
     failures = {name: found[name] for name in bad}
-    assert all(isinstance(each, Failure) for each in failures.values())
-    told = {name: (each.reason, each.transient) for name, each in failures.items()}  # type: ignore[attr-defined]
+    assert all(isinstance(failure, Failure) for failure in failures.values())
+    told = {name: (failure.reason, failure.transient) for name, failure in failures.items()}  # type: ignore[attr-defined]
     assert told == {
         "memory": ("MemoryError", True),
         "crash": ("crashed", False),
@@ -75,7 +75,7 @@ def test_every_item_but_the_bad_ones_is_done(monkeypatch: pytest.MonkeyPatch) ->
         "lines": ("RuntimeError", False),
         "library": ("AssertionError", False),
     }
-    messages = {name: each.message for name, each in failures.items()}  # type: ignore[attr-defined]
+    messages = {name: failure.message for name, failure in failures.items()}  # type: ignore[attr-defined]
     assert messages["index"] == "IndexError: list index out of range"
     assert messages["lines"] == "RuntimeError: first"
     assert "signal 11" in messages["crash"]

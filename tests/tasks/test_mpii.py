@@ -43,10 +43,10 @@ def write(path: Path, rows: list[dict[str, object]]) -> Path:
                 content = references.create_dataset(name, data=np.zeros(2, np.uint64))
                 content.attrs["MATLAB_empty"] = np.uint8(1)
             elif isinstance(cell, list):
-                inner = [refer(each) for each in cell]
+                inner = [refer(part) for part in cell]
                 nested = references.create_dataset(f"n{len(references)}", (len(inner), 1), h5py.ref_dtype)
-                for place, each in enumerate(inner):
-                    nested[place, 0] = each
+                for place, reference in enumerate(inner):
+                    nested[place, 0] = reference
                 return nested.ref
             else:
                 codes = np.frombuffer(str(cell).encode("utf-16-le"), np.uint16).reshape(-1, 1)
@@ -55,10 +55,10 @@ def write(path: Path, rows: list[dict[str, object]]) -> Path:
 
         for name in TEXTS:
             column = annos.create_dataset(name, (len(rows), 1), h5py.ref_dtype)
-            for place, each in enumerate(rows):
-                column[place, 0] = refer(each[name])
+            for place, row in enumerate(rows):
+                column[place, 0] = refer(row[name])
         for name in NUMBERS:
-            annos[name] = np.array([[float(each[name])] for each in rows])  # type: ignore[arg-type]
+            annos[name] = np.array([[float(row[name])] for row in rows])  # type: ignore[arg-type]
     return path
 
 
@@ -142,7 +142,7 @@ def test_an_interval_that_is_not_kept_says_why(
     changed: dict[str, object], status: str, reason: str, tmp_path: Path
 ) -> None:
     found = read_mpii(write(tmp_path / "a.mat", [interval(), interval(**changed)]), 1)
-    assert [(each["row"], each["status"], each["reason"]) for each in found.rejected] == [(2, status, reason)]
+    assert [(row["row"], row["status"], row["reason"]) for row in found.rejected] == [(2, status, reason)]
     assert len(found.segments) == 1
 
 
@@ -170,9 +170,9 @@ def test_a_mat_without_the_columns_is_refused(tmp_path: Path) -> None:
 
 def test_the_fixture_of_the_real_layout(real_data: Path) -> None:
     found = read_mpii(real_data / "mpii" / "fixture_v73.mat", 1)
-    assert [each.instruction for each in found.segments] == [
+    assert [segment.instruction for segment in found.segments] == [
         "take out bottle from fridge",
         "take out glass and mug from cupboard to counter",
     ]
-    assert [each["reason"] for each in found.rejected] == ["no_object"]
+    assert [row["reason"] for row in found.rejected] == ["no_object"]
     assert found.funnel == {"rows": 3, "with_object": 2, "with_times": 2}

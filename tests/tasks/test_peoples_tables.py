@@ -41,7 +41,7 @@ def table(tmp_path: Path, content: str | bytes, name: str = "a.csv") -> Annotati
 
 def spans(found: Annotations) -> list[tuple[float, float]]:
     assert not found.rejected, found.rejected
-    return [(each.start_s, each.stop_s) for each in found.segments]
+    return [(segment.start_s, segment.stop_s) for segment in found.segments]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_times_are_read_as_people_write_them(
     start: str, stop: str, expected: tuple[float, float], tmp_path: Path
 ) -> None:
     if "," in start:
-        start, stop = (f'"{each.strip(chr(34))}"' for each in (start, stop))
+        start, stop = (f'"{time.strip(chr(34))}"' for time in (start, stop))
     assert spans(table(tmp_path, f"{HEADER}a.mp4,{start},{stop},x\n")) == [expected]
 
 
@@ -147,7 +147,7 @@ def test_json_lines_end_with_a_line_feed_only_and_may_begin_with_a_mark(tmp_path
     lines = "".join(json.dumps(row | {"instruction": text}, ensure_ascii=False) + "\n" for text in texts)
     for mark in ("", "\ufeff"):
         found = table(tmp_path, mark + lines, "a.jsonl")
-        assert [each.instruction for each in found.segments] == texts
+        assert [segment.instruction for segment in found.segments] == texts
     with pytest.raises(ValueError, match="line 1: column 'video' is there twice"):
         table(tmp_path, '{"video": "a", "video": "b", "start_s": 0, "stop_s": 1, "instruction": "x"}\n', "a.jsonl")
 
@@ -193,7 +193,7 @@ def test_numbers_of_frames_and_whole_clips_give_pairs_with_their_times(tmp_path:
 def test_overlaps_are_found_among_counted_frames_and_whole_clips(tmp_path: Path) -> None:
     content = "video,start_frame,stop_frame,instruction\na,5,22,x\na,20,30,y\na,30,40,z\nb,,,w\n"
     found = mark_overlaps(table(tmp_path, content).segments)
-    assert [each.overlaps for each in found] == [True, True, False, False]
+    assert [segment.overlaps for segment in found] == [True, True, False, False]
 
 
 ROWS = [f"{video}.mp4,{start},{start + 0.3},open door {start}" for video in "ab" for start in (0.1, 0.4, 0.7, 1.0, 1.3)]
@@ -202,10 +202,10 @@ ROWS = [f"{video}.mp4,{start},{start + 0.3},open door {start}" for video in "ab"
 def test_a_row_given_twice_counts_once(tmp_path: Path) -> None:
     found = table(tmp_path, HEADER + "\n".join([*ROWS, *ROWS, ROWS[0].replace("0.1,", "0.10,", 1)]) + "\n")
     assert len(found.segments) == 10
-    assert [(each["status"], each["reason"]) for each in found.rejected] == [("filtered", "duplicate_segment")] * 11
+    assert [(row["status"], row["reason"]) for row in found.rejected] == [("filtered", "duplicate_segment")] * 11
     assert "row 11 repeats row 1" in found.rejected[0]["message"]
     assert found.funnel == {"rows": 21, "distinct": 10, "with_text": 10, "with_times": 10}
-    assert len({each.segment_id for each in found.segments}) == 10
+    assert len({segment.segment_id for segment in found.segments}) == 10
     assert "11 rows repeat" in found.facts["warnings"][0]
 
 
@@ -229,10 +229,10 @@ def test_rows_in_another_order_give_the_same_test_set(tmp_path: Path) -> None:
 def test_keys_of_long_and_foreign_names_fit_and_differ(tmp_path: Path) -> None:
     names = ["é" * 90, "è" * 90, "a b", "a_b", "あ/い.mp4", "あ_い.mp4", "فيديو.mp4"]
     found = table(tmp_path, HEADER + "".join(f"{name},0,1,開ける\n" for name in names))
-    ids = [each.segment_id for each in found.segments]
+    ids = [segment.segment_id for segment in found.segments]
     assert len(set(ids)) == len(names)
-    for each in ids:
-        check_key(each)
+    for segment_id in ids:
+        check_key(segment_id)
 
 
 def test_names_are_found_whatever_their_accents_case_of_suffix_and_folder(tmp_path: Path) -> None:
@@ -244,8 +244,8 @@ def test_names_are_found_whatever_their_accents_case_of_suffix_and_folder(tmp_pa
     find = VideoFolder(tmp_path).find
     for asked in (composed, decomposed, composed[:-4], decomposed[:-4]):
         assert find(asked) == decomposed
-    assert [find(each) for each in ("GOPR01.mp4", "GOPR01.MP4", "GOPR01")] == ["GOPR01.MP4"] * 3
-    assert [find(each) for each in ("P01/clip.mp4", "P01/clip", "P01/clip.MP4")] == ["P01/clip.mp4"] * 3
+    assert [find(asked) for asked in ("GOPR01.mp4", "GOPR01.MP4", "GOPR01")] == ["GOPR01.MP4"] * 3
+    assert [find(asked) for asked in ("P01/clip.mp4", "P01/clip", "P01/clip.MP4")] == ["P01/clip.mp4"] * 3
     assert find("P02/x.mov") == "videos/P02/x.MOV"
     assert find("my.clip.v2") == "my.clip.v2.mp4"
     assert find("p01/clip.mp4") is None
@@ -260,7 +260,7 @@ def test_composed_and_decomposed_names_are_one_video(tmp_path: Path) -> None:
     name = "brûlée.mp4"
     rows = [f"{name},0,1,x", f"{unicodedata.normalize('NFD', name)},0,1,x", "P01\\a.mp4,0,1,x", "./P01/a.mp4,0,1,x"]
     found = table(tmp_path, HEADER + "\n".join(rows) + "\n")
-    assert [each.video_id for each in found.segments] == [name, "P01/a.mp4"]
+    assert [segment.video_id for segment in found.segments] == [name, "P01/a.mp4"]
 
 
 @pytest.mark.parametrize("video", ["../x.mp4", "/x.mp4", "a/../../x.mp4", "a//x.mp4", ".git/x", "a/.x", "~/x", "a/"])
@@ -274,8 +274,8 @@ def test_no_name_leads_out_of_the_folder(video: str, tmp_path: Path) -> None:
 
 def test_pictures_of_videos_in_subfolders_lie_in_folders_of_their_own() -> None:
     names = ["P01", "P01/a.mp4", "P01_a.mp4", "P01/a_mp4"]
-    assert len({folder_name(each) for each in names}) == len(names)
-    assert not any("/" in folder_name(each) for each in names)
+    assert len({folder_name(name) for name in names}) == len(names)
+    assert not any("/" in folder_name(name) for name in names)
 
 
 def test_an_id_with_a_dot_is_asked_for_with_an_extension_at_a_server() -> None:
@@ -354,16 +354,16 @@ def test_a_name_may_hold_what_file_systems_take_and_a_longer_one_is_told_its_len
     ]
     rows = "".join(f'"{name}",0.2,0.9,x\n' for name in names)
     found = table(tmp_path, HEADER + rows)
-    assert [each.video_id for each in found.segments] == names[:4]
-    assert len({each.segment_id for each in found.segments}) == 4
+    assert [segment.video_id for segment in found.segments] == names[:4]
+    assert len({segment.segment_id for segment in found.segments}) == 4
     assert "304 bytes, and a name has at most 240" in found.rejected[0]["message"]
     folder = tmp_path / "videos"
-    for each in found.segments:
-        check_key(each.segment_id)
-        (folder / each.video_id).parent.mkdir(parents=True, exist_ok=True)
-        (folder / each.video_id).write_bytes(b"x")
-        (tmp_path / folder_name(each.video_id)).mkdir()
-        assert VideoFolder(folder).find(each.video_id) == each.video_id
+    for segment in found.segments:
+        check_key(segment.segment_id)
+        (folder / segment.video_id).parent.mkdir(parents=True, exist_ok=True)
+        (folder / segment.video_id).write_bytes(b"x")
+        (tmp_path / folder_name(segment.video_id)).mkdir()
+        assert VideoFolder(folder).find(segment.video_id) == segment.video_id
 
 
 def test_a_null_character_is_no_text(tmp_path: Path) -> None:
@@ -407,8 +407,8 @@ def test_instructions_of_any_script_come_through_to_a_shard_as_they_were_written
     found = table(tmp_path, "\n".join(rows), "a.jsonl")
     write_segments(tmp_path / "segments.parquet", found.segments)
     again = read_segments(tmp_path / "segments.parquet")
-    assert [each.instruction for each in again] == texts
-    assert all(each.verb for each in again)
+    assert [segment.instruction for segment in again] == texts
+    assert all(segment.verb for segment in again)
     picture = encode_png(np.zeros((8, 8, 3), np.uint8))
     names = ("segment_id", "video_id", "start_s", "stop_s", "instruction", "verb", "object", "start_point", "end_point")
     for segment in again:

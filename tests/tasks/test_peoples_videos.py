@@ -45,8 +45,8 @@ def ffmpeg(*arguments: str | Path) -> None:
 
 def numbers_at(path: Path, times: list[float], how: How | None = None) -> list[int]:
     reading = read_moments(path, [Moment(time_s=time) for time in times], read_number, how=how or How())
-    assert all(isinstance(each, Shown) for each in reading.outcomes)
-    return [each.kept for each in reading.outcomes if isinstance(each, Shown)]
+    assert all(isinstance(outcome, Shown) for outcome in reading.outcomes)
+    return [outcome.kept for outcome in reading.outcomes if isinstance(outcome, Shown)]
 
 
 def cut(path: Path, spans: list[tuple[float, float]], *, frames: bool = False, **config: object) -> VideoPairs:
@@ -225,7 +225,7 @@ def test_an_orientation_told_once_in_the_stream_holds_for_the_frames_after_it(co
         path = remux(raw, tmp_path / "turned.ts", after=["-bsf:v", "setts=ts=N*0.04/TB"])
     moments = [Moment(time_s=time) for time in (0.0, 0.4, 0.9, 1.2)]
     for asked in (moments, moments[2:]):
-        shapes = [each.kept for each in read_moments(path, asked, lambda image: image.shape[:2]).outcomes]  # type: ignore[union-attr]
+        shapes = [outcome.kept for outcome in read_moments(path, asked, lambda image: image.shape[:2]).outcomes]  # type: ignore[union-attr]
         assert shapes == [(160, 96)] * len(asked)
 
 
@@ -254,7 +254,7 @@ def pq_signal(srgb: tuple[int, int, int]) -> tuple[int, ...]:
     light = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4) * 203 / 10_000
     power = light**0.1593017578125
     return tuple(
-        int(each) for each in np.round(255 * ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375)
+        int(level) for level in np.round(255 * ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375)
     )
 
 
@@ -325,7 +325,10 @@ def test_packets_of_single_fields_are_no_frames(name: str, tmp_path: Path) -> No
 def test_fields_within_the_macroblocks_of_a_frame_are_planned_as_frames_are(tmp_path: Path) -> None:
     path = encode(tmp_path / "fields.mp4", [*X264, "interlaced=1:keyint=10:bframes=2:b-adapt=0"], num_frames=30)
     reading = read_moments(path, [Moment(time_s=time) for time in (0.2, 0.9)], read_number)
-    assert ([each.index for each in reading.outcomes if isinstance(each, Shown)], reading.method) == ([5, 22], "plan")
+    assert ([outcome.index for outcome in reading.outcomes if isinstance(outcome, Shown)], reading.method) == (
+        [5, 22],
+        "plan",
+    )
 
 
 @pytest.mark.parametrize("name", ["copied.mp4", "copied.mkv", "copied.mxf"])
@@ -399,7 +402,7 @@ def test_a_stream_whose_pictures_change_their_size_gives_pictures_of_one_size(na
         remux(raw, path, after=["-bsf:v", "setts=ts=N*0.04/TB"])
     assert numbers_at(path, [0.2, 0.96, 1.0, 1.9, 99]) == [5, 24, 25, 47, 49]
     [row] = cut(path, [(0.9, 1.9)]).kept
-    sizes = [Image.open(tmp_path / "cut" / row[each]).size for each in ("source_image", "edited_image")]
+    sizes = [Image.open(tmp_path / "cut" / row[column]).size for column in ("source_image", "edited_image")]
     assert (indices(row), sizes) == ((22, 47), [(64, 64)] * 2)
 
 

@@ -138,10 +138,10 @@ def test_a_view_that_zooms_a_little_has_not_moved():
 def test_on_real_clips_a_tripod_stays_and_a_carried_camera_moves(real_data):
     def shifts(name, numbers):
         outcomes = read_moments(
-            real_data / "videos" / name, [Moment(index=each) for each in numbers], look_at, size_px=256
+            real_data / "videos" / name, [Moment(index=number) for number in numbers], look_at, size_px=256
         ).outcomes
-        first, *others = [each.kept for each in outcomes]
-        return [quality_of(first, each)["camera_shift"] for each in others]
+        first, *others = [outcome.kept for outcome in outcomes]
+        return [quality_of(first, other)["camera_shift"] for other in others]
 
     # hands at work: the earlier way of reading gave up to 0.24
     still = shifts("sam2__04_coffee.mp4", (0, 10, 25, 50, 100, 200))

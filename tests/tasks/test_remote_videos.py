@@ -64,7 +64,7 @@ def read(place: Path | RemoteVideo, times: list[float]) -> Reading[int]:
 
 
 def outcomes(reading: Reading[int]) -> list[object]:
-    return [each if isinstance(each, Shown) else each.reason for each in reading.outcomes]
+    return [outcome if isinstance(outcome, Shown) else outcome.reason for outcome in reading.outcomes]
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_remote_file_gives_the_frames_of_the_local_one(
         remote = read_moments(file, [Moment(time_s=time) for time in times], read_number)
         is_whole = file.is_whole
     assert outcomes(remote) == outcomes(local)
-    assert all(isinstance(each, Shown) for each in remote.outcomes)
+    assert all(isinstance(outcome, Shown) for outcome in remote.outcomes)
     assert remote.method == local.method == NOT_PLANNED.get(name, "plan")
     assert server[0].num_sent <= path.stat().st_size, "no byte comes twice"
     assert is_whole == (name in READ_WHOLE)
@@ -116,7 +116,7 @@ def test_an_edit_list_counts_as_in_the_local_file(server: tuple[Behaviour, str],
 
 def test_a_few_frames_of_a_long_file_cost_a_small_part_of_it(server: tuple[Behaviour, str], long_clip: Path) -> None:
     reading = read(put(server, long_clip), [20.0, 20.6, 91.3, 100.0])
-    assert [each.index for each in reading.outcomes if isinstance(each, Shown)] == [500, 515, 2282, 2500]
+    assert [outcome.index for outcome in reading.outcomes if isinstance(outcome, Shown)] == [500, 515, 2282, 2500]
     assert long_clip.stat().st_size > 5_000_000
     assert server[0].num_sent < 0.2 * long_clip.stat().st_size
     assert len(server[0].asked) <= 6, "requests are coalesced"
@@ -133,7 +133,7 @@ def test_a_few_frames_of_a_long_file_cost_a_small_part_of_it(server: tuple[Behav
 )
 def test_a_bad_line_changes_nothing(faults: list[Fault], server: tuple[Behaviour, str], long_clip: Path) -> None:
     # A fault at every second request, so that the index and the frames both meet some.
-    server[0].faults["/long.mp4"] = [each for fault in faults for each in (Fault(""), fault)]
+    server[0].faults["/long.mp4"] = [planned for fault in faults for planned in (Fault(""), fault)]
     assert outcomes(read(put(server, long_clip), [20.0, 91.3])) == outcomes(read(long_clip, [20.0, 91.3]))
     assert server[0].faults["/long.mp4"] == []
     assert server[0].num_sent < 0.3 * long_clip.stat().st_size, "what is on its way is waited for"

@@ -76,7 +76,7 @@ def read(page):
 
 def test_nothing_comes_from_outside_and_nothing_runs(page, read):
     assert read.references
-    assert all(each.startswith(("data:", "#")) for each in read.references)
+    assert all(reference.startswith(("data:", "#")) for reference in read.references)
     assert not {"script", "iframe", "object", "form"} & set(read.tags)
     assert "http://" not in page
     assert "https://" not in page
@@ -116,7 +116,7 @@ def test_the_number_at_the_top_is_the_oracles_with_its_interval(read):
 def test_so_few_pairs_are_said_to_teach_nothing(read):
     assert any("how little suffices is not known" in text for text in read.text)
     one_table = {"splits": [{"num_pairs": 60}]}
-    assert [("how little suffices is not known" in each) for each in warnings_of(199, one_table)] == [True]
+    assert [("how little suffices is not known" in warning) for warning in warnings_of(199, one_table)] == [True]
     assert warnings_of(200, one_table) == []
     assert "10 pairs" in warnings_of(200, {"splits": [{"num_pairs": 60}, {"num_pairs": 10}]})[0]
 
@@ -131,7 +131,7 @@ def test_equal_work_gives_equal_bytes_however_long_it_took(made, tmp_path):
     artifact, page = made
     _, page_again = page_of(tmp_path, DrawnKitchen(instruction=NASTY))
     told = r'<p class="costs">.*?</p>|<pre><code>editaction edit .*?</code></pre>'
-    without_seconds = [re.sub(told, "", each) for each in (page, page_again)]
+    without_seconds = [re.sub(told, "", text) for text in (page, page_again)]
     assert without_seconds[0] == without_seconds[1]
     assert 'class="costs"' in page, "what the run took is told, and is all that differs"
     assert "report.html" in {entry.name for entry in artifact.files()}, "so that a deleted page is noticed"
@@ -139,8 +139,8 @@ def test_equal_work_gives_equal_bytes_however_long_it_took(made, tmp_path):
 
 def test_every_artifact_is_named_with_its_key(made):
     artifact, page = made
-    for each in artifact.manifest["inputs"].values():
-        assert each["artifact"] in page
+    for input_ in artifact.manifest["inputs"].values():
+        assert input_["artifact"] in page
 
 
 def test_editors_of_several_methods_are_named_and_their_losses_drawn_beside_each_other(tmp_path):
@@ -167,10 +167,12 @@ def test_losses_are_compared_only_where_there_are_several_editors():
 
 
 def test_settings_tell_the_papers_value_only_where_it_differs():
-    by_name = {each.name: each for each in settings_of("editor", {"batch_size": 16, "objective": {"freeze": "attn2"}})}
+    by_name = {
+        setting.name: setting for setting in settings_of("editor", {"batch_size": 16, "objective": {"freeze": "attn2"}})
+    }
     assert (by_name["editor.batch_size"].value, by_name["editor.batch_size"].paper) == ("16", "64")
     assert by_name["editor.objective.freeze"].paper is None
-    assert all(each.paper is None for each in settings_of("frames", {"size_px": 48}))
+    assert all(setting.paper is None for setting in settings_of("frames", {"size_px": 48}))
 
 
 def test_a_log_without_some_losses_draws_the_others():

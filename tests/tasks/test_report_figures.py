@@ -81,11 +81,13 @@ def test_failures_are_the_lowest_scores_and_nobody_s_choice(made):
         for row in scored.records()
         if row["editor"] == "editaction" and row["carried_out"] is not None
     }
-    shown = [judged[each] for each in order if each in judged]
+    shown = [judged[segment_id] for segment_id in order if segment_id in judged]
     assert shown == sorted(shown), "those not carried out come first"
     table = json.loads((scored.path / "scores.json").read_text())["splits"][0]
     worst = Galleries(run.shards, scored, run.edits).worst(table, "editaction", 3)
-    assert [dict(pair.lineage)["segment"] for pair in worst.pairs] == [each for each in order if each in judged][:3]
+    assert [dict(pair.lineage)["segment"] for pair in worst.pairs] == [
+        segment_id for segment_id in order if segment_id in judged
+    ][:3]
     assert "lowest first" in worst.note
 
 
@@ -94,7 +96,7 @@ def test_long_distance_pairs_and_unseen_verbs_have_figures_of_their_own(tmp_path
         run = draw_run(tmp_path / split, DrawnKitchen(split=split))
         scored = scores.run(tmp_path / split, "t", ScoresConfig(), **run.scored_inputs())
         tables = json.loads((scored.path / "scores.json").read_text())["splits"]
-        assert [each.name for each in Galleries(run.shards, scored, run.edits).others(tables, 2)] == [name]
+        assert [gallery.name for gallery in Galleries(run.shards, scored, run.edits).others(tables, 2)] == [name]
 
 
 @pytest.mark.parametrize(

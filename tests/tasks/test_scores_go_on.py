@@ -108,7 +108,9 @@ def _peak_bytes(num_pairs: int, monkeypatch: pytest.MonkeyPatch) -> int:
     examples = [_example(number, 96) for number in range(num_pairs)]
     columns = [
         Column(editor="truth", name="ground truth", label="truth", kind="reference", picture_of="truth"),
-        Column(editor="e", name="e", label="e/0", picture_of=lambda each: decode_image(each.source_file, name="e")),
+        Column(
+            editor="e", name="e", label="e/0", picture_of=lambda example: decode_image(example.source_file, name="e")
+        ),
     ]
     tracemalloc.start()
     pairs, candidates = score_columns(judge, examples, columns, InMemory())
@@ -131,7 +133,7 @@ def test_pairs_are_measured_alike_in_any_parts(monkeypatch):
         network=StandInNetwork(), paired_network=None, goals={},
     )  # fmt: skip
     examples = [_example(number, 32) for number in range(10)]
-    column = Column(editor="e", name="e", label="e/0", picture_of=lambda each: each.edited_image[::-1])
+    column = Column(editor="e", name="e", label="e/0", picture_of=lambda example: example.edited_image[::-1])
     found = []
     for size in (3, 64):
         monkeypatch.setattr("evaluation.scoring.split_scorer.PAIRS_AT_ONCE", size)

@@ -26,8 +26,14 @@ def told_apart(work: Work, config: ToldApartConfig, *, shards: Artifact) -> None
     """
     tested = [row["segment_id"] for row in shards.records() if row["split"] != "train"]
     rows = [
-        {"segment_id": each, "draw": draw, "own": 0.5, "disjoint": 0.6 if place < 5 or draw else 0.4, "same_verb": 0.4}
-        for place, each in enumerate(tested)
+        {
+            "segment_id": segment_id,
+            "draw": draw,
+            "own": 0.5,
+            "disjoint": 0.6 if place < 5 or draw else 0.4,
+            "same_verb": 0.4,
+        }
+        for place, segment_id in enumerate(tested)
         for draw in (0, 1)
     ]
     work.write_rows([row | ({"disjoint": None} if row["segment_id"] == tested[-1] else {}) for row in rows])
@@ -167,16 +173,16 @@ def test_editors_of_several_training_seeds_make_one_row_whose_interval_counts_pa
     assert (row["name"], row["seeds"], row["training_seeds"]) == ("EditAction", [0, 1], [3, 12])
     carried_out = row["carried_out_percent"]
     assert carried_out["per_seed"] == [62.5, 87.5]
-    of_judged = [[each < 5, each < 7] for each in range(8)]
+    of_judged = [[number < 5, number < 7] for number in range(8)]
     videos = [row["video_id"] for row in run.shards.records() if row["split"] != "train"][2:]
     expected = clustered_mean(np.array(of_judged, dtype=float), videos, bounds=(0, 1))
     assert carried_out["interval"] == [round(100 * expected.low, 6), round(100 * expected.high, 6)]
     fid = row["fid_output"]
     assert len(fid["per_seed"]) == fid["num_seeds"] == 2
     assert fid["interval"][1] - fid["mean"] > 2 * abs(fid["per_seed"][0] - fid["per_seed"][1])
-    records = [each for each in artifact.records() if each["editor"] == "editaction"]
-    assert {(each["training_seed"], each["seed"]) for each in records} == {(3, 0), (3, 1), (12, 0), (12, 1)}
-    assert all("training_seed" not in each for each in artifact.records() if each["editor"] == "start")
+    records = [record for record in artifact.records() if record["editor"] == "editaction"]
+    assert {(record["training_seed"], record["seed"]) for record in records} == {(3, 0), (3, 1), (12, 0), (12, 1)}
+    assert all("training_seed" not in record for record in artifact.records() if record["editor"] == "start")
 
 
 def test_every_table_can_be_made_again_from_the_parquet_alone(scored, content):

@@ -76,7 +76,7 @@ def test_segments_that_share_time_overlap(times: list[tuple[float, float]], over
         Segment(segment_id=str(place), video_id="v", start_s=start, stop_s=stop, instruction="x")
         for place, (start, stop) in enumerate(times)
     ]
-    assert [each.overlaps for each in mark_overlaps(given)] == overlaps
+    assert [segment.overlaps for segment in mark_overlaps(given)] == overlaps
 
 
 def test_needed_videos_are_found_and_missing_ones_fail(table: Path, tmp_path: Path) -> None:
@@ -85,9 +85,9 @@ def test_needed_videos_are_found_and_missing_ones_fail(table: Path, tmp_path: Pa
     (folder / "a.mp4").write_bytes(b"a" * 3_000_000)
     (folder / "unneeded.mp4").write_bytes(b"c")
     found = find_in(tmp_path / "workspace", read_into(tmp_path / "workspace", table), folder)
-    assert [(each["video_id"], each["size"]) for each in found.records()] == [("a.mp4", 3_000_000)]
+    assert [(record["video_id"], record["size"]) for record in found.records()] == [("a.mp4", 3_000_000)]
     assert video_paths(found) == {"a.mp4": folder / "a.mp4"}
-    assert [(each["video_id"], each["reason"]) for each in found.rejected()] == [("b.mp4", "video_missing")]
+    assert [(row["video_id"], row["reason"]) for row in found.rejected()] == [("b.mp4", "video_missing")]
 
 
 @pytest.mark.parametrize(

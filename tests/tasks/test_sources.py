@@ -39,7 +39,9 @@ def imported(root: Path, file: Path) -> Iterator[Path]:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         for name in names:
             path = root / name.replace(".", "/")
-            yield from (each for each in (path.with_suffix(".py"), path / "__init__.py") if each.is_file())
+            yield from (
+                candidate for candidate in (path.with_suffix(".py"), path / "__init__.py") if candidate.is_file()
+            )
 
 
 def reachable(root: Path, stage: str) -> set[Path]:

@@ -19,7 +19,7 @@ MANY = [drawn_row(number) | {"video_id": f"v{number % 23}", "group": f"p{number 
 
 
 def members(assigned, split):
-    return {segment_id for segment_id, each in assigned.items() if each == split}
+    return {segment_id for segment_id, of in assigned.items() if of == split}
 
 
 @settings(max_examples=40, deadline=None)
@@ -120,7 +120,9 @@ def test_each_pair_that_is_left_out_shares_its_video_with_the_set_that_its_reaso
     config = SplitsConfig(method="video-disjoint", num_test=12, num_validation=num_validation)
     made = assign_splits(MANY, config)
     video = {row["segment_id"]: row["video_id"] for row in MANY}
-    videos_of = {split: {video[each] for each in members(made.splits, split)} for split in set(made.splits.values())}
+    videos_of = {
+        split: {video[segment_id] for segment_id in members(made.splits, split)} for split in set(made.splits.values())
+    }
     reasons = {"video_in_test": "test12", "video_in_validation": "validation"}
     assert made.left_out
     assert set(made.left_out.values()) == {"video_in_test"} | ({"video_in_validation"} if num_validation else set())
@@ -138,12 +140,14 @@ def test_training_pairs_beyond_the_number_asked_are_left_out_with_that_reason():
 def test_the_videos_of_chosen_pairs_are_held_out_too_and_the_random_test_set_stays():
     config = SplitsConfig(method="video-disjoint", num_test=12)
     before = assign_splits(MANY, config)
-    chosen = [each for each, split in before.splits.items() if split == "train"][:3]
+    chosen = [segment_id for segment_id, split in before.splits.items() if split == "train"][:3]
     after = assign_splits(MANY, config, chosen)
     assert members(after.splits, "long3") == set(chosen)
     assert members(after.splits, "test12") == members(before.splits, "test12")
     videos = {row["segment_id"]: row["video_id"] for row in MANY}
-    assert not {videos[each] for each in chosen} & {videos[each] for each in members(after.splits, "train")}
+    assert not {videos[segment_id] for segment_id in chosen} & {
+        videos[segment_id] for segment_id in members(after.splits, "train")
+    }
 
 
 @pytest.mark.parametrize("method", ["paper", "video-disjoint"])
@@ -168,7 +172,7 @@ def test_a_share_of_the_videos_is_held_out_at_least_and_then_the_fewest_pairs():
     videos = {row["segment_id"]: row["video_id"] for row in MANY}
     for share, num_videos in ((0.1, 3), (0.5, 12)):
         made = assign_splits(MANY, replace(config, num_test=12, held_out_share=share))
-        held = {videos[each] for each in {*members(made.splits, "test12"), *made.left_out}}
+        held = {videos[segment_id] for segment_id in {*members(made.splits, "test12"), *made.left_out}}
         assert len(held) == num_videos
 
 
@@ -186,7 +190,7 @@ def test_the_groups_chosen_are_the_cheapest_of_all_subsets(offers, num):
         return sum(eligible for _, eligible, _ in inside), sum(pairs for _, _, pairs in inside)
 
     subsets = [{str(p) for p in range(len(named)) if mask >> p & 1} for mask in range(2 ** len(named))]
-    costs = [totals(each)[1] for each in subsets if totals(each)[0] >= num]
+    costs = [totals(subset)[1] for subset in subsets if totals(subset)[0] >= num]
     if costs:
         assert totals(chosen)[0] >= num
         assert totals(chosen)[1] == min(costs)
@@ -247,7 +251,10 @@ def test_a_person_chooses_the_long_distance_set_and_the_manifest_says_who(tmp_pa
     assert members(by_split, "long2") == set(rest)
     by_hand = {"chosen": "by hand", "by": "Ada of the data group", "how": "sheet"}
     assert artifact.manifest["facts"]["long_distance"] == by_hand
-    tests = [members({r["segment_id"]: r["split"] for r in each.records()}, "test4") for each in (automatic, artifact)]
+    tests = [
+        members({r["segment_id"]: r["split"] for r in made_splits.records()}, "test4")
+        for made_splits in (automatic, artifact)
+    ]
     assert tests[0] == tests[1], "choosing among the candidates leaves the random test set as it was"
     moved = choice_file(tmp_path / "moved.csv", (tmp_path / "choice.csv").read_text())
     assert splits.run(tmp_path, "t", config, frames=frames.path, long_distance=moved).path == artifact.path
@@ -280,7 +287,9 @@ def test_the_leakage_report_lies_beside_the_records(tmp_path):
         artifact = splits.run(tmp_path, "t", SplitsConfig(num_test=6, method=method), frames=frames.path)
         told = json.loads((artifact.path / "leakage.json").read_text())["test6"]
         by_split = {row["segment_id"]: row["split"] for row in artifact.records()}
-        videos = {side: {each.split("-")[0] for each in members(by_split, side)} for side in ("test6", "train")}
+        videos = {
+            side: {segment_id.split("-")[0] for segment_id in members(by_split, side)} for side in ("test6", "train")
+        }
         assert told["num_videos_shared"] == len(videos["test6"] & videos["train"])
         assert artifact.manifest["facts"]["leakage"]["test6"]["num_videos_shared"] == told["num_videos_shared"]
         assert (told["num_videos_shared"] == 0) == (method == "video-disjoint")

@@ -126,7 +126,7 @@ def consistent_lie(store: Path) -> None:
     with_list(
         store,
         lambda entries: [
-            each.update(sha256=hashlib.sha256(b"5").hexdigest()) for each in entries if each["name"] == "2.txt"
+            entry.update(sha256=hashlib.sha256(b"5").hexdigest()) for entry in entries if entry["name"] == "2.txt"
         ],
     )
 
@@ -138,7 +138,7 @@ def more_files(store: Path) -> None:
 
 
 def fewer_files(store: Path) -> None:
-    with_list(store, lambda entries: entries.remove(next(each for each in entries if each["name"] == "2.txt")))
+    with_list(store, lambda entries: entries.remove(next(entry for entry in entries if entry["name"] == "2.txt")))
 
 
 def named(name: Any) -> Callable[[Path], None]:

@@ -37,9 +37,9 @@ def test_a_page_names_no_method_no_segment_and_no_network(made):
     for path in published:
         if path.suffix != ".png":
             text = re.sub(r"base64,[A-Za-z0-9+/=]+", "", path.read_text(encoding="utf-8")).lower()
-            assert not [each for each in hidden if each in text], path
+            assert not [word for word in hidden if word in text], path
             assert not re.search(r"(src|href)=.?https?:", text)
-        assert not [each for each in hidden if each in path.name]
+        assert not [word for word in hidden if word in path.name]
     assert not (made.path / "publish" / "key.json").exists()
 
 
@@ -49,11 +49,11 @@ def test_every_picture_is_of_one_size_and_make_and_is_what_the_key_says(made):
     for form in ("form-01", "form-02"):
         _, content = content_of(made.path / "publish" / f"{form}.html")
         for item in content["items"]:
-            addresses = [item["input"], item["truth"], *(each["src"] for each in item["pictures"])]
-            pictures = [Image.open(io.BytesIO(base64.b64decode(each.split(",")[1]))) for each in addresses]
-            assert {(each.format, each.size) for each in pictures} == {("PNG", (48, 48))}
-            assert not any(each.info for each in pictures)
-            arrays = [np.asarray(each) for each in pictures]
+            addresses = [item["input"], item["truth"], *(picture["src"] for picture in item["pictures"])]
+            pictures = [Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))) for address in addresses]
+            assert {(picture.format, picture.size) for picture in pictures} == {("PNG", (48, 48))}
+            assert not any(picture.info for picture in pictures)
+            arrays = [np.asarray(picture) for picture in pictures]
             for picture, pixels in zip(item["pictures"], arrays[2:], strict=True):
                 known = key["pictures"][picture["code"]]
                 shown[picture["code"]] = known
@@ -63,14 +63,14 @@ def test_every_picture_is_of_one_size_and_make_and_is_what_the_key_says(made):
                 if known["kind"] == "other":
                     assert not np.array_equal(pixels, arrays[1])
     assert shown.keys() == key["pictures"].keys()
-    kinds = [each["kind"] for each in shown.values()]
+    kinds = [picture["kind"] for picture in shown.values()]
     assert [kinds.count(kind) for kind in ("edit", "truth", "copy", "other")] == [12, 2, 2, 2]
 
 
 def test_the_order_of_the_pictures_in_a_page_tells_nothing(made):
     _, content = content_of(made.path / "publish" / "form-01.html")
     for item in content["items"]:
-        codes = [each["code"] for each in item["pictures"]]
+        codes = [picture["code"] for picture in item["pictures"]]
         assert codes == sorted(codes)
 
 
@@ -112,7 +112,7 @@ def test_a_long_distance_set_of_a_head_camera_is_asked_about_by_r5_alone(tmp_pat
     made_up = edits.run(tmp_path, "drawn-a", DrawnEdits(), shards=pairs.path)
     config = replace(CONFIG, questions=())
     key = read_key(survey.run(tmp_path, "drawn", config, shards=pairs.path, edits_a=made_up.path).path)
-    assert {tuple(each["questions"]) for each in key["pictures"].values()} == {("R5",)}
+    assert {tuple(picture["questions"]) for picture in key["pictures"].values()} == {("R5",)}
 
 
 def test_platforms_get_the_columns_that_their_answers_are_read_by(made):
@@ -193,8 +193,8 @@ def test_a_judge_is_shown_beside_its_agreement_with_people_or_not_at_all(made, t
     with judge.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["rater", "picture", "question", "score"])
-        for each in [a for form in ("form-01", "form-02") for a in answers_by(key, form)]:
-            writer.writerow(["model@1a2b", each.picture, each.question, each.score])
+        for answer in [a for form in ("form-01", "form-02") for a in answers_by(key, form)]:
+            writer.writerow(["model@1a2b", answer.picture, answer.question, answer.score])
     with_people = study_results(key, files, [judge], Limits(), {})
     assert {column.num_common for column in with_people.judges} == {12}
     assert all(column.pairwise_percent > 90 for column in with_people.judges)

@@ -90,4 +90,4 @@ def test_the_table_of_real_clips_is_whole() -> None:
     found = read_table(Path(__file__).parents[1] / "support" / "data" / "real_clips.csv")
     assert not found.rejected
     assert 20 <= len(found.segments) <= 40
-    assert len({each.video_id for each in found.segments}) == 19
+    assert len({segment.video_id for segment in found.segments}) == 19

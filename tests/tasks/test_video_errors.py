@@ -78,12 +78,12 @@ def test_a_truncated_file_serves_what_it_holds_and_fails_the_rest(name: str, tmp
     for percent in (45, 50, 53, 57, 60, 64):
         path.write_bytes(content[: len(content) * percent // 100])
         served = []
-        for number, each in enumerate(read(path, *(number / 25 for number in range(100))).outcomes):
-            if isinstance(each, Shown):
-                assert (each.index, each.kept) == (number, number), percent
+        for number, outcome in enumerate(read(path, *(number / 25 for number in range(100))).outcomes):
+            if isinstance(outcome, Shown):
+                assert (outcome.index, outcome.kept) == (number, number), percent
                 served.append(number)
             else:
-                assert each.reason == "truncated"
+                assert outcome.reason == "truncated"
         assert served == list(range(len(served))), percent
         assert percent - 30 < len(served) < percent + 20
 
@@ -99,7 +99,7 @@ def test_a_file_with_damaged_packets_is_decoded_whole_and_still_gives_its_frames
     numbers = shown_numbers(path)
     # Matroska's demuxer leaves out the rest of a damaged cluster; the other frames are whole.
     assert reading.method == ("plan" if name.endswith(".mkv") else "whole")
-    assert [each.kept for each in reading.outcomes[:2] if isinstance(each, Shown)] == [0, 5]
+    assert [outcome.kept for outcome in reading.outcomes[:2] if isinstance(outcome, Shown)] == [0, 5]
     assert isinstance(reading.outcomes[2], Shown)
     assert reading.outcomes[2].kept == numbers[-1]
 

@@ -36,8 +36,8 @@ def read(path: Path, moments: list[Moment]) -> Reading[int]:
 
 def shown(reading: Reading[int]) -> list[tuple[int, int]]:
     """Return (index, number burnt in) of every moment; every moment must have a frame."""
-    assert all(isinstance(each, Shown) for each in reading.outcomes)
-    return [(each.index, each.kept) for each in reading.outcomes if isinstance(each, Shown)]
+    assert all(isinstance(outcome, Shown) for outcome in reading.outcomes)
+    return [(outcome.index, outcome.kept) for outcome in reading.outcomes if isinstance(outcome, Shown)]
 
 
 @pytest.mark.parametrize("name", [*CLIPS, *DERIVED])
@@ -45,8 +45,8 @@ def test_the_frame_on_screen_is_found_in_every_container(name: str, tmp_path: Pa
     clip = make_clip(name, tmp_path)
     rng = random.Random(name)
     asked = [0.0, float(clip.times_s[-1]), 1e6] + [round(rng.uniform(0, 3), rng.choice([1, 2, 3])) for _ in range(12)]
-    expected = [clip.on_screen(each) for each in asked]
-    reading = read_moments(clip.path, [Moment(time_s=each) for each in asked], clip.read_number)
+    expected = [clip.on_screen(time) for time in asked]
+    reading = read_moments(clip.path, [Moment(time_s=time) for time in asked], clip.read_number)
     assert shown(reading) == [(index, clip.numbers[index]) for index in expected]
     assert reading.method == NOT_PLANNED.get(name, "plan")
 
@@ -164,12 +164,14 @@ def test_the_first_and_last_shown_frame_of_real_clips_are_exact(real_data: Path)
 @pytest.mark.slow
 def test_moments_in_the_middle_of_real_clips_agree_with_decoding_everything(real_data: Path) -> None:
     videos = real_data / "videos"
-    for path in sorted(each for each in videos.iterdir() if each.suffix in (".mp4", ".mkv", ".mov", ".webm", ".3gp")):
+    for path in sorted(file for file in videos.iterdir() if file.suffix in (".mp4", ".mkv", ".mov", ".webm", ".3gp")):
         with opened(path) as (container, stream):
             pts = [frame.pts * stream.time_base for frame in decode(container, stream)]
         rng = random.Random(path.name)
         asked = [round(rng.uniform(0, float(pts[-1] - pts[0])), rng.choice([1, 2, 4])) for _ in range(10)]
-        indices = [max(k for k, each in enumerate(pts) if each - pts[0] <= Fraction(repr(time))) for time in asked]
+        indices = [
+            max(k for k, shown_s in enumerate(pts) if shown_s - pts[0] <= Fraction(repr(time))) for time in asked
+        ]
         with opened(path) as (container, stream):
             everything = {
                 number: to_rgb(frame).tobytes()
@@ -177,10 +179,10 @@ def test_moments_in_the_middle_of_real_clips_agree_with_decoding_everything(real
                 if number in indices
             }
         reading = read_moments(path, [Moment(time_s=time) for time in asked], lambda image: image.tobytes())
-        assert [each.index for each in reading.outcomes if isinstance(each, Shown)] == indices, path.name
-        for index, each in zip(indices, reading.outcomes, strict=True):
-            assert isinstance(each, Shown)
-            assert each.kept == everything[index], (path.name, index)
+        assert [outcome.index for outcome in reading.outcomes if isinstance(outcome, Shown)] == indices, path.name
+        for index, outcome in zip(indices, reading.outcomes, strict=True):
+            assert isinstance(outcome, Shown)
+            assert outcome.kept == everything[index], (path.name, index)
 
 
 def test_numbers_drawn_are_numbers_read() -> None:

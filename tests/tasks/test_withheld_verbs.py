@@ -22,8 +22,11 @@ def test_nobody_is_trained_on_a_withheld_verb_and_every_pair_is_accounted_for():
     assigned = assign_splits(ROWS, CONFIG)
     assert assigned.splits.keys().isdisjoint(assigned.left_out)
     assert assigned.splits.keys() | assigned.left_out.keys() == {row["segment_id"] for row in ROWS}
-    members = {name: {each for each, of in assigned.splits.items() if of == name} for name in assigned.splits.values()}
-    assert {name: len(each) for name, each in members.items()} == {"unseen_verbs30": 30, "test20": 20, "train": 160}
+    members = {
+        name: {segment_id for segment_id, of in assigned.splits.items() if of == name}
+        for name in assigned.splits.values()
+    }
+    assert {name: len(ids) for name, ids in members.items()} == {"unseen_verbs30": 30, "test20": 20, "train": 160}
     assert members["unseen_verbs30"] <= WIPES
     assert assigned.left_out == dict.fromkeys(WIPES - members["unseen_verbs30"], "withheld_verb")
     assert assigned == assign_splits(ROWS[::-1], CONFIG), "the order of the rows decides nothing"
@@ -38,7 +41,9 @@ def test_without_a_number_there_are_as_many_as_random_test_pairs_or_all(num_test
 def test_overlapping_pairs_are_not_tested_on_where_that_is_asked_and_too_few_are_refused():
     free = [row for row in ROWS if row["verb"] == "wipe" and not row["overlaps"]]
     asked = replace(CONFIG, test_without_overlap=True, num_withheld=len(free))
-    tested = {each for each, of in assign_splits(ROWS, asked).splits.items() if of.startswith("unseen_verbs")}
+    tested = {
+        segment_id for segment_id, of in assign_splits(ROWS, asked).splits.items() if of.startswith("unseen_verbs")
+    }
     assert tested == {row["segment_id"] for row in free}
     with pytest.raises(ValueError, match=f"{len(free)} of the 60 pairs of the withheld verbs may be tested on"):
         assign_splits(ROWS, replace(asked, num_withheld=len(free) + 1))
@@ -74,7 +79,7 @@ def test_a_verb_that_no_pair_has_is_refused_by_name():
 
 def test_training_sentences_that_have_the_word_all_the_same_are_counted():
     texts = [("a", "wipe", "wipe table"), ("b", "wipe down", "wipe down hob"), ("c", "move", "move wiper")]
-    rows = [{"segment_id": each, "verb": verb, "instruction": text} for each, verb, text in texts]
+    rows = [{"segment_id": segment_id, "verb": verb, "instruction": text} for segment_id, verb, text in texts]
     told = told_withheld(rows, {"a": "unseen_verbs1", "b": "train", "c": "train"}, ("wipe",))
     assert told == {"wipe": {"pairs": 1, "tested": 1, "training_sentences_with_it": 1}}
 

@@ -109,7 +109,7 @@ def with_word_lists_alone(folder: Path) -> None:
     """
     place = folder / "tokenizer"
     model = json.loads((place / "tokenizer.json").read_text())["model"]
-    merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
+    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
     (place / "tokenizer.json").unlink()
     (place / "vocab.json").write_text(json.dumps(model["vocab"]))
     (place / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n")

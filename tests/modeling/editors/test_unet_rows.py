@@ -28,7 +28,9 @@ def model() -> TextToImage:
     return TextToImage(tiny_pipeline(in_channels=4, scheduler=SCHEDULER))
 
 
-@pytest.mark.parametrize(("name", "changes"), [(name, each) for name, several in CHANGES.items() for each in several])
+@pytest.mark.parametrize(
+    ("name", "changes"), [(name, change) for name, several in CHANGES.items() for change in several]
+)
 def test_the_counted_rows_are_those_that_the_settings_say(name: str, changes: dict, model: TextToImage) -> None:
     changes = changes | ({"inversion_steps": 2} if name == "plug_and_play" else {})
     config: MethodConfig = replace(short_config(name), num_steps=2, **changes)

@@ -96,7 +96,9 @@ def test_masactrl_with_equal_texts_gives_equal_rows_and_its_source_row_sees_no_t
     grid = make_grid(SCHEDULER, config, STEPS)
     target, source = masactrl(unet, grid, latents(), replace(said, target=said.source), config)
     assert far(target, source) < 1e-4
-    first, again = (masactrl(unet, grid, latents(), each, config) for each in (said, other_target(unet, said)))
+    first, again = (
+        masactrl(unet, grid, latents(), given_texts, config) for given_texts in (said, other_target(unet, said))
+    )
     assert far(first[1], again[1]) < 1e-4
     assert far(first[0], again[0]) > 1e-2
 
@@ -128,7 +130,8 @@ def test_prox_joint_keys_differ_from_the_sources_alone_and_leave_the_source_row(
     config = ProxMasaCtrlConfig(num_steps=STEPS, start_step=1, start_layer=0)
     grid = make_grid(SCHEDULER, config, STEPS)
     alone, joint = (
-        prox_masactrl(unet, grid, latents(), said, replace(config, **{half: each})) for each in ("src", "joint")
+        prox_masactrl(unet, grid, latents(), said, replace(config, **{half: source_row}))
+        for source_row in ("src", "joint")
     )
     assert far(joint[0], alone[0]) > 1e-3
     assert far(joint[1], alone[1]) < 1e-4
@@ -160,8 +163,8 @@ def test_plug_and_plays_source_row_does_not_depend_on_the_target_text(unet: UNet
     at = inverted_latents(unet, grid, latents(), said, config)
     seen: list[Tensor] = []
     handle = unet.register_forward_hook(lambda _module, _inputs, output: seen.append(output[0]))
-    for each in (said, other_target(unet, said)):
-        plug_and_play(unet, grid, at, each, said.empty, config)
+    for given_texts in (said, other_target(unet, said)):
+        plug_and_play(unet, grid, at, given_texts, said.empty, config)
     handle.remove()
     first, again = torch.stack(seen).split(STEPS)
     assert far(first[:, 0], again[:, 0]) < 1e-4
@@ -180,8 +183,8 @@ def test_noise_maps_replay_the_source_exactly_when_the_last_is_kept(
     replayed = redraw(guided_by(unet, said.empty, said.source, 3.5, "fp32"), grid, found, config)
     # At offset 0 the last step is the identity: the noisy latent of that step stays, and the picture is not reached.
     assert far(replayed, latents() if offset else found.noisy[0]) < 1e-3
-    assert all(torch.isfinite(each).all() for each in found.maps)
-    assert max(float(each.std()) for each in found.maps) > 1
+    assert all(torch.isfinite(noise_map).all() for noise_map in found.maps)
+    assert max(float(noise_map.std()) for noise_map in found.maps) > 1
     edited = guided_by(unet, said.empty, said.target, 15.0, "fp32")
     assert far(redraw(edited, grid, found, config), latents()) > 1e-2
     assert torch.allclose(redraw(edited, grid, found, replace(config, skip=STEPS)), found.noisy[0], atol=1e-5)
