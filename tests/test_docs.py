@@ -21,15 +21,15 @@ def told_commands() -> list[tuple[str, str]]:
 
     A line that ends in a backslash continues.
     """
-    found = []
+    commands = []
     for page in PAGES:
         for block in re.findall(r"```(?:sh|bash|console)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
             for line in block.replace("\\\n", " ").splitlines():
                 words = line.strip().removeprefix("$ ").split(" #")[0].split("   ")[0].strip()
                 words = re.split(r"\s[|>&]{1,2}\s", words)[0]
                 if words.startswith("editaction "):
-                    found.append((page.name, words))
-    return found
+                    commands.append((page.name, words))
+    return commands
 
 
 def parse(command: str) -> None:

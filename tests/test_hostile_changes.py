@@ -82,11 +82,11 @@ def as_video(path: Path) -> None:
     encode(path, [*X264, "keyint=10"], num_frames=12)
 
 
-def counted(found: Annotations) -> None:
+def counted(annotations: Annotations) -> None:
     """Every row is kept, or listed with a reason."""
-    assert found.funnel["rows"] == len(found.segments) + len(found.rejected)
-    assert all(row["status"] in ("filtered", "failed") and row["reason"] for row in found.rejected)
-    for row in found.rejected:
+    assert annotations.funnel["rows"] == len(annotations.segments) + len(annotations.rejected)
+    assert all(row["status"] in ("filtered", "failed") and row["reason"] for row in annotations.rejected)
+    for row in annotations.rejected:
         json.dumps(row, ensure_ascii=False).encode()
 
 

@@ -14,12 +14,12 @@ def told() -> dict[str, str]:
     tree = text[text.index("## Where things are") :].split("```")[1]
     lines, layer = {}, ""
     for line in tree.splitlines():
-        found = LINE.fullmatch(line)
-        if found is None:
+        parts = LINE.fullmatch(line)
+        if parts is None:
             continue
-        if not found["indent"]:
-            layer = found["name"]
-        lines[found["name"] if not found["indent"] else layer + found["name"]] = found["phrase"]
+        if not parts["indent"]:
+            layer = parts["name"]
+        lines[parts["name"] if not parts["indent"] else layer + parts["name"]] = parts["phrase"]
     return {path: phrase for path, phrase in lines.items() if path.split("/")[0] in LAYERS}
 
 

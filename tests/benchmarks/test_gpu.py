@@ -52,8 +52,8 @@ def test_every_part_runs_in_miniature_and_what_failed_is_taken_up_alone(tmp_path
 
 
 def test_a_part_that_hangs_is_cut_off_and_written_down(tmp_path):
-    found = measure_part(multiprocessing.get_context("fork"), "memory", MINIATURE, tmp_path, 0.0)
-    assert (found["status"], found["reason"]) == ("failed", "cut off after 0 s")
+    result = measure_part(multiprocessing.get_context("fork"), "memory", MINIATURE, tmp_path, 0.0)
+    assert (result["status"], result["reason"]) == ("failed", "cut off after 0 s")
 
 
 @pytest.mark.parametrize(

@@ -84,15 +84,15 @@ def test_arms_are_compared_on_the_seeds_that_both_have_and_at_equal_steps_or_com
         runs_of("untouched", 0.0, (0,)),
         runs_of("better", 0.9, (0,), start="weak"),
     ]
-    found = comparisons(every, FACTS)
+    compared = comparisons(every, FACTS)
     assert [
         (comparison["arm"], comparison["reference"], comparison["equal_in"], comparison["seeds"])
-        for comparison in found
+        for comparison in compared
     ] == [
         ("better", "plain", ["steps"], [1, 2, 3, 4]),
         ("better", "plain_long", ["compute"], [1]),
     ]
-    steps = found[0]["unseen_carried_out"]
+    steps = compared[0]["unseen_carried_out"]
     values = [runs.tables["unseen", "carried_out"] for runs in every]
     assert steps["mean"] == pytest.approx(100 * (values[2][:, :4].mean() - values[0][:, 1:].mean()), abs=0.01)
     assert steps["low"] < steps["mean"] < steps["high"]
@@ -103,8 +103,8 @@ def test_arms_are_compared_on_the_seeds_that_both_have_and_at_equal_steps_or_com
 
 def test_an_arm_is_compared_with_its_own_references():
     every = [runs_of(name, 0.5, (0, 1)) for name in ("plain", "better", "part")]
-    found = [(comparison["arm"], comparison["reference"]) for comparison in comparisons(every, FACTS)]
-    assert found == [("better", "plain"), ("part", "better")]
+    compared = [(comparison["arm"], comparison["reference"]) for comparison in comparisons(every, FACTS)]
+    assert compared == [("better", "plain"), ("part", "better")]
 
 
 def test_an_ablation_is_compared_with_what_it_leaves_a_part_of():

@@ -29,10 +29,12 @@ EQUAL_DURATIONS = [stop - start for start, stop in ((0.1, 0.8), (0.2, 0.9), (0.3
 
 def coordinates(figure: Figure | Columns) -> list[float]:
     """Return every coordinate that a template writes."""
-    found = [tick.position for tick in (*figure.x_ticks, *figure.y_ticks)]
+    positions = [tick.position for tick in (*figure.x_ticks, *figure.y_ticks)]
     if isinstance(figure, Columns):
-        return found + [edge for column in figure.columns for edge in (column.x, column.y, column.width, column.height)]
-    return found + [
+        return positions + [
+            edge for column in figure.columns for edge in (column.x, column.y, column.width, column.height)
+        ]
+    return positions + [
         float(part) for curve in figure.curves for point in curve.points.split() for part in point.split(",")
     ]
 

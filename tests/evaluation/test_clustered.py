@@ -16,31 +16,31 @@ def rng():
 
 def test_with_one_pair_a_video_it_is_student_s_interval(rng):
     values = rng.normal(3, 2, size=25)
-    found = clustered_mean(values, range(25))
+    mean = clustered_mean(values, range(25))
     expected = stats.t.interval(0.95, 24, values.mean(), values.std(ddof=1) / 5)
-    assert (found.low, found.high) == pytest.approx(expected)
-    assert found.p == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+    assert (mean.low, mean.high) == pytest.approx(expected)
+    assert mean.p == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
 
 
 def test_equal_videos_of_equal_pairs_count_as_so_many_values(rng):
     of_video = rng.normal(size=9)
-    found = clustered_mean(np.repeat(of_video, 40), np.repeat(np.arange(9), 40))
+    mean = clustered_mean(np.repeat(of_video, 40), np.repeat(np.arange(9), 40))
     expected = stats.t.interval(0.95, 8, of_video.mean(), of_video.std(ddof=1) / 3)
-    assert (found.low, found.high) == pytest.approx(expected)
-    assert (found.num_pairs, found.num_videos) == (360, 9)
+    assert (mean.low, mean.high) == pytest.approx(expected)
+    assert (mean.num_pairs, mean.num_videos) == (360, 9)
 
 
 def test_unequal_videos_follow_the_formula():
-    found = clustered_mean([1.0, 2, 3, 10], ["a", "a", "b", "c"])
+    mean = clustered_mean([1.0, 2, 3, 10], ["a", "a", "b", "c"])
     totals = np.array([1 + 2 - 8, 3 - 4, 10 - 4])
-    assert found.error == pytest.approx(np.sqrt(3 / 2 * (totals**2).sum() / 16))
+    assert mean.error == pytest.approx(np.sqrt(3 / 2 * (totals**2).sum() / 16))
 
 
 def test_training_seeds_go_through_the_crossed_estimate(rng):
     values = rng.normal(size=(12, 4)) + rng.normal(size=(1, 4))
-    found = clustered_mean(values, range(12))
+    mean = clustered_mean(values, range(12))
     variance, freedom = crossed_variance(values)
-    assert (found.error**2, found.freedom) == pytest.approx((variance, freedom))
+    assert (mean.error**2, mean.freedom) == pytest.approx((variance, freedom))
 
 
 def test_shares_stay_inside_and_never_have_no_width():
@@ -71,8 +71,8 @@ def test_intervals_hold_the_truth_in_93_to_97_of_100_draws_and_naive_ones_do_not
     held = naive = 0
     for _ in range(1000):
         values, videos = drawn_values(rng, 40, 8, 1.0)
-        found = clustered_mean(values, videos)
-        held += found.low <= 0 <= found.high
+        mean = clustered_mean(values, videos)
+        held += mean.low <= 0 <= mean.high
         of_pairs = clustered_mean(values, range(len(values)))
         naive += of_pairs.low <= 0 <= of_pairs.high
     assert 930 <= held <= 970
@@ -82,10 +82,10 @@ def test_intervals_hold_the_truth_in_93_to_97_of_100_draws_and_naive_ones_do_not
 def test_a_difference_is_taken_pair_by_pair(rng):
     hardness = 10 * rng.normal(size=60)
     first, second = hardness + 1 + 0.1 * rng.normal(size=60), hardness
-    found = difference_mean(first, second, range(60))
-    assert found.low < 1 < found.high
-    assert found.high - found.low < 0.1
-    assert found.p == pytest.approx(stats.ttest_rel(first, second).pvalue, abs=1e-12)
+    difference = difference_mean(first, second, range(60))
+    assert difference.low < 1 < difference.high
+    assert difference.high - difference.low < 0.1
+    assert difference.p == pytest.approx(stats.ttest_rel(first, second).pvalue, abs=1e-12)
 
 
 def test_holm_is_the_textbook_s():

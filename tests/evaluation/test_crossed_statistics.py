@@ -25,8 +25,8 @@ def test_the_interval_holds_the_truth_in_about_95_of_100_studies(scene, seed):
     rng = np.random.default_rng(0)
     holds = []
     for _ in range(600):
-        found = paired_difference(drawn(rng, 60, 5, scene, seed, 0.3), np.zeros((60, 5)))
-        holds.append(found.low <= 0 <= found.high)
+        estimate = paired_difference(drawn(rng, 60, 5, scene, seed, 0.3), np.zeros((60, 5)))
+        holds.append(estimate.low <= 0 <= estimate.high)
     assert 0.92 <= np.mean(holds) <= 1.0
 
 
@@ -39,8 +39,8 @@ def test_counting_scenes_alone_would_claim_too_much():
         by_scene = table.mean(axis=1)
         half = 1.96 * by_scene.std(ddof=1) / np.sqrt(len(by_scene))
         naive.append(abs(by_scene.mean()) <= half)
-        found = paired_difference(table, np.zeros_like(table))
-        crossed.append(found.low <= 0 <= found.high)
+        estimate = paired_difference(table, np.zeros_like(table))
+        crossed.append(estimate.low <= 0 <= estimate.high)
     assert np.mean(naive) < 0.6 < 0.92 <= np.mean(crossed)
 
 
@@ -48,24 +48,24 @@ def test_with_one_seed_the_paired_test_is_students_over_scenes():
     rng = np.random.default_rng(2)
     first, second = rng.random((40, 1)), rng.random((40, 1))
     expected = stats.ttest_rel(first[:, 0], second[:, 0])
-    found = paired_difference(first, second)
-    assert found.p == pytest.approx(expected.pvalue)
-    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    estimate = paired_difference(first, second)
+    assert estimate.p == pytest.approx(expected.pvalue)
+    assert (estimate.low, estimate.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
 
 
 def test_seeds_that_differ_in_all_scenes_alike_are_students_over_seeds():
     per_seed = np.array([0.1, 0.3, 0.2, 0.25, 0.05])
     table = np.tile(per_seed, (50, 1))
-    found = paired_difference(table, np.zeros_like(table))
-    assert found.p == pytest.approx(stats.ttest_1samp(per_seed, 0).pvalue)
+    estimate = paired_difference(table, np.zeros_like(table))
+    assert estimate.p == pytest.approx(stats.ttest_1samp(per_seed, 0).pvalue)
 
 
 def test_the_share_of_one_seed_is_wilsons_and_ends_stay_within_0_and_1():
     table = np.zeros((30, 1))
     table[:29] = 1
     expected = share_interval(29, 30)
-    found = share_estimate(table)
-    assert (found.low, found.high, found.num_seeds) == (expected.low, expected.high, 1)
+    estimate = share_estimate(table)
+    assert (estimate.low, estimate.high, estimate.num_seeds) == (expected.low, expected.high, 1)
     rng = np.random.default_rng(3)
     nearly = (rng.random((30, 3)) < 0.97).astype(float)
     assert share_estimate(nearly).high <= 1
@@ -74,8 +74,8 @@ def test_the_share_of_one_seed_is_wilsons_and_ends_stay_within_0_and_1():
 
 def test_no_difference_at_all_is_no_finding():
     same = np.ones((10, 3))
-    found = paired_difference(same, same)
-    assert (found.mean, found.low, found.high, found.p) == (0, 0, 0, 1)
+    estimate = paired_difference(same, same)
+    assert (estimate.mean, estimate.low, estimate.high, estimate.p) == (0, 0, 0, 1)
     assert crossed_variance(same) == (0, np.inf)
 
 
@@ -87,15 +87,15 @@ def test_a_table_of_next_to_nothing_is_refused(shape):
 
 def test_over_seeds_alone_the_interval_is_students_of_the_seeds_shares_whatever_the_scenes_do():
     table = np.repeat(np.array([[1, 0, 1], [0, 0, 1]]), 50, axis=0)  # shares of the seeds: 0.5, 0, 1
-    found = estimate_over_seeds(table)
-    assert (found.mean, found.num_scenes, found.num_seeds) == (0.5, 100, 3)
-    assert (found.low, found.high) == (0, 1)
+    estimate = estimate_over_seeds(table)
+    assert (estimate.mean, estimate.num_scenes, estimate.num_seeds) == (0.5, 100, 3)
+    assert (estimate.low, estimate.high) == (0, 1)
     near = np.zeros((100, 3))
     near[:40], near[40:42, 1], near[40:44, 2] = 1, 1, 1  # 0.40, 0.42, 0.44
-    found = estimate_over_seeds(near)
-    assert found.mean == pytest.approx(0.42)
-    assert found.high - found.mean == pytest.approx(4.3027 * 0.02 / np.sqrt(3), rel=1e-4)
-    assert found.high - found.mean < share_estimate(near).high - found.mean
+    estimate = estimate_over_seeds(near)
+    assert estimate.mean == pytest.approx(0.42)
+    assert estimate.high - estimate.mean == pytest.approx(4.3027 * 0.02 / np.sqrt(3), rel=1e-4)
+    assert estimate.high - estimate.mean < share_estimate(near).high - estimate.mean
     with pytest.raises(ValueError, match="One seed"):
         estimate_over_seeds(near[:, :1])
 

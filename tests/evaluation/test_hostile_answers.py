@@ -31,15 +31,15 @@ def test_half_a_surrogate_pair_rejects_its_file_alone(place: str, tmp_path: Path
     (tmp_path / "good.json").write_text(json.dumps(own), encoding="utf-8")
     (answer if place in answer else own)[place] = "\ud800"
     (tmp_path / "bad.json").write_text(json.dumps(own), encoding="utf-8")
-    found, rejected = read_submissions([tmp_path / "bad.json", tmp_path / "good.json"])
-    assert [submission.source for submission in found] == ["good.json"]
+    submissions, rejected = read_submissions([tmp_path / "bad.json", tmp_path / "good.json"])
+    assert [submission.source for submission in submissions] == ["good.json"]
     assert [(rejection.source, rejection.reason) for rejection in rejected] == [("bad.json", "cut_off_or_damaged")]
 
 
 def test_a_column_that_is_there_twice_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("rater,picture,R1,R1\na,p0,1,5\n", encoding="utf-8")
-    found, rejected = read_submissions([tmp_path / "a.csv"])
-    assert not found
+    submissions, rejected = read_submissions([tmp_path / "a.csv"])
+    assert not submissions
     assert [rejection.reason for rejection in rejected] == ["column_twice"]
 
 

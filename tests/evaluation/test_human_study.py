@@ -71,10 +71,10 @@ def test_alpha_is_one_of_full_agreement_and_not_defined_where_nothing_varies_or_
 
 def test_icc_is_shrout_and_fleiss_own_example():
     judges = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]])
-    found = intraclass_correlation(np.repeat(range(6), 4).tolist(), judges.ravel())
-    assert (round(found.single, 2), round(found.mean, 2), found.raters_per_unit) == (0.17, 0.44, 4)
+    correlation = intraclass_correlation(np.repeat(range(6), 4).tolist(), judges.ravel())
+    assert (round(correlation.single, 2), round(correlation.mean, 2), correlation.raters_per_unit) == (0.17, 0.44, 4)
     lonely = intraclass_correlation([*np.repeat(range(6), 4).tolist(), 9], [*judges.ravel(), 3])
-    assert lonely == found
+    assert lonely == correlation
 
 
 def test_holm_multiplies_the_smallest_most_and_never_changes_the_order():
@@ -96,8 +96,8 @@ def test_the_interval_holds_the_truth_though_items_and_raters_were_both_drawn():
         items, raters = rng.normal(0, 0.8, 25), rng.normal(0, 0.5, 12)
         place_items, place_raters = np.meshgrid(range(25), range(12), indexing="ij")
         scores = 3 + items[place_items] + raters[place_raters] + rng.normal(0, 0.7, (25, 12))
-        found = mean_score(place_items.ravel(), place_raters.ravel(), scores.ravel(), rng, num_resamples=300)
-        held += found.low <= 3 <= found.high
+        mean = mean_score(place_items.ravel(), place_raters.ravel(), scores.ravel(), rng, num_resamples=300)
+        held += mean.low <= 3 <= mean.high
     assert 0.88 <= held / studies <= 0.99
 
 

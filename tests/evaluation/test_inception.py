@@ -71,16 +71,16 @@ def test_pictures_are_resized_as_the_reference_does(golden, resize):
 @needs_golden
 @pytest.mark.parametrize("resize", RESIZES)
 def test_features_are_those_of_the_reference(golden, resize):
-    found = InceptionFeatures(golden.network, "drawn", resize).features(golden.pictures)
-    assert np.abs(found - golden.tensors[f"features.{resize}"].numpy()).max() < TOLERANCE
+    features = InceptionFeatures(golden.network, "drawn", resize).features(golden.pictures)
+    assert np.abs(features - golden.tensors[f"features.{resize}"].numpy()).max() < TOLERANCE
 
 
 @needs_golden
 def test_maps_and_logits_on_the_way_are_those_of_the_reference(golden):
     with torch.inference_mode():
         taps = golden.network.taps(to_inception_input(golden.pictures, "torch_fidelity"))
-    for name, found in taps.items():
-        assert float((found - golden.tensors[f"taps.torch_fidelity.{name}"]).abs().max()) < TOLERANCE, name
+    for name, tap in taps.items():
+        assert float((tap - golden.tensors[f"taps.torch_fidelity.{name}"]).abs().max()) < TOLERANCE, name
 
 
 @needs_golden

@@ -47,8 +47,8 @@ def test_contrast_is_that_of_the_standard():
 def test_what_is_drawn_stands_out_from_all_that_it_lies_on(theme, drawn):
     colours = themes()[theme]
     grounds = GROUNDS if not drawn.startswith("curve") else ("paper", "card")
-    found = {ground: round(contrast(colours[drawn], colours[ground]), 2) for ground in grounds}
-    assert min(found.values()) >= 3, found
+    contrasts = {ground: round(contrast(colours[drawn], colours[ground]), 2) for ground in grounds}
+    assert min(contrasts.values()) >= 3, contrasts
 
 
 def test_curves_of_svg_files_stand_out_from_white():

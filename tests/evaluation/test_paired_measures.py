@@ -75,8 +75,8 @@ def test_ssim_is_torchmetrics_away_from_the_border(rng):
         data_range=255.0,
         return_full_image=True,
     )
-    found = ssim_map(first, second)
-    assert np.allclose(found[12:-12, 12:-12], expected[0, 0].numpy()[12:-12, 12:-12], atol=1e-4)
+    similarity = ssim_map(first, second)
+    assert np.allclose(similarity[12:-12, 12:-12], expected[0, 0].numpy()[12:-12, 12:-12], atol=1e-4)
 
 
 def test_an_edit_that_does_nothing_is_told_from_one_that_acts(scene, rng):

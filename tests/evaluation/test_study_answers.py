@@ -41,18 +41,18 @@ KEY = drawn_key()
 
 
 def checked(*submissions, **limits):
-    found = check_submissions(submissions, KEY, Limits(**limits))
-    assert found.num_rows == found.num_kept + sum(rejection.num_rows for rejection in found.rejected)
-    return found
+    result = check_submissions(submissions, KEY, Limits(**limits))
+    assert result.num_rows == result.num_kept + sum(rejection.num_rows for rejection in result.rejected)
+    return result
 
 
-def reasons(found):
-    return [rejection.reason for rejection in found.rejected]
+def reasons(result):
+    return [rejection.reason for rejection in result.rejected]
 
 
 def test_an_attentive_rater_counts_with_every_answer():
-    found = checked(submission(KEY))
-    assert (found.num_kept, reasons(found)) == (36, [])
+    result = checked(submission(KEY))
+    assert (result.num_kept, reasons(result)) == (36, [])
 
 
 def same(picture, question):
@@ -101,9 +101,9 @@ def test_rows_that_are_no_answers_are_left_out_one_by_one():
         replace(whole[0], score=True),
         whole[1],
     ]
-    found = checked(submission(KEY, answers=[*whole[1:], *wrong], code=""))
-    assert sorted(reasons(found)) == ["answered_twice", "not_on_the_scale", "question_not_asked", "unknown_picture"]
-    assert found.num_kept == 35
+    result = checked(submission(KEY, answers=[*whole[1:], *wrong], code=""))
+    assert sorted(reasons(result)) == ["answered_twice", "not_on_the_scale", "question_not_asked", "unknown_picture"]
+    assert result.num_kept == 35
 
 
 def test_our_json_and_our_csv_are_read_alike(tmp_path):

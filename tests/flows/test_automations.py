@@ -113,9 +113,9 @@ def test_failed_crashed_and_lost_runs_and_regressions_reach_the_webhook(closed_s
         drawing.wait()
         failed = {"preset": "table", "annotations": "nowhere.csv", "workspace": "w2"}
         python("-c", FLOWS, "regression", json.dumps(failed), api_url=closed_server, cwd=tmp_path)
-        found = receiver.bodies
-        assert wait_until(lambda: len(found) >= 3, within_s=120, every_s=0.2), found
-    by_event = {body["event"]: body for body in found}
+        bodies = receiver.bodies
+        assert wait_until(lambda: len(bodies) >= 3, within_s=120, every_s=0.2), bodies
+    by_event = {body["event"]: body for body in bodies}
     assert by_event["prefect.flow-run.Crashed"] == {
         "event": "prefect.flow-run.Crashed",
         "run": "demo to segments",
@@ -123,4 +123,4 @@ def test_failed_crashed_and_lost_runs_and_regressions_reach_the_webhook(closed_s
     }
     assert "There is no annotation file nowhere.csv" in by_event["prefect.flow-run.Failed"]["message"]
     assert by_event["editaction.regression"]["verdict"] == 'REGRESSION of demo: kept fell by "12" points.'
-    assert len(found) == 3, found
+    assert len(bodies) == 3, bodies

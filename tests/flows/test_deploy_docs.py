@@ -96,9 +96,11 @@ def test_a_server_that_logs_errors_lives_on_and_so_does_its_worker(pasted: Paste
     for _ in range(3):
         assert httpx.post(f"{pasted.api_url}/flow_runs/history", json=beyond, timeout=60).status_code == 500
     assert wait_until(lambda: log.read_text().count("Traceback (most recent call last)") >= 3, within_s=20)
-    found = get(pasted.api_url, "/deployments/name/build_dataset/build-dataset")
+    deployment = get(pasted.api_url, "/deployments/name/build_dataset/build-dataset")
     request = {"preset": "demo", "until": "segments", "settings": {"kitchen.num_videos": 2}}
-    made = post(pasted.api_url, f"/deployments/{found['id']}/create_flow_run", {"parameters": {"request": request}})
+    made = post(
+        pasted.api_url, f"/deployments/{deployment['id']}/create_flow_run", {"parameters": {"request": request}}
+    )
 
     def is_taken() -> bool:
         return get(pasted.api_url, f"/flow_runs/{made['id']}")["state"]["type"] in ("RUNNING", "COMPLETED")

@@ -83,8 +83,8 @@ def deployed(server: str, worker_logs: dict[str, Path]) -> str:
 
 def start_run(api_url: str, deployment: str, request: dict[str, Any]) -> str:
     """Ask for a run of a deployment; return the run's id."""
-    found = get(api_url, f"/deployments/name/{deployment}")
-    created = post(api_url, f"/deployments/{found['id']}/create_flow_run", {"parameters": {"request": request}})
+    described = get(api_url, f"/deployments/name/{deployment}")
+    created = post(api_url, f"/deployments/{described['id']}/create_flow_run", {"parameters": {"request": request}})
     return str(created["id"])
 
 
@@ -132,12 +132,12 @@ def test_every_flow_is_deployed_and_nightly_is_scheduled_at_its_cron_times(deplo
     nightly = next(deployment for deployment in deployments if flows[deployment["flow_id"]] == "nightly")
 
     def scheduled() -> list[dict[str, Any]]:
-        found = post(
+        task_runs = post(
             deployed,
             "/flow_runs/filter",
             {"flow_runs": {"deployment_id": {"any_": [nightly["id"]]}, "state": {"type": {"any_": ["SCHEDULED"]}}}},
         )
-        return list(found)
+        return list(task_runs)
 
     assert wait_until(lambda: len(scheduled()) >= 2, within_s=120, every_s=1)
     times = [datetime.fromisoformat(run["expected_start_time"].replace("Z", "+00:00")) for run in scheduled()]
@@ -158,9 +158,9 @@ def test_every_flow_is_deployed_and_nightly_is_scheduled_at_its_cron_times(deplo
 def test_a_run_that_cannot_be_is_refused_when_it_is_made(
     deployed: str, parameters: dict[str, Any], message: str
 ) -> None:
-    found = get(deployed, "/deployments/name/reproduce/reproduce")
+    deployment = get(deployed, "/deployments/name/reproduce/reproduce")
     with pytest.raises(PrefectHTTPStatusError) as refused:
-        post(deployed, f"/deployments/{found['id']}/create_flow_run", {"parameters": parameters})
+        post(deployed, f"/deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})
     assert message in refused.value.response.json()["detail"]
 
 
@@ -241,11 +241,11 @@ def test_a_failed_run_retried_through_the_api_does_only_the_failed_work(deployed
 
 def watched(api_url: str, request: dict[str, Any]) -> tuple[Artifact, Artifact]:
     """Run the watched folder's deployment once; return the splits and shards that it has made."""
-    found = get(api_url, "/deployments/name/build_dataset/watched-folder")
-    assert [(schedule["schedule"]["interval"], schedule["active"]) for schedule in found["schedules"]] == [
+    deployment = get(api_url, "/deployments/name/build_dataset/watched-folder")
+    assert [(schedule["schedule"]["interval"], schedule["active"]) for schedule in deployment["schedules"]] == [
         (900.0, False)
     ]
-    assert found["parameters"]["allow_failed"] is True
+    assert deployment["parameters"]["allow_failed"] is True
     request = {name: value for name, value in request.items() if name != "until"}
     run_id = start_run(api_url, "build_dataset/watched-folder", request)
     ended = wait_for_end(api_url, run_id)

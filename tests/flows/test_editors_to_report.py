@@ -34,12 +34,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     workspace = tmp_path_factory.mktemp("workspace")
     run = draw_run(workspace)
     drawn = {"classifier": run.classifier.path, "demo-editaction": run.edits["edits_editaction"].path}
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     really = plainly(workspace, RunOptions(workers=1, device="cpu"))
 
     def make(stage: str, label: str, config: object, **inputs: object) -> Path:
         path = drawn.get(label) or drawn.get(stage) or really(stage, label, config, **inputs)
-        found[label if stage == "edits" else stage] = path
+        paths[label if stage == "edits" else stage] = path
         return path
 
     job = make_job(Request(preset="demo", editors=("all",), settings=SHORT, workspace=str(workspace)))
@@ -47,7 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         kitchen=run.kitchen.path, segments=None, videos=None, frames=None, splits=None, shards=run.shards.path
     )
     evaluation(job, pairs, {"editaction": run.editor.path}, make)
-    return found
+    return paths
 
 
 def test_every_method_has_a_row_of_scores_on_the_pictures_that_the_limit_leaves(made: dict[str, Path]) -> None:

@@ -22,12 +22,12 @@ def split(tmp_path: Path) -> Artifact:
 def test_the_shards_of_named_splits_are_written_once_and_whole(split: Artifact, tmp_path: Path) -> None:
     make = plainly(tmp_path, RunOptions())
     request = NightlyRequest(workspace=str(tmp_path), test_set=split.path.name)
-    found = frozen_set(request, [], make)
-    assert found is not None
-    assert found.problem == ""
-    assert sum(row["split"] != "train" for row in found.shards.records()) == 3
-    assert frozen_set(request, [], make) == found
-    assert frozen_set(NightlyRequest(workspace=str(tmp_path)), [], make) == found, "the oldest splits"
+    frozen = frozen_set(request, [], make)
+    assert frozen is not None
+    assert frozen.problem == ""
+    assert sum(row["split"] != "train" for row in frozen.shards.records()) == 3
+    assert frozen_set(request, [], make) == frozen
+    assert frozen_set(NightlyRequest(workspace=str(tmp_path)), [], make) == frozen, "the oldest splits"
     assert frozen_set(NightlyRequest(workspace=str(tmp_path / "empty")), [], make) is None
     with pytest.raises(ValueError, match="no finished splits 'demo-00000000'"):
         frozen_set(NightlyRequest(workspace=str(tmp_path), test_set="demo-00000000"), [], make)

@@ -27,10 +27,10 @@ def verdict(before: list[dict], now: list[dict], **margins: float | None):
 
 
 def test_an_editor_that_got_worse_is_a_regression_and_says_by_how_much() -> None:
-    found = verdict(records(0.9), records(0.4, seed=1))
-    assert found.is_regression
-    assert "rest of the scene kept on test fell by" in found.problems[0]
-    assert [row["verdict"] for row in table_of(found.rows)] == ["worse"]
+    outcome = verdict(records(0.9), records(0.4, seed=1))
+    assert outcome.is_regression
+    assert "rest of the scene kept on test fell by" in outcome.problems[0]
+    assert [row["verdict"] for row in table_of(outcome.rows)] == ["worse"]
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_a_fall_below_the_margin_is_none_however_sure() -> None:
 
 
 def test_a_pair_that_was_not_scored_shuts_the_gate_even_with_nothing_to_compare_with() -> None:
-    found = verdict([], records(0.9)[:-4])
-    assert found.problems == ["56 of 60 test pairs were scored"]
+    outcome = verdict([], records(0.9)[:-4])
+    assert outcome.problems == ["56 of 60 test pairs were scored"]
 
 
 def test_pairs_of_one_video_count_as_alike() -> None:

@@ -59,13 +59,13 @@ def process_and_its_parent(item: str) -> tuple[int, int]:
 def test_failures_and_results_are_those_of_processes_here(cluster: Mapped) -> None:
     items = ["memory", "a", "crash", "b", "kill", "c", "server", "d"]
     with on(cluster):
-        found = dict(map_items(work, items))
+        results = dict(map_items(work, items))
         slow = dict(map_items(work, ["sleep", "a"], limit_s=1.0))
         with pytest.raises(OSError, match="No space left"):
             dict(map_items(work, ["full", "a"]))
         workers = dict(map_items(process_and_its_parent, [str(number) for number in range(8)])).values()
-    assert {name: found[name] for name in "abcd"} == {"a": "A", "b": "B", "c": "C", "d": "D"}
-    failures = [(found[name].reason, found[name].transient) for name in ("memory", "crash", "kill", "server")]
+    assert {name: results[name] for name in "abcd"} == {"a": "A", "b": "B", "c": "C", "d": "D"}
+    failures = [(results[name].reason, results[name].transient) for name in ("memory", "crash", "kill", "server")]
     assert failures == [("MemoryError", True), ("crashed", False), ("killed", True), ("unreachable", True)]
     assert slow["sleep"] == Failure("timed_out", "took more than 1 s; the process was ended")
     assert slow["a"] == "A"

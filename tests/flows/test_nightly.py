@@ -79,8 +79,8 @@ def verdicts(server: str, workspace: Path) -> list[str]:
 
 def regressions(server: str) -> list[str]:
     """Return the events that the nights emitted for automations.yaml."""
-    found = post(server, "/events/filter", {"filter": {"event": {"name": ["editaction.regression"]}}, "limit": 50})
-    return [event["payload"]["verdict"] for event in found["events"]]
+    answer = post(server, "/events/filter", {"filter": {"event": {"name": ["editaction.regression"]}}, "limit": 50})
+    return [event["payload"]["verdict"] for event in answer["events"]]
 
 
 def built(workspace: Path) -> dict[str, int]:

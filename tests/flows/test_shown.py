@@ -75,8 +75,8 @@ def test_a_run_shows_what_it_did(server: str, tmp_path: Path) -> None:
 
     def built() -> list[dict[str, Any]]:
         asked = {"filter": {"event": {"name": ["prefect.asset.materialization.succeeded"]}}, "limit": 50}
-        found = post(server, "/events/filter", asked)["events"]
-        return [event for event in found if event["resource"]["prefect.resource.id"].startswith("editaction://shown/")]
+        events = post(server, "/events/filter", asked)["events"]
+        return [event for event in events if event["resource"]["prefect.resource.id"].startswith("editaction://shown/")]
 
     assert wait_until(lambda: len(built()) == 3, within_s=30, every_s=1)
     [frames] = [event for event in built() if event["resource"]["prefect.resource.id"].endswith("frames/lc")]

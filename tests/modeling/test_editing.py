@@ -300,5 +300,5 @@ def test_editors_loaded_at_the_same_time_all_have_their_weights(start: Path) -> 
     expected = {name: weight.clone() for name, weight in Editor.load(start, "cpu").unet.state_dict().items()}
     with ThreadPoolExecutor(4) as pool:
         for loaded in pool.map(lambda _: Editor.load(start, "cpu"), range(16)):
-            found = loaded.unet.state_dict()
-            assert all(torch.equal(found[name], weight) for name, weight in expected.items())
+            weights = loaded.unet.state_dict()
+            assert all(torch.equal(weights[name], weight) for name, weight in expected.items())

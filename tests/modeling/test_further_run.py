@@ -102,11 +102,11 @@ def test_the_longest_shorter_training_of_the_same_thing_is_taken_up(tmp_path):
     there = [editor_of(tmp_path / str(steps), replace(LONG, num_steps=steps)) for steps in (2, 4, 3, 9)]
     there.append(editor_of(tmp_path / "other-data", replace(LONG, num_steps=4), shards="b"))
     there.append(editor_of(tmp_path / "other-seed", replace(LONG, num_steps=4, seed=1)))
-    found = shorter_run(there, LONG, {"shards": "a", "start": "s"})
-    assert found is not None
-    assert (found.artifact.path.name, found.sentence) == ("4", "goes on after the 4 steps of 4")
+    shorter = shorter_run(there, LONG, {"shards": "a", "start": "s"})
+    assert shorter is not None
+    assert (shorter.artifact.path.name, shorter.sentence) == ("4", "goes on after the 4 steps of 4")
     (tmp_path / "new").mkdir()
-    take_up(found, tmp_path / "new")
+    take_up(shorter, tmp_path / "new")
     assert (tmp_path / "new" / "checkpoints" / "step-00000004" / "state.json").read_text() == "{}"
     assert (tmp_path / "new" / "metrics.jsonl").read_text() == "{}\n" * 4
     assert shorter_run(there[-2:], LONG, {"shards": "a", "start": "s"}) is None
@@ -120,8 +120,8 @@ def test_what_cannot_be_taken_up_is_said_and_nothing_is_laid_down(tmp_path):
         (editor_of(tmp_path / "cosine", replace(cosine, num_steps=3)), cosine, "cosine learning rate"),
         (gone, LONG, "its checkpoint is gone"),
     ):
-        found = shorter_run([artifact], config, {"shards": "a", "start": "s"})
-        assert found is not None
-        assert said in found.sentence
-        take_up(found, tmp_path / "new")
+        shorter = shorter_run([artifact], config, {"shards": "a", "start": "s"})
+        assert shorter is not None
+        assert said in shorter.sentence
+        take_up(shorter, tmp_path / "new")
         assert not (tmp_path / "new").exists()

@@ -39,7 +39,7 @@ def test_every_negative_is_of_the_kind_wherever_there_is_one(drawn, kind, seed, 
     texts, sampler = sampler_of(drawn, kind)
     same, other = (0, 1) if kind == "same_verb" else (1, 0)
     rows = np.arange(len(texts))
-    found = sampler.draw(rows, seed=seed, step=step)
+    negatives = sampler.draw(rows, seed=seed, step=step)
     plain = NegativeSampler(texts, words).draw(rows, seed=seed, step=step)
     for row, pair in enumerate(drawn):
         kin = [
@@ -47,13 +47,13 @@ def test_every_negative_is_of_the_kind_wherever_there_is_one(drawn, kind, seed, 
             for text, other_pair in zip(texts, drawn, strict=True)
             if pair[same] and other_pair[same] == pair[same] and other_pair[other] != pair[other] and text != texts[row]
         ]
-        assert found.is_preferred[row] == bool(kin)
+        assert negatives.is_preferred[row] == bool(kin)
         if kin:
-            assert sampler.unique[found.instructions[row]] in kin
-            assert found.pool_sizes[row] == len(kin)
+            assert sampler.unique[negatives.instructions[row]] in kin
+            assert negatives.pool_sizes[row] == len(kin)
         else:
-            assert found.instructions[row] == plain.instructions[row]
-    assert describe_negatives(found)["fallbacks"]["not_preferred"] == int((~found.is_preferred).sum())
+            assert negatives.instructions[row] == plain.instructions[row]
+    assert describe_negatives(negatives)["fallbacks"]["not_preferred"] == int((~negatives.is_preferred).sum())
     assert "not_preferred" not in describe_negatives(plain)["fallbacks"]
 
 

@@ -25,9 +25,9 @@ PAPER = TrainConfig()
 
 def test_the_papers_preset_fits_20_gib_without_and_16_with_the_proposed_flags() -> None:
     assert total_gib(PAPER, STABLE_DIFFUSION, Choice(micro_batch=1)) < 20
-    found = choice_for(PAPER, STABLE_DIFFUSION, 16)
-    assert found is not None
-    assert "--gradient-checkpointing" in found.flags
+    choice = choice_for(PAPER, STABLE_DIFFUSION, 16)
+    assert choice is not None
+    assert "--gradient-checkpointing" in choice.flags
     assert choice_for(PAPER, STABLE_DIFFUSION, 4) is None
 
 

@@ -41,10 +41,10 @@ def test_a_tar_written_by_the_specification_alone_is_read(tmp_path):
     specified_tar(
         tmp_path / "train-000000.tar", [(dict(zip(FIELDS, values, strict=True)), {"source": source, "edited": edited})]
     )
-    (found,) = Examples(tmp_path)
-    assert [getattr(found, name) for name in FIELDS] == values
-    assert np.array_equal(found.source_image, before)
-    assert np.array_equal(found.edited_image, after)
+    (decoded,) = Examples(tmp_path)
+    assert [getattr(decoded, name) for name in FIELDS] == values
+    assert np.array_equal(decoded.source_image, before)
+    assert np.array_equal(decoded.edited_image, after)
 
 
 def test_a_tar_of_ours_is_what_the_specification_says(tmp_path):

@@ -43,12 +43,12 @@ def test_of_many_things_a_few_are_taken_the_same_each_time_and_others_for_other_
 def test_every_exchange_is_drawn_also_those_that_nobody_wrote_and_what_names_no_object_gets_a_disjoint_one():
     sampler = SwappedSampler(TEXTS, words, objects=THINGS)
     rows = np.arange(len(TEXTS))
-    found = [sampler.draw(rows, seed=0, step=step) for step in range(60)]
-    texts = [{sampler.unique[negatives.instructions[row]] for negatives in found} for row in rows]
+    of_steps = [sampler.draw(rows, seed=0, step=step) for step in range(60)]
+    texts = [{sampler.unique[negatives.instructions[row]] for negatives in of_steps} for row in rows]
     assert texts[:2] == [{"take bowl", "take door"}, {"take cup", "take door"}]
-    assert found[0].is_preferred.tolist() == [True] * 4 + [False]
+    assert of_steps[0].is_preferred.tolist() == [True] * 4 + [False]
     plain = NegativeSampler(TEXTS, words)
-    for step, negatives in enumerate(found):
+    for step, negatives in enumerate(of_steps):
         expected = plain.unique[plain.draw(rows, seed=0, step=step).instructions[4]]
         assert sampler.unique[negatives.instructions[4]] == expected in TEXTS
 

@@ -85,11 +85,11 @@ def children_of(pid: int) -> list[int]:
             parents[int(folder.name)] = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
         except (FileNotFoundError, ProcessLookupError):
             continue
-    found, frontier = [], [pid]
+    children, frontier = [], [pid]
     while frontier:
         frontier = [child for child, parent in parents.items() if parent in frontier]
-        found += frontier
-    return found
+        children += frontier
+    return children
 
 
 def is_running(pid: int) -> bool:

@@ -52,8 +52,8 @@ class Golden:
     def unet(self) -> UNet2DConditionModel:
         """Return the golden's network, newly made."""
         beside = [folder / "unet" for folder in (self.path.parent, self.path.parent.parent)]
-        found = next(folder for folder in beside if folder.is_dir())
-        return UNet2DConditionModel.from_pretrained(found).eval().requires_grad_(False)
+        network_folder = next(folder for folder in beside if folder.is_dir())
+        return UNet2DConditionModel.from_pretrained(network_folder).eval().requires_grad_(False)
 
     def texts(self) -> Texts:
         empty = self.tensors["emb_empty"]

@@ -115,11 +115,11 @@ class Handler(BaseHTTPRequestHandler):
         etag = '"' + sha1(f"{file.stat().st_mtime_ns} {size}".encode()).hexdigest() + '"'
         first, stop, is_part = 0, size, False
         kind = fault.kind if fault is not None else ""
-        found = re.fullmatch(r"bytes=(\d+)-(\d*)", asked.range)
+        bounds = re.fullmatch(r"bytes=(\d+)-(\d*)", asked.range)
         may = behaviour.has_ranges and kind != "ignore_range" and self.headers.get("If-Range", etag) == etag
-        if found is not None and may:
-            first, is_part = int(found[1]), True
-            stop = min(int(found[2]) + 1, size) if found[2] else size
+        if bounds is not None and may:
+            first, is_part = int(bounds[1]), True
+            stop = min(int(bounds[2]) + 1, size) if bounds[2] else size
             if first >= size:
                 asked.status = 416
                 self.send_response(416)

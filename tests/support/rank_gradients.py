@@ -52,8 +52,10 @@ def gradients(shards: Path, case: str, ranks: Ranks) -> tuple[dict[str, torch.Te
         for weight in editor.unet.parameters():
             weight.mul_(1.02)  # move away from the start, so that L_reg has a gradient
     trainer._accumulate_gradients(batches, batches.draw(STEP))
-    found = {name: weight.grad.clone() for name, weight in editor.unet.named_parameters() if weight.grad is not None}
-    return found, trainer.step(batches, STEP + 1)
+    by_parameter = {
+        name: weight.grad.clone() for name, weight in editor.unet.named_parameters() if weight.grad is not None
+    }
+    return by_parameter, trainer.step(batches, STEP + 1)
 
 
 def main() -> None:

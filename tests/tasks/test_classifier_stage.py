@@ -94,8 +94,8 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def inputs(folder, tmp_path_factory):
     workspace = tmp_path_factory.mktemp("inputs")
-    found = videos.run(workspace, "t", DrawnVideos(), folder=Outside(location=str(folder), digest="drawn"))
-    return {"videos": found.path, "shards": shards.run(workspace, "t", DrawnVideos()).path}
+    named = videos.run(workspace, "t", DrawnVideos(), folder=Outside(location=str(folder), digest="drawn"))
+    return {"videos": named.path, "shards": shards.run(workspace, "t", DrawnVideos()).path}
 
 
 @pytest.fixture(scope="module")

@@ -70,8 +70,8 @@ def test_every_rule_is_counted_and_stands_beside_the_papers_figure() -> None:
         row("take cup of tea"),
     ]
     counted = count_by_rules(rows, FACTS, 8, DATASETS["lc"])
-    found = {(count.statistic, count.rule): (count.count, count.percent, count.paper_percent) for count in counted}
-    assert found == {
+    by_rule = {(count.statistic, count.rule): (count.count, count.percent, count.paper_percent) for count in counted}
+    assert by_rule == {
         ("end_point", "record"): (2, 40.0, 34.11),
         ("end_point", "dest_pp"): (1, 20.0, 34.11),
         ("end_point", "in_on_to"): (1, 20.0, 34.11),
@@ -95,17 +95,22 @@ def read_table(workspace: Path, text: str = TABLE) -> Artifact:
     path = workspace / "actions.csv"
     workspace.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    found = Outside(location=str(path), digest=sha256_of(path))
-    return segments.run(workspace, "table", SegmentsConfig(reader="table"), annotations=found)
+    outside = Outside(location=str(path), digest=sha256_of(path))
+    return segments.run(workspace, "table", SegmentsConfig(reader="table"), annotations=outside)
 
 
 def test_annotations_alone_give_a_page(tmp_path: Path) -> None:
     made = read_table(tmp_path)
     artifact = dataset.run(tmp_path, "table", DatasetConfig(title="Mine"), segments=made.path)
     page = (artifact.path / "dataset.html").read_text()
-    found = json.loads((artifact.path / "statistics.json").read_text())
-    assert (found["counted"], found["num"], found["num_videos"], found["num_actions"]) == ("segments", 5, 2, 4)
-    spread = found["durations_s"]
+    statistics = json.loads((artifact.path / "statistics.json").read_text())
+    assert (statistics["counted"], statistics["num"], statistics["num_videos"], statistics["num_actions"]) == (
+        "segments",
+        5,
+        2,
+        4,
+    )
+    spread = statistics["durations_s"]
     assert (spread["median"], spread["max"], spread["num_over_30_s"], spread["num_under_1_s"]) == (1.5, 60.0, 1, 0)
     assert [record["rule"] for record in artifact.records()][:2] == ["record", "dest_pp"]
     assert "bad_times <b>1</b>" in page
@@ -163,8 +168,8 @@ def test_the_command_makes_the_page_of_the_newest_segments_without_a_server(tmp_
 def test_the_real_annotations_give_the_known_shares(real_data: Path, tmp_path: Path) -> None:
     """25 431 of HC's segments are known. No rule reaches the paper's 18.90 % on them."""
     path = real_data / "epic100" / "EPIC_100_train_partial.csv"
-    found = Outside(location=str(path), digest=sha256_of(path))
-    made = segments.run(tmp_path, "hc", SegmentsConfig(reader="epic"), annotations=found)
+    outside = Outside(location=str(path), digest=sha256_of(path))
+    made = segments.run(tmp_path, "hc", SegmentsConfig(reader="epic"), annotations=outside)
     artifact = dataset.run(tmp_path, "hc", DatasetConfig(paper="hc"), segments=made.path)
     shares = {(record["statistic"], record["rule"]): record["percent"] for record in artifact.records()}
     assert shares["end_point", "multi_noun"] == 12.43

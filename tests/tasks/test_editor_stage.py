@@ -152,7 +152,7 @@ def wait_for(condition, within_s=300):
 
 def trainings(workspace):
     """Return the ids of the running training processes that write below `workspace`."""
-    found = []
+    process_ids = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -160,8 +160,8 @@ def trainings(workspace):
             except OSError:
                 continue
             if "modeling.train" in command and any(str(workspace) in word for word in command):
-                found.append(int(entry.name))
-    return found
+                process_ids.append(int(entry.name))
+    return process_ids
 
 
 @pytest.mark.slow

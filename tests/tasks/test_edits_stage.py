@@ -41,8 +41,8 @@ def sharded(tmp_path):
 
 def pictures_of(artifact):
     """Return the edits; the ground truths that passed the autoencoder lie beside them."""
-    found = {path.relative_to(artifact.path).as_posix(): path.read_bytes() for path in artifact.path.rglob("*.png")}
-    return {name: content for name, content in found.items() if not name.startswith("truth_vae/")}
+    contents = {path.relative_to(artifact.path).as_posix(): path.read_bytes() for path in artifact.path.rglob("*.png")}
+    return {name: content for name, content in contents.items() if not name.startswith("truth_vae/")}
 
 
 def test_every_test_picture_and_no_other_is_edited_once_a_seed(tmp_path, start, sharded):

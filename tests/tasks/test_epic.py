@@ -45,8 +45,8 @@ def write(path: Path, rows: list[dict[str, str]]) -> Path:
 
 
 def test_a_row_becomes_a_segment(tmp_path: Path) -> None:
-    found = read_epic(write(tmp_path / "a.csv", [row()]), "extension")
-    [segment] = found.segments
+    annotations = read_epic(write(tmp_path / "a.csv", [row()]), "extension")
+    [segment] = annotations.segments
     assert (segment.segment_id, segment.video_id) == ("P01_101-000007-003168", "P01_101")
     assert (segment.start_s, segment.stop_s) == (0.14, 63.37)
     assert (segment.start_frame, segment.stop_frame) == (None, None), "EPIC's frame numbers are not the video's"
@@ -75,18 +75,18 @@ REASONS = [
 
 @pytest.mark.parametrize(("changed", "status", "reason"), REASONS)
 def test_a_row_that_is_not_kept_says_why(changed: dict[str, str], status: str, reason: str, tmp_path: Path) -> None:
-    found = read_epic(write(tmp_path / "a.csv", [row(start_frame="9"), row(**changed)]), "extension")
-    [rejected] = found.rejected
+    annotations = read_epic(write(tmp_path / "a.csv", [row(start_frame="9"), row(**changed)]), "extension")
+    [rejected] = annotations.rejected
     assert (rejected["row"], rejected["status"], rejected["reason"]) == (2, status, reason)
-    assert len(found.segments) == 1
+    assert len(annotations.segments) == 1
 
 
 def test_the_second_of_two_equal_segments_is_filtered(tmp_path: Path) -> None:
     rows = [row(), row(narration="something else"), row(start_frame="8")]
-    found = read_epic(write(tmp_path / "a.csv", rows), "extension")
-    assert [segment.instruction for segment in found.segments] == ["put down plate, on table"] * 2
-    assert [(rejection["row"], rejection["reason"]) for rejection in found.rejected] == [(2, "duplicate_segment")]
-    assert found.funnel == {"rows": 3, "in_subset": 3, "distinct": 2, "with_text": 2, "with_times": 2}
+    annotations = read_epic(write(tmp_path / "a.csv", rows), "extension")
+    assert [segment.instruction for segment in annotations.segments] == ["put down plate, on table"] * 2
+    assert [(rejection["row"], rejection["reason"]) for rejection in annotations.rejected] == [(2, "duplicate_segment")]
+    assert annotations.funnel == {"rows": 3, "in_subset": 3, "distinct": 2, "with_text": 2, "with_times": 2}
 
 
 def test_subsets(tmp_path: Path) -> None:
@@ -112,38 +112,38 @@ def test_a_file_that_is_no_such_table_is_refused_by_name(content: bytes, tmp_pat
 
 
 def test_the_real_file_gives_the_known_counts_in_order(real_data: Path) -> None:
-    found = read_epic(real_data / "epic100" / "EPIC_100_train_partial.csv", "extension")
-    assert list(found.funnel.items()) == [
+    annotations = read_epic(real_data / "epic100" / "EPIC_100_train_partial.csv", "extension")
+    assert list(annotations.funnel.items()) == [
         ("rows", 67_217),
         ("in_subset", 37_455),
         ("distinct", 37_454),
         ("with_text", 26_313),
         ("with_times", 25_431),
     ]
-    reasons = Counter((rejection["status"], rejection["reason"]) for rejection in found.rejected)
+    reasons = Counter((rejection["status"], rejection["reason"]) for rejection in annotations.rejected)
     assert reasons == {
         ("filtered", "not_in_subset"): 29_762,
         ("filtered", "duplicate_segment"): 1,
         ("filtered", "no_text"): 11_141,
         ("filtered", "no_times"): 882,
     }
-    assert len(found.segments) + len(found.rejected) == 67_217
-    assert len({segment.segment_id for segment in found.segments}) == 25_431
-    assert all(is_safe_video_id(segment.video_id) for segment in found.segments)
-    assert found.facts["annotations"][0]["pinned"] is None
-    assert (found.facts["num_actions"], found.facts["num_several_nouns"]) == (199, 3160)
+    assert len(annotations.segments) + len(annotations.rejected) == 67_217
+    assert len({segment.segment_id for segment in annotations.segments}) == 25_431
+    assert all(is_safe_video_id(segment.video_id) for segment in annotations.segments)
+    assert annotations.facts["annotations"][0]["pinned"] is None
+    assert (annotations.facts["num_actions"], annotations.facts["num_several_nouns"]) == (199, 3160)
 
 
 def test_train_and_validation_are_read_as_one(real_data: Path) -> None:
     """The validation file is the pinned one; reading it asserts its counts."""
     train, validation = (real_data / "epic100" / f"EPIC_100_{name}.csv" for name in ("train_partial", "validation"))
-    found = read_epic(train, "all", [validation])
-    assert found.funnel["rows"] == found.funnel["in_subset"] == 67_217 + 9_668
-    assert len(found.segments) + len(found.rejected) == 67_217 + 9_668
-    assert len({segment.segment_id for segment in found.segments}) == len(found.segments)
-    assert [file["pinned"] for file in found.facts["annotations"]] == [None, "EPIC_100_validation.csv"]
-    assert len(found.facts["warnings"]) == 1
-    assert {rejection["file"] for rejection in found.rejected} == {1}
+    annotations = read_epic(train, "all", [validation])
+    assert annotations.funnel["rows"] == annotations.funnel["in_subset"] == 67_217 + 9_668
+    assert len(annotations.segments) + len(annotations.rejected) == 67_217 + 9_668
+    assert len({segment.segment_id for segment in annotations.segments}) == len(annotations.segments)
+    assert [file["pinned"] for file in annotations.facts["annotations"]] == [None, "EPIC_100_validation.csv"]
+    assert len(annotations.facts["warnings"]) == 1
+    assert {rejection["file"] for rejection in annotations.rejected} == {1}
     alone = read_epic(validation, "epic55")
     assert len(alone.segments) == 9_668
     assert alone.facts["warnings"] == []
@@ -152,9 +152,9 @@ def test_train_and_validation_are_read_as_one(real_data: Path) -> None:
 def test_a_segment_that_two_files_have_counts_once_and_its_row_says_which_file(tmp_path: Path) -> None:
     one = write(tmp_path / "one.csv", [row(), row(start_frame="9")])
     two = write(tmp_path / "two.csv", [row("P01_102"), row(narration="again")])
-    found = read_epic(one, "extension", [two])
-    assert [segment.video_id for segment in found.segments] == ["P01_101", "P01_101", "P01_102"]
-    [rejected] = found.rejected
+    annotations = read_epic(one, "extension", [two])
+    assert [segment.video_id for segment in annotations.segments] == ["P01_101", "P01_101", "P01_102"]
+    [rejected] = annotations.rejected
     assert (rejected["file"], rejected["row"], rejected["reason"]) == (2, 2, "duplicate_segment")
     with pytest.raises(ValueError, match="given twice"):
         read_epic(one, "extension", [write(tmp_path / "copy.csv", [row(), row(start_frame="9")])])

@@ -45,9 +45,9 @@ def clips(tmp_path: Path) -> Path:
 
 def cut(clips: Path, workspace: Path, config: FramesConfig = CONFIG, *, retry_failed: bool = False) -> Artifact:
     made = read_into(workspace, clips.parent / "actions.csv")
-    found = find_in(workspace, made, clips)
+    videos_there = find_in(workspace, made, clips)
     options = RunOptions(workers=1, retry_failed=retry_failed)
-    return frames.run(workspace, "test", config, options=options, segments=made.path, videos=found.path)
+    return frames.run(workspace, "test", config, options=options, segments=made.path, videos=videos_there.path)
 
 
 def number_in(artifact: Artifact, name: str) -> int:
@@ -61,8 +61,8 @@ def number_in(artifact: Artifact, name: str) -> int:
 def test_pairs_are_the_frames_at_start_and_stop_and_the_rest_is_counted(clips: Path, tmp_path: Path) -> None:
     pairs = cut(clips, tmp_path / "workspace")
     records = list(pairs.records())
-    found = [(record["source_frame_index"], record["edited_frame_index"]) for record in records]
-    assert found == [(0, 20), (20, 40), (5, 49)]
+    indices = [(record["source_frame_index"], record["edited_frame_index"]) for record in records]
+    assert indices == [(0, 20), (20, 40), (5, 49)]
     for record in records:
         assert number_in(pairs, record["source_image"]) == record["source_frame_index"]
         assert number_in(pairs, record["edited_image"]) == record["edited_frame_index"]

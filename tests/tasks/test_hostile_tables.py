@@ -52,9 +52,9 @@ def test_a_quoted_line_break_is_still_a_text(tmp_path: Path) -> None:
 )
 def test_a_row_of_json_that_cannot_be_used_fails_alone(tmp_path: Path, row: str) -> None:
     good = '{"video": "clip", "start_s": 0.1, "stop_s": 0.5, "instruction": "open door"}'
-    found = read_table(table(tmp_path / "a.jsonl", f"{row}\n{good}\n"))
-    assert [segment.instruction for segment in found.segments] == ["open door"]
-    [rejected] = found.rejected
+    annotations = read_table(table(tmp_path / "a.jsonl", f"{row}\n{good}\n"))
+    assert [segment.instruction for segment in annotations.segments] == ["open door"]
+    [rejected] = annotations.rejected
     assert rejected["status"] == "failed"
     assert len(str(rejected).encode()) < 10_000
 

@@ -44,7 +44,7 @@ def test_a_download_killed_at_any_step_comes_whole_the_next_time(kind: str, tmp_
     for row in rows:
         assert set(row["left"]) <= {video.stat().st_size}, row
         folder = tmp_path / "got" / str(row["kill_at"])
-        [found] = folder.rglob("film.mp4")
-        assert found.read_bytes() == video.read_bytes()
+        [fetched] = folder.rglob("film.mp4")
+        assert fetched.read_bytes() == video.read_bytes()
         beside = {path.name for path in folder.rglob("*") if path.is_file()}
         assert beside <= {"film.mp4", ".fetched.json", MPII_ARCHIVE}, "nothing half is left"

@@ -19,20 +19,24 @@ from tests.support.drawn_lerobot import CAMERAS, EPISODES, draw_lerobot, episode
 
 
 def test_an_episode_is_a_segment_of_each_camera_with_its_frames_counted(tmp_path):
-    found = read_lerobot(draw_lerobot(tmp_path, videos=False) / "meta" / "info.json")
-    assert [(segment.video_id, segment.start_frame, segment.stop_frame) for segment in found.segments] == [
+    annotations = read_lerobot(draw_lerobot(tmp_path, videos=False) / "meta" / "info.json")
+    assert [(segment.video_id, segment.start_frame, segment.stop_frame) for segment in annotations.segments] == [
         (f"{camera}--chunk-000--file-{file:03d}", first, after - 1)
         for file, first, after, _ in EPISODES
         for camera in CAMERAS
     ]
-    assert (found.segments[2].instruction, found.segments[2].verb, found.segments[2].object) == (
+    assert (annotations.segments[2].instruction, annotations.segments[2].verb, annotations.segments[2].object) == (
         "put cup on plate",
         "put",
         "cup",
     )
-    assert found.segments[2].end_point == "plate"
-    assert [segment.group for segment in found.segments[:3]] == ["episode-000000", "episode-000000", "episode-000001"]
-    assert found.funnel == {"episodes": 3, "episodes_x_cameras": 6, "with_task": 6, "with_times": 6}
+    assert annotations.segments[2].end_point == "plate"
+    assert [segment.group for segment in annotations.segments[:3]] == [
+        "episode-000000",
+        "episode-000000",
+        "episode-000001",
+    ]
+    assert annotations.funnel == {"episodes": 3, "episodes_x_cameras": 6, "with_task": 6, "with_times": 6}
     only = read_lerobot(tmp_path / "meta" / "info.json", CAMERAS[1:])
     assert len(only.segments) == 3
 
@@ -44,8 +48,8 @@ def test_rounded_times_give_the_frames_that_were_meant(tmp_path):
     rows[1][f"videos/{CAMERAS[0]}/from_timestamp"] = 0.7999999
     rows[1][f"videos/{CAMERAS[0]}/to_timestamp"] = 1.8000001
     write_episodes(tmp_path, rows)
-    found = read_lerobot(tmp_path / "meta" / "info.json", CAMERAS[:1])
-    assert (found.segments[1].start_frame, found.segments[1].stop_frame) == (20, 44)
+    annotations = read_lerobot(tmp_path / "meta" / "info.json", CAMERAS[:1])
+    assert (annotations.segments[1].start_frame, annotations.segments[1].stop_frame) == (20, 44)
 
 
 def test_rows_that_are_no_actions_have_their_reason(tmp_path):
@@ -57,8 +61,8 @@ def test_rows_that_are_no_actions_have_their_reason(tmp_path):
     rows[5][f"videos/{CAMERAS[0]}/from_timestamp"] = float("nan")
     rows[6][f"videos/{CAMERAS[0]}/chunk_index"] = -1
     write_episodes(tmp_path, rows)
-    found = read_lerobot(tmp_path / "meta" / "info.json", CAMERAS[:1])
-    assert [(row["row"], row["status"], row["reason"]) for row in found.rejected] == [
+    annotations = read_lerobot(tmp_path / "meta" / "info.json", CAMERAS[:1])
+    assert [(row["row"], row["status"], row["reason"]) for row in annotations.rejected] == [
         (1, "filtered", "no_instruction"),
         (2, "filtered", "no_instruction"),
         (3, "filtered", "several_tasks"),
@@ -66,7 +70,7 @@ def test_rows_that_are_no_actions_have_their_reason(tmp_path):
         (6, "failed", "bad_times"),
         (7, "failed", "bad_row"),
     ]
-    assert len(found.segments) + len(found.rejected) == 7
+    assert len(annotations.segments) + len(annotations.rejected) == 7
 
 
 @pytest.mark.parametrize(
@@ -118,9 +122,11 @@ def test_the_pictures_are_the_first_and_last_frame_of_each_episode(tmp_path):
     made = segments.run(tmp_path, "t", SegmentsConfig(reader="lerobot"), annotations=outside)
     video_ids = {record["video_id"] for record in made.records()}
     there = outside_folder(folder, video_ids, tmp_path)
-    found = videos.run(tmp_path, "t", VideosConfig(), segments=made.path, folder=there)
-    assert found.manifest["counts"]["kept"] == 4
-    cut = frames.run(tmp_path, "t", FramesConfig(size_px=96, image_format="png"), segments=made.path, videos=found.path)
+    videos_there = videos.run(tmp_path, "t", VideosConfig(), segments=made.path, folder=there)
+    assert videos_there.manifest["counts"]["kept"] == 4
+    cut = frames.run(
+        tmp_path, "t", FramesConfig(size_px=96, image_format="png"), segments=made.path, videos=videos_there.path
+    )
     numbers = {
         record["segment_id"]: [
             read_number(read_image(cut.path / record[f"{name}_image"])) for name in ("source", "edited")

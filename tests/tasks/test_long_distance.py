@@ -24,10 +24,10 @@ def test_candidates_name_an_end_point_have_moved_and_are_not_tested_already():
     rows = [drawn_row(number) for number in range(30)]
     assigned = {row["segment_id"]: "train" for row in rows} | {"v3-000027": "test5", "v0-000024": "validation"}
     assigned["v1-000021"] = "long3"
-    found = rank_candidates(rows, assigned)
-    assert [row["segment_id"] for row in found[:3]] == ["v1-000021", "v2-000018", "v3-000015"]
-    assert [row["rank"] for row in found] == list(range(1, len(found) + 1))
-    assert all(row["end_point"] and row["camera_shift"] >= 0.05 for row in found)
+    candidates = rank_candidates(rows, assigned)
+    assert [row["segment_id"] for row in candidates[:3]] == ["v1-000021", "v2-000018", "v3-000015"]
+    assert [row["rank"] for row in candidates] == list(range(1, len(candidates) + 1))
+    assert all(row["end_point"] and row["camera_shift"] >= 0.05 for row in candidates)
 
 
 @pytest.mark.parametrize(

@@ -57,11 +57,11 @@ def test_every_item_but_the_bad_ones_is_done(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(pool, "STOPPED_LOOKS", 5)
     bad = ["memory", "crash", "kill", "exit", "stop", "index", "server", "lines", "library"]
     items = [item for name in bad for item in (name, f"good {name}")]
-    found = outcomes(*items)
-    assert {name: found[name] for name in items if name not in bad} == {
+    results = outcomes(*items)
+    assert {name: results[name] for name in items if name not in bad} == {
         f"good {name}": f"GOOD {name.upper()}" for name in bad
     }
-    failures = {name: found[name] for name in bad}
+    failures = {name: results[name] for name in bad}
     assert all(isinstance(failure, Failure) for failure in failures.values())
     told = {name: (failure.reason, failure.transient) for name, failure in failures.items()}  # type: ignore[attr-defined]
     assert told == {
@@ -84,9 +84,9 @@ def test_every_item_but_the_bad_ones_is_done(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_an_item_that_takes_longer_than_its_limit_is_ended_and_the_next_goes_on() -> None:
     began = time.monotonic()
-    found = outcomes("sleep", "a", limit_s=1.0)
-    assert found["a"] == "A"
-    assert found["sleep"] == Failure("timed_out", "took more than 1 s; the process was ended")
+    results = outcomes("sleep", "a", limit_s=1.0)
+    assert results["a"] == "A"
+    assert results["sleep"] == Failure("timed_out", "took more than 1 s; the process was ended")
     assert time.monotonic() - began < 60
 
 

@@ -141,9 +141,9 @@ def test_cells_as_matlab_may_also_write_them(tmp_path: Path) -> None:
 def test_an_interval_that_is_not_kept_says_why(
     changed: dict[str, object], status: str, reason: str, tmp_path: Path
 ) -> None:
-    found = read_mpii(write(tmp_path / "a.mat", [interval(), interval(**changed)]), 1)
-    assert [(row["row"], row["status"], row["reason"]) for row in found.rejected] == [(2, status, reason)]
-    assert len(found.segments) == 1
+    annotations = read_mpii(write(tmp_path / "a.mat", [interval(), interval(**changed)]), 1)
+    assert [(row["row"], row["status"], row["reason"]) for row in annotations.rejected] == [(2, status, reason)]
+    assert len(annotations.segments) == 1
 
 
 def test_the_sources_of_objects_are_counted(tmp_path: Path) -> None:
@@ -169,10 +169,10 @@ def test_a_mat_without_the_columns_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_fixture_of_the_real_layout(real_data: Path) -> None:
-    found = read_mpii(real_data / "mpii" / "fixture_v73.mat", 1)
-    assert [segment.instruction for segment in found.segments] == [
+    annotations = read_mpii(real_data / "mpii" / "fixture_v73.mat", 1)
+    assert [segment.instruction for segment in annotations.segments] == [
         "take out bottle from fridge",
         "take out glass and mug from cupboard to counter",
     ]
-    assert [row["reason"] for row in found.rejected] == ["no_object"]
-    assert found.funnel == {"rows": 3, "with_object": 2, "with_times": 2}
+    assert [row["reason"] for row in annotations.rejected] == ["no_object"]
+    assert annotations.funnel == {"rows": 3, "with_object": 2, "with_times": 2}

@@ -39,9 +39,9 @@ def table(tmp_path: Path, content: str | bytes, name: str = "a.csv") -> Annotati
     return read_table(path)
 
 
-def spans(found: Annotations) -> list[tuple[float, float]]:
-    assert not found.rejected, found.rejected
-    return [(segment.start_s, segment.stop_s) for segment in found.segments]
+def spans(annotations: Annotations) -> list[tuple[float, float]]:
+    assert not annotations.rejected, annotations.rejected
+    return [(segment.start_s, segment.stop_s) for segment in annotations.segments]
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_no_text_stops_the_reading_of_times(text: str) -> None:
     ],
 )
 def test_tables_are_read_as_programs_write_them(content: str, tmp_path: Path) -> None:
-    found = table(tmp_path, content)
-    assert spans(found) == [(0.2, 0.9)]
-    assert (found.segments[0].video_id, found.segments[0].instruction) == ("clip.mp4", "open door, slowly")
+    annotations = table(tmp_path, content)
+    assert spans(annotations) == [(0.2, 0.9)]
+    assert (annotations.segments[0].video_id, annotations.segments[0].instruction) == ("clip.mp4", "open door, slowly")
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_json_lines_end_with_a_line_feed_only_and_may_begin_with_a_mark(tmp_path
     texts = ["open\u2028door", "close\u2029door", "turn\u0085on", "put\x0bcup\x0cdown"]
     lines = "".join(json.dumps(row | {"instruction": text}, ensure_ascii=False) + "\n" for text in texts)
     for mark in ("", "\ufeff"):
-        found = table(tmp_path, mark + lines, "a.jsonl")
-        assert [segment.instruction for segment in found.segments] == texts
+        annotations = table(tmp_path, mark + lines, "a.jsonl")
+        assert [segment.instruction for segment in annotations.segments] == texts
     with pytest.raises(ValueError, match="line 1: column 'video' is there twice"):
         table(tmp_path, '{"video": "a", "video": "b", "start_s": 0, "stop_s": 1, "instruction": "x"}\n', "a.jsonl")
 
@@ -157,10 +157,10 @@ def test_a_cell_that_holds_a_list_is_refused_with_a_word(name: str, tmp_path: Pa
     rows = [{"video": "a", "start_s": [0.0], "stop_s": 1.0, "instruction": "x"}]
     if name.endswith("parquet"):
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / name)
-        found = read_table(tmp_path / name)
+        annotations = read_table(tmp_path / name)
     else:
-        found = table(tmp_path, json.dumps(rows[0]) + "\n", name)
-    [rejected] = found.rejected
+        annotations = table(tmp_path, json.dumps(rows[0]) + "\n", name)
+    [rejected] = annotations.rejected
     assert (rejected["reason"], "column start_s: '[" in rejected["message"]) == ("bad_cell", True)
 
 
@@ -181,8 +181,8 @@ def test_numbers_of_frames_and_whole_clips_give_pairs_with_their_times(tmp_path:
     ):
         (tmp_path / "actions.csv").write_text(content)
         made = read_into(tmp_path / "w", tmp_path / "actions.csv")
-        found = find_in(tmp_path / "w", made, clips)
-        cut = frames.run(tmp_path / "w", "t", FramesConfig(size_px=64), segments=made.path, videos=found.path)
+        videos_there = find_in(tmp_path / "w", made, clips)
+        cut = frames.run(tmp_path / "w", "t", FramesConfig(size_px=64), segments=made.path, videos=videos_there.path)
         [row] = cut.records()
         assert (row["source_frame_index"], row["edited_frame_index"]) == indices
         assert (row["start_s"], row["stop_s"]) == times
@@ -192,21 +192,21 @@ def test_numbers_of_frames_and_whole_clips_give_pairs_with_their_times(tmp_path:
 
 def test_overlaps_are_found_among_counted_frames_and_whole_clips(tmp_path: Path) -> None:
     content = "video,start_frame,stop_frame,instruction\na,5,22,x\na,20,30,y\na,30,40,z\nb,,,w\n"
-    found = mark_overlaps(table(tmp_path, content).segments)
-    assert [segment.overlaps for segment in found] == [True, True, False, False]
+    segments = mark_overlaps(table(tmp_path, content).segments)
+    assert [segment.overlaps for segment in segments] == [True, True, False, False]
 
 
 ROWS = [f"{video}.mp4,{start},{start + 0.3},open door {start}" for video in "ab" for start in (0.1, 0.4, 0.7, 1.0, 1.3)]
 
 
 def test_a_row_given_twice_counts_once(tmp_path: Path) -> None:
-    found = table(tmp_path, HEADER + "\n".join([*ROWS, *ROWS, ROWS[0].replace("0.1,", "0.10,", 1)]) + "\n")
-    assert len(found.segments) == 10
-    assert [(row["status"], row["reason"]) for row in found.rejected] == [("filtered", "duplicate_segment")] * 11
-    assert "row 11 repeats row 1" in found.rejected[0]["message"]
-    assert found.funnel == {"rows": 21, "distinct": 10, "with_text": 10, "with_times": 10}
-    assert len({segment.segment_id for segment in found.segments}) == 10
-    assert "11 rows repeat" in found.facts["warnings"][0]
+    annotations = table(tmp_path, HEADER + "\n".join([*ROWS, *ROWS, ROWS[0].replace("0.1,", "0.10,", 1)]) + "\n")
+    assert len(annotations.segments) == 10
+    assert [(row["status"], row["reason"]) for row in annotations.rejected] == [("filtered", "duplicate_segment")] * 11
+    assert "row 11 repeats row 1" in annotations.rejected[0]["message"]
+    assert annotations.funnel == {"rows": 21, "distinct": 10, "with_text": 10, "with_times": 10}
+    assert len({segment.segment_id for segment in annotations.segments}) == 10
+    assert "11 rows repeat" in annotations.facts["warnings"][0]
 
 
 def test_rows_in_another_order_give_the_same_test_set(tmp_path: Path) -> None:
@@ -218,8 +218,8 @@ def test_rows_in_another_order_give_the_same_test_set(tmp_path: Path) -> None:
     for order in (ROWS, random.Random(1).sample(ROWS, len(ROWS)), [*ROWS[::-1], *ROWS]):
         (tmp_path / "actions.csv").write_text(HEADER + "\n".join(order) + "\n")
         made = read_into(tmp_path / "w", tmp_path / "actions.csv")
-        found = find_in(tmp_path / "w", made, clips)
-        cut = frames.run(tmp_path / "w", "t", FramesConfig(size_px=64), segments=made.path, videos=found.path)
+        videos_there = find_in(tmp_path / "w", made, clips)
+        cut = frames.run(tmp_path / "w", "t", FramesConfig(size_px=64), segments=made.path, videos=videos_there.path)
         split = splits.run(tmp_path / "w", "t", SplitsConfig(num_test=3), frames=cut.path)
         drawn.append({row["segment_id"]: row["split"] for row in split.records()})
     assert drawn[0] == drawn[1] == drawn[2]
@@ -228,8 +228,8 @@ def test_rows_in_another_order_give_the_same_test_set(tmp_path: Path) -> None:
 
 def test_keys_of_long_and_foreign_names_fit_and_differ(tmp_path: Path) -> None:
     names = ["é" * 90, "è" * 90, "a b", "a_b", "あ/い.mp4", "あ_い.mp4", "فيديو.mp4"]
-    found = table(tmp_path, HEADER + "".join(f"{name},0,1,開ける\n" for name in names))
-    ids = [segment.segment_id for segment in found.segments]
+    annotations = table(tmp_path, HEADER + "".join(f"{name},0,1,開ける\n" for name in names))
+    ids = [segment.segment_id for segment in annotations.segments]
     assert len(set(ids)) == len(names)
     for segment_id in ids:
         check_key(segment_id)
@@ -259,8 +259,8 @@ def test_names_are_found_whatever_their_accents_case_of_suffix_and_folder(tmp_pa
 def test_composed_and_decomposed_names_are_one_video(tmp_path: Path) -> None:
     name = "brûlée.mp4"
     rows = [f"{name},0,1,x", f"{unicodedata.normalize('NFD', name)},0,1,x", "P01\\a.mp4,0,1,x", "./P01/a.mp4,0,1,x"]
-    found = table(tmp_path, HEADER + "\n".join(rows) + "\n")
-    assert [segment.video_id for segment in found.segments] == [name, "P01/a.mp4"]
+    annotations = table(tmp_path, HEADER + "\n".join(rows) + "\n")
+    assert [segment.video_id for segment in annotations.segments] == [name, "P01/a.mp4"]
 
 
 @pytest.mark.parametrize("video", ["../x.mp4", "/x.mp4", "a/../../x.mp4", "a//x.mp4", ".git/x", "a/.x", "~/x", "a/"])
@@ -311,9 +311,9 @@ ROW = {"video": "crème.mp4", "start_s": 0.2, "stop_s": 0.9, "instruction": "ド
     ],
 )
 def test_other_encodings_and_forms_of_json_are_read(name: str, content: bytes, tmp_path: Path) -> None:
-    found = table(tmp_path, content, name)
-    assert spans(found) == [(0.2, 0.9)]
-    assert (found.segments[0].video_id, found.segments[0].instruction) == ("crème.mp4", "ドアを開ける")
+    annotations = table(tmp_path, content, name)
+    assert spans(annotations) == [(0.2, 0.9)]
+    assert (annotations.segments[0].video_id, annotations.segments[0].instruction) == ("crème.mp4", "ドアを開ける")
 
 
 @pytest.mark.parametrize(
@@ -353,12 +353,12 @@ def test_a_name_may_hold_what_file_systems_take_and_a_longer_one_is_told_its_len
         "x" * 300 + ".mp4",
     ]
     rows = "".join(f'"{name}",0.2,0.9,x\n' for name in names)
-    found = table(tmp_path, HEADER + rows)
-    assert [segment.video_id for segment in found.segments] == names[:4]
-    assert len({segment.segment_id for segment in found.segments}) == 4
-    assert "304 bytes, and a name has at most 240" in found.rejected[0]["message"]
+    annotations = table(tmp_path, HEADER + rows)
+    assert [segment.video_id for segment in annotations.segments] == names[:4]
+    assert len({segment.segment_id for segment in annotations.segments}) == 4
+    assert "304 bytes, and a name has at most 240" in annotations.rejected[0]["message"]
     folder = tmp_path / "videos"
-    for segment in found.segments:
+    for segment in annotations.segments:
         check_key(segment.segment_id)
         (folder / segment.video_id).parent.mkdir(parents=True, exist_ok=True)
         (folder / segment.video_id).write_bytes(b"x")
@@ -386,10 +386,10 @@ def test_columns_that_nobody_asked_for_stay_out_of_memory(tmp_path: Path) -> Non
     rows = (ROW | {"start_s": start, "stop_s": start + 1, "boxes": "x" * 100_000} for start in range(200))
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
     tracemalloc.start()
-    found = read_table(tmp_path / "a.jsonl")
+    annotations = read_table(tmp_path / "a.jsonl")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert len(found.segments) == 200
+    assert len(annotations.segments) == 200
     assert peak < 3_000_000  # of 20 MB in the file
 
 
@@ -404,8 +404,8 @@ def test_instructions_of_any_script_come_through_to_a_shard_as_they_were_written
         ),
     ]
     rows = (json.dumps(ROW | {"instruction": text}, ensure_ascii=False) for text in texts)
-    found = table(tmp_path, "\n".join(rows), "a.jsonl")
-    write_segments(tmp_path / "segments.parquet", found.segments)
+    annotations = table(tmp_path, "\n".join(rows), "a.jsonl")
+    write_segments(tmp_path / "segments.parquet", annotations.segments)
     again = read_segments(tmp_path / "segments.parquet")
     assert [segment.instruction for segment in again] == texts
     assert all(segment.verb for segment in again)

@@ -134,9 +134,9 @@ def test_pairs_are_measured_alike_in_any_parts(monkeypatch):
     )  # fmt: skip
     examples = [_example(number, 32) for number in range(10)]
     column = Column(editor="e", name="e", label="e/0", picture_of=lambda example: example.edited_image[::-1])
-    found = []
+    of_sizes = []
     for size in (3, 64):
         monkeypatch.setattr("evaluation.scoring.split_scorer.PAIRS_AT_ONCE", size)
-        found.append(score_columns(judge, examples, [column], InMemory())[1][0].values)
-    for name, values in found[0].items():
-        np.testing.assert_allclose(values, found[1][name], atol=1e-5, err_msg=name)
+        of_sizes.append(score_columns(judge, examples, [column], InMemory())[1][0].values)
+    for name, values in of_sizes[0].items():
+        np.testing.assert_allclose(values, of_sizes[1][name], atol=1e-5, err_msg=name)

@@ -31,8 +31,8 @@ def read_into(workspace: Path, table: Path) -> Artifact:
 
 def find_in(workspace: Path, made: Artifact, folder: Path) -> Artifact:
     needed = [record["video_id"] for record in made.records()]
-    found = Outside(location=str(folder), digest=folder_digest(folder, needed))
-    return videos.run(workspace, "test", VideosConfig(), segments=made.path, folder=found)
+    outside = Outside(location=str(folder), digest=folder_digest(folder, needed))
+    return videos.run(workspace, "test", VideosConfig(), segments=made.path, folder=outside)
 
 
 @pytest.fixture
@@ -84,10 +84,10 @@ def test_needed_videos_are_found_and_missing_ones_fail(table: Path, tmp_path: Pa
     folder.mkdir()
     (folder / "a.mp4").write_bytes(b"a" * 3_000_000)
     (folder / "unneeded.mp4").write_bytes(b"c")
-    found = find_in(tmp_path / "workspace", read_into(tmp_path / "workspace", table), folder)
-    assert [(record["video_id"], record["size"]) for record in found.records()] == [("a.mp4", 3_000_000)]
-    assert video_paths(found) == {"a.mp4": folder / "a.mp4"}
-    assert [(row["video_id"], row["reason"]) for row in found.rejected()] == [("b.mp4", "video_missing")]
+    videos_there = find_in(tmp_path / "workspace", read_into(tmp_path / "workspace", table), folder)
+    assert [(record["video_id"], record["size"]) for record in videos_there.records()] == [("a.mp4", 3_000_000)]
+    assert video_paths(videos_there) == {"a.mp4": folder / "a.mp4"}
+    assert [(row["video_id"], row["reason"]) for row in videos_there.rejected()] == [("b.mp4", "video_missing")]
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,8 @@ def test_rows_are_found_again_by_their_place_and_those_in_no_split_are_left_out(
     split_of = {row["segment_id"]: "train" for row in rows if row != rows[2]}
     pairs = read_split_pairs(frames.path / "records.jsonl", split_of)
     with (frames.path / "records.jsonl").open("rb") as records:
-        found = read_rows(records, pairs[::-1])
-    assert found == [rows[number] | {"split": "train"} for number in (4, 3, 1, 0)]
+        rows_again = read_rows(records, pairs[::-1])
+    assert rows_again == [rows[number] | {"split": "train"} for number in (4, 3, 1, 0)]
 
 
 def test_a_damaged_tar_alone_is_written_again(tmp_path):

@@ -216,16 +216,16 @@ def test_failures_that_may_pass_are_not_published_and_others_are(tmp_path: Path,
     build(Squares(broken=("2",)), tmp_path / "a", options=RETRY)
     made(tmp_path / "a", store)
     stage = Squares()
-    found, cached, _ = made(tmp_path / "b", store, stage)
-    assert (cached, stage.worked_on, found.num_failed) == (True, [], 1)
-    assert [row["reason"] for row in found.rejected()] == ["broken"]
+    taken, cached, _ = made(tmp_path / "b", store, stage)
+    assert (cached, stage.worked_on, taken.num_failed) == (True, [], 1)
+    assert [row["reason"] for row in taken.rejected()] == ["broken"]
     build(stage, tmp_path / "b", options=RETRY)
     assert stage.worked_on == ["2"], "the items' done-records came along"
 
 
 def test_what_is_damaged_here_comes_whole_from_the_store(tmp_path: Path, store: Path) -> None:
-    found, _, _ = made(tmp_path / "a", store)
-    (found.path / "2.txt").write_text("damaged")
+    taken, _, _ = made(tmp_path / "a", store)
+    (taken.path / "2.txt").write_text("damaged")
     stage = Squares()
     mended, cached, _ = made(tmp_path / "a", store, stage)
     assert (cached, stage.worked_on, damaged_files(mended, full=True)) == (True, [], [])

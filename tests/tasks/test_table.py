@@ -59,9 +59,9 @@ def test_given_parts_stand_before_parsed_ones(suffix: str, tmp_path: Path) -> No
     ],
 )
 def test_a_bad_row_fails_alone(changed: dict[str, object], reason: str, column: str, tmp_path: Path) -> None:
-    found = read_table(write(tmp_path / "a.csv", [GOOD, GOOD | changed]))
-    assert len(found.segments) == 1
-    [rejected] = found.rejected
+    annotations = read_table(write(tmp_path / "a.csv", [GOOD, GOOD | changed]))
+    assert len(annotations.segments) == 1
+    [rejected] = annotations.rejected
     assert (rejected["row"], rejected["status"], rejected["reason"]) == (2, "failed", reason)
     assert f"a.csv: row 2, column {column}" in rejected["message"]
 
@@ -87,7 +87,7 @@ def test_a_broken_table_is_refused_by_name(name: str, content: bytes, said: str,
 
 
 def test_the_table_of_real_clips_is_whole() -> None:
-    found = read_table(Path(__file__).parents[1] / "support" / "data" / "real_clips.csv")
-    assert not found.rejected
-    assert 20 <= len(found.segments) <= 40
-    assert len({segment.video_id for segment in found.segments}) == 19
+    annotations = read_table(Path(__file__).parents[1] / "support" / "data" / "real_clips.csv")
+    assert not annotations.rejected
+    assert 20 <= len(annotations.segments) <= 40
+    assert len({segment.video_id for segment in annotations.segments}) == 19

@@ -83,10 +83,10 @@ def run_noise_space(golden: Golden, config: NoiseSpaceConfig, *, shift: int = 0,
     if config.steps_offset == 1:
         grid = golden.grid(config)
     noise = golden.tensors["noise"][:, None].unbind(0)
-    found = extract_maps(unet, grid, golden.tensors["source_latent"], texts, noise, config)
-    found = replace(found, maps=[*found.maps[shift:], *found.maps[:shift]])
+    noise_maps = extract_maps(unet, grid, golden.tensors["source_latent"], texts, noise, config)
+    noise_maps = replace(noise_maps, maps=[*noise_maps.maps[shift:], *noise_maps.maps[:shift]])
     predicted = guided_by(unet, texts.empties(), texts.target, config.text_guidance, config.precision)
-    return redraw(predicted, grid, found, config)
+    return redraw(predicted, grid, noise_maps, config)
 
 
 def plug_and_play_config(golden: Golden) -> PlugAndPlayConfig:

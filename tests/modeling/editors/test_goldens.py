@@ -200,11 +200,11 @@ def test_a_broken_plug_and_play_leaves_the_tolerance(path: Path) -> None:
 @every("Imagic")
 def test_imagic_equals_its_authors_code(path: Path) -> None:
     known = golden(path)
-    edited, found = runs.run_imagic(known, runs.imagic_config(known))
+    edited, of_stages = runs.run_imagic(known, runs.imagic_config(known))
     assert known.error(edited) <= 1
-    assert found["after"]
-    stages = {name: found[name] for name in ("emb_optimised", "train_losses", "probe_after")}
-    for name, value in (stages | {f"after.{name}": value for name, value in found["after"].items()}).items():
+    assert of_stages["after"]
+    stages = {name: of_stages[name] for name in ("emb_optimised", "train_losses", "probe_after")}
+    for name, value in (stages | {f"after.{name}": value for name, value in of_stages["after"].items()}).items():
         assert (value - known.tensors[name]).abs().max() <= known.tolerance_of(name), name
 
 

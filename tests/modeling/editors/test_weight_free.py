@@ -179,15 +179,15 @@ def test_noise_maps_replay_the_source_exactly_when_the_last_is_kept(
     config = NoiseSpaceConfig(num_steps=STEPS, skip=skip, steps_offset=offset, zero_last_noise=False)
     grid = make_grid(SCHEDULER, config, STEPS)
     noise = [latents(seed) for seed in range(20, 20 + STEPS)]
-    found = extract_maps(unet, grid, latents(), said, noise, config)
-    replayed = redraw(guided_by(unet, said.empty, said.source, 3.5, "fp32"), grid, found, config)
+    noise_maps = extract_maps(unet, grid, latents(), said, noise, config)
+    replayed = redraw(guided_by(unet, said.empty, said.source, 3.5, "fp32"), grid, noise_maps, config)
     # At offset 0 the last step is the identity: the noisy latent of that step stays, and the picture is not reached.
-    assert far(replayed, latents() if offset else found.noisy[0]) < 1e-3
-    assert all(torch.isfinite(noise_map).all() for noise_map in found.maps)
-    assert max(float(noise_map.std()) for noise_map in found.maps) > 1
+    assert far(replayed, latents() if offset else noise_maps.noisy[0]) < 1e-3
+    assert all(torch.isfinite(noise_map).all() for noise_map in noise_maps.maps)
+    assert max(float(noise_map.std()) for noise_map in noise_maps.maps) > 1
     edited = guided_by(unet, said.empty, said.target, 15.0, "fp32")
-    assert far(redraw(edited, grid, found, config), latents()) > 1e-2
-    assert torch.allclose(redraw(edited, grid, found, replace(config, skip=STEPS)), found.noisy[0], atol=1e-5)
+    assert far(redraw(edited, grid, noise_maps, config), latents()) > 1e-2
+    assert torch.allclose(redraw(edited, grid, noise_maps, replace(config, skip=STEPS)), noise_maps.noisy[0], atol=1e-5)
     zeroed = extract_maps(unet, grid, latents(), said, noise, replace(config, zero_last_noise=True))
     assert not zeroed.maps[0].any()
 
