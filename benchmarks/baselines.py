@@ -37,7 +37,7 @@ SWEPT: Mapping[str, Mapping[str, tuple[float, ...]]] = {
     "plug_and_play": {"text_guidance": (2.0, 5.0), "feature_share": (0.2, 0.8)},
     "imagic": {"text_guidance": (1.5, 4.0), "unet_rate": (1e-4, 4e-4)},
 }
-"""The settings to try: four per method, of guidance and of the knob that keeps the source."""
+"""The settings to try: four of each method, in guidance and in the setting that keeps the source."""
 
 
 def carried_and_kept(system: Any, tasks: list[Task], config: Any) -> tuple[float, float, float]:

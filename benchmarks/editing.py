@@ -100,7 +100,7 @@ def measures_of(given: argparse.Namespace, device: torch.device, max_seconds: fl
         editors["compiled"].compile()
     made: dict[str, Picture] = {}
     work = variants_of(pipeline, editors, given.batch_size, config, made)
-    # Two steps find the kernels, and compile, as well as all steps do.
+    # Two steps find the kernels, and compile, as well as all steps would.
     warm_up = variants_of(pipeline, editors, given.batch_size, replace(config, num_steps=2), {})
     taken = in_turns(work, num_turns=given.turns, device=device, max_seconds=max_seconds, warm_up=warm_up)
     num_pictures = {"pipeline": 1, "alone": 1, "batched": given.batch_size, "compiled": given.batch_size}

@@ -36,9 +36,9 @@ class Sizes:
     text_width: int
     """Width of the text encoder and of cross-attention."""
     text_layers: int
-    """Its blocks."""
+    """Number of blocks of the text encoder."""
     vocabulary: int
-    """Tokens that it can embed."""
+    """Number of tokens that the text encoder can embed."""
 
 
 SIZES = {
@@ -73,9 +73,9 @@ SIZES = {
         vocabulary=2_000,
     ),
 }
-"""By name: Stable Diffusion 1.5, every width of it divided by five (rounded to what the norms want), next to none."""
+"""Sizes by name: Stable Diffusion 1.5; every width of it divided by five (rounded as the norms need it); a tiny one."""
 WORDS = ("take", "put", "open", "close", "wash", "the", "cup", "plate", "knife", "door", "tap", "onion", "from", "on")
-"""Words that the tokenizer knows whole."""
+"""Words that the tokenizer knows as one token each."""
 
 
 def make_pipeline(name: str, *, seed: int = 0) -> StableDiffusionInstructPix2PixPipeline:
@@ -101,7 +101,7 @@ def make_pipeline(name: str, *, seed: int = 0) -> StableDiffusionInstructPix2Pix
 
 
 def make_unet(sizes: Sizes) -> UNet2DConditionModel:
-    """Make the U-Net, weights from torch's current generator and on its current device."""
+    """Make the U-Net; its weights come from torch's current generator and lie on its current device."""
     return UNet2DConditionModel(
         sample_size=64,
         in_channels=8,

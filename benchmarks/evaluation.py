@@ -86,8 +86,8 @@ def features_1000_s() -> float:
 def coverage_percent(num_draws: int, num_videos: int = 40, num_seeds: int = 1, *, of_shares: bool = False) -> float:
     """Return in how many of 100 draws the clustered 95 % interval holds the true mean.
 
-    Videos of 1 to 15 pairs; with several training seeds each seed has an effect of its own. `of_shares`: pairs are yes
-    or no, 90 % yes on average.
+    Videos have 1 to 15 pairs; with several training seeds each seed has an effect of its own. `of_shares`: a pair is
+    yes or no, and 90 % are yes on average.
     """
     rng, held = np.random.default_rng(0), 0
     truth = 0.9 if of_shares else 0.0
@@ -104,7 +104,7 @@ def coverage_percent(num_draws: int, num_videos: int = 40, num_seeds: int = 1, *
 
 
 def coverages(num_draws: int) -> dict[str, float]:
-    """Return the coverage of every kind of interval that the tables have."""
+    """Return the coverage of every kind of interval in the tables."""
     kinds: dict[str, dict[str, Any]] = {
         "interval_coverage_percent": {},
         "interval_coverage_8_videos_percent": {"num_videos": 8},

@@ -32,7 +32,9 @@ from tasks.artifacts.artifact import Artifact, Outside
 from tasks.config import RunOptions
 
 STEPS, NUM_STATIC, NUM_ACTIONS, NUM_PAIRS, NUM_VIDEOS = 120, 60, 48, 300, 28
-"""Steps of the budget "equal steps" (batches of 8), scenes that are asked, pairs that are trained on, videos drawn."""
+"""The budget "equal steps" (batches of 8), the scenes that are asked, the pairs that are trained on, the videos
+drawn.
+"""
 
 
 def _arm(name: str, objective: Any, budget: Any = "steps") -> Arm:
@@ -45,12 +47,12 @@ METHODS = (
     *(_arm(name, objective) for name, objective in ablations().items()),
     _arm("finetuned_x2.1", PLAIN, "all"),
 )
-"""In the order in which they run, under each seed."""
+"""The methods, in the order in which they run under each seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """What is asked for."""
+    """The request for the benchmark."""
 
     workspace: Path
     starts: tuple[tuple[str, str], ...]
@@ -70,7 +72,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Label of its artifacts."""
+        """Label of the run's artifacts."""
         return f"{self.start}-{self.arm.name if self.arm else UNTOUCHED}-{self.seed}"
 
 
@@ -86,7 +88,7 @@ def runs_of(study: Study) -> list[Run]:
 
 
 def job_of(study: Study, run: Run | None = None) -> Job:
-    """Return the main job of a run; without a run, the one whose data all share."""
+    """Return the main job of a run; without a run, return the one whose data all runs share."""
     splits = replace(SPLITS["lc"], num_test=NUM_ACTIONS, unseen_combinations=(), num_unseen=0, num_train=NUM_PAIRS)
     settings: dict[str, Any] = {"preset": "forgetting", "kitchen.num_videos": NUM_VIDEOS}
     settings |= {f"splits.{name}": value for name, value in asdict(splits).items() if name != "quality"}

@@ -41,7 +41,7 @@ class Judged:
     """Training seed."""
     num_steps: int
     scenes: Sequence[Mapping[str, Any]]
-    """scene_id, set, group, carried_out, kept; in the order of the ids."""
+    """The columns scene_id, set, group, carried_out and kept, in the order of the ids."""
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -105,7 +105,9 @@ def points(difference: Difference) -> Facts:
 
 
 def forgetting_rows(runs: Iterable[Judged]) -> list[Facts]:
-    """Return a row a start and method: measures with intervals, what was forgotten, and the difference to plain."""
+    """Return one row for each start and method: measures with intervals, what was forgotten, the difference to
+    plain.
+    """
     by_start: dict[str, dict[str, list[Judged]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         by_start[run.start][run.method].append(run)
@@ -127,7 +129,7 @@ def forgetting_rows(runs: Iterable[Judged]) -> list[Facts]:
 def _compare(rows: list[Facts], start: str, methods: Mapping[str, list[Judged]], what: tuple[str, str]) -> None:
     """Add to the rows of a start: editor minus start, minus plain (equal steps, equal compute), minus EditAction.
 
-    On the training seeds that both have; Holm's correction over the methods of one start and reference.
+    Differences use the training seeds that both have. Holm's correction is over the methods of one start and reference.
     """
     of_row = {row["method"]: row for row in rows if row["start"] == start}
     references = {"start": UNTOUCHED, "plain_equal_steps": "finetuned", "plain_equal_compute": "finetuned_x2.1"}

@@ -31,11 +31,11 @@ QUESTION = "Are the frames exact, is no more decoded than they need, and what CP
 NUM_TURNS = 3
 """Turns that the reader and its limit take on a film, in alternation; the median counts. Other ways take one."""
 ALTERNATIVES = ("ffmpeg_per_frame", "select", "extract_all")
-"""Ways of WAYS that people take today."""
+"""The ways of WAYS that are in common use today."""
 
 
 def measure_film(path: Path, seconds: int) -> dict[str, Any]:
-    """Cut the segments of a film by every way; return CPU seconds, what is exact, and frames decoded."""
+    """Cut the segments of a film by every way; return CPU seconds, exact shares, and frames decoded."""
     numbers = list(range(seconds * FILM_RATE))
     clip = Clip(path=path, numbers=numbers, times_s=[Fraction(number, FILM_RATE) for number in numbers])
     times = sorted(time for segment in segment_times(seconds) for time in segment)
@@ -102,7 +102,7 @@ def real_clips_folder() -> Path | None:
 
 
 def measure(scratch: Path, film_s: int, num_repeats: int) -> None:
-    """Measure everything in the folder `scratch` and record it; the hour is a film `num_repeats` times in a row."""
+    """Measure everything in the folder `scratch` and record it. The hour is a film repeated `num_repeats` times."""
     clip_ways = {name: WAYS[name] for name in ("project", "ffmpeg_per_frame", "select")} | installed_libraries()
     clips = all_clips(scratch, clip_ways)
     damaged = damaged_clip(scratch)

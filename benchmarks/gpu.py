@@ -30,7 +30,7 @@ QUESTION = (
     "What do training and editing at Stable Diffusion's size cost on a GPU, and does the demo learn in bf16 there?"
 )
 PATIENCE = 1.5
-"""A part may take this many times its share, where time is left."""
+"""A part may take this many times its share, when there is time left."""
 LOG_LINES = 15
 """Last lines of a failed part's log that are kept."""
 
@@ -56,7 +56,7 @@ def measure_part(context: Any, name: str, scale: Any, work: Path, limit_s: float
         hung = process.is_alive()
     finally:
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)  # and all that it started
+            os.killpg(process.pid, signal.SIGKILL)  # the process and all that it started
         process.kill()
         process.join()
     outcome: dict[str, Any] = {"status": "measured", "seconds": round(time.monotonic() - began_at, 1)}
@@ -68,7 +68,7 @@ def measure_part(context: Any, name: str, scale: Any, work: Path, limit_s: float
 
 
 def describe(scale: Any) -> dict[str, str]:
-    """Return the device of the parts; found in a process that ends, because a used GPU keeps some memory allocated."""
+    """Return the device of the parts. A process that ends finds it, because a used GPU keeps some memory allocated."""
     import torch
 
     if scale.device != "cuda":
@@ -79,7 +79,7 @@ def describe(scale: Any) -> dict[str, str]:
 
 
 def write_results(out: Path, parts: dict[str, Any], hardware: dict[str, str], *, is_miniature: bool) -> None:
-    """Write all numbers, and what became of each part."""
+    """Write all numbers, and the outcome of each part."""
     from modeling.atomic import write_json
 
     measures = {name: value for part in parts.values() for name, value in part.get("measures", {}).items()}
@@ -167,7 +167,7 @@ def main() -> int:
     given = parser.parse_args()
     checked(given, parser)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    # A server that has imported everything and used no GPU: each part's process begins at once, without leftovers.
+    # The server has imported everything and used no GPU, so the process of each part begins at once and clean.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchmarks.gpu_parts"])
     with context.Pool(1) as pool:

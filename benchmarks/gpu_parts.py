@@ -39,7 +39,7 @@ class Scale:
 
     device: str
     sizes: str = "sd15"
-    """Of the editor (benchmarks/editors.py)."""
+    """The size of the editor (benchmarks/editors.py)."""
     train_px: int = 256
     edit_px: int = 512
     edit_steps: int = 100
@@ -57,7 +57,7 @@ class Scale:
     """Settings that make the demo shorter."""
 
     def batch_size(self) -> int:
-        """Return the training batch: the paper's where its activations fit at once, as the recipe wants it."""
+        """Return the training batch: the paper's where its activations fit at once, as the recipe needs it."""
         if self.device != "cuda":
             return 2
         gib = torch.cuda.get_device_properties(0).total_memory / GIB
@@ -106,7 +106,9 @@ def _examples(count: int, size_px: int) -> Iterator[Examples]:
 
 
 def training(scale: Scale, work: Path) -> dict[str, float]:
-    """L_static beside diffusers' recipe, then all three losses: samples a second, TFLOP/s, share of the matmul peak."""
+    """L_static compared with diffusers' recipe, then all three losses: samples a second, TFLOP/s, share of the
+    matmul peak.
+    """
     setting = scale.setting()
     measures = {"batch_size": float(setting.batch_size)}
     with _examples(max(16, setting.batch_size), setting.size_px) as examples:
@@ -118,7 +120,7 @@ def training(scale: Scale, work: Path) -> dict[str, float]:
 
 
 def fp32(scale: Scale, work: Path) -> dict[str, float]:
-    """All three losses in fp32, to set beside bf16."""
+    """All three losses in fp32, to compare with bf16."""
     setting = replace(scale.setting("fp32"), batch_size=max(2, scale.batch_size() // 4))
     with _examples(16, setting.size_px) as examples:
         measures = measure_objective("editaction", examples, setting, with_recipe=False)
@@ -127,7 +129,7 @@ def fp32(scale: Scale, work: Path) -> dict[str, float]:
 
 
 def compiling(scale: Scale, work: Path) -> dict[str, float]:
-    """All three losses, one trainer, before and after torch.compile: seconds of the first step, and the gain."""
+    """All three losses with one trainer, before and after torch.compile: seconds of the first step, and the gain."""
     setting = scale.setting()
     turns = {"num_turns": setting.turns, "device": setting.device, "max_seconds": setting.max_seconds}
     with _examples(max(16, setting.batch_size), setting.size_px) as examples:
@@ -148,7 +150,7 @@ def compiling(scale: Scale, work: Path) -> dict[str, float]:
 
 
 def memory(scale: Scale, work: Path) -> dict[str, float]:
-    """The peak of a step under each choice of `--plan`, and how far its account is off; where it fits at all."""
+    """The peak of a step under each choice of `--plan`, and the error of its account, where the step fits."""
     measures: dict[str, float] = {}
     for choice in scale.choices:
         if choice.adam_bits == 8 and importlib.util.find_spec("bitsandbytes") is None:
@@ -168,10 +170,10 @@ def memory(scale: Scale, work: Path) -> dict[str, float]:
 
 
 def _peaks_gib(scale: Scale, choice: Choice) -> tuple[float, float]:
-    """Return the peak of a usual step, and of the first, which also looks at each loss by itself."""
+    """Return the peak of a usual step, and that of the first step, which also measures each loss by itself."""
     setting = scale.setting()
     on_gpu = setting.device.type == "cuda"
-    # Two micro-batches on a GPU, so that gradients lie there beside the second one's activations.
+    # Two micro-batches on a GPU, so that gradients lie there together with the activations of the second one.
     config = replace(
         setting.config("editaction"), batch_size=choice.micro_batch * (2 if on_gpu else 1), adam_bits=choice.adam_bits
     )
@@ -188,13 +190,13 @@ def _peaks_gib(scale: Scale, choice: Choice) -> tuple[float, float]:
         ours(0)
         first = torch.cuda.max_memory_allocated() / GIB if on_gpu else 0.0
         peak = step_bytes(ours, setting.device) / GIB
-        if ours.batches.micro_batch < choice.micro_batch:  # halved by itself
+        if ours.batches.micro_batch < choice.micro_batch:  # the batch was halved automatically
             raise torch.OutOfMemoryError(f"{choice.flags} does not fit.")
     return peak, first
 
 
 def editing_part(scale: Scale, work: Path) -> dict[str, float]:
-    """Seconds an edit against diffusers' own pipeline, and what the pass left out gains."""
+    """Seconds of an edit compared with diffusers' own pipeline, and the gain of the pass that is left out."""
     given = Namespace(
         gpu=scale.device == "cuda",
         sizes=scale.sizes,
@@ -210,12 +212,12 @@ def editing_part(scale: Scale, work: Path) -> dict[str, float]:
 
 
 def resuming(scale: Scale, work: Path) -> dict[str, float]:
-    """A run stopped and taken up again against one that nothing disturbed, and two undisturbed ones."""
+    """A run that was stopped and resumed, compared with an undisturbed one; and two undisturbed ones compared."""
     return differences_after_a_stop(scale.device, sizes=scale.resume_sizes, num_steps=scale.resume_steps)
 
 
 def kitchen(scale: Scale, work: Path) -> dict[str, float]:
-    """The demo in bf16: what the oracle sees. Its workspace stays in `work`, so a cut run goes on where it was."""
+    """The demo in bf16, judged by the oracle. Its workspace stays in `work`, so an interrupted run continues there."""
     settings = ["editor.precision=bf16", "edits.sampling.precision=bf16", *scale.kitchen]
     environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
     subprocess.run(
@@ -239,7 +241,7 @@ class Part:
 
     measure: Callable[[Scale, Path], dict[str, float]]
     share_s: int
-    """Seconds that it is expected to take at most on a GPU; what earlier parts left over comes on top."""
+    """The most seconds that the part should take on a GPU; it also gets the time that earlier parts left."""
 
 
 PARTS = {
@@ -251,11 +253,14 @@ PARTS = {
     "resuming": Part(measure=resuming, share_s=60),
     "fp32": Part(measure=fp32, share_s=100),
 }
-"""In the order of measurement: the most valuable first."""
+"""The parts in the order of measurement: the most valuable first."""
 
 
 def run_part(name: str, scale: Scale, work: Path, result: Path, log: Path) -> None:
-    """Measure a part in this process, in a group of its own, with all that it prints in `log`; write its numbers."""
+    """Measure a part in this process, in a process group of its own.
+
+    Its output goes to `log`; its numbers are written.
+    """
     os.setsid()
     with log.open("w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 1)

@@ -22,7 +22,7 @@ class Seconds:
     cpu: float
     """CPU seconds of this process, all threads."""
     used: float
-    """Those that count: CPU seconds on a CPU, wall-clock seconds on a GPU."""
+    """The seconds that count: CPU seconds on a CPU, wall-clock seconds on a GPU."""
 
 
 def timed(work: Callable[[], object], device: torch.device) -> Seconds:
@@ -50,8 +50,8 @@ def in_turns(
 ) -> dict[str, list[Seconds]]:
     """Run every variant once per turn, after one turn that does not count; return each variant's seconds, turn by turn.
 
-    No turn begins once `max_seconds` are over, but there is always one. `warm_up`: what is done in the turn that does
-    not count (default: the variants).
+    No turn begins after `max_seconds`, but there is always one. `warm_up`: the work of the turn that does not count
+    (default: the variants).
     """
     for work in (warm_up or variants).values():
         work()
@@ -78,7 +78,7 @@ def median_of(seconds: list[Seconds], kind: str = "used") -> float:
 
 
 def machine_of(device: torch.device) -> dict[str, object]:
-    """Describe what the arithmetic ran on."""
+    """Describe the device that computed."""
     if device.type == "cuda":
         return {"device": torch.cuda.get_device_name(device), "torch": torch.__version__}
     return {"device": "cpu", "threads": torch.get_num_threads(), "torch": torch.__version__}

@@ -16,7 +16,7 @@ from modeling.objective.freezing import freeze, frozen_copy
 
 
 class Storages:
-    """Counts the bytes of tensors, each storage once; they must all live until the end."""
+    """Counts the bytes of tensors, each storage once. All of them must live until the end."""
 
     def __init__(self) -> None:
         self._bytes: dict[int, int] = {}
@@ -35,7 +35,7 @@ class Storages:
     def add_saved(self, forward: Callable[[], object]) -> int:
         """Also count the tensors that autograd saves in a forward pass; return all bytes counted so far."""
         with torch.autograd.graph.saved_tensors_hooks(self.add, lambda tensor: tensor):
-            kept_alive = forward()  # or storages would be freed and their addresses used again
+            kept_alive = forward()  # otherwise storages would be freed and their addresses used again
         total = sum(self._bytes.values())
         del kept_alive
         return total
@@ -70,8 +70,9 @@ def counted_bytes(sizes: str, objective: str, *, size_px: int, micro_batch: int)
         freeze(activations, chosen.freeze)
         frozen = frozen_copy(unet, torch.bfloat16) if chosen.lambda_reg else None
         storages = Storages()
-        for network in (unet, frozen, activations):  # the last: what autocast makes of the weights, for the pass
+        # the last term: the copies of the weights that autocast makes for the pass
+        for network in (unet, frozen, activations):
             storages.add_network(network)
         total = storages.add_saved(lambda: predict(activations, latents, latents, timesteps, text))
-    # Each trainable weight's average, two moments and gradient.
+    # The average, two moments and the gradient of each trainable weight.
     return total + 4 * trainable

@@ -33,13 +33,13 @@ NUM_INSTRUCTIONS = 37_000
 BATCH_SIZE = 64
 """Rows a step, as in the paper."""
 STEP_BATCH = 8
-"""Rows of the training step that is measured; it is scaled up to BATCH_SIZE, as micro-batches add up."""
+"""Rows of the training step that is measured. Micro-batches add up, so it is scaled up to BATCH_SIZE."""
 AIMED_STEP_S = BATCH_SIZE / 500
-"""Seconds of a step of L_static at 500 samples a second, which is aimed at on a GPU."""
+"""Seconds of a step of L_static at 500 samples a second, the goal on a GPU."""
 
 
 def real_instructions() -> tuple[list[str], Tokenize] | None:
-    """Return EPIC's narrations and CLIP's tokens, or None where they are not at hand."""
+    """Return EPIC's narrations and CLIP's tokens, or None where they are not available."""
     home = Path(os.environ.get("EDITACTION_REAL_DATA", "none"))
     table, vocabulary, merges = (
         home / "epic100" / "EPIC_100_train_partial.csv",
@@ -58,7 +58,7 @@ def real_instructions() -> tuple[list[str], Tokenize] | None:
 
 
 def generated_instructions() -> tuple[list[str], Tokenize]:
-    """Return instructions of invented words with frequencies that fall as in a language; a word is a token."""
+    """Return instructions of invented words whose frequencies fall as in a language; each word is a token."""
     rng = np.random.default_rng(0)
     verbs, things = rng.zipf(1.4, NUM_INSTRUCTIONS) % 300, rng.zipf(1.3, (NUM_INSTRUCTIONS, 2)) % 1_500
     froms = rng.random(NUM_INSTRUCTIONS) < 0.2
@@ -71,7 +71,7 @@ def generated_instructions() -> tuple[list[str], Tokenize]:
 
 
 def epoch_seconds(sampler: NegativeSampler, epoch: int) -> tuple[float, np.ndarray]:
-    """Return the CPU seconds of drawing for one epoch's steps, a step, and how many rows were found at each level."""
+    """Return the CPU seconds of drawing for one epoch's steps, a step, and the number of rows found at each level."""
     num_examples = len(sampler.number_of_example)
     num_steps = num_examples // BATCH_SIZE
     levels = np.zeros(len(LEVELS), dtype=np.int64)

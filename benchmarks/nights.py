@@ -51,7 +51,7 @@ def bytes_below(folder: Path) -> int:
 
 
 def database_bytes(home: Path) -> int:
-    """Return the bytes of the server's database, with what it has not yet moved into its one file."""
+    """Return the bytes of the server's database, with the files that are not yet merged into it."""
     with sqlite3.connect(home / "prefect.db", timeout=60) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         [[pages]] = database.execute("PRAGMA page_count").fetchall()
@@ -86,7 +86,7 @@ def main() -> None:
         workspace, home = Path(folder) / "w", Path(folder) / "home"
         given = [part for name, value in (SETTINGS | SAMPLING).items() for part in ("--set", f"{name}={value}")]
         python("-m", "flows.commands.cli", "demo", "--workspace", str(workspace), *given)
-        night(workspace)  # the first one has rows of its own, such as those of the flow
+        night(workspace)  # the first night has rows of its own, such as those of the flow
         before = database_bytes(home)
         for _ in range(NUM_IDLE):
             assert night(workspace).startswith("Nothing new")
@@ -94,7 +94,7 @@ def main() -> None:
         before, stages = database_bytes(home), ("edits", "scores", "report")
         sizes = {stage: bytes_below(workspace / stage) for stage in stages}
         pictures = len(list(workspace.glob("edits/*/[0-9]*/*.png")))
-        night(workspace, **{"edits.seeds": [1]})  # its start is edited anew, too
+        night(workspace, **{"edits.seeds": [1]})  # the edits of its start are made again, too
         grown = {stage: bytes_below(workspace / stage) - sizes[stage] for stage in stages}
         pictures = len(list(workspace.glob("edits/*/[0-9]*/*.png"))) - pictures
         evaluated = database_bytes(home) - before

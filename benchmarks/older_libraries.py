@@ -42,7 +42,7 @@ print(json.dumps({
 
 
 def install(folder: Path) -> None:
-    """Let pip put the older libraries into a folder of their own, unless they are there."""
+    """Let pip install the older libraries into a folder of their own, unless they are there."""
     if not (folder / "transformers").is_dir():
         pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), *LIBRARIES]
         subprocess.run(pip, check=True)

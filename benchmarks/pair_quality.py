@@ -21,7 +21,7 @@ from tasks.splitting.leakage import leakage_of
 SIDE_PX = 512
 NUM_ROUNDS = 7
 NUM_PAIRS, NUM_VIDEOS, NUM_PARTICIPANTS = 37_454, 201, 18
-"""HC."""
+"""Number of pairs of HC."""
 
 
 def picture(seed: int) -> Picture:
@@ -43,7 +43,7 @@ def cpu_ms(what: Callable[[], object], times: int) -> float:
 
 
 def drawn_rows() -> list[Record]:
-    """Return pairs of HC's number with hashes at random."""
+    """Return as many pairs as HC has, with random hashes."""
     rng = random.Random(0)
     return [
         {

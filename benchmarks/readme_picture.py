@@ -17,7 +17,7 @@ from tasks.pages.report_card import CARD
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "demo.png"
 NUM_COLOURS = 128
-"""The drawn kitchen has few, so the file stays small."""
+"""Number of colours. The drawn kitchen has few colours, so the file stays small."""
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from modeling.runs.watcher import Watcher
 
 
 def peak_gib(device: torch.device) -> float:
-    """Return the largest memory so far."""
+    """Return the largest memory in use so far."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / GIB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
@@ -61,7 +61,7 @@ def main() -> int:
         batches = make_batches(editor, examples, config, options, Watcher(lambda line: None))
         gc.collect()
         trainer = make_trainer(editor, config, options)
-        # Without the first step's extra look at each loss's own gradient, which no other of a hundred steps takes.
+        # Without the extra measurement of each loss's gradient, which only one in a hundred steps makes.
         began_at, losses = time.monotonic(), []
         for step in range(1, given.num_steps + 1):
             losses.append(trainer.step(batches, step)["loss"])

@@ -141,7 +141,7 @@ def timed(work: Callable[[], VideoPairs | None]) -> tuple[VideoPairs | None, flo
 
 
 def compare(video: Path, url: str, folder: Path, minutes: int) -> dict[str, dict[str, float]]:
-    """Cut dense and sparse pairs of one video both ways."""
+    """Cut dense and sparse pairs of one video in both ways."""
     address, size = f"{url}/{video.name}", video.stat().st_size
     remote = RemoteVideo(url=address, size=size, cache=folder)
     copy = folder / "copy.mp4"

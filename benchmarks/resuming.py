@@ -65,7 +65,7 @@ def _content(out: Path) -> dict[str, bytes]:
 
 
 class StopsAfter(Watcher):
-    """Asks a run to stop after some of its steps, as a signal does."""
+    """Asks a run to stop after some of its steps, like a signal."""
 
     def __init__(self, num_steps: int):
         super().__init__(lambda line: None)
@@ -79,14 +79,15 @@ class StopsAfter(Watcher):
         return super().stop_requested()
 
     def tick(self, phase: str, done: int, total: int, **fields: Any) -> None:
-        """Say nothing and ask nothing: what comes before the steps is not counted."""
+        """Say nothing and ask nothing: the work before the steps is not counted."""
 
 
 def differences_after_a_stop(device: str, *, sizes: str, num_steps: int) -> dict[str, float]:
-    """Compare the weights of three runs in bf16: one whole, the same again, and one stopped in its middle and resumed.
+    """Compare the weights of three runs in bf16: a whole run, the same again, and one stopped in its middle and
+    resumed.
 
-    Differences are the largest of any weight, as a share of the largest change that training made. What two whole runs
-    differ by is the device's own rounding; a resumed run shall differ by no more than that order.
+    A difference is the largest of any weight, as a share of the largest change that training made. Two whole runs
+    differ by the device's own rounding; a resumed run should differ by no more than that order.
     """
     config = TrainConfig(size_px=SIZE_PX, batch_size=4, num_steps=num_steps, checkpoint_every=1_000, precision="bf16")
     with tempfile.TemporaryDirectory() as folder:

@@ -39,7 +39,7 @@ NUM_RERUNS = 3
 """The fastest run counts: other programs on the machine only add time."""
 SIDE_PX, RATE, SECONDS = 64, 25, 20
 SETTINGS = {"frames.size_px": SIDE_PX, "splits.num_long_distance": 0}
-"""HC's recipe, pictures as small as the videos. The long-distance set is left out: every view is the same here."""
+"""HC's recipe, with pictures as small as the videos. The long-distance set is left out: the view never changes here."""
 THINGS = ("plate", "knife", "pan", "cup", "lid", "onion", "bowl", "spoon", "board", "tap")
 PLACES = ("", " in sink", " on table", "", " into cupboard")
 
@@ -52,7 +52,7 @@ def write_clip(path: Path) -> None:
 
 
 def write_dataset(folder: Path, num_videos: int) -> tuple[Path, Path]:
-    """Write annotations in EPIC's format and the videos they name; return both places."""
+    """Write annotations in EPIC's format and the videos that they name; return both paths."""
     videos = folder / "videos"
     videos.mkdir()
     write_clip(folder / "clip.mp4")
@@ -65,7 +65,7 @@ def write_dataset(folder: Path, num_videos: int) -> tuple[Path, Path]:
         for number in range(num_videos):
             participant = f"P{1 + number // 100:02d}"
             video_id = f"{participant}_{100 + number % 100}"
-            # A `free` box (ISO 14496-12) is skipped by every reader and makes the file another one.
+            # Every reader skips a `free` box (ISO 14496-12), and the box makes the file another one.
             (videos / f"{video_id}.mp4").write_bytes(clip + struct.pack(">I4sQ", 16, b"free", number))
             for place in range(SEGMENTS_PER_VIDEO):
                 start_s = 0.16 * place
@@ -78,7 +78,7 @@ def write_dataset(folder: Path, num_videos: int) -> tuple[Path, Path]:
 
 
 class Meter:
-    """Watches stages: peak memory of this process while each ran, its seconds, and the items executed."""
+    """Watches stages: the peak memory of this process during each stage, its seconds, and the items executed."""
 
     def __init__(self) -> None:
         self.stages: dict[str, dict[str, float]] = {}
@@ -86,17 +86,17 @@ class Meter:
         self._began = time.monotonic()
 
     def started(self, stage: str, label: str) -> None:
-        """Nothing to note: a stage is measured from the end of the one before."""
+        """Note nothing: a stage is measured from the end of the stage before."""
 
     def progressed(self, stage: str, label: str, done: int, total: int) -> None:
-        """Nothing to note."""
+        """Note nothing."""
 
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
-        """Note the stage's peak and begin the next one's."""
+        """Note the peak of the stage and begin with that of the next one."""
         seconds = round(time.monotonic() - self._began, 2)
         self.stages[stage] = {"peak_mb": memory_mb("VmHWM"), "seconds": seconds, "cached": cached}
         self.items_executed += 0 if cached else max(1, artifact.manifest["items"]["run"])
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from what is in use now
+        Path("/proc/self/clear_refs").write_text("5")  # the peak now starts again from the memory in use
         self._began = time.monotonic()
 
 
@@ -107,7 +107,7 @@ def memory_mb(name: str, pid: int | str = "self") -> float:
 
 
 def run_here(way: str, request: Request) -> None:
-    """Run the request in this process as a flow or plainly; print what it took as JSON."""
+    """Run the request in this process, as a flow or plainly; print the measures as JSON."""
     began = time.monotonic()
     meter = Meter()
     watching.set(meter)
@@ -192,7 +192,7 @@ def command_s(arguments: list[str]) -> float:
 
 
 def measure(folder: Path, num_videos: int) -> tuple[dict[str, float], dict[str, Any]]:
-    """Run plainly, as a flow, and as a flow again; return the measures and what stands beside them."""
+    """Run plainly, as a flow, and as a flow again; return the measures and the details beside them."""
     annotations, videos = write_dataset(folder, num_videos)
 
     def request(workspace: str) -> Request:
@@ -256,7 +256,7 @@ def main() -> None:
     if options.child:
         run_here(options.child, Request(**json.loads(options.request)))
         return
-    set_environment()  # before the server starts: it calls nobody outside
+    set_environment()  # set before the server starts: it connects to nobody outside
     with tempfile.TemporaryDirectory(prefix="editaction-scale-") as folder:
         measures, details = measure(Path(folder), options.videos)
         if options.videos < NUM_VIDEOS:

@@ -27,12 +27,12 @@ from tasks.starting_editor.build import save_half
 from tasks.starting_editor.static_pairs import Task, judge_saved, latent_pairs
 
 SHARE = 0.7
-"""Part of each weight that stays."""
+"""The share of each weight that stays."""
 SEED, NUM_PAIRS, NUM_JUDGED = 1, 4_000, 120
 
 
 def drawn_edits(number: int) -> list[StaticEdit]:
-    """Draw static edits as the shipped start's last cycle has them, with another seed."""
+    """Draw static edits like those of the shipped start's last cycle, with another seed."""
     rng = np.random.default_rng([SEED, 4711])
     return [sample_static_edit(rng, fixed_view(), (0.2, 0.4, 0.2, 0.2), 0.5 * (index % 2)) for index in range(number)]
 

@@ -21,11 +21,11 @@ from tests.support.server_api import post
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "deploy"
 WIDTH_PX, HEIGHT_PX = 1500, 900
 SHOWN_PX = {"run.png": 600, "night.png": 392}
-"""Rows kept of each page; below them are empty tabs, and where this machine keeps its report."""
+"""Rows kept of each page. Below them are empty tabs, and the path of the report on this machine."""
 NUM_COLOURS = 64
-"""Of the pictures written: pages have few, and the files stay below 150 KB."""
+"""Number of colours of the pictures. Pages have few colours, so the files stay below 150 KB."""
 PATIENCE_S = 20.0
-"""Seconds until a page has asked the server for all that it shows."""
+"""Seconds until a page has loaded everything that it shows."""
 
 
 def pages_of(api_url: str) -> dict[str, str]:
@@ -41,7 +41,7 @@ def pages_of(api_url: str) -> dict[str, str]:
 
 
 def take(driver: Any, address: str, shown_px: int) -> Image.Image:
-    """Open a page, and the newest entry where it is a list; return its upper part as a picture of few colours."""
+    """Open a page; where it is a list, open its newest entry. Return the upper part as a picture of few colours."""
     driver.get(address)
     time.sleep(PATIENCE_S)
     if "/key/" in address:

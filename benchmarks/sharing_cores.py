@@ -22,14 +22,14 @@ from tasks.artifacts.processes import num_workers
 
 BATCH_SIZE = 8
 SECONDS = 15.0
-"""How long a process goes on, after two steps that do not count."""
+"""How long a process runs, after two steps that do not count."""
 TURNS = 3
 BUSY = "while True: pass"
 
 
 def steps(threads: int, seconds: float) -> float:
-    """Do steps for so long; return the median seconds of one."""
-    import torch  # not at the top: the process that compares needs none of it
+    """Do steps for `seconds` seconds; return the median seconds of a step."""
+    import torch  # not at the top of the file: the process that compares does not need them
 
     from benchmarks.measuring import timed
     from modeling.diffusion.schedule import predict
@@ -61,7 +61,7 @@ def environment_of(*, patient: bool) -> dict[str, str]:
 
 
 def measured(threads: int, seconds: float, *, patient: bool, processes: int = 1, load: int = 0) -> float:
-    """Return the seconds of a step, the mean of so many processes, beside `load` that never rest."""
+    """Return the seconds of a step, the mean over some processes, beside `load` processes that never rest."""
     busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(load)]
     command = [
         sys.executable,
@@ -85,7 +85,7 @@ def measured(threads: int, seconds: float, *, patient: bool, processes: int = 1,
 
 
 def compare(seconds: float, turns: int) -> dict[str, float]:
-    """Measure all, in turns; return the measures."""
+    """Measure all variants in turns; return the measures."""
     cores = num_workers(0)
     variants = {
         "idle_default": lambda: measured(cores, seconds, patient=False),

@@ -30,13 +30,13 @@ from modeling.runs.fine_tuning import TrainOptions
 
 QUESTION = "How many samples a second does training do, how much faster than diffusers' recipe, and what does it take?"
 PAPERS_SAMPLES = 640_000
-"""10 000 steps of 64."""
+"""The samples of the paper's training: 10 000 steps of 64."""
 _MIB = 2**20
 
 
 @dataclass
 class Setting:
-    """What is measured, and where."""
+    """What is measured, and on which device."""
 
     sizes: str
     size_px: int
@@ -47,10 +47,10 @@ class Setting:
     precision: str
     device: torch.device
     max_seconds: float = math.inf
-    """No turn begins after so long."""
+    """No turn begins after this many seconds."""
 
     def config(self, objective: str) -> TrainConfig:
-        """Return the run's config; clipped, as the recipe is."""
+        """Return the run's config; gradients are clipped, as in the recipe."""
         return TrainConfig(
             size_px=self.size_px,
             batch_size=self.batch_size,
@@ -61,7 +61,7 @@ class Setting:
 
 
 class Counted:
-    """Calls a step `steps_per_turn` times a turn, with the next numbers each time."""
+    """Runs a step `steps_per_turn` times a turn, with the next numbers each time."""
 
     def __init__(self, ours: OurStep, num_steps: int, recipe: RecipeStep | None = None):
         self._ours = ours
@@ -80,7 +80,7 @@ class Counted:
 
 
 class Matmul:
-    """Square matrix products: the machine's rate that a step's is a share of."""
+    """Square matrix products: they give the machine's rate, to which the rate of a step is compared."""
 
     def __init__(self, setting: Setting):
         on_gpu = setting.device.type == "cuda"
@@ -90,7 +90,7 @@ class Matmul:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations of a call."""
+        """Floating-point operations of one call."""
         return 2 * self._side**3 * self._times
 
     def __call__(self) -> None:
@@ -100,14 +100,16 @@ class Matmul:
 
 
 def step_flops(ours: OurStep) -> int:
-    """Return the floating-point operations of one step's matrix products, convolutions and attention, both ways."""
+    """Return the floating-point operations of one step's matrix products, convolutions and attention, forward and
+    backward.
+    """
     with FlopCounterMode(display=False) as counter:
-        ours(1)  # every hundredth step, 0 too, also looks at the gradient of each loss
+        ours(1)  # every hundredth step, and step 0, also measures the gradient of each loss
     return int(counter.get_total_flops())
 
 
 def measure_objective(name: str, examples: Examples, setting: Setting, *, with_recipe: bool) -> dict[str, float]:
-    """Return the measures of one objective, and of the recipe beside it."""
+    """Return the measures of one objective, and those of the recipe beside it."""
     ours = OurStep(setting.sizes, setting.config(name), examples, setting.options)
     measures: dict[str, float] = {}
     work: dict[str, Counted | Matmul] = {name: Counted(ours, setting.steps_per_turn), "matmul": Matmul(setting)}

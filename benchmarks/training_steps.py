@@ -74,7 +74,7 @@ class OurStep:
 
 
 class RecipeStep:
-    """The recipe's step; bf16 means frozen parts in bf16 and the U-Net under autocast, as the script has it."""
+    """The recipe's step. bf16 means frozen parts in bf16 and the U-Net under autocast, as in the script."""
 
     def __init__(self, sizes: str, config: TrainConfig, examples: Examples, device: torch.device):
         self._config = config
@@ -95,7 +95,7 @@ class RecipeStep:
         )
 
     def __call__(self, draws: StepDraws) -> float:
-        """Do a step on what `draws` says, in micro-batches of all of it, and return its loss."""
+        """Do a step with the given `draws`, on the whole batch at once, and return its loss."""
         loss = self._loss(draws)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.unet.parameters(), 1.0)

@@ -25,7 +25,7 @@ from benchmarks.recording import record
 
 ROOT = Path(__file__).resolve().parents[1]
 WITH_PREFECT = ("fastapi", "sqlalchemy[asyncio]")
-"""Packages of Prefect's whose bounds are ours."""
+"""Packages that Prefect brings and whose bounds are ours."""
 TESTS = ("tests/flows/test_deployment.py",)
 REPORT = """
 import json, sys
@@ -68,9 +68,9 @@ def known_versions() -> list[str]:
 
 
 def environment(folder: Path, version: str) -> Path:
-    """Return the Python of an environment with this Prefect on top of our packages; made unless it is there.
+    """Return the Python of an environment with this Prefect on top of our packages; make it unless it is there.
 
-    Where the Python that runs this has this Prefect, it is taken itself.
+    Where the Python that runs this has this Prefect, that Python is used.
     """
     if importlib.metadata.version("prefect") == version:
         return Path(sys.executable)
@@ -84,7 +84,10 @@ def environment(folder: Path, version: str) -> Path:
 
 
 def install(python: Path, constraints: Path, version: str) -> None:
-    """Install Prefect of a version; our constraints hold but where that version wants another release of a package."""
+    """Install one version of Prefect.
+
+    Our constraints hold, except where that version needs another release of a package.
+    """
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("prefect")]
     while True:
         constraints.write_text("\n".join(lines) + "\n")
@@ -100,7 +103,7 @@ def install(python: Path, constraints: Path, version: str) -> None:
 
 
 def tested(python: Path, folder: Path, chosen: str) -> dict[str, Any]:
-    """Run the tests with an environment's Python; return versions, what passed and failed, and the seconds."""
+    """Run the tests with an environment's Python; return versions, passed and failed tests, and the seconds."""
     packages = json.loads(
         subprocess.run([str(python), "-c", REPORT], check=True, capture_output=True, text=True).stdout
     )

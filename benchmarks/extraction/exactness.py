@@ -1,6 +1,6 @@
 """The frames that each way returns for machine-readable clips and for real clips, and how much the reader decodes.
 
-A frame is exact when it is the one on screen at the time asked for (tests/support/clips.py knows by construction).
+A frame is exact when it is on screen at the requested time (tests/support/clips.py knows that by construction).
 """
 
 import random
@@ -24,7 +24,7 @@ DAMAGED = "damaged.mp4"
 
 
 def probe_times(clip: Clip, name: str) -> list[float]:
-    """Draw times, ascending: half of them when a frame appears, half at any time."""
+    """Draw ascending times: half of them at the moment when a frame appears, half at any moment."""
     rng = random.Random(name)
     on_frames = [round(float(rng.choice(clip.times_s)), 3) for _ in range(NUM_PROBES // 2)]
     between = [round(rng.uniform(0, float(clip.times_s[-1])), 2) for _ in range(NUM_PROBES // 2)]
@@ -41,14 +41,14 @@ def pictures_by(way: Way, path: Path, times: Sequence[float], rate: float) -> li
 
 
 def exact_percent(clip: Clip, times: Sequence[float], pictures: Sequence[bytes | None]) -> float:
-    """Return the percentage of times whose picture is the frame on screen then."""
+    """Return the percentage of times whose picture is the frame on screen at that time."""
     numbers = [clip.read_number(decode_image(picture)) if picture else None for picture in pictures]
     expected = [clip.numbers[clip.on_screen(time)] for time in times]
     return 100 * sum(a == b for a, b in zip(numbers, expected, strict=True)) / len(times)
 
 
 def all_clips(folder: Path, ways: Mapping[str, Way]) -> dict[str, dict[str, Any]]:
-    """Return for each clip what share each way gets right, and what the reader decodes beside the least."""
+    """Return for each clip the share that each way gets right, and the decoded frames beside the least possible."""
     rows = {}
     for name in [*CLIPS, *DERIVED]:
         clip = make_clip(name, folder, NUM_FRAMES)
@@ -59,7 +59,7 @@ def all_clips(folder: Path, ways: Mapping[str, Way]) -> dict[str, dict[str, Any]
 
 
 def decoding(clip: Clip, times: Sequence[float]) -> dict[str, Any]:
-    """Return how a clip is read, the frames decoded, and the least that can be; none where frames are counted."""
+    """Return how a clip is read, the frames decoded, and the least possible number; None where frames are counted."""
     reading = read_moments(clip.path, [Moment(time_s=time) for time in times], lambda image: None, size_px=16)
     row: dict[str, Any] = {"read_by": reading.method, "decoded": reading.num_decoded}
     if reading.method == "count":
@@ -86,7 +86,7 @@ def damaged_clip(folder: Path) -> dict[str, Any]:
 
 
 def real_clips(folder: Path) -> tuple[int, int]:
-    """Return (exact, asked) over real clips, against decoding each from front to back with libav."""
+    """Return (exact, asked) over real clips. The reference decodes each clip from front to back with libav."""
     exact = asked = 0
     for path in sorted(path for path in folder.iterdir() if path.suffix in (".mp4", ".mkv", ".mov", ".webm", ".3gp")):
         with opened(path) as (container, stream):

@@ -16,7 +16,7 @@ from tests.support.clips import BLOCK, HEIGHT, NUM_BITS, WIDTH, block_corners
 
 FILM_WIDTH, FILM_HEIGHT, FILM_RATE = 1920, 1080, 50
 SEGMENTS_A_MINUTE = 18.6
-"""Of EPIC-KITCHENS-100's extension (HC): 37 454 segments in 33.55 h."""
+"""The density of EPIC-KITCHENS-100's extension (HC): 37 454 segments in 33.55 h."""
 SEGMENT_S = (0.6, 2.0)
 """Shortest and longest segment; 1.3 s on average."""
 CRF = 29
@@ -71,7 +71,7 @@ def burnt_in_number() -> str:
 
 
 def segment_times(seconds: float, seed: int = 0) -> list[tuple[float, float]]:
-    """Draw start and stop of segments as dense as HC's, in hundredths of a second as its annotations are."""
+    """Draw start and stop of segments as dense as HC's, in hundredths of a second like its annotations."""
     rng = random.Random(seed)
     segments = []
     for _ in range(round(SEGMENTS_A_MINUTE * seconds / 60)):
@@ -81,7 +81,7 @@ def segment_times(seconds: float, seed: int = 0) -> list[tuple[float, float]]:
 
 
 def repeat(path: Path, times: int, target: Path) -> Path:
-    """Put a film `times` times in a row by copying its packets."""
+    """Repeat a film `times` times by copying its packets."""
     listing = target.with_suffix(".txt")
     listing.write_text(f"file '{path.absolute()}'\n" * times)
     command = [ffmpeg_program(), "-v", "error", "-y", "-f", "concat", "-safe", "0", "-i", str(listing)]

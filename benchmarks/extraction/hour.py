@@ -1,4 +1,4 @@
-"""Stage `frames` on an hour-long 1080p video in a process of its own: memory, CPU, and from it hours for all of HC."""
+"""The stage `frames` on an hour-long 1080p video, in a process of its own: memory, CPU, and the hours for all of HC."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ from tasks.fetching.video_files import fingerprint
 
 HC_HOURS, HC_FRAMES, HC_VIDEOS = 33.55, 74_908, 201
 HC_LONGEST_HOURS = 1.03
-"""P01_109, by EPIC_100_video_info.csv. A video is cut by one process, so no number of cores is faster than it."""
+"""The length of P01_109 in EPIC_100_video_info.csv.
+
+One process cuts a video, so no number of cores is faster than it.
+"""
 CORES = (2, 16, 64)
 
 
@@ -50,7 +53,7 @@ def cut_and_measure(job: VideoJob) -> dict[str, Any]:
 
 
 def measure_hour(minute: Path, folder: Path, seconds: int, times: int) -> dict[str, Any]:
-    """Cut a long video made of a film of `seconds`, `times` in a row."""
+    """Cut a long video that repeats a film of `seconds` seconds `times` times."""
     path = repeat(minute, times, folder / "hour.mp4")
     (folder / "pictures").mkdir()
     job = job_for(path, seconds * times, folder / "pictures")

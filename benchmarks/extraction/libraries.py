@@ -1,6 +1,6 @@
-"""decord, torchcodec and OpenCV as ways to get frames, where they are installed; the project itself needs none of them.
+"""decord, torchcodec and OpenCV as ways to get frames, where they are installed. The project does not need them.
 
-Each is used as its documentation shows, on one thread, and resizes by its own means where it has some.
+Each is used as its documentation shows, on one thread, and resizes with its own functions where it has some.
 """
 
 import importlib.util
@@ -28,7 +28,7 @@ def with_decord(path: Path, times: Sequence[float], rate: float, folder: Path) -
 
 
 def with_torchcodec(path: Path, times: Sequence[float], rate: float, folder: Path) -> list[bytes | None]:
-    """Ask for the frames played at the times, counted from the stream's own begin."""
+    """Ask for the frames shown at the times, counted from the stream's own beginning."""
     from torch.nn.functional import interpolate
     from torchcodec.decoders import VideoDecoder
 

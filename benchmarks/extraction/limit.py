@@ -17,7 +17,7 @@ from tests.support.bitstream import read_bitstream
 
 
 class Limit:
-    """The packets that the frames of some numbers need, and a decoder for them."""
+    """The packets that are needed for the frames with some numbers, and a decoder for them."""
 
     def __init__(self, path: Path, wanted: Iterable[int]):
         bitstream = read_bitstream(path)
@@ -36,7 +36,7 @@ class Limit:
         self._decoder.thread_count = 1
 
     def run(self) -> int:
-        """Do it; return the number of frames made into JPEGs."""
+        """Decode and encode; return the number of frames that became JPEGs."""
         num_made = 0
         for group in self._groups:
             self._decoder.flush_buffers()

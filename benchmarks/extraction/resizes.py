@@ -1,7 +1,7 @@
-"""Ways to make a stored picture of a frame: what each costs and how far it is from LANCZOS in full precision.
+"""Ways to make a stored picture of a frame: the cost of each, and its distance from LANCZOS in full precision.
 
-The reference resizes the Y, U and V planes as floats and converts them by the matrix of BT.709: no rounding before
-the end. The way that stage `frames` takes is `swscale_lanczos`.
+The reference resizes the Y, U and V planes as floats and converts them by the matrix of BT.709, without rounding before
+the end. The stage `frames` uses `swscale_lanczos`.
 """
 
 from collections.abc import Callable

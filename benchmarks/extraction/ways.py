@@ -14,7 +14,7 @@ from tasks.video.ffmpeg import ffmpeg_program
 
 SIZE_PX = 512
 EXTRACTED_PX = 256
-"""Side of the pictures when all are extracted, as data sets of extracted frames have it."""
+"""Side of the pictures when all frames are extracted, as in data sets of extracted frames."""
 Way = Callable[[Path, Sequence[float], float, Path], list[bytes | None]]
 
 
@@ -54,7 +54,7 @@ def _file(path: Path) -> list[str]:
 
 
 def _ffmpeg(*arguments: str) -> None:
-    # Its output for damaged files is part of the result, so its exit status is ignored.
+    # The ffmpeg program's output for damaged files is part of the result, so its exit status is ignored.
     command = [ffmpeg_program(), "-nostdin", "-v", "quiet", "-y", "-filter_threads", "1", *arguments]
     subprocess.run(command, check=False)
 

@@ -34,7 +34,7 @@ class Arm:
     """One way to train an editor, or the untouched start."""
 
     name: str
-    """Label of its artifacts and rows."""
+    """Label of the arm's artifacts and rows."""
     role: Role
     """main: the claims. ablation: Table 5. sweep: one factor at a time. search: for a winner at equal compute."""
     objective: ObjectiveConfig | None
@@ -51,11 +51,11 @@ class Arm:
 
     @property
     def cost(self) -> float:
-        """Cost of one step; a step of L_static alone costs 1."""
+        """Return the cost of one step; a step of L_static alone costs 1."""
         return 0.0 if self.objective is None else step_cost(self.objective)
 
     def num_steps(self, steps: int = STEPS) -> int:
-        """Return its number of steps, where the budget "steps" has `steps`."""
+        """Return the arm's number of steps, where the budget "steps" has `steps`."""
         if self.objective is None or self.budget == "steps":
             return 0 if self.objective is None else steps
         return round(steps * COSTS[self.budget] / self.cost)
@@ -75,7 +75,7 @@ PLAIN_ARMS = ("finetuned", "finetuned_x1.7", "finetuned_x2.1")
 DEMO = ObjectiveConfig(lambda_action=0.1, lambda_reg=0.002, action_temperature=20.0)
 """The demo's values: attn2 frozen, all three losses."""
 SHARP = replace(DEMO, lambda_reg=0.0, freeze="none")
-"""L_static + L_action with a sharp sigmoid, nothing frozen: what the trial before this study found best."""
+"""L_static + L_action with a sharp sigmoid, nothing frozen: the best setting of the trial before this study."""
 
 
 def _main(name: str, objective: ObjectiveConfig | None, budget: Budget = "steps", num_seeds: int = 5) -> Arm:
@@ -120,7 +120,7 @@ ARMS: tuple[Arm, ...] = (
     _search("noisy_half", replace(SHARP, action_from=0.5)),
     _search("clean_half", replace(SHARP, action_to=0.5)),
 )
-"""In the order in which they run, seed by seed: all arms under seed 0 first, and so on."""
+"""The arms in the order in which they run, seed by seed: all arms under seed 0 first, and so on."""
 HC_ARMS = ("untouched", "finetuned", "finetuned_x2.1", "editaction_demo")
 """Arms that are also trained on the head camera's kitchen."""
 
@@ -134,7 +134,10 @@ def arm(name: str) -> Arm:
 
 
 def arms_named(text: str, style: str) -> tuple[Arm, ...]:
-    """Return the arms that a text names between commas, by name or role; "all" are those of the style ("lc", "hc")."""
+    """Return the arms that a text names by name or role, separated by commas.
+
+    "all": those of the style ("lc", "hc").
+    """
     known = ARMS if style == "lc" else tuple(arm(name) for name in HC_ARMS)
     chosen: dict[str, Arm] = {}
     for part in (part.strip() for part in text.split(",")):

@@ -49,7 +49,7 @@ def steps_of(objective: ObjectiveConfig, config: TrainConfig, examples: Examples
 
 
 def measure_costs(shards: Path, config: TrainConfig, start: str) -> dict[str, float]:
-    """Return the cost of each objective's step over L_static's, and that one's seconds."""
+    """Return the cost of each objective's step over that of L_static, and the seconds of the latter."""
     torch.set_num_threads(1)
     examples = Examples(shards / "train")
     taken = in_turns(

@@ -19,7 +19,7 @@ Facts = dict[str, Any]
 SUBSETS = ("seen", "unseen")
 MEASURES = ("carried_out", "kept")
 EQUAL_COMPUTE = 0.07
-"""Two computes are equal when they differ by at most this part."""
+"""Two computes count as equal when they differ by at most this share."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def arm_row(runs: ArmRuns) -> Facts:
 
 
 def by_verb(table: NDArray[np.float64], verbs: Sequence[str]) -> Facts:
-    """Return each verb's share in percent and its number of scenes: a held-out combination is one verb's."""
+    """Return each verb's share in percent and its number of scenes. A held-out combination belongs to one verb."""
     rows = {verb: [place for place, of_scene in enumerate(verbs) if of_scene == verb] for verb in sorted(set(verbs))}
     return {
         verb: {"percent": round(100 * float(table[places].mean()), 2), "num_scenes": len(places)}
@@ -138,8 +138,10 @@ def equal_in(arm: Facts, reference: Facts) -> list[str]:
 
 
 def comparisons(every: Iterable[ArmRuns], arms: Mapping[str, Facts]) -> list[Facts]:
-    """Compare each arm that was trained with those of its references, of its start, that it is equal to in steps or
-    compute. `arms`: name -> num_steps, compute and the names of its references."""
+    """Compare each trained arm with those of its references, from the same start, that have equal steps or compute.
+
+    `arms`: name -> num_steps, compute and the names of its references.
+    """
     gathered = list(every)
     by_name = {(runs.start, runs.arm): runs for runs in gathered}
     compared_arms = []
@@ -156,7 +158,7 @@ def comparisons(every: Iterable[ArmRuns], arms: Mapping[str, Facts]) -> list[Fac
 
 
 def study_content(style: str, arms: Mapping[str, Facts], runs: Iterable[JudgedRun]) -> Facts:
-    """Return the study's rows, one a start and arm in the order of `arms`, and its comparisons.
+    """Return the study's rows, one for each start and arm in the order of `arms`, and its comparisons.
 
     `arms`: name -> role, budget, num_steps, compute and references.
     """

@@ -66,7 +66,7 @@ def go_on(request: StudyRequest) -> list[str]:
             print(f"{run.name}: {time.monotonic() - began:.0f} s", flush=True)
         return None
 
-    # The first alone: the runs share the edits of the untouched start, and two cannot build one artifact.
+    # The first run goes alone: the runs share the edits of the untouched start, and two cannot build one artifact.
     failures = [do(waiting[0])]
     with ThreadPoolExecutor(request.side_by_side) as pool:
         failures += pool.map(do, waiting[1:])
@@ -74,7 +74,7 @@ def go_on(request: StudyRequest) -> list[str]:
 
 
 def record_so_far(request: StudyRequest) -> None:
-    """Add the runs of the workspace to the records of this study, and print the tables of all that are recorded."""
+    """Add the runs of the workspace to the records of this study, and print the tables of all recorded runs."""
     name = study_name(request)
     remember(runs_file(name), list(done_runs(request)))
     print(study_page(recorded_content(name)))

@@ -27,7 +27,7 @@ def runs_file(study: str) -> Path:
 
 
 def encode(runs: Iterable[JudgedRun]) -> str:
-    """Return the file's text; the runs must be of the same scenes (ValueError)."""
+    """Return the text of a file; ValueError when the runs are not of the same scenes."""
     ordered = sorted(runs, key=lambda run: (run.start, run.arm, run.seed))
     scenes = _scenes(_in_order(ordered[0]))
     lines: list[dict[str, Any]] = [{name: [scene[name] for scene in scenes] for name in SCENE}]
@@ -71,7 +71,7 @@ def recorded(path: Path) -> list[JudgedRun]:
 
 
 def remember(path: Path, new: Sequence[JudgedRun]) -> list[JudgedRun]:
-    """Add runs to a file, in the place of those of the same start, arm and seed; return all that are in it."""
+    """Add runs to a file. A run replaces the one of the same start, arm and seed. Return all runs of the file."""
     runs = {(run.start, run.arm, run.seed): run for run in (*recorded(path), *new)}
     if runs:
         path.parent.mkdir(exist_ok=True)

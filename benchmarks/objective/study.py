@@ -31,8 +31,10 @@ LITTLE_DATA = SplitsConfig(
     num_unseen=300,
     num_train=500,
 )
-"""500 pairs, and combinations that nobody is trained on. Only the verbs that bring a thing somewhere: the others are
-learned in no time, and tell no objectives apart."""
+"""500 pairs, and combinations that nobody is trained on.
+
+Only the verbs that bring a thing somewhere are used: the others are learned at once and do not distinguish objectives.
+"""
 SPLITS = {
     "lc": LITTLE_DATA,
     "hc": replace(
@@ -42,7 +44,7 @@ SPLITS = {
     ),
 }
 TOLD_SEEDS = 2
-"""Number of seeds under which `told_apart` is measured too. It hardly differs between seeds."""
+"""Number of seeds under which `told_apart` is measured, too. It hardly differs between seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +58,7 @@ class StudyRequest:
     starts: tuple[str, ...] = (f"shipped={STARTING_EDITOR}",)
     """Starting editors as NAME=FOLDER."""
     arms: str = "all"
-    """Names or roles of arms, between commas."""
+    """Names or roles of arms, separated by commas."""
     seeds: int = 5
     """Largest number of seeds of an arm."""
     steps: int = STEPS
@@ -100,7 +102,7 @@ class Run:
 
 
 def study_runs(request: StudyRequest) -> list[Run]:
-    """Return the runs in their order: breadth before depth, all starts and arms under seed 0 first."""
+    """Return the runs in their order: all starts and arms under seed 0 first, then those under seed 1, and so on."""
     arms = arms_named(request.arms, request.style)
     starts = [start.partition("=")[::2] for start in request.starts]
     return [
@@ -216,10 +218,10 @@ def studied_arms(steps: int, names: Iterable[str]) -> dict[str, Facts]:
 def share_cores(side_by_side: int) -> None:
     """Give each of several simultaneous runs its share of the cores, unless OMP_NUM_THREADS is set.
 
-    Threads that wait for each other spin: two runs of two threads each on two cores take several times as long a step,
-    and at times far more (benchmarks/sharing_cores.py).
+    Threads that wait for each other spin. With two runs of two threads each on two cores a step takes several times as
+    long, and sometimes far more (benchmarks/sharing_cores.py).
     """
-    import torch  # not at the top: the tables need none of it
+    import torch  # not at the top of the file: the tables do not need it
 
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, num_workers(0) // side_by_side)))
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))

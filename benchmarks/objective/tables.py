@@ -35,7 +35,9 @@ def difference(facts: Facts | None) -> str:
 
 
 def arms_table(rows: Sequence[Facts]) -> str:
-    """Return one line an arm: carried out on seen and held-out scenes, kept, told apart, and the pull of the terms."""
+    """Return one line for each arm: carried out on seen and held-out scenes, kept, told apart, and the pull of the
+    terms.
+    """
     head = (
         "| start | arm | steps | compute | seeds | seen | held-out | kept, held-out "
         "| told apart: disjoint | same verb | same object | pull of L_action, L_reg |"
@@ -57,7 +59,7 @@ def arms_table(rows: Sequence[Facts]) -> str:
 
 
 def verbs_table(rows: Sequence[Facts]) -> str:
-    """Return one line an arm: carried out by verb, seen / held out."""
+    """Return one line for each arm: carried out by verb, seen / held out."""
     verbs = list(dict.fromkeys(verb for row in rows for verb in row.get("unseen_by_verb", {})))
     lines = [f"| start | arm | {' | '.join(verbs)} |", "|" + "---|" * (2 + len(verbs))]
     for row in rows:
@@ -74,7 +76,7 @@ def verbs_table(rows: Sequence[Facts]) -> str:
 
 
 def comparisons_table(compared: Sequence[Facts]) -> str:
-    """Return one line a comparison: arm minus reference, paired by scene and seed."""
+    """Return one line for each comparison: arm minus reference, paired by scene and seed."""
     lines = ["| start | arm | minus | at equal | seeds | seen | held-out | kept, held-out |", "|" + "---|" * 8]
     for pair in compared:
         cells = [pair["start"], pair["arm"], pair["reference"], " and ".join(pair["equal_in"]), str(len(pair["seeds"]))]
