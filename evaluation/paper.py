@@ -129,7 +129,7 @@ class DatasetFigures:
     neither_percent: float
     """Instructions of verb and object only."""
     notes: tuple[str, ...] = ()
-    """What is derived and not printed."""
+    """Notes on figures that are derived and not printed."""
 
 
 DATASETS: Mapping[str, DatasetFigures] = {
@@ -171,4 +171,4 @@ INCONSISTENCIES: tuple[str, ...] = (
     "MasaCtrl is the best training-free baseline by accuracy on HC only; on LC it is DDPM Noise Space (65.26).",
     "s_i = 1 is said to be InstructPix2Pix's suggestion, which is 1.5.",
 )
-"""What a reader of the tables should know."""
+"""Contradictions that a reader of the tables should know."""

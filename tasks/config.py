@@ -230,7 +230,7 @@ class EditsConfig:
     """Editors x test pictures x seeds -> edited pictures."""
 
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """How to sample."""
+    """Settings of the sampling."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One edit of each test picture per seed."""
 
@@ -253,7 +253,7 @@ class ScoresConfig:
     paired_features: Features | None = None
     """Network of the paired distances; None: the one of FID."""
     paired_weights: str | None = None
-    """Its file, folder or hub id."""
+    """File, folder or hub id of the network's weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -333,7 +333,7 @@ class MethodEditsConfig:
     method: str
     """Name of the method (modeling/editors/settings.py), or of the pipeline's class."""
     settings: MethodConfig | PipelineConfig
-    """Its settings, prompt policy included."""
+    """Settings of the method, with its prompt policy."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One edit of each test picture per seed; a method without noise makes one edit, which stands for all seeds."""
     limit: int | None = None
@@ -360,7 +360,7 @@ class TimingConfig:
     method: str
     """Name of the system (modeling/editors/load.py)."""
     settings: SamplingConfig | MethodConfig | PipelineConfig
-    """How it edits: as in the run's edits."""
+    """Settings of the editing, as in the run's edits."""
     batch_sizes: tuple[int, ...] = (1, 2, 4, 8)
     """Batch sizes: numbers of pictures that are edited at once."""
     num_warm_up: int = 1
@@ -390,7 +390,7 @@ class StaticScenesConfig:
     features: Features = "fixed-random"
     """Network that tells whether an edit went towards the expected picture; for triples."""
     weights: str | None = None
-    """Its file, folder or hub id."""
+    """File, folder or hub id of the network's weights."""
     least_psnr_db: float = 20.0
     """An edit has kept the rest when it has this PSNR to its input outside the expected change; for triples."""
 
@@ -404,9 +404,9 @@ class ForgettingConfig:
     """An editor x static scenes -> which static edits it still carries out, and keeps the rest of the picture."""
 
     scenes: StaticScenesConfig
-    """What is asked of it."""
+    """The static edits that are asked for."""
     sampling: SamplingConfig
-    """How it edits: as in the run's edits."""
+    """Settings of the editing, as in the run's edits."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,7 @@ class Asked:
 
     scene_id: str
     group: str
-    """What it was drawn with: intervals are clustered by it."""
+    """Group of items that were drawn together; intervals are clustered by it."""
     kind: str | None
     """recolour, add, remove or replace; None when unknown."""
     instruction: str

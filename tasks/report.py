@@ -33,7 +33,7 @@ from tasks.pages.shown import funnel_of, provenance_of
 EDITOR = "editor_"
 """Beginning of the names of the inputs that are further editors, trained by another method."""
 FEW_PAIRS = 200
-"""With fewer training pairs the page warns that so few were never tried."""
+"""With fewer training pairs the page warns that nobody has tried so few."""
 FUNNEL_STAGES = ("kitchen", "segments", "videos", "frames", "splits", "shards", "classifier", "editor", "scores")
 LOSSES = {
     "loss": "L, total",

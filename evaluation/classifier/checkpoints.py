@@ -36,7 +36,7 @@ PARTS = {
     "mlp.fc1": "intermediate.dense",
     "mlp.fc2": "output.dense",
 }
-"""Of a block: reference -> transformers, by whole parts of the name."""
+"""Names of the parts of a block: reference -> transformers, as whole parts of a name."""
 OUTSIDE = {
     "cls_token": "timesformer.embeddings.cls_token",
     "pos_embed": "timesformer.embeddings.position_embeddings",
@@ -51,7 +51,7 @@ MAX_LAYERS = 200
 MAX_NUMBER = 1_000_000
 """Largest number in a config; the widest model has 3 072."""
 NOT_READ = {"id2label", "label2id", "num_labels", "dtype", "torch_dtype", "architectures", "model_type"}
-"""Of a config: the labels come from the weights, and the rest does not change what is computed."""
+"""Settings of a config that are not read: the labels come from the weights, and the others do not change the result."""
 Tensors = Mapping[str, Tensor]
 
 

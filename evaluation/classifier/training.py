@@ -49,7 +49,7 @@ class TrainRecipe:
     batch_size: int
     """Clips a step."""
     learning_rate: float
-    """At its highest."""
+    """The largest learning rate of the schedule."""
     channel_order: ChannelOrder
     """Order in which the network sees the colours."""
     seed: int

@@ -22,7 +22,7 @@ class Answer:
     """One score."""
 
     picture: str
-    """Its code."""
+    """Code of the picture."""
     question: str
     """R1 to R5."""
     score: Any
@@ -58,7 +58,7 @@ class Rejected:
     reason: str
     """A snake_case word."""
     message: str
-    """What was seen."""
+    """Sentence that says what is wrong."""
     num_rows: int
     """Number of rows that are rejected with it."""
 

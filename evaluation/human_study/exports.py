@@ -20,7 +20,7 @@ class Task:
     """One picture for one rater."""
 
     picture: str
-    """Its code."""
+    """Code of the picture."""
     instruction: str
     input_name: str
     """Names of the files of the three pictures."""

@@ -29,10 +29,11 @@ class JudgeColumn:
     num_common: int
     """Pictures that people rated too."""
     rank_correlation: float | None
-    """Spearman's, with the mean of people."""
+    """Spearman's correlation with the mean of people."""
     pairwise_percent: float | None
-    """Of two edits of an item that people rate differently: share in which the judge prefers the same one; ties count
-    half.
+    """Pairs of edits of an item that people rate differently: the share in which the judge prefers the same edit.
+
+    Ties count half.
     """
     scores: Mapping[str, float]
     """Method -> mean of the judge on the common pictures."""

@@ -68,7 +68,7 @@ class Form:
     notice: str
     """Notice for raters; "" for none."""
     items: Sequence[Item]
-    """In the order of the key; the page draws its own."""
+    """Items in the order of the key; the page draws an order of its own."""
     platform_code: str = ""
     """A completion code that the platform wants to see at the end; "" shows the page's own alone."""
 

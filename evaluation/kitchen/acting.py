@@ -37,9 +37,9 @@ SHORTEST_S, LONGEST_S = 0.3, 1.0
 GAP_S = (0.12, 0.45)
 """Shortest and longest stillness between two actions."""
 OVERLAP_SHARE = 0.03
-"""How often an action begins before the last one has ended; both then overlap."""
+"""Share of actions that begin before the last one has ended; both then overlap."""
 IDLE_PAN_SHARE = 0.1
-"""How often the head camera pans although the action does not need it."""
+"""Share of actions in which the head camera pans although the action does not need it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class ActedAction:
     """One action as it is acted out in a video."""
 
     action: Action
-    """What is done."""
+    """The action that is acted."""
     instruction: str
     """The action in the words of the style's annotations."""
     before: Scene
@@ -63,7 +63,7 @@ class ActedAction:
     view_after: int
     """View offset, in columns, at the stop frame."""
     overlaps: bool
-    """Whether another action goes on at its start or stop frame."""
+    """True when another action goes on at its start or stop frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class Episode:
     """What happens in one video."""
 
     actions: tuple[ActedAction, ...]
-    """In the order of their start."""
+    """Actions in the order of their start."""
     num_frames: int
     """Length of the video."""
 

@@ -15,11 +15,11 @@ from evaluation.kitchen.world import Scene, Thing, view_places
 VERBS = ("take out", "put in", "move", "open", "close", "switch on", "switch off")
 """Every action the kitchen knows, in the words of the fixed camera's annotations."""
 TABLE = "table"
-"""Where a thing comes to stand when it is taken out of a container."""
+"""The place of a thing that is taken out of a container."""
 NAMED_START_SHARE = 0.6
-"""How often an instruction that can do without its start point names it."""
+"""Share of the instructions that name their start point, among those that can do without it."""
 TAKEN_FROM_SHARE, TAKEN_TO_SHARE = 0.8, 0.5
-"""How often "take out" names where the thing stood, and the table that it comes to stand on."""
+"""Shares of "take out" instructions that name the place where the thing stood, and the table on which it is put."""
 
 Goal = dict[str, Any]
 """JSON data: `things` (each kind, colour, at: allowed places), `absent` (kind, colour), `open` and `on` (place: bool).
@@ -39,9 +39,9 @@ class Action:
     thing: Thing | None = None
     """The thing that is moved, where it stood before."""
     names_start: bool = False
-    """Whether the instruction says where the thing stood."""
+    """True when the instruction says where the thing stood."""
     names_end: bool = False
-    """Whether the instruction says where the thing is brought."""
+    """True when the instruction says where the thing is brought."""
 
     @property
     def start_place(self) -> str | None:

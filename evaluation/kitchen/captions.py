@@ -19,7 +19,7 @@ class Caption:
     text: str
     """The sentence."""
     goal: Goal
-    """What a picture of the sentence shows, as data."""
+    """The content of a picture that fits the sentence, as data."""
 
 
 def sample_caption(rng: np.random.Generator, scene: Scene, places: tuple[str, ...]) -> Caption:

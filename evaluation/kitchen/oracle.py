@@ -22,7 +22,7 @@ CLEAR_RATIO = 0.75
 
 Identity = tuple[str, str]
 CellState = tuple[bool, Identity | None]
-"""Whether the place is open or on, and kind and colour of the thing there."""
+"""(is the place open or on, kind and colour of the thing there)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class SceneReading:
     view: int
     """View offset in columns."""
     states: dict[str, CellState]
-    """By place: whether it is open or on, and the thing there (None: empty)."""
+    """State of each place: whether it is open or on, and the thing there (None: empty)."""
     unclear: frozenset[str]
     """Places whose state is the nearest one but not clearly so."""
 

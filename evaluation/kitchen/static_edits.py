@@ -15,7 +15,7 @@ from evaluation.kitchen.things import COLOURS, KINDS
 from evaluation.kitchen.world import Scene, Thing, random_scene
 
 EDITS = ("recolour", "add", "remove", "replace")
-"""What a static edit can be."""
+"""The kinds of static edits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class StaticEdit:
     instruction: str
     """The sentence."""
     goal: Goal
-    """What the sentence asks for, as data."""
+    """The demand of the sentence, as data."""
 
 
 def _unused_name(rng: np.random.Generator, scene: Scene, kinds: tuple[str, ...] = KINDS) -> tuple[str, str]:

@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw
 CELL_PX = 64
 """Width and height of one cell of the kitchen in a full-size picture."""
 OVERSAMPLING = 4
-"""How many times larger a cell is drawn than it is shown."""
+"""A cell is drawn this many times larger than it is shown."""
 KINDS = ("apple", "cup", "bottle", "bowl")
-"""What a thing can be; told apart by outline."""
+"""The kinds of things; their outlines differ."""
 COLOURS = {"red": (212, 50, 44), "green": (58, 158, 70), "blue": (50, 102, 206), "yellow": (243, 196, 44)}
 """Names and RGB values of the colours of things."""
 

@@ -9,4 +9,4 @@ _SMALL_WORDS = (
 )
 
 WORDS = tuple(sorted({*_SMALL_WORDS.split(), *PLACES, *KINDS, *COLOURS}))
-"""In alphabetical order."""
+"""All words in alphabetical order."""

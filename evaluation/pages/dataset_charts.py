@@ -24,7 +24,7 @@ class Histogram:
 
     title: str
     note: str
-    """What it shows and what to look for."""
+    """A sentence that says what the chart shows and what to look for."""
     values: Sequence[float]
     low: float | None = None
     """Start of the axis; None: the least value."""

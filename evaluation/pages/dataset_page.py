@@ -22,16 +22,16 @@ class RuleLine:
     """Number of instructions with a property, by one rule of counting."""
 
     statistic: str
-    """What they say."""
+    """The property of the instructions that is counted."""
     rule: str
-    """The way's name."""
+    """Name of the rule."""
     meaning: str
-    """What it counts."""
+    """What the rule counts, in words."""
     count: int
     percent: float
-    """Of all."""
+    """Share of all instructions, in percent."""
     paper_percent: float | None
-    """What the paper prints of the statistic."""
+    """Percentage that the paper prints for the statistic."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +57,11 @@ class DatasetPage:
     gallery: Sequence[ShownPair]
     rules: RulesTable | None
     histograms: Sequence[Histogram]
-    """Of what annotations alone say."""
+    """Histograms of the values that the annotations alone give."""
     bars: Sequence[Bars]
     """Verbs, objects, places."""
     steps: Bars
-    """What is left after each step from the first annotation row to training."""
+    """Number of rows left after each step, from the first annotation row to training."""
     funnel: Sequence[FunnelStage]
     splits: Table | None
     leakage: Table | None

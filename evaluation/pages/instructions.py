@@ -18,7 +18,7 @@ class Piece:
     """Words of an instruction."""
 
     text: str
-    """As written, with the spaces around it."""
+    """The text as it is written, with the spaces around it."""
     role: Role = ""
     """"" for words that are none of the three."""
 

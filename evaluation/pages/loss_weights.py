@@ -28,7 +28,7 @@ class Ranked:
     """95 %."""
     kid: float | None
     kid_rank: int | None
-    """Its rank by KID among the editors of its term, from 1."""
+    """Rank by KID among the editors of the same term, from 1."""
 
 
 def ranked(table: Mapping[str, Any]) -> dict[str, list[Ranked]]:

@@ -30,7 +30,7 @@ class Headline:
     value: str
     """Such as "72.5 %"."""
     label: str
-    """What is counted."""
+    """What the number counts."""
     interval: str
     """Such as "95 % interval 66.4 to 77.9"."""
     recipe: str
@@ -67,7 +67,7 @@ class ShownPair:
     parts: Sequence[Piece] = ()
     """The instruction in pieces with their roles; empty: not taken apart."""
     lineage: Sequence[tuple[str, str]] = ()
-    """Where each picture comes from: (name, place)."""
+    """Origin of each picture: (name, place)."""
 
     @property
     def pieces(self) -> Sequence[Piece]:
@@ -80,13 +80,13 @@ class Gallery:
     """Shown pairs under one heading: a figure of the paper."""
 
     name: str
-    """Of its file and anchor."""
+    """Name of the gallery's file and anchor."""
     title: str
     note: str
-    """How the shown pairs were chosen."""
+    """A sentence that says how the shown pairs were chosen."""
     pairs: Sequence[ShownPair]
     has_roles: bool = False
-    """Whether parts of the instructions are coloured, which wants a legend."""
+    """True when parts of the instructions are coloured; the page then needs a legend."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +94,11 @@ class Cell:
     """A number in a table."""
 
     value: str
-    """As printed; "–" where it is not defined."""
+    """Value as it is printed; "–" where it is not defined."""
     details: Sequence[str] = ()
     """Small print under it: interval, spread over seeds."""
     share: float | None = None
-    """In 0 to 1: drawn as a bar behind the number."""
+    """Share from 0 to 1, drawn as a bar behind the number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,9 +149,9 @@ class Setting:
     """One setting of the run."""
 
     name: str
-    """Its dotted name."""
+    """Dotted name of the setting."""
     value: str
-    """As set here."""
+    """Value that this run has."""
     paper: str | None = None
     """The paper's value where it differs."""
 

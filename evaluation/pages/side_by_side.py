@@ -30,9 +30,9 @@ class SideBySide:
 
     title: str
     editors: Sequence[str]
-    """Their names, the columns of the page."""
+    """Names of the editors, which are the columns of the page."""
     recipes: Sequence[str]
-    """How each edited: steps, guidance, side."""
+    """Settings of each editor: steps, guidance, side."""
     rows: Sequence[ComparedRow]
 
 

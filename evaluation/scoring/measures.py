@@ -17,18 +17,18 @@ class Measure:
     """One column of the tables."""
 
     column: str
-    """In the Parquet, in its own unit: shares 0 or 1."""
+    """Name in the Parquet file, where values have their own unit: shares are 0 or 1."""
     key: str
-    """In scores.json."""
+    """Name in scores.json."""
     heading: str
-    """As printed."""
+    """Heading as it is printed."""
     meaning: str
-    """In a few words, with ↑ or ↓ for better."""
+    """Meaning in a few words, with ↑ or ↓ for better."""
     definition: str
-    """In a sentence or two, for the page."""
+    """Definition in a sentence or two, for the page."""
     kind: Kind
     factor: float = 1.0
-    """From the Parquet to scores.json and print: 100 for percent, 1000 for KID."""
+    """Factor from the Parquet to scores.json and print: 100 for percent, 1000 for KID."""
 
     @property
     def bounds(self) -> tuple[float, float] | None:
@@ -185,7 +185,7 @@ MEASURES: tuple[Measure, ...] = (
         factor=1000,
     ),
 )
-"""In the order of the columns: what sees the action first."""
+"""Measures in the order of the columns; those that see the action come first."""
 
 BY_VERB = ("carried_out", "kept", "match_gt", "label", "nearer")
 """Columns that are told by verb as well."""

@@ -34,7 +34,7 @@ class Judge:
     model: TimesformerForVideoClassification
     """Tells the action of a clip."""
     labels: tuple[str, ...]
-    """Its actions."""
+    """Names of the actions that the classifier knows."""
     size_px: int
     """Side of the frames it sees."""
     channel_order: ChannelOrder
@@ -64,13 +64,13 @@ class Column:
     """One picture for every pair: an editor under one training and sampling seed, or a reference."""
 
     editor: str
-    """Its label in the table."""
+    """Label of the editor in the table."""
     name: str
-    """As printed."""
+    """Name as it is printed."""
     label: str
     """Key of its stored results; no two columns share it."""
     picture_of: Callable[[Example], Picture] | Literal["input", "truth"]
-    """How its picture of an example is read; the input or the truth itself."""
+    """Function that reads the picture of an example, or "input" or "truth" for these pictures themselves."""
     kind: Literal["reference", "editor"] = "editor"
     seed: int = 0
     """Sampling seed; a reference has a nominal one."""

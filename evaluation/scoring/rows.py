@@ -36,11 +36,11 @@ class Candidate:
     """The values of one editor (or reference) on the pairs of a split."""
 
     editor: str
-    """Its label; "copy", "truth" and "truth_vae" for the references."""
+    """Label of the editor; "copy", "truth" and "truth_vae" for the references."""
     name: str
-    """As printed."""
+    """Name as it is printed."""
     kind: Literal["reference", "editor"]
-    """Whether it is a reference row."""
+    """"reference" for a reference row."""
     seeds: tuple[int, ...]
     """Sampling seed of each column of the values; a reference has one nominal seed."""
     values: Mapping[str, Values]
@@ -70,7 +70,7 @@ class SplitPairs:
     """The pairs of a split, in the order of every candidate's arrays."""
 
     split: str
-    """Its name."""
+    """Name of the split."""
     segment_ids: tuple[str, ...]
     """Keys of the pairs."""
     video_ids: tuple[str, ...]

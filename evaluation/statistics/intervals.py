@@ -34,7 +34,7 @@ class Spread:
     std: float | None
     """Standard deviation over the seeds (n - 1); None for a single seed."""
     variance: float | None
-    """Its square."""
+    """Square of the standard deviation."""
     num_seeds: int
     """Seeds it was taken over."""
 

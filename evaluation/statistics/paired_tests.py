@@ -24,7 +24,7 @@ class Difference:
     p: float
     """Two-sided."""
     p_holm: float
-    """After Holm's correction over the family."""
+    """p after Holm's correction over the family."""
 
     @property
     def is_shown(self) -> bool:

@@ -31,9 +31,9 @@ GRACE_S = 6.0
 second signal ends it at once: training then saves on its own.
 """
 LINE_EVERY_S = 5.0
-"""Without a terminal: seconds between a stage's lines of progress."""
+"""Seconds between a stage's lines of progress when there is no terminal."""
 COUNT_EVERY_S = 60.0
-"""Without a terminal: `counting` prints at every tenth, and at least after this many seconds."""
+"""When there is no terminal, `counting` prints at every tenth, and after this many seconds at the latest."""
 ITEMS_FAILED = 3
 """Exit status when everything is finished except failed items."""
 

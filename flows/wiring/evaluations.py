@@ -44,7 +44,7 @@ class Evaluation:
     editor: str
     """Digest of the editor."""
     label: str
-    """Its label in the records of the scores."""
+    """Label of the editor in the records of the scores."""
     setting: Setting
     scores: Artifact
 

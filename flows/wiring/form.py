@@ -35,7 +35,7 @@ MEASURED_AFTER = {"told_apart": "editor", "forgetting": "editor", "verdicts": "e
 NAMED_EDITORS = r"^editors\.[a-z][a-z0-9_]{0,39}(\.[a-z_]+)?$"
 """Settings of diffusers pipelines that a person names."""
 ITEMS_ON = r"^(processes|dask|(tcp|tls|ws|wss)://[^\s/]+)$"
-"""Where items can be worked on."""
+"""The places where items can be worked on."""
 
 Schema = dict[str, Any]
 

@@ -55,9 +55,9 @@ class Row:
     now: float
     """Percent."""
     difference: Difference
-    """In percentage points."""
+    """Difference in percentage points."""
     is_worse: bool
-    """By its margin and its interval."""
+    """True when the measure is worse by its margin and its interval."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ class Setting:
     name: str
     """Dotted, as `--set` takes it."""
     value: Any
-    """What the recipe has."""
+    """Value in the recipe."""
     meaning: str
     """The text below the field; "" where there is none."""
 

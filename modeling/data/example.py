@@ -19,7 +19,7 @@ from modeling.json_text import parse_json
 PICTURES = ("source", "edited")
 """The two pictures of an example, as members call them."""
 EXTENSIONS = frozenset({"json"} | {f"{name}.{format_}" for name in PICTURES for format_ in ("png", "jpg")})
-"""What follows the key in a member's name; a member with another ending is refused."""
+"""Endings of the names of members, behind the key; a member with another ending is refused."""
 _KEY = re.compile(r"[^./\\\s\x00-\x1f]+")
 _MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "jpg": b"\xff\xd8\xff"}
 
@@ -37,9 +37,9 @@ class Example:
     start_s: float
     """Start of the action, seconds from the video's first presented frame."""
     stop_s: float
-    """Its stop."""
+    """Time of the action's stop."""
     instruction: str
-    """What is done, in words."""
+    """The action in words."""
     verb: str
     """The instruction's verb."""
     object: str
@@ -49,7 +49,7 @@ class Example:
     end_point: str
     """The place where the action ends; "" when the annotation names none."""
     overlaps: bool
-    """Whether another action of the video overlaps this one in time."""
+    """True when another action of the video overlaps this one in time."""
     source_file: bytes
     """The picture before: a whole PNG or JPEG file, kept as it was first encoded."""
     edited_file: bytes

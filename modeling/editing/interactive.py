@@ -48,7 +48,7 @@ class Asked:
     """What a person asked for in one edit."""
 
     instruction: str
-    """What to do."""
+    """The instruction that the person wrote."""
     seed: int
     """Seed of the noise."""
     image_guidance: float

@@ -35,7 +35,7 @@ class ShardPicture:
     index: int
     """The example's number in them."""
     segment_id: str
-    """Its key."""
+    """Key of the example."""
 
     def __str__(self) -> str:
         return f"example {self.segment_id}"

@@ -103,7 +103,7 @@ class PlugAndPlayConfig(MethodConfig):
     start_layer: int = 8
     """Self-attentions are injected from this one on, counted in the order of execution."""
     negative_prompt: str = "ugly, blurry, black, low res, unrealistic"
-    """In place of the empty text in the unconditional row."""
+    """Text in place of the empty text in the unconditional row."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ class Sizes:
     unet: int
     """All of the U-Net."""
     frozen: int
-    """Those of the U-Net that the objective freezes."""
+    """Number of the U-Net's weights that the objective freezes."""
     vae: int
     text_encoder: int
     width: int = 320
@@ -37,7 +37,7 @@ class Sizes:
 
 
 STABLE_DIFFUSION = Sizes(unet=859_532_484, frozen=47_749_120, vae=83_653_863, text_encoder=123_060_480)
-"""Of timbrooks/instruct-pix2pix, cross-attention frozen: for a start that is not on this machine yet."""
+"""Sizes of timbrooks/instruct-pix2pix with frozen cross-attention, for a start that is not on this machine yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ CHOICES = (
     Choice(micro_batch=4, gradient_checkpointing=True, ema_on="cpu"),
     Choice(micro_batch=1, gradient_checkpointing=True, ema_on="cpu", adam_bits=8),
 )
-"""From the fastest to the smallest."""
+"""Choices from the fastest to the smallest."""
 
 
 def choice_for(config: TrainConfig, sizes: Sizes, gib: float) -> Choice | None:

@@ -14,7 +14,7 @@ COPIES = 4
 BYTES_PER_S = 100e6
 """Writing speed of a slow or shared disk, sync included."""
 STEP_S = 20.0
-"""For the step at work (five seconds at most), for moving tensors off the device, and for the end of the process."""
+"""Seconds for the current step (five at most), for moving tensors off the device, and for the end of the process."""
 LEAST_S = 60.0
 
 

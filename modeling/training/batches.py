@@ -25,9 +25,9 @@ class GlobalBatch:
     """One step of the whole batch, without the pictures."""
 
     step: int
-    """From 0."""
+    """Number of the step, from 0."""
     draws: StepDraws
-    """What chance decided."""
+    """The random choices of the step."""
     negatives: Negatives
     """c' of each example."""
     has_contrast: NDArray[np.bool_]

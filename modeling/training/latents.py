@@ -38,7 +38,7 @@ class LatentBatch:
     target: Tensor
     """Means of the edited pictures' latents, scaled."""
     spread: Tensor | None
-    """Their standard deviations, scaled; None for an autoencoder without any."""
+    """Scaled standard deviations of the latents; None for an autoencoder without any."""
 
 
 class LatentSource(Protocol):

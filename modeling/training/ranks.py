@@ -24,7 +24,7 @@ class Ranks:
     """This process as one of those that train together."""
 
     index: int = 0
-    """From 0."""
+    """Number of this process, from 0."""
     count: int = 1
     """Number of processes, over all machines."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))

@@ -31,7 +31,7 @@ class PinnedFile:
 
     name: str
     git_blob: str
-    """Its git blob at commit ea8b404 of the annotations' repository."""
+    """Git blob of the file at commit ea8b404 of the annotations' repository."""
     num_rows: int
     num_in_subset: Mapping[EpicSubset, int]
     num_distinct: Mapping[EpicSubset, int]

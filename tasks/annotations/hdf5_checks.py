@@ -14,13 +14,13 @@ MAX_CELL = 100_000
 MAX_NUMBERS = 1_000
 """Values in a cell whose first is a number of ours."""
 FREE_VALUES = 2_000_000
-"""So many values are read of a file in all whatever its size."""
+"""Number of values that may be read of a file of any size."""
 MAX_DEPTH = 4
 """Cells in cells."""
 MAX_VISITS = 1_000
 """Cells in one cell, at any depth."""
 MAX_BYTES = 1 << 30
-"""Of one data set."""
+"""Largest size of one data set."""
 DAMAGED = (
     *(OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, OverflowError, MemoryError),
     *(NotImplementedError, RecursionError, SystemError),

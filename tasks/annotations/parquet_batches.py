@@ -15,11 +15,11 @@ from modeling.apart import PICTURES_MEMORY, apart
 from tasks.annotations.parquet_rows import BUFFER_BYTES
 
 MAX_ROWS = 10_000_000
-"""Of one file; more are no real data set."""
+"""Largest number of rows of one file; no real data set has more."""
 BATCH_BYTES = 256 << 20
-"""What a batch of one column takes at most, unless a single cell takes more."""
+"""Largest size of a batch of one column, unless a single cell is larger."""
 MAX_PART_BYTES = 4 << 30
-"""Of one column in one group of rows, unpacked."""
+"""Largest unpacked size of one column in one group of rows."""
 ROWS_AT_ONCE = 1_000
 
 

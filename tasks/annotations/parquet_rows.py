@@ -17,7 +17,7 @@ from modeling.sheets import MAX_ROWS, MAX_TEXT
 
 ROWS_AT_ONCE = 2_000
 BUFFER_BYTES = 1 << 20
-"""Of a column that are read at once; Arrow takes the column's part of a group of rows as a whole otherwise."""
+"""Bytes of a column that are read at once; otherwise Arrow reads the column's part of a group of rows as a whole."""
 MAX_GROUP_BYTES = 2 << 30
 """Unpacked, in one group of rows."""
 

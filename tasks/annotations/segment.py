@@ -43,9 +43,9 @@ class Segment:
     object: str = ""
     """The object of the action."""
     start_point: str = ""
-    """Where the object is taken from."""
+    """The place from which the object is taken."""
     end_point: str = ""
-    """Where the object is brought to."""
+    """The place to which the object is brought."""
     group: str = ""
     """The participant, subject or video. All pairs of one group go to training, or all to testing."""
     overlaps: bool = False
@@ -110,7 +110,10 @@ class Annotations:
 
 
 MAX_NAME_BYTES = 240
-"""Of the name of a video or of a folder: a file system takes 255, and downloads end in .part.json while they grow."""
+"""Largest name of a video or of a folder.
+
+A file system takes 255 bytes, and a download's name ends in .part.json while it grows.
+"""
 MAX_VIDEO_ID = 1_000
 """Characters of a video's name with its folders."""
 

@@ -32,7 +32,10 @@ REQUIRED = ("video", "start_s", "stop_s", "instruction")
 SECONDS, FRAMES = ("start_s", "stop_s"), ("start_frame", "stop_frame")
 OPTIONAL = ("verb", "object", "start_point", "end_point", "group")
 MAX_CHARACTERS = 200_000_000
-"""Of the instructions of a table: what is read passes by, what is kept is in memory, at about a gigabyte then."""
+"""Largest sum of the instructions of a table.
+
+Rows are not kept while they are read, but instructions are; these take about a gigabyte of memory.
+"""
 MAX_NAME = 100
 """Largest number of characters of a video's name in the keys of its segments."""
 _LOOKS_LIKE_TIME = re.compile(r"start|stop|begin|end|time|frame|from|until|onset|second")

@@ -20,7 +20,7 @@ _UNITS = re.compile(
 )
 _MILLISECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:ms|msecs?|milliseconds?)", re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d{1,2}|\d{4,})(\s*s?)", re.ASCII)
-"""Not three digits after the comma: 1,500 may mean one and a half, or fifteen hundred."""
+"""A decimal comma has not three digits behind it: 1,500 may mean one and a half, or fifteen hundred."""
 
 
 def seconds_of(value: object) -> float | None:

@@ -27,13 +27,13 @@ class Triple:
     """One static edit of a real editor's kind."""
 
     triple_id: str
-    """Its column id, or its picture's name and its place in the table."""
+    """The column `id`, or the picture's name and the place in the table."""
     group: str
-    """Its group: items that were drawn together."""
+    """Group of items that were drawn together."""
     instruction: str
     """The sentence."""
     picture: Path
-    """What is edited."""
+    """The picture to edit."""
     expected: Path
     """The picture as it should become."""
 

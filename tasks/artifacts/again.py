@@ -16,7 +16,7 @@ class Again:
     """The reason why a finished artifact is built again."""
 
     reason: str
-    """In words."""
+    """Reason in words."""
     damaged: tuple[str, ...] = ()
     """Files that are missing or altered."""
     is_retry: bool = False

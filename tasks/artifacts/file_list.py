@@ -26,7 +26,7 @@ class FileEntry(NamedTuple):
     size: int
     """Bytes."""
     sha256: str
-    """Of its content."""
+    """SHA-256 of the content."""
     mtime_ns: int
     """Modification time when the list was written; a file that still has it need not be read."""
 

@@ -42,9 +42,9 @@ class Holder:
     run: str
     """Name of its run, or "a command"."""
     host: str
-    """Its machine."""
+    """Machine of the holder."""
     pid: int
-    """Its process there."""
+    """Process id of the holder on that machine."""
 
     def __str__(self) -> str:
         return f"{self.run} (pid {self.pid} on {self.host})"

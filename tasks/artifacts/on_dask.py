@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _kept = threading.local()
-"""On a worker: the process that works for this thread, as (its function, pickled; its pool)."""
+"""On a worker: the process that works for this thread, as (pickled function, pool)."""
 
 
 class NobodyWaits(Exception):

@@ -22,7 +22,7 @@ class ShorterRun:
 
     artifact: Artifact
     num_steps: int
-    """Its steps."""
+    """Number of steps of the shorter run."""
     checkpoint: Path | None
     """The checkpoint that a longer run continues; None when it cannot."""
     sentence: str

@@ -44,7 +44,7 @@ class Source:
     """The parts of one Python file that matter here."""
 
     text: str
-    """Its lines without the imports of the product's files."""
+    """Lines of the file, without its imports of the product's files."""
     imports: tuple[Import, ...]
     texts: frozenset[str]
     """Strings that can be names of modules or files."""

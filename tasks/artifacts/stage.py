@@ -24,7 +24,7 @@ from tasks.config import RunOptions
 __all__ = ["StageTask", "end", "spawn", "stage"]
 
 RETRY_AFTER_S = [10.0, 60.0]
-"""Before the second and the third try of a stage that failed for something that may pass by itself."""
+"""Seconds before the second and the third try of a stage whose failure may pass by itself."""
 
 
 def failed_for_a_moment(task: Any, run: Any, state: State) -> bool:

@@ -14,7 +14,7 @@ from tasks.cutting.pixels import SMALL_PX, Grey
 
 BLOCK_PX = 16
 STEP_PX = 6
-"""From one block to the next."""
+"""Distance from one block to the next."""
 EVERY_PX = 2
 """Every second pixel of a block is compared."""
 MIN_DETAIL = 2.0

@@ -133,11 +133,11 @@ class CutSegment:
     """One segment with its clip."""
 
     row: Record
-    """Its record in the shards."""
+    """Record of the segment in the shards."""
     stored: StoredClips
     """The clips of its video."""
     number: int
-    """Its number among them."""
+    """Number of the segment among those of the video."""
 
     def middle_clip(self) -> Clip:
         """Return the clip of the middle frame of each part."""

@@ -40,9 +40,9 @@ class VideoJob:
     """A video to cut."""
 
     video_id: str
-    """Its id; names the folder of its pictures."""
+    """Id of the video; it names the folder of the video's pictures."""
     path: "VideoFile | RemoteVideo"
-    """Its file, or its address."""
+    """File of the video, or its address."""
     fingerprint: str
     """The file's state when it was found."""
     segments: tuple[Segment, ...]
@@ -58,7 +58,7 @@ class Cut:
     """The kept facts about a frame."""
 
     path: Path
-    """Its picture file, written while decoding."""
+    """Picture file, which is written while decoding."""
     look: Appearance
     """The measurements for the pair's quality."""
 

@@ -43,7 +43,7 @@ HASHES = ("source_hash", "edited_hash")
 """Columns of the perceptual hashes, 16 hex digits: pictures that look alike differ in few of the 64 bits."""
 
 SAMPLES = 256
-"""At most about this many rows, and pixels of a row, are measured."""
+"""The measure uses at most about this many rows, and this many pixels of a row."""
 _TINY = 1e-3  # levels squared: far below one level, so that a flat picture is smooth and not undefined
 
 

@@ -17,7 +17,7 @@ class FetchedPairs(VideoPairs):
     num_bytes: int
     """Number of fetched bytes."""
     num_bytes_whole: int
-    """Its size in bytes."""
+    """Size of the whole video in bytes."""
     is_whole: bool
     """True when its container has no usable index, so it was read whole."""
 

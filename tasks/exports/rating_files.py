@@ -17,7 +17,7 @@ from tasks.config import SurveyConfig
 MAX_KEY_BYTES = 256 << 20
 """Largest size of a survey's key."""
 KEY_TEXTS = ("segment_id", "video_id", "split", "method", "kind", "form")
-"""What the key says of every picture, as texts, beside its questions."""
+"""Columns of the key for every picture, as texts; its questions come beside them."""
 
 
 def notice_of(config: SurveyConfig) -> str:

@@ -36,13 +36,13 @@ class Download:
     """A file to fetch."""
 
     name: str
-    """Its name in messages: a video id."""
+    """Name in messages: a video id."""
     urls: tuple[str, ...]
     """Possible addresses; the first one that exists is used."""
     target: Path
     """Path to write to."""
     md5: str | None = None
-    """Its MD5, where it is published."""
+    """Published MD5, where there is one."""
 
 
 def download_all(

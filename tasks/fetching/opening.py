@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 VideoPlace: TypeAlias = "Path | RemoteVideo"
 """A video's place: a path, or an address."""
 VideoFile: TypeAlias = "Path | RangeFile"
-"""What libav reads: a path, or a file object."""
+"""A video that libav can read: a path, or a file object."""
 
 
 @contextmanager

@@ -27,13 +27,13 @@ class RemoteVideo:
     """A video at an address; plain values, so that it can be sent to a worker process."""
 
     url: str = field(repr=False)
-    """Its address, with secrets."""
+    """Address of the video, with secrets."""
     size: int | None = None
-    """Its size in bytes when it was found; None while it is being looked for."""
+    """Size in bytes when the video was found; None while the search goes on."""
     cache: Path | None = None
     """Folder for fetched bytes; nothing stays there. None: the system's temporary folder."""
     patience: Patience = field(default_factory=Patience)
-    """How often and how long a request is tried again."""
+    """Number and time of retries of a request."""
 
     @property
     def name(self) -> str:

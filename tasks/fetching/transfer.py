@@ -33,7 +33,7 @@ from tasks.fetching.remote_video import FetchError
 CHECK_ROOM_EVERY = 64 << 20
 """Bytes between two checks of the free disk space."""
 MAX_NOTE_BYTES = 1 << 20
-"""Of a NAME.part.json; ours have some hundred."""
+"""Largest size of a NAME.part.json; ours have some hundred bytes."""
 
 
 def part_of(target: Path) -> Path:

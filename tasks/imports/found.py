@@ -44,12 +44,12 @@ class FoundPair:
     """A pair whose pictures have not been read yet."""
 
     name: str
-    """Its name in the data set."""
+    """Name of the pair in the data set."""
     group: str
     """Pairs of one group stay together, for example the turns of one picture; the group takes the place of the video.
     """
     split: str
-    """Its split in the data set."""
+    """Split of the pair in the data set."""
     instruction: object
     before: object
     """Bytes, a path, or None where there is no such picture."""

@@ -25,11 +25,11 @@ class Choice:
     """The long-distance set that a person chose."""
 
     segment_ids: tuple[str, ...]
-    """In the file's order."""
+    """Ids in the order of the file."""
     chosen_by: str
     """The person who chose, in their own words; "" when not given."""
     how: str
-    """How they chose; "" when not given."""
+    """The person's own words on how they chose; "" when not given."""
 
 
 def rank_candidates(rows: Iterable[Record], splits: Mapping[str, str]) -> list[Record]:

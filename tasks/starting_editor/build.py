@@ -44,7 +44,7 @@ class Cycle:
     """One part of the training; the next cycle begins with its averaged weights."""
 
     training: PretrainConfig
-    """How it trains."""
+    """Settings of the cycle's training."""
     edit_shares: tuple[float, ...] | None = None
     """Shares of recolour, add, remove and replace among its pairs; None: equal."""
     place_only_share: float = 0.0

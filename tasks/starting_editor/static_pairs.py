@@ -26,7 +26,7 @@ NUM_JUDGED = 240
 NUM_AUTOENCODER_SCENES, NUM_PATCHES = 2_000, 30_000
 """Pictures and patches from which the components are taken; a quarter shows the head camera's other view."""
 SAMPLING_STEPS, TEXT_SCALE = 10, 1.0
-"""How edits are sampled for the oracle, at image scale 1."""
+"""Sampling of edits for the oracle, at image scale 1."""
 
 
 @dataclass(frozen=True, kw_only=True)

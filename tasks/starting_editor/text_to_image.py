@@ -35,7 +35,7 @@ from tasks.starting_editor.static_pairs import encode_scenes, tokens_of
 NUM_SCENES, NUM_JUDGED = 12_000, 160
 """Captioned scenes to train on, and held-out captions that are drawn for the oracle."""
 SAMPLING_STEPS, TEXT_SCALE = 10, 2.0
-"""How pictures are drawn for the oracle."""
+"""Sampling of pictures for the oracle."""
 TRAINING = PretrainConfig(
     num_steps=3_000, learning_rate=7e-4, change_weight=1.0, high_noise_share=0.5, checkpoint_every=250
 )

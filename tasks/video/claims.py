@@ -19,17 +19,17 @@ from pathlib import Path
 from tasks.fetching.opening import VideoFile
 
 FREE_SAMPLES = 1_000_000
-"""So many are never refused: they take 56 MB."""
+"""This many samples are never refused: they take 56 MB."""
 MAX_BOXES = 2_000_000
-"""A recording of an hour in fragments of one frame has 216 000."""
+"""Largest number of boxes; a recording of an hour in fragments of one frame has 216 000."""
 MAX_INDEX_BYTES = 1 << 30
-"""Of all that is no media; an index of a day has 30 MB."""
+"""Largest size of everything in the file but media; the index of a day has 30 MB."""
 MAX_UNPACKED = 32 << 20
-"""Of an index that is packed, which no camera of this century writes."""
+"""Largest unpacked size of a packed index. No camera of this century writes one."""
 _AT_ONCE = 16 << 20
 _NO_INDEX = frozenset((b"mdat", b"free", b"skip", b"wide"))
 _INDEX_BEHIND = re.compile(rb"....(?:moov|cmov)|(?:moov|cmov)", re.DOTALL)
-"""How an index begins that is named free space, where libav looks for it."""
+"""The beginning of an index that is named free space, at the place where libav looks for it."""
 _TABLES = re.compile(rb"(?:stsz|stz2|trun|elst|cmvd)")
 _KIND = re.compile(rb"[\x20-\x7e\xa9]{4}")
 

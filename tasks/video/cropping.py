@@ -17,7 +17,7 @@ from tasks.fetching.opening import VideoFile, bytes_of
 MAX_ELEMENTS = 5_000
 """Boxes, or elements, of a file that are looked at."""
 _VISUAL_ENTRY_BYTES = 86
-"""Of a box that describes samples of video, before the boxes in it."""
+"""Bytes of a box that describes samples of video, before the boxes in it."""
 _SEGMENT, _TRACKS, _ENTRY, _KIND, _VIDEO = 0x18538067, 0x1654AE6B, 0xAE, 0x83, 0xE0
 _SIDES = {0x54CC: "left", 0x54BB: "top", 0x54DD: "right", 0x54AA: "bottom"}
 

@@ -166,7 +166,7 @@ class Decoded:
     after: VideoFrame | None = None
     """The frame shown after it, where all are decoded."""
     crop: Crop | None = None
-    """What is cut off it."""
+    """The crop of the picture; None when nothing is cut off."""
 
 
 def to_rgb(

@@ -99,7 +99,7 @@ class _Clock:
     """The times of the frames of a stream without presentation times."""
 
     has_times: bool
-    """Its packets have decoding times; else a tick is a frame."""
+    """True when packets have decoding times; otherwise a tick is a frame."""
     tick_s: Fraction
     frame_ticks: int
     tolerance: Fraction

@@ -37,7 +37,7 @@ class Shown(Generic[T]):
     index: int
     """Number of the frame in presentation order, from 0."""
     pts_s: float
-    """Its presentation time in the container, in seconds; in AVI number / rate."""
+    """Presentation time in the container, in seconds; in AVI number / rate."""
     kept: T
     """The return value of the caller's `keep`."""
     is_interlaced: bool = False
@@ -74,7 +74,7 @@ class Film:
     frames.
     """
     crop: Crop | None = None
-    """What the container says to cut off its pictures."""
+    """The crop that the container states."""
     length_s: Fraction | None = None
     """Seconds from its first frame to the end of its last; None when reading did not reach the end."""
     num_frames: int | None = None
