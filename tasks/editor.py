@@ -92,7 +92,7 @@ def training_command(work: Work, config: TrainConfig, shards: Artifact, start: O
 
 
 def go_further(work: Work, config: TrainConfig, shards: Artifact, start: Outside) -> str:
-    """Lay the checkpoint of an equal but shorter training into the folder, where one is offered; say what is done."""
+    """Put the checkpoint of an equal but shorter training into the folder, where there is one; say what is done."""
     inputs = {"shards": shards.digest, "start": start.digest}
     shorter = shorter_run(map(Artifact.read, work.offered), config, inputs)
     if shorter is None:

@@ -175,7 +175,7 @@ def go_on_with(editor: Artifact | None, instruction: str) -> str:
 
 
 def cost_of(artifacts: Mapping[str, Artifact]) -> list[tuple[str, str]]:
-    """Return what every stage before this page took, as its manifest has it: seconds and memory; and the devices."""
+    """Return the seconds, memory and devices of every stage before this page, from the manifests."""
     seconds = {name: float(artifact.manifest.get("seconds", 0)) for name, artifact in artifacts.items()}
     used = {name: artifact.manifest.get("resources") or {} for name, artifact in artifacts.items()}
     shown = [

@@ -103,7 +103,7 @@ def scores(
     kitchen: Artifact | None = None,
     **inputs: Input,
 ) -> None:
-    """Score every editor's edits (inputs `edits_<label>`) of every test split; `told_apart_<label>` where asked for.
+    """Score every editor's edits (inputs `edits_<label>`) of every test split; `told_apart_<label>` where it is given.
 
     Item: a part of the pairs under one editor and seed. `fid_weights` and `paired_weights`: files of the networks.
     """

@@ -168,7 +168,7 @@ def _make_form(
     pictures: _Pictures,
     config: SurveyConfig,
 ) -> None:
-    """Write one form's page and pictures, unless they are there; its records are the pictures with what they are."""
+    """Write one form's page and pictures, unless they are there. The records say what each picture is."""
     key = digest_of(
         [secret, vars(config), part.name, [row["segment_id"] for row in part.rows], sorted(part.controls.items())]
     )

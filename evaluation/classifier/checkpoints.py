@@ -101,7 +101,7 @@ def shape_of(tensors: Tensors, path: Path, num_heads: int | None) -> Timesformer
 def filled(config: TimesformerConfig, tensors: Tensors, path: Path) -> TimesformerForVideoClassification:
     """Return the model with these tensors; ValueError when tensors are missing, left over or of another shape."""
     try:
-        with torch.device("meta"):  # what it would take is compared before memory is taken
+        with torch.device("meta"):  # the claimed size is checked before memory is taken
             wanted = TimesformerForVideoClassification(config).state_dict()
         if difference := misfit(wanted, tensors):
             raise ValueError(f"{path} does not fit its TimeSformer: {difference}.")

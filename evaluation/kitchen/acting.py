@@ -114,7 +114,7 @@ def sample_episode(rng: np.random.Generator, style: Style, num_actions: int) -> 
         duration_s = SHORTEST_S + (LONGEST_S - SHORTEST_S) * rng.beta(1.2, 3.0)
         start, overlaps = frame, False
         last = acted[-1] if acted else None
-        # The view must rest while two actions go on at once, or the second could not say from where it is seen.
+        # The view must rest while two actions overlap; otherwise the second one would have no single view at its start.
         if last and not last.overlaps and rng.random() < OVERLAP_SHARE and view_after == view == last.view_before:
             overlaps = _independent(last.action, action)
         if last and overlaps:
@@ -168,7 +168,7 @@ def _draw_movement(canvas: Picture, action: Action, progress: float) -> None:
 
 
 def _draw_moving(ongoing: list[tuple[ActedAction, float]], done: Scene) -> Picture:
-    """Draw the view while actions go on, each with its progress in (0, 1)."""
+    """Draw the view during actions, each with its progress in (0, 1)."""
     targets = [acted.action.target for acted, _ in ongoing if acted.action.thing]
     canvas = draw_kitchen(done, hidden=targets).copy()
     for acted, progress in ongoing:

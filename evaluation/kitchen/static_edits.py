@@ -27,7 +27,7 @@ class StaticEdit:
     before: Scene
     """The scene that is edited."""
     after: Scene
-    """The scene as the sentence wants it."""
+    """The scene after the edit that the sentence asks for."""
     instruction: str
     """The sentence."""
     goal: Goal

@@ -23,7 +23,7 @@ from modeling.editors.checking import BROKEN, first_line
 STATE_NAMES = ("model_state", "state_dict", "model", "module")
 """Entries of a checkpoint in which other projects keep their state dict; the first that exists is read."""
 MAX_CLAIM = 4
-"""All tensors together claim at most so many times the bytes of their file; some files name one tensor twice."""
+"""All tensors together claim at most this many times the bytes of their file; some files name one tensor twice."""
 _SPARE_BYTES = 1 << 20
 _BROKEN = (*BROKEN, EOFError, AssertionError, MemoryError, struct.error, zipfile.BadZipFile)
 """Errors that torch and zipfile raise for a file with changed bytes."""

@@ -41,7 +41,7 @@ def text_of(number: Mapping[str, Any] | None, digits: int = 2) -> str:
 
 
 def _at_least(value: float, digits: int) -> str:
-    """Return a number with so many digits, or three that count where it would be printed as 0."""
+    """Return a number with `digits` digits, or with three significant ones where it would be printed as 0."""
     text = f"{value:.{digits}f}"
     return text if value == 0 or float(text) != 0 else f"{value:.3g}"
 

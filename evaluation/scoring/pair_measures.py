@@ -162,7 +162,7 @@ def _feature_names(shared: Mapping[str, NDArray[Any]]) -> list[str]:
 
 
 def _compact(features: Features) -> NDArray[Any]:
-    """Return features as float32 where that is exact: they mostly come out of networks of this type."""
+    """Return features as float32 where that is exact: most networks compute in this type."""
     small = features.astype(np.float32)
     return small if np.array_equal(small.astype(np.float64), features) else features
 

@@ -103,7 +103,7 @@ def _read_columns(path: Path) -> Iterator[tuple[bytes, dict[str, list[Any]], dic
         # A file may be older than a measure, which it then lacks.
         schema = pa.schema([field for field in SCHEMA if field.name in names])
         table = file.read(columns=schema.names, use_threads=False)
-        # In our own types: whatever was stored as a text or a list is refused here.
+        # In our own types: texts and lists in place of numbers are refused here.
         table = table.select(schema.names).cast(schema)
     except pa.ArrowMemoryError as error:
         raise MemoryError from error

@@ -59,7 +59,7 @@ def write_error(text: str) -> None:
 
 
 def tell(message: object) -> None:
-    """Write a line to stdout, as it is but for control characters: a path, say, that another program reads."""
+    """Write a line to stdout that another program reads, such as a path; only control characters are changed."""
     sys.stdout.write(f"{visible(message)}\n")
 
 

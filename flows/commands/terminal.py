@@ -147,7 +147,7 @@ class Received:
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """End the command within GRACE_S of SIGINT or SIGTERM, whatever the main thread is doing; one line says so.
+    """End the command within GRACE_S of SIGINT or SIGTERM, also when the main thread is busy; one line says so.
 
     A watching thread gets the signal from the interpreter's wake-up socket, so a long native call in the main thread,
     or a handler set by a library, cannot delay the end. The main thread gets Interrupted. Child processes are ended on

@@ -73,7 +73,7 @@ class Request:
     cache: CacheMode = "auto"
     """Whether training computes all latents once."""
     refresh: tuple[str, ...] = ()
-    """Stages to build anew though they are there."""
+    """Stages to build again although they are there."""
     retry_failed: bool = False
     """Try failed items again, whatever their reason."""
     item_limit_s: float = 7_200.0

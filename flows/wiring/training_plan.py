@@ -49,7 +49,7 @@ def training_plan(job: Job) -> list[str]:
 
 
 def _further(job: Job, config: TrainConfig) -> list[str]:
-    """Say whether an equal but shorter training is there, and whether this one goes on from it."""
+    """Say whether an equal but shorter training is there, and whether this training continues it."""
     editors, shards = (artifacts_of(job.workspace, stage) for stage in ("editor", "shards"))
     editors = [editor for editor in editors if editor.manifest["version"] == STAGES["editor"].version]
     made_of = [shard for shard in shards if shard.manifest["label"] == job.config.preset]

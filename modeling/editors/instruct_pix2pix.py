@@ -84,7 +84,7 @@ class Editor:
         self._fit_input()
 
     def _fit_input(self) -> None:
-        """Make the U-Net's input fit what it is used for."""
+        """Give the U-Net the number of input channels that its use needs."""
         self.sees_pictures = self.unet.conv_in.in_channels != self.num_latent_channels
         """False: text-to-image, whose input is widened; until it is trained it ignores the picture."""
         widen_input(self.unet, num_latent_channels=self.num_latent_channels)

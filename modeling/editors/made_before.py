@@ -93,7 +93,7 @@ def is_there(path: Path | None) -> bool:
 
 
 def gather(files: Mapping[tuple[int, str], Path], segment_ids: Sequence[str]) -> MadeElsewhere:
-    """Look at the picture of every pair, one at a time; what lacks or does not fit is told by reason."""
+    """Look at the picture of every pair, one at a time; missing or unfit pictures are counted by reason."""
     seeds = sorted({seed for seed, _ in files})
     by_seed: dict[int, dict[str, Path]] = {seed: {} for seed in seeds}
     reasons: dict[str, str] = {}

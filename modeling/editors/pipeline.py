@@ -37,12 +37,12 @@ class PipelineEditor:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """Device on which the pipeline computes."""
         return torch.device(self._pipeline.device)
 
     @property
     def unet(self) -> torch.nn.Module | None:
-        """Its denoising network, whatever it is called; None where it has none by a known name."""
+        """The pipeline's denoising network under any known name; None where there is none."""
         return getattr(self._pipeline, "unet", None) or getattr(self._pipeline, "transformer", None)
 
     @classmethod

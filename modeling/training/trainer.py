@@ -27,7 +27,7 @@ from modeling.training.ranks import Ranks
 from modeling.training.spikes import SpikeDetector
 
 GRADIENT_NORMS_EVERY = 100
-"""Every so many steps the gradient norm of each loss is measured (three more backward passes)."""
+"""Number of steps between measurements of each loss's gradient norm (three more backward passes)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,7 @@ class Budget:
         self._in_cell, self._visits = 0, 0
 
     def begin_cell(self) -> None:
-        """Count anew for the next row's cell."""
+        """Start the count again for the next row's cell."""
         self._in_cell, self._visits = 0, 0
 
     def spend(self, values: int, depth: int) -> None:

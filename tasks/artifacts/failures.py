@@ -45,7 +45,7 @@ def _is_ours(error: BaseException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the reason under which an error is counted: its own `reason`, else the name of its class."""
+    """Return the reason by which an error is counted: its own `reason`, or else the name of its class."""
     own = getattr(error, "reason", None)
     return own if isinstance(own, str) and own.isidentifier() else type(error).__name__
 

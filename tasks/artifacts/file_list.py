@@ -28,7 +28,7 @@ class FileEntry(NamedTuple):
     sha256: str
     """SHA-256 of the content."""
     mtime_ns: int
-    """Modification time when the list was written; a file that still has it need not be read."""
+    """Modification time when the list was written. A file that still has this time need not be read."""
 
 
 def sha256_of(path: Path | str) -> str:

@@ -177,6 +177,6 @@ class Storage:
             if ends_the_run(error):
                 raise
             first = str(error).strip().splitlines()[:1]
-            # A message may quote the address that was given, with what is secret in it: its class says enough then.
+            # The library's message may quote the address with its secrets, so only the class of the error is shown.
             told = f": {first[0][:200]}" if first and "@" not in first[0] and "?" not in first[0] else ""
             raise StorageError(f"--store {self.shown}: {what} ({type(error).__name__}{told}).") from error

@@ -20,7 +20,7 @@ EVERY_PX = 2
 MIN_DETAIL = 2.0
 """Standard deviation in levels from which a block has detail."""
 MIN_ALIKE = 0.7
-"""Correlation from which a block votes; votes grow with the square of what is above."""
+"""Smallest correlation with which a block votes; a vote grows with the square of the excess."""
 STILL_SHARE = 0.5
 """Share of the most votes with which the still view wins: a hand that stays in view while the camera pans has less."""
 MAX_SHIFT = SMALL_PX // 2

@@ -25,7 +25,7 @@ from tasks.video.decoding import decoder_settings
 from tasks.video.exact_frames import How, Moment, Reading, Shown, VideoError, read_moments
 
 LAST_FRAME = 2**40
-"""A number beyond every video's last frame; it stands for the last frame."""
+"""A number beyond every video's last frame; it means the last frame."""
 UNNAMED = ".part"
 """Ending of a picture whose number in the video is not known yet."""
 IMAGES = "images"

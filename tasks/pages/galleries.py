@@ -35,7 +35,7 @@ NUM_COLOURED = 4
 
 
 class Galleries:
-    """Makes galleries of one run: opens what they share once."""
+    """Makes galleries of one run; files that they share are opened once."""
 
     def __init__(self, shards: Artifact, scores: Artifact, edits: Mapping[str, Artifact]) -> None:
         self._shards, self._edits, self._scores = shards, edits, scores

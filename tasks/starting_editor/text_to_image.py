@@ -154,7 +154,7 @@ def build_text_to_image(
     threads: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Build the model into `out` from the starting editor in `start`; a build that was cut off goes on."""
+    """Build the model into `out` from the starting editor in `start`; an interrupted build continues."""
     torch.set_num_threads(threads or torch.get_num_threads())
     building = out.with_name(f".{out.name}.building")
     building.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,7 @@ def crop_of(file: VideoFile, container: InputContainer, stream: VideoStream) -> 
 
 
 class _Budget:
-    """Counts what is looked at, so that no file takes long."""
+    """Counts the boxes that are read, so that no file takes long."""
 
     def __init__(self) -> None:
         self.left = MAX_ELEMENTS
@@ -78,7 +78,7 @@ def _clean_aperture(file: VideoFile, track_id: int, width: int, height: int) -> 
 
 
 def _from_aperture(content: bytes, width: int, height: int) -> Crop | None:
-    """Return what lies outside an aperture, whose place is told by its centre's distance from the picture's."""
+    """Return the crop to an aperture. The distance of its centre from the picture's centre gives its place."""
     if len(content) < 32:
         return None
     wide, wide_by, high, high_by, right, right_by, down, down_by = struct.unpack(">IIIIiIiI", content)

@@ -105,7 +105,7 @@ def _read(path: VideoFile, moments: Sequence[Moment], keep: Callable[[Decoded], 
             if planned is not None:
                 return planned
             is_counted = lacks_order(path, stream, packets)  # decoding may have shown that pictures are reordered
-    with opened(path) as (container, stream):  # anew: not every container goes back to its very first packet
+    with opened(path) as (container, stream):  # open it again: not every container can go back to its very first packet
         read = read_by_count if is_counted else read_whole
         return read(container, stream, packets, film, moments, keep)
 

@@ -14,11 +14,11 @@ from tasks.video.decoding import decode, opened
 from tasks.video.packets import Packets
 
 NUM_TRIED = 100
-"""Frames that are decoded to see whether they come out in the order of their times."""
+"""Number of frames that are decoded to see whether they come in the order of their times."""
 
 
 def lacks_order(path: VideoFile, stream: VideoStream, packets: Packets) -> bool:
-    """Tell whether a stream has no presentation times, or such as frames do not come out in the order of."""
+    """Tell whether a stream has no presentation times, or decoded frames do not follow the order of these times."""
     known = [pts for pts in packets.pts if pts is not None]
     if not known:
         return True
