@@ -7,6 +7,7 @@ logging and other settings from its home.
 """
 
 import hashlib
+import logging
 import os
 import socket
 import subprocess
@@ -39,14 +40,30 @@ QUIET = {
 }
 """No calls to the outside, no second server, no tracebacks in place of one line, no progress bars besides ours."""
 
+RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
+"""Loggers of Prefect whose lines belong to a run: they go to the run's page."""
+
 
 def set_environment() -> None:
-    """Set the variables that Prefect and the model libraries read at their import; the user's own values stay."""
+    """Set the variables that Prefect and the model libraries read at their import; the user's own values stay.
+
+    The lines of runs reach the run's page on the server even where the terminal is quiet (see `quiet_terminal`).
+    """
+    if "PREFECT_LOGGING_LEVEL" not in os.environ:
+        for logger in RUN_LOGGERS:
+            os.environ.setdefault(f"PREFECT_LOGGING_LOGGERS_{logger.replace('.', '_').upper()}_LEVEL", "INFO")
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     os.environ.update(patient_threads(os.environ))
     # No child process imports a module from the folder in which the command was started.
     os.environ["PYTHONSAFEPATH"] = "1"
+
+
+def quiet_terminal() -> None:
+    """Keep the lines of runs off the terminal, which has its own; a PREFECT_LOGGING_LEVEL of the user shows them."""
+    if os.environ.get("PREFECT_LOGGING_LEVEL") == QUIET["PREFECT_LOGGING_LEVEL"]:
+        for logger in RUN_LOGGERS:
+            logging.getLogger(logger).propagate = False
 
 
 def home_of(workspace: Path) -> Path:
@@ -61,6 +78,7 @@ def prefect_server(home: Path, *, on_wait: Callable[[str], None] = lambda text: 
     outer = os.environ.get("PREFECT_API_URL")
     if outer:
         import_prefect()
+        quiet_terminal()
         yield outer
         return
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,6 +104,7 @@ def prefect_server(home: Path, *, on_wait: Callable[[str], None] = lambda text: 
             _wait_until_healthy(process, url, home / "server.log")
             os.environ["PREFECT_API_URL"] = url
             import_prefect()  # reads its settings, and with them the address, when it is imported
+            quiet_terminal()
             yield url
         finally:
             os.environ.pop("PREFECT_API_URL", None)
