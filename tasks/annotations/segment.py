@@ -6,6 +6,7 @@ Also the checks that the readers share, because anybody may have written an anno
 import math
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,9 @@ SCHEMA = pa.schema(
 
 
 ROWS_OF_A_GROUP = 100_000
-"""Rows that are written to segments.parquet at once."""
+"""Rows that are written to segments.parquet at once, at most."""
+TEXT_OF_A_GROUP = 1 << 26
+"""Characters of texts that are written to segments.parquet at once, about; a text alone has up to 10 000."""
 MAX_REJECTED = 2_000
 """Characters of a text that are kept in the record of a rejected row."""
 
@@ -176,10 +179,26 @@ def mark_overlaps(segments: list[Segment]) -> list[Segment]:
 def write_segments(path: Path, segments: list[Segment]) -> None:
     """Write segments as Parquet with SCHEMA, atomically; equal segments give equal bytes."""
     with atomic_file(path) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
-        # A group at a time: a table of two million rows would be in memory three times over.
-        for first in range(0, max(len(segments), 1), ROWS_OF_A_GROUP):
-            rows = [asdict(segment) for segment in segments[first : first + ROWS_OF_A_GROUP]]
+        for group in _in_groups(segments):
+            rows = [asdict(segment) for segment in group]
             writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
+
+
+def _in_groups(segments: list[Segment]) -> Iterator[list[Segment]]:
+    """Yield the segments in groups of bounded size, at least one: a table of all of them would be in memory three times
+    over, and a reader takes the memory of a whole group.
+    """
+    group: list[Segment] = []
+    size = 0
+    for segment in segments:
+        group.append(segment)
+        size += len(segment.instruction) + len(segment.verb) + len(segment.object)
+        size += len(segment.start_point) + len(segment.end_point) + len(segment.video_id) + len(segment.group)
+        if len(group) >= ROWS_OF_A_GROUP or size >= TEXT_OF_A_GROUP:
+            yield group
+            group, size = [], 0
+    if group or not segments:
+        yield group
 
 
 def read_segments(path: Path) -> list[Segment]:

@@ -43,15 +43,24 @@ VIDEO_MEMORY = 6 << 30
 needs 3 GiB."""
 
 
-def with_memory(function: Callable[[Item], Result], memory: int, item: Item) -> Result:
-    """Return `function(item)`; MemoryError where this process would take more than `memory` bytes, beside its code.
+class OverMemoryLimit(Exception):
+    """An item wants more memory than it may have. It would want it again, so no run tries it unasked."""
 
-    For worker processes alone: the bound holds for all threads. So no file takes a machine's memory.
+    reason = "over_memory_limit"
+
+
+def with_memory(function: Callable[[Item], Result], memory: int, item: Item) -> Result:
+    """Return `function(item)`; OverMemoryLimit where this process would take more than `memory` bytes, beside its code.
+
+    For worker processes alone: the bound holds for all threads. So no file takes a machine's memory. A machine that has
+    less memory than that kills the process instead, which is a failure of its own.
     """
     before, most = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (memory if most < 0 else min(memory, most), most))
     try:
         return function(item)
+    except MemoryError as error:
+        raise OverMemoryLimit(f"it needs more than {memory / (1 << 30):.3g} GiB of memory") from error
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (before, most))
 

@@ -116,5 +116,5 @@ def taken(gigabytes: int) -> int:
 def test_a_process_takes_no_more_memory_than_its_bound_and_the_next_item_is_done() -> None:
     results = dict(map_items(partial(with_memory, taken, 1 << 30), [2, 0], workers=1))
     assert results[0] == 0
-    assert isinstance(results[2], Failure)
-    assert results[2].reason == "MemoryError"
+    why = "OverMemoryLimit: it needs more than 1 GiB of memory"
+    assert results[2] == Failure("over_memory_limit", why), "no run tries it again unasked"

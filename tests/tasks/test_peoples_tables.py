@@ -417,6 +417,17 @@ def test_instructions_of_any_script_come_through_to_a_shard_as_they_were_written
         assert decode(encode(example)) == example
 
 
+def test_segments_are_written_in_groups_of_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [json.dumps(ROW | {"instruction": f"open {'x' * 300} {number}"}) for number in range(7)]
+    segments = table(tmp_path, "\n".join(rows), "a.jsonl").segments
+    monkeypatch.setattr("tasks.annotations.segment.TEXT_OF_A_GROUP", 1_000)
+    for number, sizes in ((7, [2, 2, 2, 1]), (0, [0])):
+        write_segments(tmp_path / "segments.parquet", segments[:number])
+        metadata = pq.ParquetFile(tmp_path / "segments.parquet").metadata
+        assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == sizes
+        assert read_segments(tmp_path / "segments.parquet") == segments[:number]
+
+
 def test_a_folder_of_pictures_in_place_of_a_video_is_named_as_such(tmp_path: Path) -> None:
     (tmp_path / "P01" / "clip").mkdir(parents=True)
     (tmp_path / "P01" / "clip" / "frame_0000000001.jpg").write_bytes(b"x")
