@@ -96,7 +96,7 @@ def clean(workspace: str, everything: bool, unused: bool, keep: int, pin: tuple[
 def _clean_unused(workspace: Path, keep: int, pin: tuple[str, ...], yes: bool) -> None:
     """List the unused folders with their bytes, ask, and remove them; folders in use stay."""
     from tasks.artifacts.again import lock_of
-    from tasks.artifacts.locks import locked_now
+    from tasks.artifacts.locks import locked_after_a_look
     from tasks.artifacts.manifest import is_made_here
     from tasks.artifacts.swapping import remove_folder
     from tasks.artifacts.unused import CHECKPOINTS, bytes_freed, bytes_of, unused_folders
@@ -115,7 +115,7 @@ def _clean_unused(workspace: Path, keep: int, pin: tuple[str, ...], yes: bool) -
     removed = 0
     for folder in folders:
         artifact = folder.parent if folder.name == CHECKPOINTS else folder
-        with locked_now(lock_of(workspace, artifact.parent.name, artifact.name[-8:])) as holder:
+        with locked_after_a_look(lock_of(workspace, artifact.parent.name, artifact.name[-8:])) as holder:
             if holder is not None:
                 console.print(f"{folder} is left: {holder} is building it.", markup=False, soft_wrap=True)
             elif is_made_here(artifact):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tasks.artifacts.artifact import Artifact, Input, damaged_files
 from tasks.artifacts.inside import remove_foreign
-from tasks.artifacts.locks import Holder, locked_now
+from tasks.artifacts.locks import Holder, locked_after_a_look
 from tasks.artifacts.swapping import lay_beside, remove_folder
 from tasks.config import RunOptions
 
@@ -61,7 +61,7 @@ def changed_inputs(inputs: Mapping[str, Input]) -> list[str]:
 def remove_unless_locked(folder: Path) -> Holder | None:
     """Remove an artifact or an interrupted build; when a run is building it, leave it and return that run."""
     key = folder.name.removesuffix(".partial")[-8:]
-    with locked_now(lock_of(folder.parent.parent, folder.parent.name, key)) as holder:
+    with locked_after_a_look(lock_of(folder.parent.parent, folder.parent.name, key)) as holder:
         if holder is None:
             remove_folder(folder)
         return holder

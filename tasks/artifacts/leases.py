@@ -18,6 +18,8 @@ from typing import Any
 
 TOUCH_EVERY_S = 5.0
 DEAD_AFTER_S = 60.0
+LOOK_EVERY_S = 0.2
+"""Seconds between two looks of one who waits for a sign of life."""
 
 _seen: dict[Path, tuple[tuple[int, str], float]] = {}
 """Last seen state (time of touch, holder) of each other lease, and since when it is unchanged by this clock."""
@@ -72,6 +74,27 @@ def drop_lease(lease: Lease) -> None:
         lease.path.unlink(missing_ok=True)
 
 
+def wait_for_sign(path: Path) -> None:
+    """Wait until the holder of another machine's lease shows that it lives, or counts as dead.
+
+    For those who look only once: a holder that lives touches its lease within some seconds.
+    """
+    began, looks = time.monotonic(), _looks(path, holder := _read(path))
+    if looks is None or holder.get("host") == socket.gethostname():
+        return
+    while time.monotonic() - began <= DEAD_AFTER_S + LOOK_EVERY_S and _looks(path, _read(path)) == looks:
+        _is_dead(path, holder)  # notes since when it looks the same
+        time.sleep(LOOK_EVERY_S)
+
+
+def _looks(path: Path, holder: dict[str, Any]) -> tuple[int, str] | None:
+    """Return what changes when a lease is touched or taken over; None where there is none."""
+    try:
+        return path.stat().st_mtime_ns, str(holder.get("token"))
+    except FileNotFoundError:
+        return None
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
@@ -89,9 +112,8 @@ def _is_dead(path: Path, holder: dict[str, Any]) -> bool:
             return True
         except PermissionError:
             pass
-    try:
-        looks = (path.stat().st_mtime_ns, str(holder.get("token")))
-    except FileNotFoundError:
+    looks = _looks(path, holder)
+    if looks is None:
         return False
     now = time.monotonic()
     before, since = _seen.get(path, (None, now))

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tasks.artifacts.inside import inside
-from tasks.artifacts.leases import drop_lease, take_lease
+from tasks.artifacts.leases import drop_lease, take_lease, wait_for_sign
 from tasks.artifacts.processes import refuse_in_starting_worker
 
 running_as: ContextVar[str] = ContextVar("running_as", default="")
@@ -111,6 +111,16 @@ def holder_of(path: Path) -> Holder | None:
 
 
 @contextmanager
+def locked_after_a_look(path: Path) -> Iterator[Holder | None]:
+    """As `locked_now`, but a lease of a machine that is gone does not count: wait until it shows whether its holder
+    lives, some seconds where it does.
+    """
+    wait_for_sign(_lease_of(path))
+    with locked_now(path) as holder:
+        yield holder
+
+
+@contextmanager
 def at_work(workspace: Path) -> Iterator[None]:
     """Register a run as working in this workspace, so that no finished artifact is removed meanwhile."""
     path = inside(workspace, RUNS) / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.lock"
@@ -127,7 +137,7 @@ def runs_at_work(workspace: Path) -> list[Holder]:
     folder = inside(workspace, RUNS)
     for name in sorted({path.name.removesuffix(".held") for path in folder.glob("*.lock*")}):
         path = folder / name
-        with locked_now(path) as holder:
+        with locked_after_a_look(path) as holder:
             if holder is None:
                 path.unlink(missing_ok=True)
             else:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tasks.artifacts.again import remove_unless_locked
 from tasks.artifacts.artifact import Artifact, artifacts_of, read_records
 from tasks.artifacts.building import InputChanged, find_or_build, running_options
 from tasks.artifacts.leases import take_lease
-from tasks.artifacts.locks import at_work, holder_of, locked, locked_now, running_as
+from tasks.artifacts.locks import at_work, holder_of, locked, locked_now, running_as, runs_at_work
 from tasks.artifacts.work import Work
 from tasks.config import RunOptions, SplitsConfig
 from tests.support.commands import ROOT, run, wait_until
@@ -96,6 +97,37 @@ def test_a_lease_of_another_machine_is_dead_when_nobody_touches_it(
     assert isinstance(take_lease(lease, {"run": "me"}), dict), "its holder lives"
     time.sleep(0.4)
     assert not isinstance(take_lease(lease, {"run": "me"}), dict)
+
+
+def test_a_run_of_a_machine_that_is_gone_holds_up_no_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.artifacts.leases.DEAD_AFTER_S", 0.8)
+    path, _ = build(Squares(), tmp_path)
+    partial = path.path.with_name("demo-0123abcd.partial")
+    partial.mkdir()
+    leases = [tmp_path / "splits" / "0123abcd.lock.held", tmp_path / ".runs" / "elsewhere-1-0.lock.held"]
+    for lease in leases:
+        lease.parent.mkdir(exist_ok=True)
+        lease.write_text(json.dumps({"run": "r", "host": "elsewhere", "pid": 1, "token": "t"}))
+    monkeypatch.setenv("EDITACTION_LOCKS", "lease")
+    done = threading.Event()
+
+    def live() -> None:
+        while not done.wait(0.1):
+            for lease in leases:
+                os.utime(lease)
+
+    holder = threading.Thread(target=live)
+    holder.start()
+    try:
+        assert [str(each) for each in runs_at_work(tmp_path)] == ["r (pid 1 on elsewhere)"]
+        assert str(remove_unless_locked(partial)) == "r (pid 1 on elsewhere)"
+    finally:
+        done.set()
+        holder.join()
+    assert runs_at_work(tmp_path) == []
+    assert remove_unless_locked(partial) is None
+    assert not partial.exists()
+    assert not any(lease.exists() for lease in leases)
 
 
 def test_a_lock_names_the_run_that_holds_it_and_follows_no_link(tmp_path: Path) -> None:
