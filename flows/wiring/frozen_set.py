@@ -9,7 +9,7 @@ from flows.wiring.evaluations import Evaluation, series_of
 from flows.wiring.job import make_job
 from flows.wiring.main_job import Make
 from flows.wiring.making import run_job
-from flows.wiring.nightly_job import NightlyRequest, config_of, named, of_digest
+from flows.wiring.nightly_job import NightlyRequest, config_of, named, of_digest, preset_of
 from flows.wiring.request import Request
 from tasks.annotations.pair_list import recorded_splits
 from tasks.artifacts.artifact import Artifact, artifacts_of, made_from
@@ -29,7 +29,10 @@ class FrozenTestSet:
 
 
 def frozen_set(request: NightlyRequest, evaluated: Sequence[Evaluation], make: Make) -> FrozenTestSet | None:
-    """Return the requested test set, else that of the newest evaluation; None in an empty workspace."""
+    """Return the requested test set, else that of the preset's newest evaluation, else its oldest splits.
+
+    None in an empty workspace.
+    """
     workspace = Path(request.workspace)
     if request.test_set and Path(request.test_set).is_file():
         shards = _shards_of_list(request, make)
@@ -37,14 +40,28 @@ def frozen_set(request: NightlyRequest, evaluated: Sequence[Evaluation], make: M
     if request.test_set:
         splits = named(workspace, "splits", request.test_set)
     else:
-        latest = of_digest(workspace, "shards", evaluated[-1].setting.test_set) if evaluated else None
-        oldest = artifacts_of(workspace, "splits")[:1]
-        if latest is not None or not oldest:
-            return FrozenTestSet(shards=latest) if latest is not None else None
-        splits = oldest[0]
+        ours = [evaluation for evaluation in evaluated if preset_of(evaluation.series) == request.preset]
+        if ours:
+            return FrozenTestSet(shards=_shards_of(workspace, ours[-1]))
+        finished = artifacts_of(workspace, "splits")
+        if not finished:
+            return None
+        splits = next((each for each in finished if series_of(each.path.name) == request.preset), finished[0])
     shards = _shards_of_splits(request, splits, make)
     wanted = {row["segment_id"]: row["split"] for row in splits.records()}
     return FrozenTestSet(shards=shards, problem=_problem(request, shards, wanted))
+
+
+def _shards_of(workspace: Path, evaluation: Evaluation) -> Artifact:
+    """Return the shards of an evaluation; ValueError where they are gone: no other test set takes their place."""
+    shards = of_digest(workspace, "shards", evaluation.setting.test_set)
+    if shards is None:
+        lost = evaluation.scores.manifest["inputs"]["shards"]["artifact"]
+        raise ValueError(
+            f"The test set of the newest evaluation, {lost}, is gone from {workspace}. Name the one to go on with: "
+            "test_set, a splits artifact or a list of pairs."
+        )
+    return shards
 
 
 def _shards_of_splits(request: NightlyRequest, splits: Artifact, make: Make) -> Artifact:

@@ -89,6 +89,8 @@ def judge(
     rows = []
     for measure in MEASURES:
         old, new = _by_split(before, measure), _by_split(now, measure)
+        if getattr(margins, measure) is not None:
+            problems += _lost(measure, old, new)
         for split in sorted(new.keys() & old.keys()):
             row = _compare(split, measure, old[split], new[split], video_of, getattr(margins, measure))
             if row is not None:
@@ -100,6 +102,16 @@ def judge(
         if row.is_worse
     ]
     return Verdict(rows=rows[:NUM_ROWS], problems=problems)
+
+
+def _lost(measure: str, old: Mapping[str, Mapping[str, float]], new: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Name the splits with pairs that the measure judged before and does not judge now; what judges them is gone."""
+    lost = {split: len(values.keys() - new.get(split, {}).keys()) for split, values in old.items()}
+    return [
+        f"{MEASURES[measure]} on {split}: {number} of {len(old[split])} pairs that had a value have none"
+        for split, number in sorted(lost.items())
+        if number
+    ]
 
 
 def _by_split(records: Sequence[Record], measure: str) -> dict[str, dict[str, float]]:

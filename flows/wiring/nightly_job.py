@@ -28,7 +28,7 @@ class NightlyRequest:
     """Folder of the artifacts."""
     test_set: str = ""
     """Frozen test set: a splits artifact such as splits/demo-0123abcd, or a list of pairs (Parquet). Left empty: that
-    of the newest evaluation, else the oldest splits of the workspace."""
+    of the preset's newest evaluation, else its oldest splits."""
     videos: str | None = None
     """Folder of the videos, for a list of pairs."""
     editors: tuple[str, ...] = ()
@@ -107,10 +107,14 @@ def new_editors(request: NightlyRequest, evaluated: Sequence[Evaluation], settin
     return [artifact for artifact in newest.values() if artifact.digest not in done]
 
 
+def preset_of(series: str) -> str:
+    """Return the preset that a series begins with: "demo-hc-finetuned" -> demo-hc; "" where there is none."""
+    return max((name for name in PRESETS if series == name or series.startswith(f"{name}-")), key=len, default="")
+
+
 def label_of(series: str) -> str:
     """Return the label in score tables of the editors of a series: "demo-hc-finetuned-seed1" -> finetuned__seed_1."""
-    begins = max((name for name in PRESETS if series == name or series.startswith(f"{name}-")), key=len, default="")
-    method, marked, seed = series.removeprefix(begins).strip("-").partition("seed")
+    method, marked, seed = series.removeprefix(preset_of(series)).strip("-").partition("seed")
     return (method.strip("-") or EDITACTION) + (f"{SEED}{seed}" if marked else "")
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.wiring.evaluations import Evaluation, Setting
 from flows.wiring.frozen_set import frozen_set
 from flows.wiring.making import plainly
 from flows.wiring.nightly_job import NightlyRequest
@@ -31,6 +32,23 @@ def test_the_shards_of_named_splits_are_written_once_and_whole(split: Artifact, 
     assert frozen_set(NightlyRequest(workspace=str(tmp_path / "empty")), [], make) is None
     with pytest.raises(ValueError, match="no finished splits 'demo-00000000'"):
         frozen_set(NightlyRequest(workspace=str(tmp_path), test_set="demo-00000000"), [], make)
+
+
+def evaluation(series: str, test_set: str) -> Evaluation:
+    scores = Artifact(path=Path("scores/x"), manifest={"inputs": {"shards": {"artifact": "shards/x-0"}}})
+    setting = Setting(test_set=test_set, classifier="c", edits="e", scores="s")
+    return Evaluation(series=series, editor="e", label="editaction", setting=setting, scores=scores)
+
+
+def test_no_other_set_takes_the_place_of_one_that_is_gone_or_of_another_preset(split: Artifact, tmp_path: Path) -> None:
+    make, request = plainly(tmp_path, RunOptions()), NightlyRequest(workspace=str(tmp_path))
+    ours = frozen_set(request, [], make)
+    assert ours is not None
+    others = [evaluation("demo-hc", "gone"), evaluation("demo-hc-finetuned", "gone"), evaluation("hc", "gone")]
+    assert frozen_set(request, others, make) == ours, "the newest evaluation is another preset's"
+    assert frozen_set(request, [evaluation("demo-finetuned", ours.shards.digest), *others], make) == ours
+    with pytest.raises(ValueError, match="test set of the newest evaluation, shards/x-0, is gone"):
+        frozen_set(request, [evaluation("demo", ours.shards.digest), evaluation("demo", "gone")], make)
 
 
 def test_a_pair_that_the_shards_lost_is_named(split: Artifact, tmp_path: Path) -> None:

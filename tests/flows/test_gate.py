@@ -53,6 +53,17 @@ def test_a_pair_that_was_not_scored_shuts_the_gate_even_with_nothing_to_compare_
     assert outcome.problems == ["56 of 60 test pairs were scored"]
 
 
+def test_a_measure_that_judges_fewer_pairs_than_before_shuts_the_gate_and_nothing_falls_out_of_it_silently() -> None:
+    before = records(0.9, "carried_out")
+    gone = [row | {"carried_out": None} for row in before]
+    part = [row | ({"carried_out": None} if place < 7 else {}) for place, row in enumerate(before)]
+    for now, number in ((gone, 60), (part, 7)):
+        told = f"action carried out on test: {number} of 60 pairs that had a value have none"
+        assert verdict(before, now).problems == [told]
+        assert not verdict(before, now, carried_out=None).is_regression
+        assert not verdict(now, before).is_regression
+
+
 def test_pairs_of_one_video_count_as_alike() -> None:
     rng = np.random.default_rng(0)
     of_video = rng.normal(size=8)
