@@ -532,8 +532,8 @@ class RunOptions:
     item_limit_s: float = 7_200.0
     """Wall-clock seconds that one item (a video, say) may take in a worker process; then it fails as `timed_out`."""
     items_on: str = "processes"
-    """Where items (videos) are worked on: processes of this machine; dask, a local cluster; or the address of a Dask
-    scheduler, such as tcp://host:8786."""
+    """Where items (videos, edits, scores) are worked on: processes of this machine; dask, a local cluster; or the
+    address of a Dask scheduler, such as tcp://host:8786."""
     store: str | None = None
     """Address of a store that machines share (s3://bucket/path, file:///folder): finished artifacts go there by key
     and come from there; None: nothing is shared."""

@@ -7,14 +7,12 @@ failed.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-from evaluation.classifier.timesformer import load_timesformer
 from evaluation.classifier.training import NUM_THREADS, fixed_threads
-from evaluation.metrics.fid import feature_network
 from evaluation.metrics.retrieval import told_apart_shares
 from evaluation.scoring.foreign_rows import candidate_of
 from evaluation.scoring.measures import TRUTH_VAE
@@ -23,11 +21,9 @@ from evaluation.scoring.pair_table import FILE, read_pair_table, scores_content,
 from evaluation.scoring.rows import Candidate, SplitPairs, with_told_apart
 from evaluation.scoring.split_scorer import score_columns
 from modeling.atomic import write_json
-from modeling.data.loader import Chosen, Examples
 from modeling.editors.made_before import gather
 from modeling.json_text import read_json
-from tasks.annotations.goals import join_goals
-from tasks.artifacts.artifact import Artifact, Input, Outside, Record, digest_of, read_records
+from tasks.artifacts.artifact import Artifact, Input, Outside, Record, digest_of
 from tasks.artifacts.kept_arrays import KeptArrays
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
@@ -42,40 +38,10 @@ from tasks.pages.which_edits import (
     missing_rows,
     truths_through_vae,
 )
+from tasks.scoring.items import Bench, KeptParts, loaded_for_a_while
+from tasks.scoring.judge import MAX_LABEL_BYTES
 from tasks.splitting.assignment import NOT_TESTED
 from tasks.stages import STAGES
-
-MAX_LABEL_BYTES = 1 << 24
-"""Largest labels.json and accuracy.json; EPIC-KITCHENS-100's have some KB."""
-
-
-def labels_of(classifier: Artifact) -> tuple[str, ...]:
-    """Return the actions in the order of the logits; ValueError, which names the file, when it holds anything else."""
-    path = classifier.path / "labels.json"
-    labels = read_json(path, at_most=MAX_LABEL_BYTES)
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels) or not labels:
-        raise ValueError(f"{path}: this is no list of actions. Remove the artifact; a run makes it again.")
-    return tuple(labels)
-
-
-def load_judge(
-    classifier: Artifact, config: ScoresConfig, goals: Mapping[str, Record], weights: Mapping[str, Outside]
-) -> Judge:
-    """Open the classifier and the feature networks; `weights`: where the inputs fid_weights and paired_weights lie."""
-    paired, places = config.paired_features, {name: weight.location for name, weight in weights.items()}
-    fid_weights = places.get("fid_weights", config.fid_weights)
-    paired_weights = places.get("paired_weights", config.paired_weights)
-    return Judge(
-        model=load_timesformer(classifier.path / "model"),
-        labels=labels_of(classifier),
-        size_px=classifier.manifest["config"]["size_px"],
-        channel_order=classifier.manifest["config"]["channel_order"],
-        network=feature_network(config.fid_features, fid_weights, config.fid_resize),
-        paired_network=None
-        if paired is None
-        else feature_network(paired, paired_weights, config.fid_resize, "scores.paired_weights"),
-        goals=goals,
-    )
 
 
 def pair_records(candidate: Candidate, pairs: SplitPairs) -> Iterator[Record]:
@@ -118,7 +84,6 @@ def scores(
     tested = [row for row in shards.records() if row["split"] not in NOT_TESTED]
     files, through_vae = edited_pictures(edits), truths_through_vae(edits)
     complete = complete_pairs(tested, files, list(edits))
-    goals = join_goals(tested, list(read_records(kitchen.path / "goals.jsonl"))) if kitchen else {}
     by_split: dict[str, list[Record]] = defaultdict(list)
     for row in tested:
         if row["segment_id"] in complete:
@@ -129,23 +94,23 @@ def scores(
     common: Record = {"config": asdict(config), "weights": {name: weights.digest for name, weights in outside.items()}}
     common |= {"shards": shards.digest, "classifier": classifier.digest, "goals": kitchen.digest if kitchen else None}
     splits: list[tuple[SplitPairs, list[Candidate]]] = []
-    with fixed_threads(NUM_THREADS):
-        judge_of = load_judge(classifier, config, goals, outside)
+    bench = Bench(classifier=classifier, shards=shards, kitchen=kitchen, config=config, weights=outside)
+    with fixed_threads(NUM_THREADS), loaded_for_a_while():
         for number, (split, rows) in enumerate(sorted(by_split.items())):
             ids = [row["segment_id"] for row in rows]
             columns = columns_of(files, through_vae, ids)
             keys = partial(item_key, common | {"pairs": ids}, {label: edit.digest for label, edit in edits.items()})
-            examples = Examples(sorted({shards.file(row["shard"]) for row in rows}))
             tell = partial(_tell, work, number, len(by_split))
-            store = KeptArrays(work, keys, f"{split}/")
-            pairs, measured = score_columns(judge_of, Chosen(examples, ids), columns, store, tell)
-            candidates = [with_told_apart(candidate, pairs, told) for candidate in measured]
+            of_split = replace(bench, tars=tuple(sorted({shards.file(row["shard"]) for row in rows})), ids=tuple(ids))
+            pairs, measured = score_columns(of_split, columns, kept_parts(work, keys, f"{split}/"), tell)
+            candidates = [with_told_apart(each, pairs, told) for each in measured]
             foreign = {label: artifact for label, artifact in every.items() if label not in edits}
-            candidates += foreign_rows(work, foreign, judge_of, examples, pairs, common)
+            candidates += foreign_rows(work, foreign, of_split, pairs, common)
             splits.append((pairs, candidates))
-    write_content(work, splits, judge_of, classifier, is_drawn=kitchen is not None)
+        write_content(work, splits, bench.judge, classifier, is_drawn=kitchen is not None)
+        num_goals = len(bench.judge.goals)
     missing = [row["segment_id"] for row in tested if row["segment_id"] not in complete]
-    work.funnel = {"test_pairs": len(tested), "edited_by_all": len(complete), "with_goal": len(goals)}
+    work.funnel = {"test_pairs": len(tested), "edited_by_all": len(complete), "with_goal": num_goals}
     work.write_rows(
         [
             record
@@ -170,8 +135,7 @@ def item_key(common: Mapping[str, Any], digests: Mapping[str, str], name: str) -
 def foreign_rows(
     work: Work,
     foreign: Mapping[str, Artifact],
-    judge_of: Judge,
-    examples: Examples,
+    source: Bench,
     pairs: SplitPairs,
     common: Record,
 ) -> list[Candidate]:
@@ -183,9 +147,14 @@ def foreign_rows(
             continue
         kept = [segment_id for segment_id in pairs.segment_ids if segment_id not in made.reasons]
         keys = partial(item_key, common | {"pairs": kept, "elsewhere": artifact.digest}, {})
-        store = KeptArrays(work, keys, f"{pairs.split}/elsewhere/{name}/")
-        rows.append(candidate_of(name, made, judge_of, examples, pairs, store))
+        store = kept_parts(work, keys, f"{pairs.split}/elsewhere/{name}/")
+        rows.append(candidate_of(name, made, source.chosen, pairs, store))
     return rows
+
+
+def kept_parts(work: Work, keys: Callable[[str], str], inside: str) -> KeptParts:
+    """Return what does jobs as items of the stage: `keys` gives an item's key, `inside` stands before its name."""
+    return KeptParts(KeptArrays(work, keys, inside), work.options.item_limit_s)
 
 
 def write_content(

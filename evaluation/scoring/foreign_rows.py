@@ -1,23 +1,22 @@
 """Pictures of a system that was not run here -> its row of a split's score table, and the pairs that are left out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from evaluation.scoring.pair_measures import Column, Judge
+from evaluation.scoring.pair_measures import Column
 from evaluation.scoring.rows import Candidate, SplitPairs
-from evaluation.scoring.split_scorer import Store, score_columns
+from evaluation.scoring.split_scorer import Source, Store, score_columns
 from modeling.data.example import Example
 from modeling.data.images import Picture, read_image
-from modeling.data.loader import Chosen, Examples
 from modeling.editors.made_before import MadeElsewhere
 
 
 def candidate_of(
-    name: str, made: MadeElsewhere, judge: Judge, examples: Examples, pairs: SplitPairs, store: Store
+    name: str, made: MadeElsewhere, source_of: Callable[[list[str]], Source], pairs: SplitPairs, store: Store
 ) -> Candidate:
     """Return the row of one system on one split, NaN for pairs without a picture; ValueError where all lack one."""
     kept = [segment_id for segment_id in pairs.segment_ids if segment_id not in made.reasons]
@@ -27,7 +26,7 @@ def candidate_of(
         Column(editor=name, name=name, label=f"{name}/{seed}", seed=seed, picture_of=partial(_picture, pictures))
         for seed, pictures in made.by_seed.items()
     ]
-    _, (candidate,) = score_columns(judge, Chosen(examples, kept), columns, store)
+    _, (candidate,) = score_columns(source_of(kept), columns, store)
     places = [pairs.segment_ids.index(segment_id) for segment_id in kept]
     values = {}
     for column, table in candidate.values.items():

@@ -1,11 +1,12 @@
 """Test examples + candidates' pictures -> the values of every pair, computed in parts of some pairs.
 
-Memory holds only the pictures of one part (and the small features of all pairs). Every result of a part goes through a
-`Store`, which may keep it, so an interrupted evaluation computes none of them again.
+Memory holds only the pictures of one part (and the small features of all pairs). What is measured of a part under one
+column is a job; a `Store` does the jobs and keeps their results, here or on other machines, so an interrupted
+evaluation repeats none of them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -19,11 +20,56 @@ PAIRS_AT_ONCE = 64
 """Number of pairs in a part; a kill loses at most these, and memory holds these."""
 
 
-class Store(Protocol):
-    """Where the results of parts are kept while a split is scored."""
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is measured of one part of the pairs."""
 
-    def get(self, name: str, make: Callable[[], Arrays]) -> Arrays:
-        """Return the results of that name; call `make` when they do not exist yet."""
+    places: range
+    """The part: places of its examples in the split."""
+    number: int
+    """Number of the part."""
+    column: Column | None = None
+    """Whose pictures are measured; None: what all columns are compared with, which is measured before."""
+
+    @property
+    def name(self) -> str:
+        """Key of its results."""
+        return self.shared_name if self.column is None else f"{self.column.label}/{self.number}"
+
+    @property
+    def shared_name(self) -> str:
+        """Key of what all columns of its part are compared with."""
+        return f"shared/{self.number}"
+
+
+class Source(Protocol):
+    """The pairs of a split, and what judges them."""
+
+    @property
+    def judge(self) -> Judge:
+        """Classifier, feature networks, goals."""
+
+    @property
+    def examples(self) -> Sequence[Example]:
+        """The examples; each may be read on access."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A source in this process's memory."""
+
+    judge: Judge
+    examples: Sequence[Example]
+
+
+class Store(Protocol):
+    """Does the jobs of a split, and keeps their results."""
+
+    def do(self, jobs: Sequence[Job], source: Source) -> Iterator[Job]:
+        """Yield each job when its results are kept. A part's first job is the one that the others need."""
+
+    def read(self, name: str) -> Arrays:
+        """Return the results of that name."""
 
 
 class InMemory:
@@ -32,44 +78,67 @@ class InMemory:
     def __init__(self) -> None:
         self._kept: dict[str, Arrays] = {}
 
-    def get(self, name: str, make: Callable[[], Arrays]) -> Arrays:
-        """Return the earlier results, else make them."""
-        if name not in self._kept:
-            self._kept[name] = make()
+    def do(self, jobs: Sequence[Job], source: Source) -> Iterator[Job]:
+        """Do the jobs in this process."""
+        measurer = Measurer(source)
+        for job in jobs:
+            self._kept[job.name] = measurer.measure(job, self.read)
+            yield job
+
+    def read(self, name: str) -> Arrays:
+        """Return the results of that name."""
         return self._kept[name]
 
 
+class Measurer:
+    """Measures jobs of one source; it keeps the decoded pictures of the part at work."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._at_work: tuple[range, Part] | None = None
+
+    def measure(self, job: Job, read: Callable[[str], Arrays]) -> Arrays:
+        """Return the results of a job; `read` gives those of the job that it needs."""
+        if self._at_work is None or self._at_work[0] != job.places:
+            examples = self.source.examples
+            self._at_work = job.places, Part(self.source.judge, [examples[place] for place in job.places])
+        part = self._at_work[1]
+        return part.shared() if job.column is None else part.measured(job.column, read(job.shared_name))
+
+
+def jobs_of(num_examples: int, columns: Sequence[Column]) -> list[Job]:
+    """Return the jobs of a split, part by part."""
+    starts = range(0, num_examples, PAIRS_AT_ONCE)
+    parts = [range(first, min(first + PAIRS_AT_ONCE, num_examples)) for first in starts]
+    of_part: tuple[Column | None, ...] = (None, *columns)
+    return [
+        Job(places=places, number=number, column=column) for number, places in enumerate(parts) for column in of_part
+    ]
+
+
 def score_columns(
-    judge_of: Judge,
-    examples: Sequence[Example],
+    source: Source,
     columns: Sequence[Column],
     store: Store,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[SplitPairs, list[Candidate]]:
     """Measure every column on the pairs of one split, part by part; return the pairs, and one candidate per editor.
 
-    `examples` may read an example on access. `tell` is called with (results done, all results).
+    `tell` is called with (results done, all results).
     """
-    parts = [
-        range(first, min(first + PAIRS_AT_ONCE, len(examples))) for first in range(0, len(examples), PAIRS_AT_ONCE)
-    ]
-    total, about = len(parts) * (1 + len(columns)), []
-    for number, places in enumerate(parts):
-        of_part = [examples[place] for place in places]
-        about += [(example.segment_id, example.video_id, example.verb) for example in of_part]
-        part = Part(judge_of, of_part)
-        shared = store.get(f"shared/{number}", part.shared)
-        for done, column in enumerate(columns):
-            tell(number * (1 + len(columns)) + done, total)
-            store.get(f"{column.label}/{number}", partial(part.measured, column, shared))
+    examples = source.examples
+    jobs = jobs_of(len(examples), columns)
+    for done, _ in enumerate(store.do(jobs, source)):
+        tell(done, len(jobs))
+    numbers = sorted({job.number for job in jobs})
 
     def whole(name: str) -> Arrays:
-        parts_made = [store.get(f"{name}/{number}", _made_before) for number in range(len(parts))]
-        return {key: np.concatenate([arrays[key] for arrays in parts_made]) for key in parts_made[0]}
+        found = [store.read(f"{name}/{number}") for number in numbers]
+        return {key: np.concatenate([arrays[key] for arrays in found]) for key in found[0]}
 
     shared = whole("shared")
     split = examples[0].split
-    ids, videos, verbs = zip(*about, strict=True)
+    ids, videos, verbs = _about(examples)
     halves = halves_of(shared["truth_features"].astype(np.float64))
     pairs = SplitPairs(split=split, segment_ids=ids, video_ids=videos, verbs=verbs, halves=halves)
     # Long-distance edits should differ from their input (paper, section 5).
@@ -78,8 +147,11 @@ def score_columns(
     return pairs, _candidates(columns, values_of)
 
 
-def _made_before() -> Arrays:
-    raise AssertionError("every part was measured before it is read again")
+def _about(examples: Iterable[Example]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return segment, video and verb of each example; one example at a time is in memory."""
+    about = [(example.segment_id, example.video_id, example.verb) for example in examples]
+    ids, videos, verbs = zip(*about, strict=True)
+    return ids, videos, verbs
 
 
 def _with_sets(of_column: Arrays, shared: Arrays, references: Mapping[str, str]) -> Arrays:

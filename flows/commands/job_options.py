@@ -152,7 +152,8 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 default="processes",
                 show_default=True,
                 metavar="WHERE",
-                help="Where videos are cut: processes here, dask (a local cluster), or a scheduler: tcp://host:8786.",
+                help="Where videos, edits and scores are worked on: processes here, dask (a local cluster), or a "
+                "scheduler: tcp://host:8786.",
             ),
             click.option("--device", default="auto", show_default=True, help="Torch device."),
             click.option(

@@ -6,13 +6,13 @@ from pathlib import Path
 from evaluation.classifier.training import NUM_THREADS, fixed_threads
 from evaluation.scoring.foreign_rows import candidate_of
 from evaluation.scoring.pair_table import Split
-from evaluation.scoring.split_scorer import InMemory
-from modeling.data.loader import Examples
+from evaluation.scoring.split_scorer import InMemory, Loaded
+from modeling.data.loader import Chosen, Examples
 from modeling.editors.made_before import files_of, gather
 from tasks.annotations.goals import join_goals
 from tasks.artifacts.artifact import Artifact, Outside, artifacts_of, newest_artifact, read_records
 from tasks.config import ScoresConfig
-from tasks.scores import load_judge
+from tasks.scoring.judge import load_judge
 
 LeftOut = tuple[str, str, dict[str, int]]
 """Name of the system, split, and reason -> number of pairs."""
@@ -41,10 +41,14 @@ def with_pictures(
         grown: list[Split] = []
         for pairs, candidates in splits:
             tars = sorted({shards.file(row["shard"]) for row in shards.records() if row["split"] == pairs.split})
-            added = []
-            for name, pictures in files.items():
-                gathered = gather(pictures, pairs.segment_ids)
-                added.append(candidate_of(name, gathered, judge, Examples(tars), pairs, InMemory()))
+            examples, added = Examples(tars), []
+
+            def source_of(ids: list[str], examples: Examples = examples) -> Loaded:
+                return Loaded(judge, Chosen(examples, ids))
+
+            for name, found in files.items():
+                gathered = gather(found, pairs.segment_ids)
+                added.append(candidate_of(name, gathered, source_of, pairs, InMemory()))
                 left_out += [(name, pairs.split, gathered.counts)] if gathered.counts else []
             grown.append((pairs, [*candidates, *added]))
     return grown, left_out

@@ -81,8 +81,8 @@ class Request:
     max_failed_share: float = 0.5
     """Share of the segments, 0 to 1, that may fail in frames; the run ends before training where more did."""
     items_on: str = "processes"
-    """Where videos are cut: processes (of this machine) | dask (a local cluster) | address of a Dask scheduler, such as
-    tcp://host:8786."""
+    """Where items (videos, edits, scores) are worked on: processes (of this machine) | dask (a local cluster) | address
+    of a Dask scheduler, such as tcp://host:8786."""
     store: str | None = None
     """Address of object storage that machines share, such as s3://bucket/path: finished artifacts go there and come
     from there."""

@@ -27,9 +27,15 @@ TRANSIENT = "transient"
 """Column of a failed row; true when another attempt may succeed without any change."""
 
 
+def ends_the_stage(error: Exception) -> Exception:
+    """Return the same error, marked as one that no item causes: what all items need is not there."""
+    error.ends_the_stage = True  # type: ignore[attr-defined]
+    return error
+
+
 def ends_the_run(error: BaseException) -> bool:
     """Tell whether an exception ends the run, because no item causes it."""
-    if not isinstance(error, Exception):
+    if not isinstance(error, Exception) or getattr(error, "ends_the_stage", False):
         return True
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         return True

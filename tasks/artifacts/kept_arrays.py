@@ -3,7 +3,8 @@
 The file's bytes follow from the arrays alone, so equal work gives equal artifacts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,19 +27,31 @@ class KeptArrays:
         self._work = work
         self._key_of = key_of
         self._inside = inside
-        self._asked: set[str] = set()
         (work.path / FOLDER).mkdir(exist_ok=True)
 
-    def get(self, name: str, make: Callable[[], Arrays]) -> Arrays:
-        """Return the arrays of an item; `make` is called when no run has finished it yet."""
-        item = f"{self._inside}{name}"
-        file = f"{FOLDER}/{digest_of(item)[:24]}.safetensors"
-        if item not in self._asked:
-            self._asked.add(item)
-            key = self._key_of(name)
-            if not self._work.item_done(item, key):
-                # In the order of their names: the bytes follow from the arrays alone.
-                arrays = {array_name: np.ascontiguousarray(array) for array_name, array in sorted(make().items())}
-                write_bytes(self._work.path / file, save(arrays))
-                self._work.finish_item(item, key, files=[file])
-        return load((self._work.path / file).read_bytes())
+    def file_of(self, name: str) -> Path:
+        """Return the file of an item's arrays."""
+        return self._work.path / FOLDER / f"{digest_of(self._inside + name)[:24]}.safetensors"
+
+    def is_done(self, name: str) -> bool:
+        """Tell whether an item is finished; to be called once for each."""
+        return self._work.item_done(self._inside + name, self._key_of(name))
+
+    def finish(self, name: str) -> None:
+        """Record an item whose file is written."""
+        file = self.file_of(name).relative_to(self._work.path).as_posix()
+        self._work.finish_item(self._inside + name, self._key_of(name), files=[file])
+
+    def read(self, name: str) -> Arrays:
+        """Return the arrays of a finished item."""
+        return read_arrays(self.file_of(name))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays atomically, in the order of their names: the bytes follow from the arrays alone."""
+    write_bytes(path, save({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}))
+
+
+def read_arrays(path: Path) -> Arrays:
+    """Read what `write_arrays` wrote."""
+    return load(path.read_bytes())

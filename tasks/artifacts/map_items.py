@@ -43,17 +43,27 @@ CRASHED, KILLED, TIMED_OUT = "crashed", "killed", "timed_out"
 
 
 def map_items(
-    function: Callable[[Item], Result], items: Sequence[Item], *, workers: int = 0, limit_s: float = float("inf")
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    workers: int = 0,
+    limit_s: float = float("inf"),
+    here: bool = False,
 ) -> Iterator[tuple[Item, Result | Failure]]:
     """Yield each item with its result or failure as soon as it is finished; items begin in the given order.
 
     `workers`: processes at once, 0 for one a core. `limit_s`: seconds that an item may take. Where `elsewhere` is set,
-    what it stands for does the work, by the same rules.
+    what it stands for does the work, by the same rules. Elsewhere unset, `here` works in this process, one item after
+    the other and without a limit: for functions that hold a large model, and whose library uses all cores.
     """
     if not items:
         return
     if (mapped := elsewhere.get()) is not None:
         yield from mapped(function, items, limit_s)
+        return
+    if here:
+        for item in items:
+            yield item, guarded(function, item)
         return
     refuse_in_starting_worker()
     pool = Pool(function, limit_s)

@@ -82,11 +82,8 @@ def columns_of(files: Mapping[Key, Path], through_vae: Mapping[str, Path], segme
         Column(editor="truth", name="ground truth", label="truth", kind="reference", picture_of="truth"),
     ]
     if all(segment_id in through_vae for segment_id in segment_ids):
-        name, places = (
-            "truth through the editor's VAE",
-            {(TRUTH_VAE, 0, segment_id): path for segment_id, path in through_vae.items()},
-        )
-        passed = partial(_picture, places, TRUTH_VAE, 0)
+        name = "truth through the editor's VAE"
+        passed = partial(_picture, {each: through_vae[each] for each in segment_ids})
         columns.append(Column(editor=TRUTH_VAE, name=name, label=TRUTH_VAE, kind="reference", picture_of=passed))
     # EditAction first: the first editor after the start is the headline.
     first = ("start", "editaction")
@@ -97,6 +94,8 @@ def columns_of(files: Mapping[Key, Path], through_vae: Mapping[str, Path], segme
     ):
         editor, training_seed = editor_of(label)
         for seed in seeds_of(files, label):
+            # Its own pictures alone: columns are sent to other processes.
+            of_column = {each: files[label, seed, each] for each in segment_ids}
             columns.append(
                 Column(
                     editor=editor,
@@ -104,11 +103,11 @@ def columns_of(files: Mapping[Key, Path], through_vae: Mapping[str, Path], segme
                     label=f"{label}/{seed}",
                     seed=seed,
                     training_seed=training_seed,
-                    picture_of=partial(_picture, files, label, seed),
+                    picture_of=partial(_picture, of_column),
                 )
             )
     return columns
 
 
-def _picture(files: Mapping[Key, Path], label: str, seed: int, example: Example) -> Picture:
-    return read_image(files[label, seed, example.segment_id])
+def _picture(files: Mapping[str, Path], example: Example) -> Picture:
+    return read_image(files[example.segment_id])

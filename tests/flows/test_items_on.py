@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,20 @@ from flows.wiring.items_on import check_items_on, items_on
 from flows.wiring.job import make_job
 from flows.wiring.making import plainly, run_job
 from flows.wiring.request import Request
+from modeling.config import SamplingConfig
 from modeling.small_editor.shipped import STARTING_EDITOR
 from tasks.artifacts.artifact import Artifact, artifacts_of
 from tasks.artifacts.map_items import Failure, elsewhere, map_items
-from tasks.config import RunOptions
+from tasks.config import EditsConfig, RunOptions, ScoresConfig, ShardsConfig, SplitsConfig
+from tasks.edits import edits
+from tasks.scores import scores
+from tasks.shards import shards
+from tasks.splits import splits
 from tests.support.clips import X264, encode
 from tests.support.commands import is_running, wait_until
+from tests.support.drawn_frames import draw_frames
+from tests.support.drawn_run import draw_run
+from tests.support.tiny_pipeline import SIZE_PX, tiny_start
 from tests.tasks.test_map_items import work
 
 Mapped = Callable[..., Iterator[Any]]
@@ -116,6 +125,41 @@ def test_the_artifact_is_the_same_to_the_byte(cluster: Mapped, tmp_path: Path) -
         there = make_frames(tmp_path, "there")
     assert (there.digest, there.manifest["counts"]) == (here.digest, here.manifest["counts"])
     assert here.num_failed == 2
+
+
+@pytest.mark.slow
+def test_edits_are_the_same_to_the_byte_and_a_broken_editor_ends_the_stage(cluster: Mapped, tmp_path: Path) -> None:
+    frames = draw_frames(tmp_path, num_pairs=12)
+    split = splits.run(tmp_path, "t", SplitsConfig(num_test=3, num_validation=2), frames=frames.path)
+    sharded = shards.run(tmp_path, "t", ShardsConfig(), frames=frames.path, splits=split.path)
+    start = tiny_start(tmp_path / "start")
+    sampling = SamplingConfig(size_px=SIZE_PX, num_steps=2, precision="fp32")
+    config = EditsConfig(sampling=sampling, seeds=(0, 1))
+    here = edits.run(tmp_path / "here", "t", config, editor=start, shards=sharded.path)
+    with on(cluster):
+        there = edits.run(tmp_path / "there", "t", config, editor=start, shards=sharded.path)
+        (tmp_path / "start" / "unet" / "config.json").write_text("{")
+        other = replace(start, digest="other")
+        with pytest.raises((ValueError, OSError), match="unet"):
+            edits.run(tmp_path / "there", "t", config, editor=other, shards=sharded.path)
+    assert (there.digest, there.manifest["counts"]) == (here.digest, here.manifest["counts"])
+    assert here.manifest["items"] == {"total": 3, "run": 3}, "one for each seed, one for the ground truths"
+    assert len(list((there.path).rglob("*.png"))) == 9
+
+
+@pytest.mark.slow
+def test_scores_are_the_same_to_the_byte(cluster: Mapped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = draw_run(tmp_path / "run")
+    monkeypatch.setattr("evaluation.scoring.split_scorer.PAIRS_AT_ONCE", 6)
+    here = scores.run(tmp_path / "here", "t", ScoresConfig(), **drawn.scored_inputs())
+    with on(cluster):
+        there = scores.run(tmp_path / "there", "t", ScoresConfig(), **drawn.scored_inputs())
+        unreadable = next(drawn.edits["edits_start"].path.rglob("*.png"))
+        unreadable.write_bytes(b"no picture")
+        with pytest.raises(ValueError, match="picture"):
+            scores.run(tmp_path / "lost", "t", ScoresConfig(), **drawn.scored_inputs())
+    assert (there.digest, there.manifest["counts"]) == (here.digest, here.manifest["counts"])
+    assert there.manifest["items"] == {"total": 14, "run": 14}, "two parts: what all share, two references, four edits"
 
 
 @pytest.mark.parametrize("where", ["dusk", "http://a:1", "tcp://", ""])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from evaluation.classifier.timesformer import SmallShape, load_timesformer, save_timesformer, small_timesformer
-from tasks.scores import labels_of
+from tasks.scoring.judge import labels_of
 
 
 @pytest.mark.parametrize(

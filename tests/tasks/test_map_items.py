@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tasks.artifacts import map_items as pool
-from tasks.artifacts.failures import ends_the_run
+from tasks.artifacts.failures import ends_the_run, ends_the_stage
 from tasks.artifacts.map_items import Failure, map_items
 from tasks.artifacts.processes import NO_GUARD
 from tasks.fetching.remote_video import FetchError
@@ -51,6 +51,27 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def outcomes(*items: str, **options: float) -> dict[str, object]:
     return dict(map_items(work, items, workers=1, **options))  # type: ignore[arg-type]
+
+
+def broken_for_all(item: str) -> None:
+    raise ends_the_stage(ValueError(f"{item}: no editor"))
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_an_error_that_no_item_causes_is_raised_as_it_is(here: bool) -> None:
+    with pytest.raises(ValueError, match="a: no editor"):
+        list(map_items(broken_for_all, ["a", "b"], workers=1, here=here))
+
+
+def test_work_here_has_the_same_outcomes_in_this_process() -> None:
+    found = dict(map_items(work, ["a", "memory", "index"], here=True))
+    away = outcomes("a", "memory", "index")
+    assert found == away
+    assert list(map_items(pid_of, ["a"], here=True)) == [("a", os.getpid())]
+
+
+def pid_of(item: str) -> int:
+    return os.getpid()
 
 
 def test_every_item_but_the_bad_ones_is_done(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 from evaluation.classifier.timesformer import SmallShape, small_timesformer
 from evaluation.metrics.fid import StandInNetwork
 from evaluation.scoring.pair_measures import Column, Judge
-from evaluation.scoring.split_scorer import InMemory, score_columns
+from evaluation.scoring.split_scorer import InMemory, Loaded, score_columns
 from modeling.data.example import Example
 from modeling.data.images import decode_image, encode_png
 from tasks.config import ScoresConfig
@@ -113,7 +113,7 @@ def _peak_bytes(num_pairs: int, monkeypatch: pytest.MonkeyPatch) -> int:
         ),
     ]
     tracemalloc.start()
-    pairs, candidates = score_columns(judge, examples, columns, InMemory())
+    pairs, candidates = score_columns(Loaded(judge, examples), columns, InMemory())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(pairs.segment_ids) == len(candidates[1].values["nearer"]) == num_pairs
@@ -137,6 +137,6 @@ def test_pairs_are_measured_alike_in_any_parts(monkeypatch):
     of_sizes = []
     for size in (3, 64):
         monkeypatch.setattr("evaluation.scoring.split_scorer.PAIRS_AT_ONCE", size)
-        of_sizes.append(score_columns(judge, examples, [column], InMemory())[1][0].values)
-    for name, values in of_sizes[0].items():
-        np.testing.assert_allclose(values, of_sizes[1][name], atol=1e-5, err_msg=name)
+        found.append(score_columns(Loaded(judge, examples), [column], InMemory())[1][0].values)
+    for name, values in found[0].items():
+        np.testing.assert_allclose(values, found[1][name], atol=1e-5, err_msg=name)

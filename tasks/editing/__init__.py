@@ -1,0 +1,1 @@
+"""How the edits stage edits: its items, and what becomes of each."""

@@ -1,0 +1,1 @@
+"""How the scores stage measures: its judge, and its items."""
