@@ -152,8 +152,8 @@ def measure(folder: Path, num_videos: int) -> tuple[dict[str, float], dict[str, 
         before_mb = memory_mb("VmHWM", server)
         flow = run_apart("flow", request("flows", "report"))
         reruns = [run_apart("flow", request("flows", "report")) for _ in range(NUM_RERUNS)]
-        rerun = min(reruns, key=lambda each: each["total_s"])
-        task_runs = max(num_task_runs(api_url, each["flow_run"], len(flow["stages"])) for each in (flow, *reruns))
+        rerun = min(reruns, key=lambda result: result["total_s"])
+        task_runs = max(num_task_runs(api_url, result["flow_run"], len(flow["stages"])) for result in (flow, *reruns))
         server_mb = memory_mb("VmHWM", server)
     check_equal(folder / "plain", folder / "flows")
     asked = ["run", "--preset", "hc", "--start", "small", "--annotations", str(annotations), "--videos", str(videos)]

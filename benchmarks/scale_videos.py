@@ -42,8 +42,8 @@ def write_dataset(folder: Path, num_videos: int) -> tuple[Path, Path]:
             for place in range(SEGMENTS_PER_VIDEO):
                 start_s = 0.16 * place
                 stop_s = start_s + 1.18 + 0.04 * (place % 9)
-                times = [f"00:00:{each:05.2f}" for each in (start_s, stop_s)]
-                frames = [int(each * 50) for each in (start_s, stop_s)]
+                times = [f"00:00:{moment_s:05.2f}" for moment_s in (start_s, stop_s)]
+                frames = [int(moment_s * 50) for moment_s in (start_s, stop_s)]
                 narration = f"put {THINGS[place % 10]}{PLACES[(place + number) % 5]}"
                 writer.writerow([participant, video_id, *times, *frames, narration, "put"])
     return annotations, videos

@@ -103,7 +103,7 @@ def scores(
             tell = partial(_tell, work, number, len(by_split))
             of_split = replace(bench, tars=tuple(sorted({shards.file(row["shard"]) for row in rows})), ids=tuple(ids))
             pairs, measured = score_columns(of_split, columns, kept_parts(work, keys, f"{split}/"), tell)
-            candidates = [with_told_apart(each, pairs, told) for each in measured]
+            candidates = [with_told_apart(candidate, pairs, told) for candidate in measured]
             foreign = {label: artifact for label, artifact in every.items() if label not in edits}
             candidates += foreign_rows(work, foreign, of_split, pairs, common)
             splits.append((pairs, candidates))

@@ -46,7 +46,7 @@ def frozen_set(request: NightlyRequest, evaluated: Sequence[Evaluation], make: M
         finished = artifacts_of(workspace, "splits")
         if not finished:
             return None
-        splits = next((each for each in finished if series_of(each.path.name) == request.preset), finished[0])
+        splits = next((made for made in finished if series_of(made.path.name) == request.preset), finished[0])
     shards = _shards_of_splits(request, splits, make)
     wanted = {row["segment_id"]: row["split"] for row in splits.records()}
     return FrozenTestSet(shards=shards, problem=_problem(request, shards, wanted))

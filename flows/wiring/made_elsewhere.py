@@ -46,8 +46,8 @@ def with_pictures(
             def source_of(ids: list[str], examples: Examples = examples) -> Loaded:
                 return Loaded(judge, Chosen(examples, ids))
 
-            for name, found in files.items():
-                gathered = gather(found, pairs.segment_ids)
+            for name, pictures in files.items():
+                gathered = gather(pictures, pairs.segment_ids)
                 added.append(candidate_of(name, gathered, source_of, pairs, InMemory()))
                 left_out += [(name, pairs.split, gathered.counts)] if gathered.counts else []
             grown.append((pairs, [*candidates, *added]))

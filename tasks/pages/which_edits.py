@@ -83,7 +83,7 @@ def columns_of(files: Mapping[Key, Path], through_vae: Mapping[str, Path], segme
     ]
     if all(segment_id in through_vae for segment_id in segment_ids):
         name = "truth through the editor's VAE"
-        passed = partial(_picture, {each: through_vae[each] for each in segment_ids})
+        passed = partial(_picture, {segment_id: through_vae[segment_id] for segment_id in segment_ids})
         columns.append(Column(editor=TRUTH_VAE, name=name, label=TRUTH_VAE, kind="reference", picture_of=passed))
     # EditAction first: the first editor after the start is the headline.
     first = ("start", "editaction")
@@ -95,7 +95,7 @@ def columns_of(files: Mapping[Key, Path], through_vae: Mapping[str, Path], segme
         editor, training_seed = editor_of(label)
         for seed in seeds_of(files, label):
             # Its own pictures alone: columns are sent to other processes.
-            of_column = {each: files[label, seed, each] for each in segment_ids}
+            of_column = {segment_id: files[label, seed, segment_id] for segment_id in segment_ids}
             columns.append(
                 Column(
                     editor=editor,

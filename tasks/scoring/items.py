@@ -60,8 +60,8 @@ class Bench:
     def key(self) -> str:
         """Return the digest of what the judge is made of."""
         artifacts = {"classifier": self.classifier, "shards": self.shards, "kitchen": self.kitchen}
-        places = {name: [str(each.path), each.digest] for name, each in artifacts.items() if each is not None}
-        return digest_of([places, asdict(self.config), {name: vars(each) for name, each in self.weights.items()}])
+        places = {name: [str(made.path), made.digest] for name, made in artifacts.items() if made is not None}
+        return digest_of([places, asdict(self.config), {name: vars(weight) for name, weight in self.weights.items()}])
 
 
 class _Loaded:

@@ -116,14 +116,14 @@ def test_a_run_of_a_machine_that_is_gone_holds_up_no_clean(tmp_path: Path, monke
             for lease in leases:
                 os.utime(lease)
 
-    holder = threading.Thread(target=live)
-    holder.start()
+    alive = threading.Thread(target=live)
+    alive.start()
     try:
-        assert [str(each) for each in runs_at_work(tmp_path)] == ["r (pid 1 on elsewhere)"]
+        assert [str(holder) for holder in runs_at_work(tmp_path)] == ["r (pid 1 on elsewhere)"]
         assert str(remove_unless_locked(partial)) == "r (pid 1 on elsewhere)"
     finally:
         done.set()
-        holder.join()
+        alive.join()
     assert runs_at_work(tmp_path) == []
     assert remove_unless_locked(partial) is None
     assert not partial.exists()
