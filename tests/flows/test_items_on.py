@@ -127,8 +127,14 @@ def test_the_artifact_is_the_same_to_the_byte(cluster: Mapped, tmp_path: Path) -
     assert here.num_failed == 2
 
 
+def never_here(*_: object) -> None:
+    raise AssertionError("this process only plans and records")
+
+
 @pytest.mark.slow
-def test_edits_are_the_same_to_the_byte_and_a_broken_editor_ends_the_stage(cluster: Mapped, tmp_path: Path) -> None:
+def test_edits_are_the_same_to_the_byte_and_a_broken_editor_ends_the_stage(
+    cluster: Mapped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     frames = draw_frames(tmp_path, num_pairs=12)
     split = splits.run(tmp_path, "t", SplitsConfig(num_test=3, num_validation=2), frames=frames.path)
     sharded = shards.run(tmp_path, "t", ShardsConfig(), frames=frames.path, splits=split.path)
@@ -136,6 +142,7 @@ def test_edits_are_the_same_to_the_byte_and_a_broken_editor_ends_the_stage(clust
     sampling = SamplingConfig(size_px=SIZE_PX, num_steps=2, precision="fp32")
     config = EditsConfig(sampling=sampling, seeds=(0, 1))
     here = edits.run(tmp_path / "here", "t", config, editor=start, shards=sharded.path)
+    monkeypatch.setattr("tasks.editing.items.load_system", never_here)
     with on(cluster):
         there = edits.run(tmp_path / "there", "t", config, editor=start, shards=sharded.path)
         (tmp_path / "start" / "unet" / "config.json").write_text("{")
@@ -152,6 +159,7 @@ def test_scores_are_the_same_to_the_byte(cluster: Mapped, tmp_path: Path, monkey
     drawn = draw_run(tmp_path / "run")
     monkeypatch.setattr("evaluation.scoring.split_scorer.PAIRS_AT_ONCE", 6)
     here = scores.run(tmp_path / "here", "t", ScoresConfig(), **drawn.scored_inputs())
+    monkeypatch.setattr("tasks.scoring.items.write_arrays", never_here)
     with on(cluster):
         there = scores.run(tmp_path / "there", "t", ScoresConfig(), **drawn.scored_inputs())
         unreadable = next(drawn.edits["edits_start"].path.rglob("*.png"))
