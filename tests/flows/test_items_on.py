@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +131,7 @@ def never_here(*_: object) -> None:
 
 
 @pytest.mark.slow
-def test_edits_are_the_same_to_the_byte_and_a_broken_editor_ends_the_stage(
-    cluster: Mapped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_edits_are_the_same_to_the_byte(cluster: Mapped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frames = draw_frames(tmp_path, num_pairs=12)
     split = splits.run(tmp_path, "t", SplitsConfig(num_test=3, num_validation=2), frames=frames.path)
     sharded = shards.run(tmp_path, "t", ShardsConfig(), frames=frames.path, splits=split.path)
@@ -145,10 +142,6 @@ def test_edits_are_the_same_to_the_byte_and_a_broken_editor_ends_the_stage(
     monkeypatch.setattr("tasks.editing.items.load_system", never_here)
     with on(cluster):
         there = edits.run(tmp_path / "there", "t", config, editor=start, shards=sharded.path)
-        (tmp_path / "start" / "unet" / "config.json").write_text("{")
-        other = replace(start, digest="other")
-        with pytest.raises((ValueError, OSError), match="unet"):
-            edits.run(tmp_path / "there", "t", config, editor=other, shards=sharded.path)
     assert (there.digest, there.manifest["counts"]) == (here.digest, here.manifest["counts"])
     assert here.manifest["items"] == {"total": 3, "run": 3}, "one for each seed, one for the ground truths"
     assert len(list((there.path).rglob("*.png"))) == 9
@@ -162,10 +155,6 @@ def test_scores_are_the_same_to_the_byte(cluster: Mapped, tmp_path: Path, monkey
     monkeypatch.setattr("tasks.scoring.items.write_arrays", never_here)
     with on(cluster):
         there = scores.run(tmp_path / "there", "t", ScoresConfig(), **drawn.scored_inputs())
-        unreadable = next(drawn.edits["edits_start"].path.rglob("*.png"))
-        unreadable.write_bytes(b"no picture")
-        with pytest.raises(ValueError, match="picture"):
-            scores.run(tmp_path / "lost", "t", ScoresConfig(), **drawn.scored_inputs())
     assert (there.digest, there.manifest["counts"]) == (here.digest, here.manifest["counts"])
     assert there.manifest["items"] == {"total": 14, "run": 14}, "two parts: what all share, two references, four edits"
 

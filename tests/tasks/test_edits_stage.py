@@ -1,5 +1,6 @@
 """The test pictures are edited once for each seed."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -122,6 +123,14 @@ def test_no_test_pictures_is_an_error(tmp_path, start):
     only_train = shards.run(tmp_path, "t", ShardsConfig(), frames=frames.path, splits=split.path)
     with pytest.raises(ValueError, match="nothing to edit"):
         edits.run(tmp_path, "t", CONFIG, editor=start, shards=only_train.path)
+
+
+def test_an_editor_that_cannot_be_loaded_ends_the_stage_and_is_no_failure_of_each_picture(tmp_path, start, sharded):
+    shutil.copytree(start.location, tmp_path / "broken")
+    (tmp_path / "broken" / "unet" / "config.json").write_text("{")
+    broken = Outside(location=str(tmp_path / "broken"), digest="broken")
+    with pytest.raises((ValueError, OSError), match="unet"):
+        edits.run(tmp_path, "t", CONFIG, editor=broken, shards=sharded.path)
 
 
 def test_the_ground_truth_goes_through_the_autoencoder_of_the_start(tmp_path, start, sharded):
