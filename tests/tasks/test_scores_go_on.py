@@ -137,6 +137,6 @@ def test_pairs_are_measured_alike_in_any_parts(monkeypatch):
     of_sizes = []
     for size in (3, 64):
         monkeypatch.setattr("evaluation.scoring.split_scorer.PAIRS_AT_ONCE", size)
-        found.append(score_columns(Loaded(judge, examples), [column], InMemory())[1][0].values)
-    for name, values in found[0].items():
-        np.testing.assert_allclose(values, found[1][name], atol=1e-5, err_msg=name)
+        of_sizes.append(score_columns(Loaded(judge, examples), [column], InMemory())[1][0].values)
+    for name, values in of_sizes[0].items():
+        np.testing.assert_allclose(values, of_sizes[1][name], atol=1e-5, err_msg=name)
