@@ -1,6 +1,7 @@
-"""Tell ids of the Hugging Face hub from paths on the disk."""
+"""Tell ids of the Hugging Face hub from paths on the disk, and fetch a model's small files."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -24,3 +25,17 @@ def folder_or_hub_id(place: str, index: str, what: str) -> Path | None:
     if is_hub_id(place):
         return None
     raise ValueError(f"{what} {place!r} is neither a folder with {index} nor a hub id such as owner/name.")
+
+
+def files_of_hub(name: str, files: Sequence[str]) -> Path | None:
+    """Fetch small files of a hub's model, or find them in the cache; return their folder, None where one is missing."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HFValidationError, HTTPError
+
+    folder = None
+    for file in files:
+        try:
+            folder = Path(hf_hub_download(name, file)).parents[file.count("/")]
+        except (HFValidationError, HTTPError, OSError):
+            return None
+    return folder

@@ -456,6 +456,8 @@ class RunConfig:
     """The drawn world to act out, or None when videos and annotations come from outside."""
     start: str
     """Folder or hub id of the InstructPix2Pix pipeline that training starts from."""
+    untouched_start: bool = True
+    """Whether the untouched start is edited with and scored too, as a baseline. A text-to-image start cannot be one."""
     segments: SegmentsConfig
     videos: VideosConfig = field(default_factory=VideosConfig)
     frames: FramesConfig

@@ -33,8 +33,6 @@ def edit_all(work: Work, bench: Bench, batches: list[Batch]) -> None:
         with telling_of_pictures(lambda of_item, _: work.progress(done + of_item, total)):
             for batch, outcome in map_items(partial(edit_item, bench), todo, limit_s=limit_s, here=True):
                 edited = all_failed(batch, config, outcome) if isinstance(outcome, Failure) else outcome
-                if edited.warning:
-                    work.warn(edited.warning)
                 rows = {"kept": edited.kept, "rejected": edited.rejected}
                 work.finish_item(batch.name, keys[batch.name], **rows, files=edited.files)
                 done += num_pictures([batch])

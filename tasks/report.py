@@ -244,5 +244,6 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
     write_bytes(work.path / "report.html", render(page).encode())
     write_files(work.path, galleries, weights, tables)
     if "editor" in inputs:
-        write_card(work.path, inputs["editor"], page.headline, galleries[0])
+        measured = SamplingConfig(**edits[first_label(edits, main)].manifest["config"]["sampling"])
+        write_card(work.path, inputs["editor"], page.headline, galleries[0], measured, example_of(shards))
     work.write_rows([{"split": table["split"], "num_pairs": table["num_pairs"]} for table in content["splits"]])

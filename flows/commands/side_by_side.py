@@ -59,19 +59,14 @@ def compare_editors(editors: Sequence[str], image: str, instruction: str | None,
 
 def _check_editor(place: str) -> None:
     """ValueError where an editor cannot be used, before the first one edits anything."""
-    from flows.wiring.checks import check_weight_files
     from modeling.editing.files import editor_folder
-    from modeling.json_text import parse_json
+    from modeling.editors.channels import refuse_blind
+    from modeling.editors.whole_folder import check_folder
 
-    folder = Path(editor_folder(place))
-    if not folder.is_dir():  # a hub id
-        return
-    check_weight_files(folder, f"--editor {place}")
-    unet, vae = (parse_json((folder / part / "config.json").read_bytes()) for part in ("unet", "vae"))
-    if unet.get("in_channels", 4) == vae.get("latent_channels", 4):
-        raise ValueError(
-            f"--editor {place} is text-to-image: its U-Net takes no picture. Give an InstructPix2Pix pipeline."
-        )
+    location = editor_folder(place)
+    refuse_blind(location, f"--editor {place}")
+    if Path(location).is_dir():
+        check_folder(Path(location), f"--editor {place}")
 
 
 def _row(outcomes: Sequence[Any]) -> Any:

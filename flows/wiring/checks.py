@@ -9,15 +9,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.wiring.channels import channels_of
 from flows.wiring.disk_room import check_disk
 from flows.wiring.hub_checks import Unreachable, check_hub
 from flows.wiring.job import STAGE_ORDER, Job
 from flows.wiring.making import Step
+from modeling.editors.channels import channels_of, is_blind
 from modeling.editors.settings import METHOD_CONFIGS
-
-START_PARTS = ("unet", "vae", "text_encoder")
-"""Parts of a pipeline with weights."""
+from modeling.editors.weight_files import check_weight_files
+from modeling.small_editor.shipped import STARTING_EDITOR, TEXT_TO_IMAGE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +58,31 @@ def check_start(job: Job) -> None:
     if not folder.is_dir():
         return check_hub(start, "--start", ("model_index.json",))
     check_weight_files(folder, f"--start {start}")
-    latent, given, factor = channels_of(folder)
-    if given not in (latent, 2 * latent):
-        raise ValueError(
-            f"--start {start}: its U-Net takes {given} channels, where {2 * latent} (InstructPix2Pix) or {latent} "
-            "(text-to-image) are wanted: inpainting and other models are no starts. Take another pipeline."
-        )
+    _check_whole(folder, f"--start {start}")
+    _, _, factor = channels_of(folder)
     for name, side in (("editor.size_px", job.config.editor.size_px), ("edits", job.config.edits.sampling.size_px)):
         if side % factor:
             raise ValueError(f"{name} is {side}, and --start {start} wants a multiple of {factor} pixels.")
+
+
+def _check_whole(folder: Path, named: str) -> None:
+    """Check everything about a pipeline's folder that its small files tell; the shipped ones are whole."""
+    if folder.resolve() in (STARTING_EDITOR, TEXT_TO_IMAGE):
+        return
+    from modeling.editors.whole_folder import check_folder  # torch and diffusers: only for a folder of a user's own
+
+    check_folder(folder, named)
+
+
+def check_baseline(job: Job) -> None:
+    """Check that the untouched start, where it is edited with too, sees the pictures."""
+    start = job.config.start
+    if job.config.untouched_start and is_blind(start):
+        raise ValueError(
+            f"--start {start} is text-to-image: its U-Net takes no picture, so the untouched start, a baseline, "
+            "would give the same edit for every picture. Train from it with --until editor, leave the baseline out "
+            "(--set untouched_start=false), or take an InstructPix2Pix pipeline."
+        )
 
 
 def check_text_start(job: Job) -> None:
@@ -78,6 +93,7 @@ def check_text_start(job: Job) -> None:
     if not folder.is_dir():
         return check_hub(start, "text_editors.start", ("model_index.json",))
     check_weight_files(folder, f"text_editors.start {start}")
+    _check_whole(folder, f"text_editors.start {start}")
     latent, given, _ = channels_of(folder)
     if given != latent:
         raise ValueError(
@@ -103,18 +119,6 @@ def check_pipelines(job: Job) -> None:
             raise ValueError(
                 f"editors.{name}.start {given.start}: no part has weights as safetensors, and no others are read. Save "
                 "the pipeline again with save_pretrained(FOLDER, safe_serialization=True)."
-            )
-
-
-def check_weight_files(folder: Path, named: str) -> None:
-    """ValueError, which begins with `named`, where a part of the pipeline in `folder` has no safetensors."""
-    for part in START_PARTS:
-        if not list((folder / part).glob("*.safetensors")):
-            others = sorted(path.name for path in (folder / part).glob("*") if path.suffix in (".bin", ".ckpt", ".pt"))
-            there = f"only {', '.join(others)}" if others else "no weights"
-            raise ValueError(
-                f"{named}: {part}/ has {there}, and weights are read from safetensors alone. Load the pipeline "
-                "with diffusers once and save it again with save_pretrained(FOLDER, safe_serialization=True)."
             )
 
 
@@ -208,6 +212,7 @@ CHECKS: dict[Callable[[Job], None], tuple[str, ...]] = {
     check_table: ("segments",),
     check_device: ("editor", "edits", "told_apart", "forgetting", "timing", "classifier", "scores"),
     check_start: ("editor", "edits", "told_apart", "forgetting", "timing"),
+    check_baseline: ("edits", "told_apart", "forgetting", "timing"),
     check_triples: ("forgetting",),
     check_text_start: ("edits",),
     check_pipelines: ("edits", "timing"),

@@ -105,10 +105,16 @@ def editors(job: Job, made: Dataset, make: Make) -> dict[str, Path | None]:
     return made_by
 
 
+def measured_editors(job: Job, trained: dict[str, Path | None]) -> list[tuple[str, Place]]:
+    """Return the trained editors and, unless it is left out, the untouched start, each with its label."""
+    untouched = [("start", outside_start(job.config.start))] if job.config.untouched_start else []
+    return [*trained.items(), *untouched]
+
+
 def told_apart_of(job: Job, made: Dataset, trained: dict[str, Path | None], make: Make) -> dict[str, Path | None]:
     """Measure instruction retrieval; return its results as inputs `told_apart_LABEL`."""
     told = {}
-    for label, editor in [*trained.items(), ("start", outside_start(job.config.start))]:
+    for label, editor in measured_editors(job, trained):
         name = folder_label(job.config.preset, label)
         told[TOLD_APART + label] = make("told_apart", name, job.config.told_apart, editor=editor, shards=made.shards)
     return told
@@ -133,7 +139,7 @@ def edits_of(job: Job, made: Dataset, trained: Inputs, make: Make) -> tuple[Inpu
     And, where they are asked for, their timings as `timing_LABEL`.
     """
     preset, edits, timings = job.config.preset, {}, {}
-    for label, editor in [*trained.items(), ("start", outside_start(job.config.start))]:
+    for label, editor in measured_editors(job, trained):
         name = f"{preset}-{label.replace(SEED, '-seed')}"
         edits[EDITS + label] = make("edits", name, job.config.edits, editor=editor, shards=made.shards)
         if "verdicts" in job.request.measure:

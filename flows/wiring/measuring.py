@@ -5,8 +5,8 @@ from pathlib import Path
 
 from evaluation.metrics.weights import find_weights
 from flows.wiring.job import Job
-from flows.wiring.main_job import Make, folder_label
-from flows.wiring.outside_inputs import outside_start, outside_weights
+from flows.wiring.main_job import Make, folder_label, measured_editors
+from flows.wiring.outside_inputs import outside_weights
 from tasks.config import ForgettingConfig
 from tasks.pages.editor_names import FORGETTING
 
@@ -24,7 +24,7 @@ def forgetting_of(job: Job, trained: dict[str, Path | None], make: Make) -> dict
 
         given["triples"] = outside_triples(Path(job.config.forgetting.triples))
     config, asked = ForgettingConfig(scenes=scenes, sampling=job.config.edits.sampling), {}
-    for label, editor in [*trained.items(), ("start", outside_start(job.config.start))]:
+    for label, editor in measured_editors(job, trained):
         name = folder_label(job.config.preset, label)
         asked[FORGETTING + label] = make("forgetting", name, config, editor=editor, **given)
     return asked

@@ -12,6 +12,7 @@ from flows.wiring.main_job import Make
 from flows.wiring.outside_inputs import scores_inputs
 from flows.wiring.presets import PRESETS, preset
 from flows.wiring.settings import with_settings
+from modeling.editors.channels import is_blind
 from modeling.presets import EDITACTION
 from tasks.artifacts.artifact import Artifact, Outside, artifacts_of
 from tasks.config import RunConfig, RunOptions
@@ -129,7 +130,7 @@ def evaluate_editor(
     inputs: dict[str, Any] = {f"edits_{label}": edits}
     given = editor.manifest["inputs"]["start"]
     start = Outside(location=given["outside"], digest=given["digest"])
-    if start.path.exists():
+    if start.path.exists() and not is_blind(start.location):
         started = make("edits", f"{request.preset}-start", config.edits, editor=start, shards=shards.path)
         inputs["edits_start"] = started
     before = {name: of_digest(workspace, name, digest) for name, digest in _made_of(workspace, shards).items()}

@@ -5,14 +5,22 @@ from pathlib import Path
 from flows.wiring.job import STAGE_ORDER, Job
 from flows.wiring.outside_inputs import outside_start
 from modeling.config import TrainConfig
-from modeling.measuring.memory_account import Choice, account, choice_for, sizes_of
+from modeling.measuring.memory_account import (
+    RESERVE_GIB,
+    Choice,
+    Sizes,
+    account,
+    choice_for,
+    sizes_of,
+    total_gib,
+)
 from modeling.runs.further import differs_in
 from modeling.runs.saving_time import checkpoint_bytes, seconds_to_save
 from tasks.artifacts.artifact import artifacts_of
 from tasks.artifacts.shorter_run import shorter_run
 from tasks.stages import STAGES
 
-CARDS_GIB = (24, 16, 12)
+CARDS_GIB = (24, 20, 16, 12)
 """Memory of common GPUs, in GiB."""
 MAX_PASSES = 100
 """Number of epochs above which the plan warns, as training does."""
@@ -41,11 +49,22 @@ def training_plan(job: Job) -> list[str]:
     lines.append(f"a checkpoint: about {num_bytes / 1e9:.1f} GB; a cancelled training gets {seconds:.0f} s to save it")
     lines += _further(job, config)
     if sum(parts.values()) > 1:
-        for card in CARDS_GIB:
-            fits = choice_for(config, sizes, card)
-            lines.append(f"  in {card} GiB: {fits.flags if fits else 'does not fit'}")
-        lines.append("  --micro-batch 0 halves by itself until a step fits; the others want to be named.")
+        lines += [f"  in {card} GiB: {_proposal(config, sizes, card)}" for card in CARDS_GIB]
+        least = total_gib(config, sizes, Choice(micro_batch=1, adam_bits=config.adam_bits))
+        lines.append(
+            f"  --micro-batch 0 halves by itself until a step fits: without flags from {least:.1f} GiB on; the others "
+            f"want to be named. Each proposal leaves {RESERVE_GIB:g} GiB free. Counted, not measured on a GPU."
+        )
     return lines
+
+
+def _proposal(config: TrainConfig, sizes: Sizes, card_gib: float) -> str:
+    """Return the flags with which training fits a card, what that takes, and the package that it needs."""
+    fits = choice_for(config, sizes, card_gib)
+    if fits is None:
+        return "does not fit"
+    needs = ", needs bitsandbytes: the extra 8bit" if fits.adam_bits == 8 else ""
+    return f"{fits.flags} ({total_gib(config, sizes, fits):.1f} GiB{needs})"
 
 
 def _further(job: Job, config: TrainConfig) -> list[str]:

@@ -5,20 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import diffusers
 import torch
-from diffusers import (
-    DDIMScheduler,
-    DDPMScheduler,
-    DPMSolverMultistepScheduler,
-    EulerAncestralDiscreteScheduler,
-    EulerDiscreteScheduler,
-    UNet2DConditionModel,
-)
+from diffusers import UNet2DConditionModel
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
 from modeling.config import SamplingConfig, SchedulerName
 from modeling.diffusion.schedule import predict
+from modeling.diffusion.schedulers import SCHEDULERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,24 +43,14 @@ def guide(full: Tensor, picture: Tensor, none: Tensor | None, *, image_guidance:
     return none + text_guidance * (full - picture) + image_guidance * (picture - none)
 
 
-_SCHEDULERS: Mapping[SchedulerName, tuple[Any, Mapping[str, Any]]] = {
-    "euler_ancestral": (EulerAncestralDiscreteScheduler, {}),
-    "euler": (EulerDiscreteScheduler, {}),
-    # The own defaults of these two clip the latent to [-1, 1], and DDIM's ends at alpha 1; Stable Diffusion is meant
-    # without either.
-    "ddim": (DDIMScheduler, {"clip_sample": False, "set_alpha_to_one": False}),
-    "ddpm": (DDPMScheduler, {"clip_sample": False}),
-    "dpmpp_2m": (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++", "solver_order": 2}),
-}
-
-
 def make_scheduler(name: SchedulerName, saved: Any) -> Any:
     """Return a fresh scheduler by name, with the noise schedule of `saved`, the editor's own scheduler.
 
     euler_ancestral with the hub's InstructPix2Pix is the sampler of its authors. euler_ancestral and ddpm add noise at
     every step, the others add none. dpmpp_2m is DPM-Solver++ of second order; 20 to 30 steps are enough for it.
     """
-    kind, changes = _SCHEDULERS.get(name, (type(saved), {}))
+    class_name, changes = SCHEDULERS.get(name, ("", {}))
+    kind = getattr(diffusers, class_name) if class_name else type(saved)
     return kind.from_config(saved.config, **({} if isinstance(saved, kind) else changes))
 
 

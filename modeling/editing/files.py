@@ -16,6 +16,7 @@ from modeling.atomic import write_bytes
 from modeling.config import SamplingConfig
 from modeling.data.images import Picture, encode_jpeg, encode_png, read_note, restore_aspect
 from modeling.editing.requests import JPEG_SUFFIXES, EditRequest, plan_requests
+from modeling.editors.channels import refuse_blind
 from modeling.editors.instruct_pix2pix import Editor, default_batch_size
 from modeling.editors.interface import EditingSystem, NotFinite
 from modeling.editors.load import load_method, load_system
@@ -76,9 +77,9 @@ def edit_files(
     if len(requests) == 1 and isinstance(requests[0].image, Path) and not requests[0].image.is_file():
         raise ValueError(f"{requests[0].image}: there is no such picture.")
     location = editor_folder(editor)
+    if method is None:
+        refuse_blind(location, str(editor))
     system, loaded = _load(location, method, device, sampling)
-    if method is None and loaded is not None:
-        _check_sees_pictures(editor, loaded)
     for warning in [] if loaded is None else _warnings(loaded, requests):
         if on_warning is not None:
             on_warning(warning)
@@ -120,18 +121,9 @@ def _load(
 
 def open_editor(editor: str | Path, device: str = "auto") -> Editor:
     """Load an editor as `edit_files` does without a method; ValueError says what is wrong with it."""
-    loaded = Editor.load(editor_folder(editor), device)
-    _check_sees_pictures(editor, loaded)
-    return loaded
-
-
-def _check_sees_pictures(editor: str | Path, loaded: Editor) -> None:
-    if not loaded.sees_pictures:
-        raise ValueError(
-            f"{editor} is text-to-image: its U-Net takes no picture, so every picture would give the same edit. "
-            "Train an editor from it first (editaction run --start), give an InstructPix2Pix pipeline, or name a "
-            "method that edits with such a model (--method)."
-        )
+    location = editor_folder(editor)
+    refuse_blind(location, str(editor))
+    return Editor.load(location, device)
 
 
 def editor_folder(editor: str | Path) -> str:

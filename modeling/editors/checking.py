@@ -13,6 +13,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 
+from modeling.editors.weight_files import HALF_VARIANTS
 from modeling.json_text import parse_json, read_json
 
 MAX_INDEX_BYTES = 1 << 20
@@ -23,8 +24,6 @@ MAX_LAYERS = 1_000
 OWN_MODULE = "modeling.autoencoder"
 """Module of the kitchen's autoencoder class; no other module outside diffusers and transformers is loaded."""
 _TRUSTED_LIBRARIES = ("diffusers", "transformers", "stable_diffusion", OWN_MODULE)
-HALF_VARIANTS = ("fp16", "bf16")
-"""Words in the names of half-precision weights, as in diffusion_pytorch_model.fp16.safetensors."""
 BROKEN = (
     *(OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, ImportError, ArithmeticError),
     *(RecursionError, NotImplementedError, SafetensorError, StrictDataclassError),

@@ -21,7 +21,6 @@ from modeling.data.images import Picture, squash, to_tensor, to_uint8
 from modeling.diffusion.sampling import Conditions, make_scheduler, sample
 from modeling.editors.checking import (
     BROKEN,
-    check_parts,
     check_size,
     check_weights,
     first_line,
@@ -29,6 +28,7 @@ from modeling.editors.checking import (
 )
 from modeling.editors.interface import NotFinite, check_lengths, no_pictures
 from modeling.editors.tokens import write_vocabulary
+from modeling.editors.whole_folder import check_folder
 from modeling.editors.widening import widen_input
 
 _LOADING = threading.Lock()
@@ -107,7 +107,7 @@ class Editor:
         try:
             if not folder.is_dir():
                 folder = Path(StableDiffusionInstructPix2PixPipeline.download(str(start), **options))
-            check_parts(folder)
+            check_folder(folder, str(start))
             options["variant"] = half_variant(folder, ("unet", "vae", "text_encoder"))
             with loading():
                 pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from modeling.editors.channels import refuse_blind
 from modeling.editors.ddpm_noise_space import DdpmNoiseSpace
 from modeling.editors.imagic import Imagic
 from modeling.editors.instruct_pix2pix import Editor
@@ -37,6 +38,7 @@ def load_system(name: str, start: str | Path, device: str = "auto", precision: E
     `precision`: number type of a diffusers pipeline's weights; the others take theirs with each edit.
     """
     if name == INSTRUCT_PIX2PIX:
+        refuse_blind(str(start), str(start))
         return Editor.load(start, device)
     if name in METHODS:
         return load_method(name, start, device)

@@ -24,14 +24,3 @@ def through_autoencoder(editor: Editor, pictures: Sequence[Picture], size_px: in
         squashed = np.stack([squash(picture, size_px) for picture in pictures[first : first + batch_size]])
         decoded.append(editor.decode(editor.encode_target(to_tensor(squashed))[0]))
     return np.concatenate(decoded)
-
-
-def why_blind(system: object) -> str:
-    """Return what to say of an editor that is text-to-image and widened: it sees no picture; "" for all others."""
-    if not isinstance(system, Editor) or system.sees_pictures:
-        return ""
-    return (
-        "The untouched start is text-to-image: its U-Net takes no picture, so what it draws depends on the "
-        "instruction and the seed alone. Its row is no baseline of editing; --start timbrooks/instruct-pix2pix "
-        "(or another InstructPix2Pix) gives one."
-    )

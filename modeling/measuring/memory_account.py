@@ -2,21 +2,30 @@
 
 Weights, gradients and moments are counted exactly; activations are those measured at Stable Diffusion's size (438 MiB
 a row of 32 x 32 latents in bf16, 37 with gradient checkpointing: what autograd saves), taken in proportion to latents
-and width elsewhere. A row is an example, or twice that where L_action adds c'.
+and width elsewhere. A row is an example, or twice that where L_action adds c'. On a CPU a whole pass allocates less
+than that (benchmarks/step_memory.py: 224 and 22 MiB a row); on a GPU nobody has measured it yet.
 """
 
-import json
-import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from modeling.config import EmaPlace, TrainConfig
+from modeling.editors.weight_files import weights_of
+from modeling.json_text import read_json
+from modeling.tensor_header import TensorEntry
 
 GIB = 2.0**30
+MAX_CONFIG_BYTES = 1 << 20
 SAVED_MIB, SAVED_MIB_CHECKPOINTED = 438.0, 37.0
 """MiB of activations per row, at 32 x 32 latents and 320 channels."""
+CONVERTED_CHECKPOINTED = 0.25
+"""Share of the weights converted to bf16 that is there at one time with gradient checkpointing: layers outside of the
+checkpoints and one layer inside, with its gradients. Counted at full size: 382 of 1,639 MiB (step_memory.py)."""
 CUDA_GIB = 0.5
 """The CUDA context and what its libraries keep."""
+RESERVE_GIB = 0.5
+"""What a proposal leaves free on the card: for holes between allocations, and for what is shown on a screen."""
 FROZEN = {"attn2": (".attn2.",), "attn": (".attn1.", ".attn2."), "transformer": (".transformer_blocks.",), "none": ()}
 """Scope -> what the names of its weights hold."""
 
@@ -74,7 +83,7 @@ def account(
         "moments": (2 if choice.adam_bits == 8 else 8) * trained,
         "average": 4 * trained if choice.ema_on == "device" else 0,
         "frozen start": (2 * sizes.unet if low else 4 * trained) if objective.lambda_reg else 0,
-        "weights in bf16": 2 * sizes.unet if low else 0,
+        "weights in bf16": 2 * sizes.unet * (CONVERTED_CHECKPOINTED if choice.gradient_checkpointing else 1) * low,
         "activations": rows * area * saved * 2**20,
         "autoencoder and text encoder": 0 if cached else 4 * (sizes.vae + sizes.text_encoder),
         "CUDA": CUDA_GIB * GIB if cuda else 0,
@@ -92,48 +101,39 @@ CHOICES = (
     Choice(micro_batch=1),
     Choice(micro_batch=4, gradient_checkpointing=True),
     Choice(micro_batch=4, gradient_checkpointing=True, ema_on="cpu"),
+    Choice(micro_batch=1, gradient_checkpointing=True, ema_on="cpu"),
     Choice(micro_batch=1, gradient_checkpointing=True, ema_on="cpu", adam_bits=8),
 )
-"""Choices from the fastest to the smallest."""
+"""Choices from the fastest to the smallest; only the last one needs a package more (bitsandbytes)."""
 
 
 def choice_for(config: TrainConfig, sizes: Sizes, gib: float) -> Choice | None:
-    """Return the fastest choice that fits into `gib` GiB; None where none does."""
-    return next((choice for choice in CHOICES if total_gib(config, sizes, choice) <= gib), None)
+    """Return the fastest choice that leaves RESERVE_GIB free on a card of `gib` GiB; None where none does."""
+    return next((choice for choice in CHOICES if total_gib(config, sizes, choice) <= gib - RESERVE_GIB), None)
 
 
 def sizes_of(start: Path, config: TrainConfig) -> Sizes:
-    """Read the sizes off a folder's safetensors headers; Stable Diffusion's for a hub id."""
-    unet = _shapes(start / "unet")
-    if not unet:
+    """Read the sizes off a folder's safetensors headers; Stable Diffusion's for a hub id, or a folder that is not whole
+    (which is told elsewhere).
+    """
+    try:
+        unet, vae_weights, text = (weights_of(start, part) for part in ("unet", "vae", "text_encoder"))
+        vae = read_json(start / "vae" / "config.json", at_most=MAX_CONFIG_BYTES)
+        shape = read_json(start / "unet" / "config.json", at_most=MAX_CONFIG_BYTES)
+        width = int(shape["block_out_channels"][0])
+        pixels_per_latent = int(vae.get("patch_size") or 2 ** (len(vae["block_out_channels"]) - 1))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         return STABLE_DIFFUSION
     held = FROZEN[config.objective.freeze]
-    vae = json.loads((start / "vae" / "config.json").read_text(encoding="utf-8"))
-    shape = json.loads((start / "unet" / "config.json").read_text(encoding="utf-8"))
     return Sizes(
-        unet=sum(unet.values()),
-        frozen=sum(count for name, count in unet.items() if any(kind in name for kind in held)),
-        vae=sum(_shapes(start / "vae").values()),
-        text_encoder=sum(_shapes(start / "text_encoder").values()),
-        width=int(shape["block_out_channels"][0]),
-        pixels_per_latent=int(vae.get("patch_size") or 2 ** (len(vae["block_out_channels"]) - 1)),
+        unet=_num_values(unet.values()),
+        frozen=_num_values(entry for name, entry in unet.items() if any(kind in name for kind in held)),
+        vae=_num_values(vae_weights.values()),
+        text_encoder=_num_values(text.values()),
+        width=width,
+        pixels_per_latent=pixels_per_latent,
     )
 
 
-def _shapes(folder: Path) -> dict[str, int]:
-    """Return name -> number of values of the first safetensors file that is no variant; only its header is read."""
-    files = sorted(
-        path for path in folder.glob("*.safetensors") if "fp16" not in path.name and "non_ema" not in path.name
-    )
-    if not files:
-        return {}
-    with files[0].open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(min(length, 100_000_000)))
-    counts = {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            counts[name] = 1
-            for side in entry["shape"]:
-                counts[name] *= side
-    return counts
+def _num_values(entries: Iterable[TensorEntry]) -> int:
+    return sum(entry.num_values for entry in entries)

@@ -126,6 +126,7 @@ def fine_tune(
         metrics=saver.log.entries()[:num_steps_done],
         facts=facts,
         own_autoencoder=type(editor.vae).__module__ == OWN_MODULE,
+        saved_scheduler=type(editor.scheduler).__name__,
     )
     save_editor(trainer, editor, out / (options.take or ""), card)
 

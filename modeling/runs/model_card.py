@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from modeling.config import SamplingConfig, TrainConfig
+from modeling.runs.card_snippet import snippet
 
 CARD = """---
 license: {license}
@@ -24,7 +25,7 @@ Edits a picture by an instruction. Fine-tuned with EditAction from the first and
 {load}
 ```
 
-Steps, scales, size and number type are those that this editor was made for; others give other, often worse, edits.
+{settings}
 {strangers}
 Here are the averaged (EMA) weights; `raw_unet/`, beside this folder, has the U-Net without averaging.
 
@@ -46,25 +47,11 @@ Means over the last {num_last} steps: {last}.
 It knows the actions and scenes that it was trained on, and inherits what its start knows and gets wrong. Its pictures
 are not evidence of what an action would do.
 """
-LOAD = """import torch
-from diffusers import StableDiffusionInstructPix2PixPipeline
-{extra_import}from PIL import Image
-
-pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
-    "{place}",  # this folder, or the hub id under which it is published
-    torch_dtype=torch.{dtype},
-    safety_checker=None,
+MADE_FOR = (
+    "Steps, scales, size and number type are those that such an editor is made for; others give other, often worse, "
+    "edits."
 )
-picture = Image.open("picture.png").convert("RGB").resize(({size_px}, {size_px}), Image.LANCZOS)
-edited = pipeline(
-    "{instruction}",
-    image=picture,
-    num_inference_steps={num_steps},
-    guidance_scale={text_guidance:g},
-    image_guidance_scale={image_guidance:g},
-    generator=torch.Generator().manual_seed(0),
-).images[0]
-edited.save("edited.png")"""
+"""What training's card says of its snippet; the report's card says that its numbers were measured so."""
 STRANGERS = """
 Its autoencoder is a class of EditAction and not of diffusers: the import in the snippet needs EditAction's own
 package, installed from its sources. Without it this folder cannot be loaded.
@@ -86,20 +73,6 @@ def sampling_of(config: TrainConfig) -> SamplingConfig:
     )
 
 
-def snippet(sampling: SamplingConfig, *, place: str, own_autoencoder: bool, instruction: str) -> str:
-    """Return the Python that edits `picture.png` with the pipeline at `place`, as it stands in the card."""
-    return LOAD.format(
-        extra_import="import modeling.autoencoder  # the class of its autoencoder\n" if own_autoencoder else "",
-        place=place,
-        dtype="float32" if sampling.precision == "fp32" else "bfloat16",
-        size_px=sampling.size_px,
-        num_steps=sampling.num_steps,
-        text_guidance=sampling.text_guidance,
-        image_guidance=sampling.image_guidance,
-        instruction=instruction,
-    )
-
-
 def model_card(
     config: TrainConfig,
     *,
@@ -107,11 +80,13 @@ def model_card(
     metrics: Sequence[Mapping[str, Any]],
     facts: Mapping[str, Any],
     own_autoencoder: bool,
+    saved_scheduler: str = "",
     place: str = ".",
 ) -> str:
     """Return the card. metrics: the entries of metrics.jsonl; facts: what the caller knows (data keys, commit).
 
-    place: where the pipeline lies as seen from the card. facts: `dataset` and `start` go into the card's head too.
+    saved_scheduler: class of the pipeline's scheduler; place: where the pipeline lies as seen from the card. facts:
+    `dataset` and `start` go into the card's head too.
     """
     objective = config.objective
     num_done = len(metrics)
@@ -129,7 +104,9 @@ def model_card(
             place=place,
             own_autoencoder=own_autoencoder,
             instruction="take the cup out of the cupboard",
+            saved_scheduler=saved_scheduler,
         ),
+        settings=MADE_FOR,
         strangers=STRANGERS if own_autoencoder else "",
         num_examples=num_examples,
         num_steps=config.num_steps if num_done == config.num_steps else f"{num_done} of {config.num_steps}",

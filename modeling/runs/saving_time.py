@@ -5,6 +5,7 @@ Weights, average and two moments in fp32 are four times the U-Net: 13.8 GB for S
 
 from pathlib import Path
 
+from modeling.editors.weight_files import weights_of
 from modeling.runs.checkpoint_names import TENSORS, checkpoints
 
 SD_UNET_BYTES = 3.44e9
@@ -20,9 +21,11 @@ LEAST_S = 60.0
 
 def unet_bytes(start: Path) -> float:
     """Return the bytes of a start's U-Net in fp32."""
-    # Files of a variant in half precision stand beside the others and are smaller.
-    sizes = [path.stat().st_size for path in (start / "unet").glob("*.safetensors") if "fp16" not in path.name]
-    return float(max(sizes)) if sizes else SD_UNET_BYTES
+    try:
+        weights = weights_of(start, "unet")
+    except ValueError:  # a folder that is not whole, which is told elsewhere
+        return SD_UNET_BYTES
+    return 4.0 * sum(entry.num_values for entry in weights.values()) or SD_UNET_BYTES
 
 
 def checkpoint_bytes(folder: Path, start: Path) -> float:

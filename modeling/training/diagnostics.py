@@ -45,4 +45,6 @@ def gradient_norms(shares: Shares, weights: Sequence[Tensor], *, scale: float) -
             gradients = torch.autograd.grad(share, weights, retain_graph=True, allow_unused=True)
             present = [gradient for gradient in gradients if gradient is not None]
             norms[f"{name}_gradient_norm"] = nn.utils.get_total_norm(present) * scale
+            # Now, and not when the next ones are there: each set is as large as the weights.
+            del gradients, present
     return norms

@@ -23,6 +23,7 @@ from modeling.training.batches import Batches, GlobalBatch, MicroBatch
 from modeling.training.diagnostics import contrast_figures, gradient_norms, gradient_ratios
 from modeling.training.ema import MovingAverage
 from modeling.training.optimizers import AdamW, learning_rate
+from modeling.training.precision import computing_in
 from modeling.training.ranks import Ranks
 from modeling.training.spikes import SpikeDetector
 
@@ -167,7 +168,7 @@ class Trainer:
         if batch.other_text is not None:
             again = [input_ if rows is None else input_[rows] for input_ in inputs[:3]] + [batch.other_text]
             inputs = [torch.cat(pair) for pair in zip(inputs, again, strict=True)]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._dtype == torch.bfloat16):
+        with computing_in(self._dtype, self.device):
             predictions = predict(self.unet if alone else self._network, *inputs)
             if self._frozen is not None:
                 with torch.no_grad():

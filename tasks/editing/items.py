@@ -22,7 +22,7 @@ from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import Editor
 from modeling.editors.interface import EditingSystem
 from modeling.editors.load import INSTRUCT_PIX2PIX, load_system
-from modeling.editors.reconstruction import through_autoencoder, why_blind
+from modeling.editors.reconstruction import through_autoencoder
 from tasks.artifacts.artifact import Input, Record, editor_location
 from tasks.artifacts.failures import Failure, ends_the_stage, failed, guarded
 from tasks.artifacts.keyed_hash import picture_seed
@@ -92,8 +92,6 @@ class Edited:
     """Records of the pictures that failed."""
     files: list[str] = field(default_factory=list)
     """Written pictures, relative to the stage's folder."""
-    warning: str | None = None
-    """Why the editor sees no picture, where it sees none."""
 
 
 @lru_cache(maxsize=1)
@@ -140,7 +138,7 @@ def all_failed(batch: Batch, config: AnyEdits, failure: Failure) -> Edited:
 
 def _edit(bench: Bench, batch: Batch, examples: list[Example]) -> Edited:
     """Edit a batch at once; when that fails, edit its pictures one by one, each with its own outcome."""
-    config, warning = bench.config, why_blind(bench.system)
+    config = bench.config
 
     def edit(part: list[Example]) -> list[str]:
         return _write_edits(bench, batch, part)
@@ -148,7 +146,7 @@ def _edit(bench: Bench, batch: Batch, examples: list[Example]) -> Edited:
     names = guarded(edit, examples)
     if not isinstance(names, Failure):
         kept = for_all_seeds(list(records_of(batch, config)), config)
-        return Edited(kept=kept, files=names, warning=warning)
+        return Edited(kept=kept, files=names)
     done, rejected = [], []
     for record, example in zip(records_of(batch, config), examples, strict=True):
         alone = guarded(edit, [example])
@@ -159,7 +157,7 @@ def _edit(bench: Bench, batch: Batch, examples: list[Example]) -> Edited:
             done.append(record)
     files = [record["image"] for record in done]
     kept, rejected = for_all_seeds(done, config), for_all_seeds(rejected, config)
-    return Edited(kept=kept, rejected=rejected, files=files, warning=warning)
+    return Edited(kept=kept, rejected=rejected, files=files)
 
 
 def _write_edits(bench: Bench, batch: Batch, examples: list[Example]) -> list[str]:

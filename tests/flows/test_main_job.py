@@ -11,11 +11,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tasks.artifacts.artifact import artifacts_of
+from evaluation.kitchen.judge import judge
+from modeling.data.images import read_image
+from modeling.data.loader import Examples
+from tasks.annotations.goals import join_goals
+from tasks.artifacts.artifact import artifacts_of, read_records
+from tasks.artifacts.keyed_hash import picture_seed
 from tasks.stages import STAGES
-from tests.support.commands import children_of, ended, is_running, run, start, tiny_arguments, wait_until
+from tests.support.commands import children_of, ended, environment, is_running, run, start, tiny_arguments, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +80,46 @@ def test_the_demo_ends_with_a_report_and_every_row_accounted_for(undisturbed: Pa
         assert row["input"] == row["kept"] + rejected, row["stage"]
     report = Path(run("report", cwd=undisturbed).stdout.strip())
     assert "drawn kitchen" in report.read_text().lower()
+
+
+def test_the_cards_snippet_gets_the_oracles_counts_of_the_report(undisturbed: Path, tmp_path: Path) -> None:
+    """The pipeline lies elsewhere with the report's card in it, as it is published; the card is all that is read."""
+    workspace, published = undisturbed / "workspace", tmp_path / "elsewhere"
+    one = {stage: artifacts_of(workspace, stage)[-1] for stage in ("kitchen", "editor", "shards", "scores", "report")}
+    shutil.copytree(one["editor"].path / "pipeline", published)
+    shutil.copytree(one["report"].path / "card", published, dirs_exist_ok=True)
+    rows = [row for row in one["shards"].records() if row["split"] != "train"]
+    tested = Examples(sorted({one["shards"].file(row["shard"]) for row in rows}))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    scenes = []
+    for example in tested:
+        picture = tmp_path / "in" / f"{example.segment_id}.png"
+        picture.write_bytes(example.source_file)
+        seed = picture_seed(0, example.segment_id)
+        asked = {"picture": str(picture), "instruction": example.instruction, "seed": seed}
+        scenes.append({"name": example.segment_id, **asked})
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.card_edits", str(tmp_path / "out")],
+        cwd=published,
+        env=environment(None),
+        input=json.dumps(scenes),
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    goals = join_goals(rows, list(read_records(one["kitchen"].path / "goals.jsonl")))
+    found = {name: judge(goal, read_image(tmp_path / "out" / f"{name}.png")) for name, goal in goals.items()}
+    (table,) = json.loads((one["scores"].path / "scores.json").read_text())["splits"]
+    (told,) = [row for row in table["rows"] if row["editor"] == "editaction"]
+    assert len(found) == table["num_pairs"] == 10
+    for verdict, measure in (("carried_out", "carried_out_percent"), ("kept", "kept_percent")):
+        share = 100 * sum(getattr(each, verdict) for each in found.values()) / len(found)
+        assert share == pytest.approx(told[measure]["mean"]), measure
+    (edits,) = [each for each in artifacts_of(workspace, "edits") if each.manifest["label"] == "demo-editaction"]
+    for row in edits.records():
+        ours = read_image(edits.file(row["image"])).astype(int)
+        assert np.abs(ours - read_image(tmp_path / "out" / f"{row['segment_id']}.png")).max() <= 2
 
 
 def test_an_unchanged_rerun_runs_nothing_and_needs_no_server(undisturbed: Path) -> None:

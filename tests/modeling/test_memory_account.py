@@ -4,11 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
+from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.step_memory import MIB, peak_mib, peak_of
 from modeling.config import TrainConfig
 from modeling.editors.instruct_pix2pix import Editor
 from modeling.measuring.memory_account import (
+    CUDA_GIB,
     GIB,
+    RESERVE_GIB,
     STABLE_DIFFUSION,
     Choice,
     account,
@@ -16,19 +21,45 @@ from modeling.measuring.memory_account import (
     sizes_of,
     total_gib,
 )
+from modeling.objective.losses import Shares
+from modeling.training.diagnostics import gradient_norms
 from modeling.training.ema import MovingAverage
 from modeling.training.trainer import Trainer
-from tests.support.tiny_pipeline import SIZE_PX, drawn_pictures, tiny_pipeline
+from tests.support.tiny_pipeline import SIZE_PX, drawn_pictures, tiny_pipeline, tiny_unet
 
 PAPER = TrainConfig()
 
 
 def test_the_papers_preset_fits_20_gib_without_and_16_with_the_proposed_flags() -> None:
     assert total_gib(PAPER, STABLE_DIFFUSION, Choice(micro_batch=1)) < 20
-    choice = choice_for(PAPER, STABLE_DIFFUSION, 16)
-    assert choice is not None
-    assert "--gradient-checkpointing" in choice.flags
+    found = choice_for(PAPER, STABLE_DIFFUSION, 16)
+    assert found is not None
+    assert found.flags == "--micro-batch 4 --gradient-checkpointing --ema-on cpu", "and no package more than installed"
+    assert total_gib(PAPER, STABLE_DIFFUSION, found) <= 16 - RESERVE_GIB
+    fastest = Choice(micro_batch=4)
+    tight = total_gib(PAPER, STABLE_DIFFUSION, fastest) + RESERVE_GIB / 2
+    assert choice_for(PAPER, STABLE_DIFFUSION, tight) != fastest, "a proposal leaves the reserve free"
+    assert account(PAPER, STABLE_DIFFUSION, found)["CUDA"] == CUDA_GIB, "the context is counted"
     assert choice_for(PAPER, STABLE_DIFFUSION, 4) is None
+
+
+def test_a_checkpointed_pass_keeps_no_converted_weights_and_one_set_of_gradients() -> None:
+    """Counted by torch's profiler on a U-Net whose weights outweigh its activations."""
+    unet = tiny_unet()
+    wide = dict(unet.config) | {"block_out_channels": (64, 128), "cross_attention_dim": 64}
+    unet = UNet2DConditionModel.from_config(wide).train()
+    unet.enable_gradient_checkpointing()
+    weights = [*unet.parameters()]
+    size = sum(weight.nbytes for weight in weights)
+    for weight in weights:
+        weight.grad = torch.zeros_like(weight)
+    taken = peak_mib(unet, 1, torch.bfloat16, 64, side=8) * MIB
+    assert taken < 0.75 * size / 2, "all weights in bf16 would be half of `size`"
+    unet.disable_gradient_checkpointing()
+    shares = Shares(**{name: sum((weight * 2).sum() for weight in weights) for name in ("static", "action", "reg")})
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        gradient_norms(shares, weights, scale=1.0)
+    assert peak_of(profiled) < 1.5 * size, "the gradients of one loss go before those of the next are there"
 
 
 def test_with_encoders_on_the_device_it_is_what_was_counted_before() -> None:

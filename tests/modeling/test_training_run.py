@@ -113,19 +113,19 @@ def test_the_model_card_tells_config_data_and_losses_and_names_no_place(undistur
 
 @pytest.mark.slow
 def test_the_snippet_of_the_card_does_as_it_says_and_edits_as_we_do(undisturbed: Path, tmp_path: Path) -> None:
+    """The card beside `pipeline/`; tests/flows/test_main_job.py runs the one inside it."""
     picture = drawn_pictures(1)[0]
-    for folder in (undisturbed / "pipeline", undisturbed):
-        card = (folder / "README.md").read_text(encoding="utf-8")
-        code = card.split("```python\n")[1].split("```")[0]
-        shown = tmp_path / folder.name
-        shutil.copytree(folder, shown, ignore=shutil.ignore_patterns("checkpoints", "raw_unet"))
-        Image.fromarray(picture).save(shown / "picture.png")
-        subprocess.run([sys.executable, "-c", code], cwd=shown, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
-        edited = np.asarray(Image.open(shown / "edited.png")).astype(int)
-        ours = Editor.load(undisturbed / "pipeline", "cpu").edit(
-            [picture], ["take the cup out of the cupboard"], [0], sampling_of(CONFIG)
-        )[0]
-        assert np.abs(edited - ours).max() <= 2
+    card = (undisturbed / "README.md").read_text(encoding="utf-8")
+    code = card.split("```python\n")[1].split("```")[0]
+    shown = tmp_path / "shown"
+    shutil.copytree(undisturbed, shown, ignore=shutil.ignore_patterns("checkpoints", "raw_unet"))
+    Image.fromarray(picture).save(shown / "picture.png")
+    subprocess.run([sys.executable, "-c", code], cwd=shown, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    edited = np.asarray(Image.open(shown / "edited.png")).astype(int)
+    ours = Editor.load(undisturbed / "pipeline", "cpu").edit(
+        [picture], ["take the cup out of the cupboard"], [0], sampling_of(CONFIG)
+    )[0]
+    assert np.abs(edited - ours).max() <= 2
     head = card.split("---")[1]
     assert "license:" in head
     assert "base_model:" in head

@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from modeling.config import SamplingConfig
 from modeling.data.images import read_image, squash, to_tensor
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import Editor
 from tasks import edits as edits_file
-from tasks.artifacts.artifact import Outside
+from tasks.artifacts.artifact import Outside, artifacts_of
 from tasks.artifacts.keyed_hash import picture_seed
 from tasks.config import EditsConfig, ShardsConfig, SplitsConfig
 from tasks.edits import edits
@@ -146,16 +145,9 @@ def test_the_ground_truth_goes_through_the_autoencoder_of_the_start(tmp_path, st
     assert len({picture.tobytes() for picture in passed.values()}) > 1
 
 
-def test_a_start_that_sees_no_picture_is_no_baseline_and_that_is_said(tmp_path, start, sharded, capsys):
-    pipeline = tiny_pipeline()
-    narrow = torch.nn.Conv2d(4, pipeline.unet.conv_in.out_channels, 3, padding=1)
-    pipeline.unet.conv_in = narrow
-    pipeline.unet.register_to_config(in_channels=4)
-    pipeline.save_pretrained(tmp_path / "text-to-image")
+def test_a_start_that_sees_no_picture_is_no_baseline_and_edits_nothing(tmp_path, sharded):
+    tiny_pipeline(in_channels=4).save_pretrained(tmp_path / "text-to-image")
     blind = Outside(location=str(tmp_path / "text-to-image"), digest="blind")
-    artifact = edits.run(tmp_path, "blind", replace(CONFIG, seeds=(0,)), editor=blind, shards=sharded.path)
-    (warning,) = artifact.manifest["facts"]["warnings"]
-    assert "no baseline of editing" in warning
-    assert warning in capsys.readouterr().err
-    seeing = edits.run(tmp_path, "seeing", replace(CONFIG, seeds=(0,)), editor=start, shards=sharded.path)
-    assert "warnings" not in seeing.manifest["facts"]
+    with pytest.raises(ValueError, match="text-to-image is text-to-image: its U-Net takes no picture"):
+        edits.run(tmp_path, "blind", replace(CONFIG, seeds=(0,)), editor=blind, shards=sharded.path)
+    assert not artifacts_of(tmp_path, "edits")

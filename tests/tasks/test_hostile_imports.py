@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flows.wiring.channels import channels_of
+from modeling.editors.channels import channels_of
 from modeling.editors.made_before import files_of, picture_or_reason
 from tasks.imports.pictures import outside_pictures
 from tasks.imports.write import import_pairs
