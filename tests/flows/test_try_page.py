@@ -38,10 +38,12 @@ LOCAL = re.compile(r"127\.0\.0\.1|localhost|::1|0\.0\.0\.0|^socket\.connect [^(]
 @pytest.fixture
 def served(tmp_path):
     """Start the command; give its address and the process."""
-    pytest.importorskip("gradio", reason="gradio is not installed (extra ui)")
+    gradio = pytest.importorskip("gradio", reason="gradio is not installed (extra ui)")
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(WATCH.format(log=str(tmp_path / "spoken.txt")))
-    environment = os.environ | {"PYTHONPATH": f"{tmp_path / 'hook'}:{ROOT}", "TMPDIR": str(tmp_path)}
+    # gradio may lie in a folder of its own (.ci/run): the command finds it where this process has found it.
+    paths = [str(tmp_path / "hook"), str(ROOT), str(Path(gradio.__file__).parents[1])]
+    environment = os.environ | {"PYTHONPATH": ":".join(paths), "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "flows.commands.cli", "try", "--editor", "small", "--device", "cpu"]
     process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -55,7 +57,7 @@ def served(tmp_path):
 def wait(driver, condition):
     from selenium.webdriver.support.ui import WebDriverWait
 
-    return WebDriverWait(driver, 60).until(lambda _: condition())
+    return WebDriverWait(driver, 150).until(lambda _: condition())
 
 
 def pixels(driver, selector):

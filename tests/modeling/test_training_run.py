@@ -4,7 +4,6 @@ import json
 import math
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +22,6 @@ from modeling.editors.instruct_pix2pix import Editor
 from modeling.runs.checkpoint import Checkpoint, best_checkpoints, load_checkpoint, name_best, save_checkpoint
 from modeling.runs.checkpoint_names import checkpoints
 from modeling.runs.fine_tuning import TrainOptions, fine_tune
-from modeling.runs.model_card import sampling_of
 from modeling.runs.watcher import TrainingStopped, Watcher
 from modeling.train import main, read_config
 from tests.support.tiny_pipeline import SIZE_PX, drawn_pictures, tiny_pipeline, write_examples
@@ -105,31 +103,12 @@ def test_what_is_written_loads_in_diffusers_and_edits(undisturbed: Path) -> None
 def test_the_model_card_tells_config_data_and_losses_and_names_no_place(undisturbed: Path, home: Path) -> None:
     card = (undisturbed / "README.md").read_text(encoding="utf-8")
     beside = (undisturbed / "pipeline" / "README.md").read_text(encoding="utf-8")
+    # tests/flows/test_main_job.py runs the snippet; the one here differs by its place alone.
     assert card == beside.replace('".",  # this folder', '"pipeline",  # this folder')
+    assert all(word in card.split("---")[1] for word in ("license:", "base_model:", "datasets:"))
     for expected in ("# A tiny editor", "shards/train-1234abcd", "0.1 L_action", '"learning_rate": 0.001', "static"):
         assert expected in card
     assert not [name for name, file_content in content(undisturbed).items() if str(home).encode() in file_content]
-
-
-@pytest.mark.slow
-def test_the_snippet_of_the_card_does_as_it_says_and_edits_as_we_do(undisturbed: Path, tmp_path: Path) -> None:
-    """The card beside `pipeline/`; tests/flows/test_main_job.py runs the one inside it."""
-    picture = drawn_pictures(1)[0]
-    card = (undisturbed / "README.md").read_text(encoding="utf-8")
-    code = card.split("```python\n")[1].split("```")[0]
-    shown = tmp_path / "shown"
-    shutil.copytree(undisturbed, shown, ignore=shutil.ignore_patterns("checkpoints", "raw_unet"))
-    Image.fromarray(picture).save(shown / "picture.png")
-    subprocess.run([sys.executable, "-c", code], cwd=shown, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
-    edited = np.asarray(Image.open(shown / "edited.png")).astype(int)
-    ours = Editor.load(undisturbed / "pipeline", "cpu").edit(
-        [picture], ["take the cup out of the cupboard"], [0], sampling_of(CONFIG)
-    )[0]
-    assert np.abs(edited - ours).max() <= 2
-    head = card.split("---")[1]
-    assert "license:" in head
-    assert "base_model:" in head
-    assert "datasets:" in head
 
 
 def test_every_step_is_logged_once_without_times(undisturbed: Path) -> None:
