@@ -1,11 +1,11 @@
 """Values of pairs and seeds, and the video of each pair -> a mean with an interval over other videos (and seeds).
 
 Pairs of one video are similar (one cook, one light, one table), so the videos are the sampled units: in a trial the
-interval over pairs was seven times too narrow. With totals T_c of the deviations in video c of G videos and n pairs,
-Var(mean) = G / (G - 1) x sum T_c^2 / n^2, Student's t at G - 1 degrees of freedom (Cameron and Miller 2015,
-doi:10.3368/jhr.50.2.317). Where editors of several training seeds stand side by side, both count: the table of videos x
-seeds goes through the crossed estimate of evaluation/statistics/crossed.py. The noise of a picture is drawn for each
-picture and sampling seed, so sampling seeds are averaged first and their part is in the spread of the pairs.
+interval over pairs was seven times too narrow. Variance and degrees of freedom, for few videos of unequal size too, are
+those of cluster_variance.py; the interval is Student's t, and for shares Wilson's at the number of pairs that are worth
+one. Where editors of several training seeds stand side by side, videos and seeds both count. The noise of a picture is
+drawn for each picture and sampling seed, so sampling seeds are averaged first and their part is in the spread of the
+pairs.
 """
 
 import math
@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
-from evaluation.statistics.crossed import crossed_variance
+from evaluation.statistics.cluster_variance import cluster_variance
 from evaluation.statistics.intervals import CONFIDENCE
+from evaluation.statistics.videos import Videos
 
 POWER = 0.8
 """Probability with which the smallest visible difference would be detected."""
@@ -58,19 +59,6 @@ class Mean:
         return float(quantiles.sum()) * self.error
 
 
-def cluster_table(values: ArrayLike, videos: Sequence[object]) -> NDArray[np.float64]:
-    """Return [G, seeds] from [n, seeds]: each video's total, scaled so that the mean over videos is that over pairs."""
-    table = np.asarray(values, dtype=np.float64)
-    _, place = np.unique([str(video) for video in videos], return_inverse=True)
-    num_videos = int(place.max()) + 1
-    if num_videos < 2:
-        return table
-    mean = table.mean()
-    totals = np.zeros((num_videos, table.shape[1]))
-    np.add.at(totals, place, table - mean)
-    return totals * (num_videos / len(table)) + mean
-
-
 def clustered_mean(
     values: ArrayLike, videos: Sequence[object], *, bounds: tuple[float, float] | None = None
 ) -> Mean | None:
@@ -86,31 +74,30 @@ def clustered_mean(
     if not len(table):
         return None
     mean = float(table.mean())
-    units = cluster_table(table, kept)
-    counts = {"num_pairs": len(table), "num_videos": len(units), "num_seeds": table.shape[1]}
-    if len(units) < 2:
+    of_pairs = Videos(kept)
+    counts = {"num_pairs": len(table), "num_videos": len(of_pairs.sizes), "num_seeds": table.shape[1]}
+    if len(of_pairs.sizes) < 2:
         low, high = bounds or (mean, mean)
         return Mean(mean=mean, low=low, high=high, error=0.0, freedom=0.0, **counts)
-    variance, freedom = crossed_variance(units)
+    least, greatest = bounds or (0.0, 1.0)
+    scale = greatest - least
+    variance, freedom = cluster_variance((table - least) / scale, of_pairs, are_shares=bounds is not None)
     freedom = min(freedom, 1e6)
     quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
     error = math.sqrt(variance)
     low, high = mean - quantile * error, mean + quantile * error
     if bounds is not None:
-        low, high = _inside(mean, error, quantile, len(units), len(table), bounds)
-    return Mean(mean=mean, low=low, high=high, error=error, freedom=freedom, **counts)
+        share = (mean - least) / scale
+        worth = of_pairs.worth if error == 0 else share * (1 - share) / variance
+        low, high = (least + scale * end for end in wilson(share, worth, quantile))
+    return Mean(mean=mean, low=low, high=high, error=scale * error, freedom=freedom, **counts)
 
 
-def _inside(
-    mean: float, error: float, quantile: float, num_videos: int, num_pairs: int, bounds: tuple[float, float]
-) -> tuple[float, float]:
-    """Return Wilson's interval (1927, doi:10.1080/01621459.1927.10502953) at the number of pairs that are worth one."""
-    least, greatest = bounds
-    share, spread = (mean - least) / (greatest - least), error / (greatest - least)
-    worth = num_videos if spread == 0 else min(num_pairs, share * (1 - share) / spread**2)
+def wilson(share: float, worth: float, quantile: float) -> tuple[float, float]:
+    """Return Wilson's interval (1927, doi:10.1080/01621459.1927.10502953) of a share of `worth` independent pairs."""
     square = quantile**2 / worth
     centre = (share + square / 2) / (1 + square)
     half = math.sqrt(square * share * (1 - share) + square**2 / 4) / (1 + square)
     low = 0.0 if share == 0 else max(0.0, centre - half)
     high = 1.0 if share == 1 else min(1.0, centre + half)
-    return least + low * (greatest - least), least + high * (greatest - least)
+    return low, high

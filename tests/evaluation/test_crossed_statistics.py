@@ -7,9 +7,9 @@ from scipy import stats
 from evaluation.statistics.crossed import (
     crossed_variance,
     estimate_over_seeds,
-    half_width_with_seeds,
     paired_difference,
     share_estimate,
+    with_seeds,
 )
 from evaluation.statistics.intervals import share_interval
 
@@ -100,11 +100,18 @@ def test_over_seeds_alone_the_interval_is_students_of_the_seeds_shares_whatever_
         estimate_over_seeds(near[:, :1])
 
 
-def test_a_number_that_is_no_mean_over_pairs_adds_the_variance_of_seeds_to_that_of_pairs():
-    """FID's own error is 0.3, and the training seeds add 0.5 / sqrt(4): sqrt(0.09 + 0.0625), t at 3 * (...) d.f."""
-    by_seed = [10.0, 10.0, 10.0, 11.0]  # standard deviation 0.5
-    freedom = 3 * (0.09 + 0.0625) ** 2 / 0.0625**2
-    expected = stats.t.ppf(0.975, freedom) * 0.1525**0.5
-    assert half_width_with_seeds(0.3, by_seed) == pytest.approx(expected)
-    assert half_width_with_seeds(0.3, [1.0, 1.0]) == pytest.approx(1.959964 * 0.3, rel=1e-6)
-    assert half_width_with_seeds(0.0, [1.0, 1.0]) == 0
+def test_two_seeds_that_agree_by_chance_do_not_pass_for_many_degrees_of_freedom():
+    """Seeds matter most: of two, one in eight pairs agrees so well that the scenes alone would set the interval."""
+    rng = np.random.default_rng(4)
+    holds = []
+    for _ in range(400):
+        found = paired_difference(drawn(rng, 60, 2, 0.4, 0.3, 0.1), np.zeros((60, 2)))
+        holds.append(found.low <= 0 <= found.high)
+    assert 0.93 <= np.mean(holds) <= 0.98
+
+
+def test_of_the_seeds_own_part_and_of_both_the_wider_interval_counts():
+    variance, freedom = with_seeds(4.0, 3.0, 1.0, freedom=50, num_seeds=2)
+    assert (variance, freedom) == (2.0, 1.0), "12.7 sqrt(2) is more than the interval of both at 3.9 degrees of freedom"
+    variance, freedom = with_seeds(4.0, 3.0, 1.0, freedom=50, num_seeds=6)
+    assert (variance, freedom) == (6.0, pytest.approx(36 / (16 / 50 + 9 / 5 + 1 / 250)))
