@@ -23,6 +23,7 @@ from evaluation.human_study.platforms import (
     NotReadable,
     Row,
     label_studio,
+    long_rows,
     number_of,
     score_of,
     wide,
@@ -139,8 +140,11 @@ def _from_table(source: str, text: str, columns: Mapping[str, str] | None) -> Fo
 
 def read_rows(source: str, text: str) -> list[dict[str, str]]:
     """Read a table with a header, divided by commas, semicolons or tabs; NotReadable when it is none."""
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
+    first, _, rest = text.partition("\n")
+    if told := re.fullmatch(r'"?sep=(.)"?\s*', first):  # a line of spreadsheets, before the header
+        text, delimiter = rest, told[1]
+    else:
+        delimiter = max(",;\t", key=first.count)
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, restval="")
         rows = list(reader)
@@ -173,7 +177,7 @@ def _mapped(source: str, rows: Sequence[Row], columns: Mapping[str, str]) -> Fou
             "--column rater=... --column picture=... --column question=... --column score=..., or R1=... and so on.",
         )
     if {"picture", "question", "score"} <= header:
-        named = [{**row, str(row["question"]).strip(): row["score"]} for row in named]
+        return long_rows(source, named, "csv")
     return wide(source, named, "csv")
 
 

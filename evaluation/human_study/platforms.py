@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from evaluation.human_study.answers import Answer, Rejected, Submission
@@ -14,6 +14,9 @@ RATER_COLUMNS = {
     "csv": ("rater", "worker"),
 }
 """Columns that name the rater; the first one that exists is read."""
+STATUS_COLUMNS = ("AssignmentStatus", "Status", "status", "submission_status")
+"""Columns in which MTurk and Prolific tell what became of a submission; the first that is filled is read."""
+_NOT_COUNTED = ("rejected", "returned", "timed-out", "timed out", "screened out")
 SECONDS_COLUMNS = ("WorkTimeInSeconds", "lead_time", "Time taken", "time_taken", "seconds")
 _ANSWER = re.compile(r"(?:Answer\.)?(R[1-5])(?:_([A-Za-z0-9]+))?(?:\.([1-5]))?", re.ASCII)
 _TRUE, _UNANSWERED = ("true", "1", "yes"), ("", "null", "none", "nan")
@@ -62,8 +65,17 @@ def label_studio(source: str, tasks: Sequence[Row]) -> Found:
     return submissions, rejected + more
 
 
+def long_rows(source: str, rows: Sequence[Row], platform: str) -> Found:
+    """Read rows that each hold one answer: picture, question, score. A question that is none stays, to be counted."""
+    return _by_rater(source, rows, platform, _answer_of)
+
+
 def wide(source: str, rows: Sequence[Row], platform: str) -> Found:
     """Read rows that each hold one rater's answers to one task."""
+    return _by_rater(source, rows, platform, _answers_of)
+
+
+def _by_rater(source: str, rows: Sequence[Row], platform: str, read: Callable[[Row], Iterator[Answer]]) -> Found:
     names = [name for name in RATER_COLUMNS[platform] if any(name in row for row in rows)]
     if not names:
         raise NotReadable("column_missing", f"{source}: no column that names the rater ({RATER_COLUMNS[platform][0]}).")
@@ -71,9 +83,10 @@ def wide(source: str, rows: Sequence[Row], platform: str) -> Found:
     rejected: list[Rejected] = []
     for row in rows:
         rater = str(row.get(names[0]) if row.get(names[0]) is not None else "").strip()[:200]
-        answers = list(_answers_of(row))
-        if str(row.get("AssignmentStatus", "")).strip().lower() == "rejected":
-            rejected.append(_platform_rejected(source, rater, len(answers), "rejected by the requester"))
+        answers = list(read(row))
+        status = next((str(row[name]).strip().lower() for name in STATUS_COLUMNS if row.get(name)), "")
+        if status in _NOT_COUNTED:
+            rejected.append(_platform_rejected(source, rater, len(answers), f"{status} on the platform"))
         elif not rater:
             what = Rejected(source=source, rater="", reason="no_rater", message="empty id", num_rows=len(answers))
             rejected.append(what)
@@ -92,6 +105,24 @@ def _platform_rejected(source: str, rater: str, num_rows: int, message: str) -> 
     return Rejected(source=source, rater=rater, reason="rejected_on_platform", message=message, num_rows=num_rows)
 
 
+def _answer_of(row: Row) -> Iterator[Answer]:
+    """Yield the answer of a row that holds one; none where its score is empty."""
+    if str(row["score"]).strip().lower() in _UNANSWERED:
+        return
+    question = str(row["question"]).strip()
+    found = _ANSWER.fullmatch(question.upper())
+    yield Answer(
+        picture=str(row["picture"]).strip(),
+        question=found[1] if found and not found[2] and not found[3] else question,
+        score=score_of(row["score"]),
+        seconds=_seconds_of(row),
+    )
+
+
+def _seconds_of(row: Row) -> float | None:
+    return next((number for name in SECONDS_COLUMNS if (number := number_of(row.get(name))) is not None), None)
+
+
 def _answers_of(row: Row) -> Iterator[Answer]:
     """Yield the answers of one row, in any of the known forms."""
     given: dict[tuple[str, str], Any] = {}
@@ -101,11 +132,11 @@ def _answers_of(row: Row) -> Iterator[Answer]:
             continue
         question, slot, option = field[1], field[2] or "", field[3]
         if option is not None:
-            if str(value).strip().lower() in _TRUE:
-                given[question, slot] = option
+            if str(value).strip().lower() in _TRUE:  # two options of one question are no score
+                given[question, slot] = [given[question, slot], option] if (question, slot) in given else option
         elif str(value).strip().lower() not in _UNANSWERED:
             given[question, slot] = value
-    seconds = next((number for name in SECONDS_COLUMNS if (number := number_of(row.get(name))) is not None), None)
+    seconds = _seconds_of(row)
     for (question, slot), value in given.items():
         name = f"picture_{slot}" if slot else "picture"
         picture = str(row.get(f"Input.{name}", row.get(name, ""))).strip()
@@ -151,7 +182,7 @@ def score_of(value: Any) -> Any:
     if (
         isinstance(value, str)
         and len(value) <= _LONGEST
-        and (number := re.fullmatch(r"\s*([0-9])(?:\.0+)?(?:\s+.*|\s*[-:–].*)?", value))
+        and (number := re.fullmatch(r"\s*([0-9])(?:\.0+)?(?:\s+\D.*|\s*[-:–].*|\s+)?", value))
     ):
         return int(number[1])
     return value

@@ -217,6 +217,51 @@ def test_mturks_three_ways_to_write_an_answer_are_read_alike(tmp_path, style):
     assert checked(given).num_kept == 36
 
 
+LONG = "rater,picture,question,score\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "reasons"),
+    [
+        ("a,{0},r1,4\na,{0},R9,5\na,{0}, R2 ,3\n", 2, {"question_not_asked": 1}),
+        ("a,{0},R1,4\na,{0},R2,4 5\n", 1, {"not_on_the_scale": 1}),
+        ("a,{0},R1,\na,{0},R2,3\n", 1, {}),
+    ],
+)
+def test_every_row_of_a_long_table_counts_or_has_a_reason(tmp_path, text, kept, reasons):
+    path = tmp_path / "long.csv"
+    path.write_text(LONG + text.format(next(iter(wide()))))
+    (given,), _ = read_file(path)
+    found = checked(given)
+    assert found.num_kept == kept
+    assert {each.reason: each.num_rows for each in found.rejected} == reasons
+
+
+def test_two_options_of_one_question_are_no_score(tmp_path):
+    row = mturk_rows("booleans")[0]
+    both = {name: "true" for name in row if name.endswith((".2", ".5")) and name.startswith("Answer.R1")}
+    (given,), _ = read_file(write_table(tmp_path / "m.csv", [row | both]))
+    assert {each.reason: each.num_rows for each in checked(given).rejected} == {"not_on_the_scale": 1}
+
+
+@pytest.mark.parametrize("status", ["REJECTED", "RETURNED", "TIMED-OUT", "APPROVED", "AWAITING REVIEW"])
+def test_what_prolific_did_not_accept_does_not_count(tmp_path, status):
+    rows = [
+        {"Participant id": "x", "picture": picture, **scores, "Status": status} for picture, scores in wide().items()
+    ]
+    found, rejected = read_file(write_table(tmp_path / "p.csv", rows))
+    assert [each.rater for each in found] == (["x"] if status in ("APPROVED", "AWAITING REVIEW") else [])
+    assert sum(each.num_rows for each in rejected) == (0 if found else 36)
+    assert {each.reason for each in rejected} <= {"rejected_on_platform"}
+
+
+def test_a_spreadsheet_s_line_about_its_separator_is_no_header(tmp_path):
+    path = tmp_path / "sep.csv"
+    path.write_text("\ufeffsep=;\n" + f"rater;picture;question;score\na;{next(iter(wide()))};R1;4\n")
+    (given,), _ = read_file(path)
+    assert checked(given).num_kept == 1
+
+
 def label_studio_tasks():
     tasks = []
     for number, (picture, scores) in enumerate(wide().items()):
