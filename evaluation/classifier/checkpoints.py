@@ -59,7 +59,7 @@ def renamed(name: str) -> str | None:
     """Return transformers' name, without prefix, of a reference tensor; None for a tensor that is not part of the
     model.
     """
-    name = re.sub(r"^(module\.)?(model\.)?", "", name)
+    name = re.sub(r"^((module|model)\.)*", "", name)
     if name in OUTSIDE:
         return OUTSIDE[name]
     stem, _, kind = name.rpartition(".")
@@ -126,6 +126,8 @@ def load_reference(path: Path, num_heads: int | None = None) -> TimesformerForVi
         new_name = renamed(name)
         if new_name is None:
             raise ValueError(f"{path}: the tensor {name} is of no TimeSformer with divided attention.")
+        if new_name in tensors:
+            raise ValueError(f"{path}: {name} is there twice, under two prefixes; nobody knows which counts.")
         tensors[new_name] = tensor.float()
     try:
         config = shape_of(tensors, path, num_heads)

@@ -91,7 +91,13 @@ def pixels():
 
 @pytest.mark.parametrize(
     ("layout", "prefix"),
-    [("model_state", "model."), ("model", ""), ("module", "module.model."), ("state_dict", "model."), (None, "")],
+    [
+        ("model_state", "model."),
+        ("model", ""),
+        ("module", "module.model."),
+        ("state_dict", "model.module."),
+        (None, ""),
+    ],
 )
 @pytest.mark.parametrize("is_zip", [True, False])
 def test_every_layout_of_a_checkpoint_gives_the_same_model(model, pixels, tmp_path, layout, prefix, is_zip):
@@ -117,6 +123,7 @@ def test_what_does_not_fit_is_refused_and_named(model, tmp_path):
     without = {name: tensor for name, tensor in state.items() if "blocks.1.norm2" not in name}
     refused(tmp_path, without, "2 tensors are missing")
     refused(tmp_path, state | {"model.blocks.0.extra.weight": torch.zeros(1)}, "of no TimeSformer")
+    refused(tmp_path, state | {"module.head.bias": state["model.head.bias"]}, "under two prefixes")
     refused(tmp_path, {"model_state": state, "saved": datetime.date(2026, 1, 1)}, "could run code")
     refused(tmp_path, {"model_state": state, "rate": np.float64(0.1)}, "could run code")
     refused(tmp_path, [1, 2], "no state dict")
