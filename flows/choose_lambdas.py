@@ -16,18 +16,20 @@ from flows.wiring.lambda_choice import told, write_choice
 from flows.wiring.request import Request
 from flows.wiring.running import run_stages
 from flows.wiring.shown import run_name
-from modeling.presets import method_names
+from modeling.presets import method_names, methods_of
 from tasks.artifacts.artifact import Artifact
 
 NUM_STEPS = 1_000
 """Training steps of each editor (section 7.2)."""
 
 
-def grid_request(request: Request, grid: Literal["grid", "grid_decimal"], num_steps: int) -> Request:
-    """Return the request that trains and scores every editor of the grid."""
+def grid_request(
+    request: Request, grid: Literal["grid", "grid_decimal"], num_steps: int, weights: tuple[float, ...] = ()
+) -> Request:
+    """Return the request that trains and scores every editor of the grid, or of these weights alone."""
     return replace(
         request,
-        methods=method_names(grid),
+        methods=method_names(",".join(methods_of(weights)) if weights else grid),
         until="scores",
         settings=request.settings | {"editor.num_steps": num_steps},
     )
@@ -39,9 +41,13 @@ def choose_lambdas(
     grid: Literal["grid", "grid_decimal"] = "grid",
     num_steps: int = NUM_STEPS,
     split: str | None = None,
+    weights: tuple[float, ...] = (),
 ) -> str:
-    """Train, edit and score the grid; write and return the folder of the choice. `split`: the set that decides."""
-    asked = grid_request(request, grid, num_steps)
+    """Train, edit and score the grid, or other `weights`; write and return the folder of the choice.
+
+    `split`: the test set that decides.
+    """
+    asked = grid_request(request, grid, num_steps, weights)
     scores = Artifact.read(Path(run_stages(asked, last="scores", allow_failed=True)))
     folder = write_choice(Path(request.workspace), scores, split)
     create_markdown_artifact(told(folder), key="lambdas", description="The choice of the loss weights")

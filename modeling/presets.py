@@ -1,6 +1,7 @@
 """Named settings: the paper's training run, its ablations, both readings of its loss weights, the two guidances."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 from modeling.config import ObjectiveConfig, SamplingConfig, TrainConfig
@@ -42,6 +43,16 @@ GRIDS = {"grid": LAMBDA_GRID, "grid_decimal": LAMBDA_GRID_DECIMAL}
 EDITACTION = "editaction"
 
 
+def methods_of(weights: Iterable[float]) -> tuple[str, ...]:
+    """Return the methods that try each weight as λ1 and as λ2, the other being 0.
+
+    >>> methods_of([0.001, 0.5])
+    ('action_0.001', 'action_0.5', 'reg_0.001', 'reg_0.5')
+    """
+    weights = tuple(weights)
+    return tuple(f"{term}_{weight:g}" for term in ("action", "reg") for weight in weights)
+
+
 def method_names(given: str) -> tuple[str, ...]:
     """Return the methods in a text of names separated by commas; `table5`, `grid` and `grid_decimal` stand for several.
 
@@ -50,7 +61,7 @@ def method_names(given: str) -> tuple[str, ...]:
     """
     several: dict[str, tuple[str, ...]] = {"table5": (EDITACTION, *ablations())}
     for name, grid in GRIDS.items():
-        several[name] = tuple(f"{term}_{weight:g}" for term in ("action", "reg") for weight in grid)
+        several[name] = methods_of(grid)
     names = [name for part in given.split(",") for name in several.get(part.strip(), (part.strip(),))]
     for name in names:
         method(name, editaction())

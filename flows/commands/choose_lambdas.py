@@ -10,7 +10,7 @@ from flows.commands.job_options import data_options, job_options
 from flows.commands.run import carry_out, request_of
 from flows.commands.terminal import console
 from flows.wiring.job import make_job
-from modeling.presets import GRIDS
+from modeling.presets import GRIDS, methods_of
 
 
 @click.command("choose-lambdas", cls=CommandInSections)
@@ -22,6 +22,7 @@ from modeling.presets import GRIDS
     show_default=True,
     help="How 10^-4, 30^-4 ... are read: 10e-4, 30e-4 ... or 1.0e-4, 3.0e-4 ...",
 )
+@click.option("--weights", help="These weights instead of the grid, such as 0.001,0.03,0.5.")
 @click.option("--steps", type=click.IntRange(min=1), default=1000, show_default=True, help="Training steps of each.")
 @click.option("--split", help="Test set that decides; without it the first.")
 @job_options
@@ -30,6 +31,7 @@ def choose_lambdas(
     annotations: str | None,
     videos: str | None,
     grid: str,
+    weights: str | None,
     steps: int,
     split: str | None,
     **options: Any,
@@ -40,7 +42,7 @@ def choose_lambdas(
     """
     from flows.wiring.making import plan
 
-    options |= {"methods": grid, "until": "scores"}
+    options |= {"methods": ",".join(methods_of(_weights(weights))) if weights else grid, "until": "scores"}
     options["settings"] = (*options["settings"], f"editor.num_steps={steps}")
     plan_only = options.pop("plan_only")
     request = request_of(preset, annotations, videos, **options)
@@ -50,6 +52,14 @@ def choose_lambdas(
         scores_paths = [step.path for step in plan(make_job(request)) if step.stage == "scores" and step.is_cached]
         if scores_paths and scores_paths[0] and not plan_only:
             _tell_choice(Path(request.workspace), Path(scores_paths[0]), split)
+
+
+def _weights(text: str) -> list[float]:
+    """Return the weights in a text; ValueError for what is none. Whether one fits is checked with its method."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ValueError(f"--weights {text!r:.80}: give numbers divided by commas, such as 0.001,0.03,0.5.") from error
 
 
 def _tell_choice(workspace: Path, scores: Path, split: str | None) -> None:

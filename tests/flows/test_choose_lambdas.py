@@ -113,6 +113,19 @@ def test_the_command_plans_every_editor_of_the_grid(tmp_path):
     assert all(name in ran.output for name in ("demo-action_0.005", "demo-reg_0.3"))
 
 
+def test_other_weights_take_the_place_of_the_grid(tmp_path):
+    asked = ["--preset", "demo", "--workspace", str(tmp_path), "--plan", "--weights"]
+    ran = CliRunner().invoke(choose_lambdas, [*asked, "0.001, 0.5"], catch_exceptions=False)
+    for name in ("action_0.001", "action_0.5", "reg_0.001", "reg_0.5"):
+        assert f"demo-{name} " in ran.output
+    assert "0.03" not in ran.output
+    job = make_job(grid_request(Request(preset="demo"), "grid", 10, (0.002,)))
+    assert set(job.methods) == {"action_0.002", "reg_0.002"}
+    for text, match in (("0.1;0.3", "numbers divided by commas"), ("-1", "There is no method 'action_-1'")):
+        with pytest.raises(ValueError, match=match):
+            CliRunner().invoke(choose_lambdas, [*asked, text], catch_exceptions=False)
+
+
 @pytest.mark.parametrize("content", ["[1]", '{"settings": 3}'])
 def test_a_file_that_holds_no_settings_is_refused(tmp_path, content):
     (tmp_path / "x.json").write_text(content)
