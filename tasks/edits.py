@@ -64,7 +64,7 @@ def edits(
     """Edit every test picture once per seed; or take over pictures made elsewhere, `editor` being their place."""
     every = [row for row in shards.records() if row["split"] not in NOT_TESTED]
     if isinstance(config, MadeElsewhereConfig):
-        made, lacking = take_over_pictures(work, Path(editor_location(editor)), every)
+        made, lacking = take_over_pictures(work, Path(editor_location(editor)), shards, every)
         work.funnel = {"test_pictures": len(every), "edits": len(made)}
         work.write_rows(made, lacking)
         return

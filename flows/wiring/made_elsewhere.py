@@ -35,7 +35,9 @@ def with_pictures(
     files = {name: files_of(place) for name, place in made}
     if clash := sorted(taken & files.keys()) or (["two places"] if len(files) < len(made) else []):
         raise ValueError(f"--edits: the name {clash[0]} is taken; choose another.")
-    left_out: list[LeftOut] = []
+    every = {segment_id for pairs, _ in splits for segment_id in pairs.segment_ids}
+    strange = {name: sum(segment_id not in every for _, segment_id in found) for name, found in files.items()}
+    left_out: list[LeftOut] = [(name, "any split", {"of_no_pair": count}) for name, count in strange.items() if count]
     with fixed_threads(NUM_THREADS):
         judge = load_judge(classifier, ScoresConfig(**scored.manifest["config"]), goals, _weights(scored))
         grown: list[Split] = []
@@ -47,7 +49,7 @@ def with_pictures(
                 return Loaded(judge, Chosen(examples, ids))
 
             for name, pictures in files.items():
-                gathered = gather(pictures, pairs.segment_ids)
+                gathered = gather(pictures, pairs.segment_ids, len(examples[0].source_image))
                 added.append(candidate_of(name, gathered, source_of, pairs, InMemory()))
                 left_out += [(name, pairs.split, gathered.counts)] if gathered.counts else []
             grown.append((pairs, [*candidates, *added]))

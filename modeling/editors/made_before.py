@@ -2,11 +2,13 @@
 
 Folder: SEED/SEGMENT_ID.png, or SEGMENT_ID.png for one seed; png, jpg, jpeg or webp. CSV: columns segment_id and
 picture, and seed where there are several; pictures lie relative to the CSV. A pair that lacks a picture under any
-seed, or whose picture is not square as the inputs are, is left out with a reason; every pair ends in exactly one place.
+seed, or whose picture is not square as the inputs are, or smaller than they are, is left out with a reason; every pair
+ends in exactly one place. Larger pictures are squashed to the inputs' size.
 """
 
+import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +63,11 @@ def _of_folder(folder: Path) -> dict[tuple[int, str], Path]:
 
 def _of_csv(path: Path) -> dict[tuple[int, str], Path]:
     check_table(path)
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8.") from error
+    with io.StringIO(text, newline="") as file:
         columns, rows = strict_dicts(file, path)
         lacking = {"segment_id", "picture"} - set(columns)
         if lacking:
@@ -92,14 +98,17 @@ def is_there(path: Path | None) -> bool:
         return False
 
 
-def gather(files: Mapping[tuple[int, str], Path], segment_ids: Sequence[str]) -> MadeElsewhere:
-    """Look at the picture of every pair, one at a time; missing or unfit pictures are counted by reason."""
+def gather(files: Mapping[tuple[int, str], Path], segment_ids: Sequence[str], least_px: int) -> MadeElsewhere:
+    """Look at the picture of every pair, one at a time; missing or unfit pictures are counted by reason.
+
+    `least_px`: side of the inputs.
+    """
     seeds = sorted({seed for seed, _ in files})
     by_seed: dict[int, dict[str, Path]] = {seed: {} for seed in seeds}
     reasons: dict[str, str] = {}
     for segment_id in segment_ids:
         paths = {seed: files.get((seed, segment_id)) for seed in seeds}
-        looked_at = map(picture_or_reason, paths.values())
+        looked_at = (picture_or_reason(path, least_px) for path in paths.values())
         problem = next((reason for reason in looked_at if isinstance(reason, str)), None)
         if problem is not None:
             reasons[segment_id] = problem
@@ -110,12 +119,21 @@ def gather(files: Mapping[tuple[int, str], Path], segment_ids: Sequence[str]) ->
     return MadeElsewhere(by_seed=by_seed, reasons=reasons)
 
 
-def picture_or_reason(path: Path | None) -> Picture | str:
-    """Return a square picture, or the reason that there is none."""
+def picture_or_reason(path: Path | None, least_px: int) -> Picture | str:
+    """Return a square picture of at least this side, or the reason that there is none."""
     if path is None or not is_there(path):
         return "edit_missing"
     try:
         picture = read_image(path)
     except (ValueError, OSError):
         return "edit_unreadable"
-    return picture if picture.shape[0] == picture.shape[1] else "edit_not_square"
+    if picture.shape[0] != picture.shape[1]:
+        return "edit_not_square"
+    return picture if len(picture) >= least_px else "edit_too_small"
+
+
+def of_no_pair(files: Mapping[tuple[int, str], Path], segment_ids: Collection[str]) -> str:
+    """Return a sentence on pictures whose segment is none of these; "" where there are none."""
+    known = set(segment_ids)
+    strange = [segment_id for _, segment_id in files if segment_id not in known]
+    return f"{len(strange)} pictures are of no test pair, such as {strange[0]!r:.80}" if strange else ""

@@ -1,6 +1,7 @@
 """A folder or CSV of pictures that another system made -> `<seed>/<segment_id>.png`, as our own edits lie.
 
-Each test pair and seed ends as kept, as filtered (`edit_missing`, `edit_not_square`), or as failed (`edit_unreadable`).
+Each test pair and seed ends as kept, as filtered (`edit_missing`, `edit_not_square`, `edit_too_small`), or as
+failed (`edit_unreadable`).
 The decoded pictures are copied, so the folder may be removed afterwards.
 """
 
@@ -9,8 +10,9 @@ from pathlib import Path
 
 from modeling.atomic import write_bytes
 from modeling.data.images import encode_png, may_be_picture
-from modeling.editors.made_before import files_of, is_there, picture_or_reason
-from tasks.artifacts.artifact import Outside, Record, digest_of
+from modeling.data.loader import Examples
+from modeling.editors.made_before import files_of, is_there, of_no_pair, picture_or_reason
+from tasks.artifacts.artifact import Artifact, Outside, Record, digest_of
 from tasks.artifacts.failures import failed
 from tasks.artifacts.once import sha256_once
 from tasks.artifacts.work import Work
@@ -26,9 +28,14 @@ def outside_pictures(place: Path) -> Outside:
     return Outside(location=str(place), digest=digest_of(digests))
 
 
-def take_over_pictures(work: Work, place: Path, rows: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+def take_over_pictures(
+    work: Work, place: Path, shards: Artifact, rows: Sequence[Record]
+) -> tuple[list[Record], list[Record]]:
     """Copy the pictures of the test pairs `rows`; return the records kept and rejected, one a pair and seed."""
     files = files_of(place)
+    least_px = len(Examples([shards.file(rows[0]["shard"])])[0].source_image) if rows else 1
+    if strange := of_no_pair(files, [row["segment_id"] for row in rows]):
+        work.warn(f"--edits {place}: {strange}.")
     seeds = sorted({seed for seed, _ in files})
     kept: list[Record] = []
     rejected: list[Record] = []
@@ -37,11 +44,12 @@ def take_over_pictures(work: Work, place: Path, rows: Sequence[Record]) -> tuple
         for seed in seeds:
             record = {"segment_id": row["segment_id"], "split": row["split"], "seed": seed}
             path = files.get((seed, row["segment_id"]))
-            picture = picture_or_reason(path)
+            picture = picture_or_reason(path, least_px)
             if isinstance(picture, str) and picture == "edit_unreadable":
                 rejected.append(record | failed(picture, f"{path}: this is no picture that can be read."))
             elif isinstance(picture, str):
-                what = "there is no picture of it" if not is_there(path) else f"{path} is not square"
+                what = f"{path} is {'not square' if picture == 'edit_not_square' else f'smaller than {least_px} px'}"
+                what = what if is_there(path) else "there is no picture of it"
                 why = {"status": "filtered", "reason": picture, "message": f"{row['segment_id']}, seed {seed}: {what}."}
                 rejected.append(record | why)
             else:

@@ -54,7 +54,7 @@ def test_names_that_no_file_has_and_endless_files_are_missing_or_unreadable(tmp_
     (tmp_path / "e.csv").write_text(HEADER + "".join(f"{name},0,{place}\n" for name, place in names.items()))
     outside_pictures(tmp_path / "e.csv")
     files = files_of(tmp_path / "e.csv")
-    reasons = [picture_or_reason(files[0, name]) for name in names]
+    reasons = [picture_or_reason(files[0, name], 1) for name in names]
     assert reasons == ["edit_missing", "edit_missing", "edit_unreadable"]
 
 

@@ -29,7 +29,9 @@ def made(tmp_path_factory):
     for row in right.records():
         (folder / str(row["seed"])).mkdir(exist_ok=True)
         shutil.copy(right.path / row["image"], folder / row["image"])
-    first, second, third = sorted((folder / "0").iterdir())[:3]
+    first, second, third, *_, last = sorted((folder / "0").iterdir())
+    shutil.copy(last, folder / "0" / "v9-000099.png")  # of no pair
+    Image.fromarray(np.asarray(Image.open(last).resize((96, 96)))).save(last)
     first.unlink()
     Image.fromarray(np.zeros((48, 40, 3), np.uint8)).save(second)
     third.write_bytes(b"no picture")
@@ -49,6 +51,25 @@ def test_every_pair_and_seed_ends_as_kept_filtered_or_failed_with_its_reason(mad
     assert counts["kept"] == 17
     assert counts["filtered"] == {"edit_missing": 1, "edit_not_square": 1}
     assert counts["failed"] == {"edit_unreadable": 1}
+
+
+def test_pictures_of_no_test_pair_are_told(made):
+    (warning,) = taken_over(made).manifest["warnings"]
+    assert warning.endswith("1 pictures are of no test pair, such as 'v9-000099'.")
+
+
+def test_a_picture_smaller_than_its_input_is_left_out_and_a_larger_one_is_squashed(made, tmp_path):
+    workspace, run, folder = made
+    copied = shutil.copytree(folder, tmp_path / "copied")
+    last = sorted((copied / "1").iterdir())[-1]
+    Image.fromarray(np.zeros((47, 47, 3), np.uint8)).save(last)
+    other = edits.run(
+        workspace, "demo-x", MadeElsewhereConfig(), editor=outside_pictures(copied), shards=run.shards.path
+    )
+    (small,) = (row for row in other.rejected() if row["reason"] == "edit_too_small")
+    assert (small["segment_id"], small["seed"], small["status"]) == (last.stem, 1, "filtered")
+    assert small["message"].endswith("is smaller than 48 px.")
+    assert (last.stem, 0) in {(row["segment_id"], row["seed"]) for row in other.records()}
 
 
 def test_they_are_a_row_of_the_main_job_s_tables_and_take_no_pair_from_the_other_rows(made):
