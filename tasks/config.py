@@ -251,7 +251,8 @@ class ScoresConfig:
     fid_resize: Literal["pytorch_fid", "torch_fidelity", "clean_fid"] = "pytorch_fid"
     """Preprocessing for the Inception: as in pytorch-fid, torch-fidelity (TensorFlow 1) or clean-fid."""
     paired_features: Features | None = None
-    """Network of the paired distances; None: the one of FID."""
+    """Network of the paired distances; None: the one of FID. Where it is another one, every measure of features stands
+    in the tables twice, once on each network, under the network's name."""
     paired_weights: str | None = None
     """File, folder or hub id of the network's weights."""
 

@@ -142,7 +142,7 @@ def foreign_rows(
     """Return the rows of systems that were not run here; one without a picture of the split has none."""
     rows = []
     for name, artifact in foreign.items():
-        made = gather(files_made_elsewhere(artifact), pairs.segment_ids)
+        made = gather(files_made_elsewhere(artifact), pairs.segment_ids, least_px=1)  # looked at when taken over
         if len(made.reasons) == len(pairs.segment_ids):
             continue
         kept = [segment_id for segment_id in pairs.segment_ids if segment_id not in made.reasons]

@@ -2,15 +2,19 @@
 change.
 
 Each editor is compared with itself, split by split, on the pairs that both files have, with intervals clustered by
-video. Holm's correction covers all changes of a split, so that one chance result among many does not count.
+video. Measures of features are compared where both files have them on the same network, weights and preprocessing,
+accuracies where one classifier told both.
+Holm's correction covers all changes of a split, so that one chance result among many does not count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from evaluation.scoring.measures import MEASURES, Measure
+from evaluation.scoring.measures import MEASURES, NETWORKS, Measure
+from evaluation.scoring.networks import headings, network_of
 from evaluation.scoring.pair_table import Split
 from evaluation.statistics.clustered_mean import Mean
 from evaluation.statistics.paired_tests import difference_mean, holm
@@ -23,6 +27,8 @@ class Change:
     split: str
     editor: str
     measure: Measure
+    heading: str
+    """As printed: with the network of features where there are several."""
     first: float
     second: float
     difference: Mean
@@ -42,19 +48,52 @@ class Change:
         return self.is_shown and (falls or rises)
 
 
-def compare(first: Sequence[Split], second: Sequence[Split]) -> list[Change]:
-    """Return the changes of all editors that both have; ValueError where they share no split, editor or pair."""
+ACCURACIES = ("match_gt", "label")
+"""Columns that a classifier tells."""
+Header = Mapping[str, Any]
+"""What scores.json has beside its splits: the names of the networks of features among it."""
+
+
+def compare(first: tuple[Sequence[Split], Header], second: tuple[Sequence[Split], Header]) -> list[Change]:
+    """Return the changes of all editors that both have; ValueError where they share no split, editor or pair.
+
+    Each: the splits of a file and its header (`read_pair_table`).
+    """
     changes: list[Change] = []
-    of_second = {pairs.split: (pairs, candidates) for pairs, candidates in second}
-    for pairs, candidates in first:
+    shared = shared_measures(first[1], second[1])
+    of_second = {pairs.split: (pairs, candidates) for pairs, candidates in second[0]}
+    for pairs, candidates in first[0]:
         if pairs.split in of_second:
-            changes += _changes((pairs, candidates), of_second[pairs.split])
+            changes += _changes((pairs, candidates), of_second[pairs.split], shared, second[1])
     if not changes:
         raise ValueError("The two files share no editor on the same pairs of the same split: nothing to compare.")
     return changes
 
 
-def _changes(first: Split, second: Split) -> list[Change]:
+def shared_measures(first: Header, second: Header) -> list[tuple[Measure, Measure]]:
+    """Return each measure of the first file with the second's, if the same network or classifier took both."""
+    known = {(measure.base, network_of(measure, second)): measure for measure in reversed(MEASURES)}
+    pairs = [(measure, known.get((measure.base, network_of(measure, first)))) for measure in MEASURES]
+    accuracies = ACCURACIES if _other_classifier(first, second) else ()
+    return [(measure, other) for measure, other in pairs if other is not None and other.column not in accuracies]
+
+
+def _other_classifier(first: Header, second: Header) -> bool:
+    """Tell whether two classifiers saw the edits: what each is right about differs."""
+    return first.get("classifier") != second.get("classifier")
+
+
+def not_compared(first: Header, second: Header) -> list[str]:
+    """Return in words what only one of two files has, so that its numbers are not compared."""
+    networks = sorted(
+        {str(header[name]) for header in (first, second) for name in NETWORKS if name in header}
+        - {network_of(measure, second) for _, measure in shared_measures(first, second)}
+    )
+    told = [f"measures on {network}, which only one of the two has" for network in networks]
+    return told + (["accuracies, which two different classifiers told"] if _other_classifier(first, second) else [])
+
+
+def _changes(first: Split, second: Split, measures: Sequence[tuple[Measure, Measure]], header: Header) -> list[Change]:
     (pairs, candidates), (other_pairs, others) = first, second
     place_of = {segment_id: place for place, segment_id in enumerate(other_pairs.segment_ids)}
     shared = [place for place, segment_id in enumerate(pairs.segment_ids) if segment_id in place_of]
@@ -66,8 +105,8 @@ def _changes(first: Split, second: Split) -> list[Change]:
     compared_values: list[tuple[str, Measure, float, float, Mean]] = []
     for candidate in candidates:
         other = by_label.get(candidate.editor)
-        for measure in MEASURES if other is not None and candidate.kind == "editor" else ():
-            one, two = candidate.by_training(measure.column), other.by_training(measure.column) if other else None
+        for of_first, measure in measures if other is not None and candidate.kind == "editor" else ():
+            one, two = candidate.by_training(of_first.column), other.by_training(measure.column) if other else None
             if one is None or two is None:
                 continue
             difference = difference_mean(two[there], one[shared], videos)
@@ -75,17 +114,19 @@ def _changes(first: Split, second: Split) -> list[Change]:
                 means = (float(np.nanmean(one[shared])), float(np.nanmean(two[there])))
                 compared_values.append((candidate.name, measure, *means, difference))
     adjusted = holm([change[4].p for change in compared_values])
+    shown = headings([change[1] for change in compared_values], header)
     return [
         Change(
             split=pairs.split,
             editor=name,
             measure=measure,
+            heading=heading,
             first=measure.factor * one,
             second=measure.factor * two,
             difference=difference,
             p_holm=p,
         )
-        for (name, measure, one, two, difference), p in zip(compared_values, adjusted, strict=True)
+        for (name, measure, one, two, difference), p, heading in zip(compared_values, adjusted, shown, strict=True)
     ]
 
 
@@ -102,7 +143,7 @@ def change_rows(changes: Sequence[Change]) -> list[tuple[str, ...]]:
             (
                 change.split,
                 change.editor,
-                change.measure.heading,
+                change.heading,
                 f"{change.first:.4g}",
                 f"{change.second:.4g}",
                 f"{factor * mean.mean:+.4g}",

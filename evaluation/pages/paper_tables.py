@@ -4,11 +4,12 @@ The published values are data in evaluation/paper.py, its misprints noted there.
 shown beside them. Every table of a split is given in full as well, one row an editor and one column a measure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from evaluation.paper import HC_ABLATIONS, HC_TEST100, HC_TEST500, LC_ABLATIONS, LC_TEST500, Published, QuantitativeRow
-from evaluation.scoring.measures import MEASURES, Measure
+from evaluation.scoring.measures import MEASURES
+from evaluation.scoring.networks import headings, network_of
 
 Paper = Literal["lc", "hc"]
 Row = tuple[str, ...]
@@ -79,14 +80,18 @@ def paper_rows(table: Mapping[str, Any], published: Mapping[str, QuantitativeRow
     return rows
 
 
-def full_rows(table: Mapping[str, Any]) -> list[Row]:
-    """Return every measure of a split with interval, difference and what n shows: one line an editor and measure."""
-    head = ("editor", "measure", "mean", "low", "high", "variance", "pairs", "videos", "seeds")
+def full_rows(table: Mapping[str, Any], header: Mapping[str, Any]) -> list[Row]:
+    """Return every measure of a split with interval, difference and what n shows: one line an editor and measure.
+
+    `header`: what scores.json has beside its splits, the names of the networks of features among it.
+    """
+    head = ("editor", "measure", "features", "mean", "low", "high", "variance", "pairs", "videos", "seeds")
     rows: list[Row] = [(*head, "difference", "diff_low", "diff_high", "p", "p_holm", "smallest_visible")]
     for row in table["rows"]:
         for measure in MEASURES:
             if row[measure.key] is not None:
-                rows.append((row["name"], measure.key, *_numbers(row[measure.key])))
+                network = network_of(measure, header)
+                rows.append((row["name"], measure.key, network, *_numbers(row[measure.key])))
     return rows
 
 
@@ -103,10 +108,10 @@ def _numbers(number: Mapping[str, Any]) -> list[str]:
     return ["" if value is None else f"{value:.6g}" for value in values]
 
 
-def short_rows(table: Mapping[str, Any], measures: Sequence[Measure] = MEASURES) -> list[Row]:
-    """Return one row an editor and one column a measure: mean and interval."""
-    shown = [measure for measure in measures if any(row[measure.key] is not None for row in table["rows"])]
-    rows: list[Row] = [("Method", *(measure.heading for measure in shown))]
+def short_rows(table: Mapping[str, Any], header: Mapping[str, Any]) -> list[Row]:
+    """Return one row an editor and one column a measure: mean and interval. `header`: as in `full_rows`."""
+    shown = [measure for measure in MEASURES if any(row[measure.key] is not None for row in table["rows"])]
+    rows: list[Row] = [("Method", *headings(shown, header))]
     for row in table["rows"]:
         rows.append((row["name"], *(_with_interval(row[measure.key]) for measure in shown)))
     return rows
@@ -132,6 +137,6 @@ def paper_tables(content: Mapping[str, Any], paper: Paper | None) -> dict[str, l
             printed = None if beside is None else published_table(beside, split, ablations=True)
             kept = [row for row in table["rows"] if row["editor"].startswith(("without_", "editaction"))]
             tables[f"table5_{split}"] = paper_rows({"rows": kept}, printed)
-        tables[f"measures_{split}"] = short_rows(table)
-        tables[f"all_{split}"] = full_rows(table)
+        tables[f"measures_{split}"] = short_rows(table, content)
+        tables[f"all_{split}"] = full_rows(table, content)
     return tables

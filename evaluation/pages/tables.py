@@ -6,13 +6,14 @@ from typing import Any
 
 from evaluation.classifier.trust import is_trusted
 from evaluation.pages.page import Cell, Headline, Table
-from evaluation.scoring.measures import MEASURES, TRUTH_VAE, Measure
+from evaluation.scoring.measures import BESIDE, MEASURES, TRUTH_VAE, Measure
+from evaluation.scoring.networks import network_of, short_name
 
 START = "start"
 """Label of the untouched start."""
 DRAWN = "drawn kitchen"
 Json = dict[str, Any]
-KEPT = ("no_change", "psnr_outside", "ssim_outside", "distance_input")
+KEPT = ("no_change", "psnr_outside", "ssim_outside", "distance_input", f"distance_input{BESIDE}")
 """Columns of the second table: what an edit keeps."""
 
 
@@ -73,25 +74,27 @@ def split_tables(scores: Json, table: Json) -> list[Table]:
     kept = [measure for measure in measures if measure.column in KEPT]
     sets = [measure for measure in measures if measure.kind == "set"]
     heading = f"{table['split']}: {table['num_pairs']:,} pairs of {table['num_videos']:,} videos"
-    made = [_table(table, f"{heading}, what the edits do", acted, split_notes(scores, table))]
-    if kept:
-        made.append(_table(table, f"{heading}, what the edits keep", kept, []))
-    if sets:
-        made.append(_table(table, f"{heading}, sets of edits", sets, set_notes(scores, table)))
-    return made
+    parts = [("what the edits do", acted, split_notes(scores, table)), ("what the edits keep", kept, [])]
+    parts.append(("sets of edits", sets, set_notes(scores, table)))
+    return [_table(scores, table, f"{heading}, {title}", chosen, notes) for title, chosen, notes in parts if chosen]
 
 
-def _table(table: Json, title: str, measures: Sequence[Measure], notes: Sequence[str]) -> Table:
+def _table(scores: Json, table: Json, title: str, measures: Sequence[Measure], notes: Sequence[str]) -> Table:
+    """Return one table; under the heading of a measure of features stands their network."""
     rows = []
     for row in table["rows"]:
         cells = [
             number_cell(row[measure.key], is_percent=measure.is_percent, seeds=seeds_of(row)) for measure in measures
         ]
         rows.append((row["name"], "best" if is_main(row) else row["kind"], cells))
-    definitions = [f"{measure.heading}: {measure.definition}" for measure in measures]
+    definitions = dict.fromkeys(f"{measure.heading}: {measure.definition}" for measure in measures)
+    networks = [short_name(network_of(measure, scores)) for measure in measures]
     return Table(
         title=title,
-        columns=[(measure.heading, measure.meaning) for measure in measures],
+        columns=[
+            (measure.heading, f"{measure.meaning}; {network}" if network else measure.meaning)
+            for measure, network in zip(measures, networks, strict=True)
+        ],
         rows=rows,
         notes=[*definitions, *notes],
     )
@@ -109,14 +112,15 @@ def is_main(row: Json) -> bool:
 
 def split_notes(scores: Json, table: Json) -> list[str]:
     """Return notes on how the numbers of a split were made."""
-    notes = [f"Paired distances with {scores['paired_features']}."]
-    through_vae = next((row["nearer_percent"] for row in table["rows"] if row["editor"] == TRUTH_VAE), None)
-    if through_vae is not None and through_vae["mean"] < 50:
-        notes.append(
-            f"Of the ground truths themselves, sent through the editor's VAE, only {percent_text(through_vae['mean'])} "
-            "stay nearer to the truth than the input is: to these features the VAE's own marks weigh more than the "
-            "action, so their distances say little about the editors here."
-        )
+    notes = [f"Paired distances with {_both(scores['paired_features'], scores['fid_features'])}."]
+    passed: Json = next((row for row in table["rows"] if row["editor"] == TRUTH_VAE), {})
+    for key, network in (("nearer_percent", "paired_features"), (f"nearer_percent{BESIDE}", "fid_features")):
+        if (nearer := passed.get(key)) is not None and nearer["mean"] < 50:
+            notes.append(
+                f"Of the ground truths themselves, sent through the editor's VAE, only {percent_text(nearer['mean'])} "
+                f"stay nearer to the truth than the input is: to the features of {short_name(scores[network])} the "
+                "VAE's own marks weigh more than the action, so their distances say little about the editors here."
+            )
     if table["num_judged"]:
         notes.append(
             f"Carried out and rest kept, from the {DRAWN}: {table['num_judged']:,} of {table['num_pairs']:,} pairs "
@@ -143,16 +147,25 @@ def split_notes(scores: Json, table: Json) -> list[str]:
 
 def set_notes(scores: Json, table: Json) -> list[str]:
     """Return notes on how the set distances were made, and how far above zero the size of the sets alone puts them."""
-    kid = table["kid_of_truth_halves"]
+    halves = []
+    for network, end in (("fid_features", ""), ("paired_features", BESIDE)):
+        fid, kid = (table.get(f"{name}_of_truth_halves{end}") for name in ("fid", "kid"))
+        if not end or fid is not None:
+            halves.append(
+                f"on {scores[network]} FID {_fid_text(fid)} and KID {'–' if kid is None else format(kid, '.2f')}"
+            )
     note = (
-        f"FID and KID with {scores['fid_features']}, all editors on the same {table['num_pairs']:,} pairs; the two "
-        f"halves of the ground truth score FID {_fid_text(table['fid_of_truth_halves'])} and KID "
-        f"{'–' if kid is None else format(kid, '.2f')} against each other: what the size of the sets alone makes of "
-        "FID. Not comparable with a FID published elsewhere, but under the same network, resize and number of pairs."
+        f"FID and KID of all editors on the same {table['num_pairs']:,} pairs. The two halves of the truth score "
+        f"against each other, {', '.join(halves)}: what the size of the sets alone makes of FID. Not comparable with a "
+        "FID published elsewhere, but under the same network, resize and number of pairs."
     )
     if not any(row["fid_input"] for row in table["rows"]):
         note += " Long-distance edits should differ from their input, so distances to the inputs are left out."
     return [note, "Intervals by the delta method (FID) and the projection of a U-statistic (KID), clustered by video."]
+
+
+def _both(first: str, second: str) -> str:
+    return first if first == second else f"{first} and {second}"
 
 
 def _fid_text(value: float | None) -> str:

@@ -1,15 +1,22 @@
 """Every measure of a score table: its column in the Parquet, its key in scores.json, and its meaning. No torch.
 
 Each is one number per pair and edit, and its mean is the measure; set metrics too (evaluation/metrics/by_pair.py).
+Where there are two networks of features, each measure of features stands there twice: once for each network.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 TRUTH_VAE = "truth_vae"
 """Label of the ground truth through the editor's autoencoder; the folder of its pictures beside the start's edits."""
 
+BESIDE = "_beside"
+"""End of the columns and keys of a measure on the other network's features."""
+
 Kind = Literal["share", "distance", "set"]
+Network = Literal["fid_features", "paired_features"]
+"""Setting that chose the network of a measure of features; under this key scores.json has the network's name."""
+NETWORKS: tuple[Network, ...] = ("fid_features", "paired_features")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +36,8 @@ class Measure:
     kind: Kind
     factor: float = 1.0
     """Factor from the Parquet to scores.json and print: 100 for percent, 1000 for KID."""
+    network: Network | None = None
+    """Setting of the network whose features it compares; None: it needs no features."""
 
     @property
     def bounds(self) -> tuple[float, float] | None:
@@ -36,18 +45,32 @@ class Measure:
         return (0.0, 1.0) if self.kind == "share" else None
 
     @property
+    def base(self) -> str:
+        """Column of the same measure, whichever network's features it compares."""
+        return self.column.removesuffix(BESIDE)
+
+    @property
     def is_percent(self) -> bool:
         """Whether it is printed with a percent sign."""
         return self.kind == "share"
 
 
-def _share(column: str, key: str, heading: str, meaning: str, definition: str) -> Measure:
+def _share(
+    column: str, key: str, heading: str, meaning: str, definition: str, network: Network | None = None
+) -> Measure:
     return Measure(
-        column=column, key=key, heading=heading, meaning=meaning, definition=definition, kind="share", factor=100
+        column=column,
+        key=key,
+        heading=heading,
+        meaning=meaning,
+        definition=definition,
+        kind="share",
+        factor=100,
+        network=network,
     )
 
 
-MEASURES: tuple[Measure, ...] = (
+_MEASURES: tuple[Measure, ...] = (
     _share(
         "carried_out",
         "carried_out_percent",
@@ -70,6 +93,7 @@ MEASURES: tuple[Measure, ...] = (
         "than the input is, ↑",
         "Share of edits whose features are nearer to the ground truth than the input's are: a copy scores 0 %, the "
         "ground truth 100 %. It asks whether the edit went the right way, not whether it arrived.",
+        network="paired_features",
     ),
     Measure(
         column="kid_output",
@@ -80,6 +104,7 @@ MEASURES: tuple[Measure, ...] = (
         "edit i and truth i belong together, so they are not compared with each other. Unbiased at any n.",
         kind="set",
         factor=1000,
+        network="fid_features",
     ),
     Measure(
         column="distance_truth",
@@ -88,6 +113,7 @@ MEASURES: tuple[Measure, ...] = (
         meaning="paired distance, ↓",
         definition="Mean cosine distance between the features of each edit and of its own ground truth.",
         kind="distance",
+        network="paired_features",
     ),
     _share(
         "match_gt",
@@ -157,6 +183,7 @@ MEASURES: tuple[Measure, ...] = (
         meaning="paired distance",
         definition="Mean cosine distance between the features of each edit and of its own input: 0 for a copy.",
         kind="distance",
+        network="paired_features",
     ),
     Measure(
         column="fid_output",
@@ -166,6 +193,7 @@ MEASURES: tuple[Measure, ...] = (
         definition="Fréchet distance between the sets of edits and of ground truths: the paper's measure. It falls "
         "with the size of the sets and cannot see whose edit is whose: a copy of the input scores well.",
         kind="set",
+        network="fid_features",
     ),
     Measure(
         column="fid_input",
@@ -174,6 +202,7 @@ MEASURES: tuple[Measure, ...] = (
         meaning="to the inputs, ↓",
         definition="Fréchet distance between the sets of edits and of inputs.",
         kind="set",
+        network="fid_features",
     ),
     Measure(
         column="kid_input",
@@ -183,9 +212,27 @@ MEASURES: tuple[Measure, ...] = (
         definition="Paired kernel distance, times 1000, between the sets of edits and of inputs.",
         kind="set",
         factor=1000,
+        network="fid_features",
     ),
 )
-"""Measures in the order of the columns; those that see the action come first."""
+
+
+def _on_the_other_network(measure: Measure) -> Measure:
+    return replace(
+        measure,
+        column=measure.column + BESIDE,
+        key=measure.key + BESIDE,
+        network="fid_features" if measure.network == "paired_features" else "paired_features",
+    )
+
+
+MEASURES: tuple[Measure, ...] = tuple(
+    told
+    for measure in _MEASURES
+    for told in ((measure,) if measure.network is None else (measure, _on_the_other_network(measure)))
+)
+"""Measures in the order of the columns; those that see the action come first. Measures on the other network exist
+where there are two networks."""
 
 BY_VERB = ("carried_out", "kept", "match_gt", "label", "nearer")
 """Columns that are told by verb as well."""

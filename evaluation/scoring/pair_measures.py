@@ -20,6 +20,7 @@ from evaluation.metrics.action_accuracy import label_indices, matches, predict_a
 from evaluation.metrics.fid import FeatureNetwork, Features
 from evaluation.metrics.preservation import changed_region, is_unchanged, psnr_outside, ssim_outside
 from evaluation.metrics.similarity import nearer_to_truth, paired_distance
+from evaluation.scoring.measures import BESIDE
 from modeling.data.example import Example
 from modeling.data.images import Picture, squash
 
@@ -42,7 +43,7 @@ class Judge:
     network: FeatureNetwork
     """FID's features."""
     paired_network: FeatureNetwork | None
-    """Features of the paired distances; None: those of FID."""
+    """Features of the paired distances; None: those of FID. With two networks every measure is taken on both."""
     goals: Mapping[str, dict[str, Any]]
     """Goal of each judged segment."""
 
@@ -124,14 +125,16 @@ class Part:
 
     @staticmethod
     def _distances(features: Mapping[str, NDArray[Any]], shared: Mapping[str, NDArray[Any]]) -> Arrays:
-        kind = "paired" if "paired" in features else "features"
-        truths, inputs = shared[f"truth_{kind}"], shared[f"input_{kind}"]
-        to_truth = paired_distance(features[kind], truths)
-        return {
-            "distance_truth": to_truth,
-            "distance_input": paired_distance(features[kind], inputs),
-            "nearer": nearer_to_truth(to_truth, paired_distance(inputs, truths)),
-        }
+        """Return the distances on the paired network's features and, beside them, on those of FID's network."""
+        found: Arrays = {}
+        kinds = {"paired": "", "features": BESIDE} if "paired" in features else {"features": ""}
+        for kind, end in kinds.items():
+            truths, inputs = shared[f"truth_{kind}"], shared[f"input_{kind}"]
+            to_truth = paired_distance(features[kind], truths)
+            found[f"distance_truth{end}"] = to_truth
+            found[f"distance_input{end}"] = paired_distance(features[kind], inputs)
+            found[f"nearer{end}"] = nearer_to_truth(to_truth, paired_distance(inputs, truths))
+        return found
 
     def _kept_outside(self, pictures: Sequence[Picture]) -> Arrays:
         rows = [

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from evaluation.metrics.fid import Features, fid
 from evaluation.metrics.kid import kid
-from evaluation.scoring.measures import BY_VERB, MEASURES, Measure
+from evaluation.scoring.measures import BESIDE, BY_VERB, MEASURES, Measure
 from evaluation.statistics.clustered_mean import clustered_mean
 from evaluation.statistics.intervals import spread
 from evaluation.statistics.paired_tests import Difference, differences
@@ -78,7 +78,7 @@ class SplitPairs:
     verbs: tuple[str, ...]
     """Action of each pair."""
     halves: Mapping[str, float | None]
-    """FID and KID between the two halves of the ground truth."""
+    """FID and KID between the two halves of the ground truth, and on the features of the other network, if any."""
 
 
 def with_told_apart(
@@ -239,6 +239,8 @@ def split_table(candidates: Sequence[Candidate], pairs: SplitPairs) -> dict[str,
         "num_judged": int(judged_pairs(candidates, len(pairs.verbs)).sum()),
         "fid_of_truth_halves": pairs.halves["fid"],
         "kid_of_truth_halves": pairs.halves["kid"],
+        f"fid_of_truth_halves{BESIDE}": pairs.halves.get(f"fid{BESIDE}"),
+        f"kid_of_truth_halves{BESIDE}": pairs.halves.get(f"kid{BESIDE}"),
         "compared_with": None if reference is None else reference.name,
         "rows": score_rows(candidates, pairs),
         "by_verb": verb_rows(candidates, pairs),

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from evaluation.metrics.by_pair import fid_by_pair, kid_by_pair
+from evaluation.scoring.measures import BESIDE
 from evaluation.scoring.pair_measures import Arrays, Column, Judge, Part
 from evaluation.scoring.rows import Candidate, SplitPairs, halves_of
 from modeling.data.example import Example
@@ -140,9 +141,12 @@ def score_columns(
     split = examples[0].split
     ids, videos, verbs = _about(examples)
     halves = halves_of(shared["truth_features"].astype(np.float64))
+    if "truth_paired" in shared:
+        beside = halves_of(shared["truth_paired"].astype(np.float64))
+        halves |= {f"{name}{BESIDE}": value for name, value in beside.items()}
     pairs = SplitPairs(split=split, segment_ids=ids, video_ids=videos, verbs=verbs, halves=halves)
     # Long-distance edits should differ from their input (paper, section 5).
-    references = {"output": "truth_features"} | ({} if split.startswith("long") else {"input": "input_features"})
+    references = {"output": "truth"} | ({} if split.startswith("long") else {"input": "input"})
     values_of = [_with_sets(whole(column.label), shared, references) for column in columns]
     return pairs, _candidates(columns, values_of)
 
@@ -155,13 +159,16 @@ def _about(examples: Iterable[Example]) -> tuple[tuple[str, ...], tuple[str, ...
 
 
 def _with_sets(of_column: Arrays, shared: Arrays, references: Mapping[str, str]) -> Arrays:
-    """Return a column's values with those of the set metrics, and without its features."""
-    features = of_column["features"].astype(np.float64)
+    """Return a column's values with those of the set metrics of each network, and without its features."""
     values = {name: array for name, array in of_column.items() if name not in ("features", "paired")}
-    if len(features) > 1:
+    for kind, end in (("features", ""), ("paired", BESIDE)):
+        if len(of_column.get(kind, ())) < 2:
+            continue
+        features = of_column[kind].astype(np.float64)
         for name, reference in references.items():
-            values[f"fid_{name}"] = fid_by_pair(features, shared[reference].astype(np.float64))
-            values[f"kid_{name}"] = kid_by_pair(features, shared[reference].astype(np.float64))
+            compared = shared[f"{reference}_{kind}"].astype(np.float64)
+            values[f"fid_{name}{end}"] = fid_by_pair(features, compared)
+            values[f"kid_{name}{end}"] = kid_by_pair(features, compared)
     return values
 
 

@@ -132,11 +132,14 @@ def compare(
 
 
 def _compare_runs(first: str, second: str, as_json: bool) -> None:
-    from evaluation.pages.compare import change_rows
+    from evaluation.pages.compare import change_rows, not_compared
     from evaluation.pages.compare import compare as compared
     from evaluation.scoring.pair_table import read_pair_table
 
-    changes = compared(*(read_pair_table(_scores_file(Path(artifact)))[0] for artifact in (first, second)))
+    old, new = (read_pair_table(_scores_file(Path(place))) for place in (first, second))
+    changes = compared(old, new)
+    for what in not_compared(old[1], new[1]):
+        click.echo(f"not compared: {what}", err=True)
     rows = change_rows(changes)
     if as_json:
         click.echo(json.dumps([dict(zip(rows[0], row, strict=True)) for row in rows[1:]], indent=1))

@@ -150,7 +150,7 @@ def demo() -> RunConfig:
             seeds=(0,),
         ),
         text_editors=kitchen_text_editors(),
-        # Real features beside the random ones, where the extra is installed: paired distances, nearer to the truth.
+        # Real features beside the random ones, where the extra is installed: every measure of features on both.
         scores=ScoresConfig(paired_features="efficientnet" if has_packaged_efficientnet() else None),
         report=ReportConfig(title="EditAction in the drawn kitchen", notes=(KITCHEN_NOTE,)),
     )

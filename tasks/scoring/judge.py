@@ -29,6 +29,8 @@ def load_judge(
     paired, places = config.paired_features, {name: weight.location for name, weight in weights.items()}
     fid_weights = places.get("fid_weights", config.fid_weights)
     paired_weights = places.get("paired_weights", config.paired_weights)
+    if (paired, paired_weights) == (config.fid_features, fid_weights):
+        paired = None  # one network, whose features are computed once
     return Judge(
         model=load_timesformer(classifier.path / "model"),
         labels=labels_of(classifier),

