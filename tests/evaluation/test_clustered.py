@@ -35,7 +35,7 @@ def test_equal_videos_of_equal_pairs_count_as_so_many_values(rng):
 def test_unequal_videos_follow_the_formula():
     mean = clustered_mean([1.0, 2, 3, 10], ["a", "a", "b", "c"])
     totals = np.array([1 + 2 - 8, 3 - 4, 10 - 4])
-    assert found.error == pytest.approx(np.sqrt((totals**2 / (1 - np.array([2, 1, 1]) / 4)).sum() / 16))
+    assert mean.error == pytest.approx(np.sqrt((totals**2 / (1 - np.array([2, 1, 1]) / 4)).sum() / 16))
 
 
 def test_training_seeds_go_through_the_crossed_estimate(rng):
@@ -77,13 +77,13 @@ def test_variance_and_freedom_are_bell_and_mccaffrey_s_as_their_matrices_give_th
         whole = np.zeros(n)
         whole[of_video] = vectors @ np.diag(ends**-0.5) @ vectors.T @ np.ones(of_video.sum()) / n
         adjusted.append(whole)
-    found = clustered_mean(values, place)
-    assert found.error**2 == pytest.approx(sum((each @ residual) ** 2 for each in adjusted))
+    mean = clustered_mean(values, place)
+    assert mean.error**2 == pytest.approx(sum((each @ residual) ** 2 for each in adjusted))
     within, shared = shared_part(values, Videos(list(place)))
     omega = within * np.eye(n) + shared * (place[:, None] == place[None])
     lever = (np.eye(n) - hat) @ np.array(adjusted).T
     inner = lever.T @ omega @ lever
-    assert found.freedom == pytest.approx(np.trace(inner) ** 2 / np.trace(inner @ inner))
+    assert mean.freedom == pytest.approx(np.trace(inner) ** 2 / np.trace(inner @ inner))
 
 
 def test_the_shared_part_is_that_of_the_analysis_of_variance(rng):
@@ -97,30 +97,30 @@ def test_the_shared_part_is_that_of_the_analysis_of_variance(rng):
 
 def test_a_share_of_videos_whose_pairs_are_alike_is_wilson_s_of_so_many_videos():
     """Seven of ten videos; the estimate from ten deviations divides by nine."""
-    found = clustered_mean(np.repeat([1.0] * 7 + [0.0] * 3, 6), np.repeat(np.arange(10), 6), bounds=(0, 1))
-    expected = wilson(0.7, 9, stats.t.ppf(0.975, found.freedom))
-    assert (found.low, found.high) == pytest.approx(expected)
-    assert found.freedom == pytest.approx(18)
+    mean = clustered_mean(np.repeat([1.0] * 7 + [0.0] * 3, 6), np.repeat(np.arange(10), 6), bounds=(0, 1))
+    expected = wilson(0.7, 9, stats.t.ppf(0.975, mean.freedom))
+    assert (mean.low, mean.high) == pytest.approx(expected)
+    assert mean.freedom == pytest.approx(18)
 
 
 def test_a_share_of_pairs_that_share_nothing_is_wilson_s_of_all_pairs():
     """Every video has one of two: its totals do not vary, so n independent pairs is what is left."""
-    found = clustered_mean(np.tile([1.0, 0.0], 20), np.repeat(np.arange(20), 2), bounds=(0, 1))
-    assert found.error**2 == pytest.approx(0.25 / 40)
-    assert (found.low, found.high) == pytest.approx(wilson(0.5, 40, stats.t.ppf(0.975, 38)))
+    mean = clustered_mean(np.tile([1.0, 0.0], 20), np.repeat(np.arange(20), 2), bounds=(0, 1))
+    assert mean.error**2 == pytest.approx(0.25 / 40)
+    assert (mean.low, mean.high) == pytest.approx(wilson(0.5, 40, stats.t.ppf(0.975, 38)))
 
 
 def test_two_videos_tell_nothing_of_how_alike_their_pairs_are():
-    found = clustered_mean([1.0, 0, 1, 0, 1, 1, 1, 0], [1, 1, 1, 1, 2, 2, 2, 2], bounds=(0, 1))
-    assert found.error**2 == pytest.approx(5 / 8 * 3 / 8 / 2)
+    mean = clustered_mean([1.0, 0, 1, 0, 1, 1, 1, 0], [1, 1, 1, 1, 2, 2, 2, 2], bounds=(0, 1))
+    assert mean.error**2 == pytest.approx(5 / 8 * 3 / 8 / 2)
 
 
 @pytest.mark.parametrize("sizes", [(1, 2, 15, 4), (3, 3, 3), (2,) * 6, (1,) * 5])
 def test_the_design_effects_of_the_jackknife_are_those_of_the_videos_that_stay(rng, sizes):
     place = np.repeat(np.arange(len(sizes)), sizes)
     shares = rng.choice([0.0, 0.5, 1.0], size=len(place))
-    found = effects_without_each(shares, Videos(list(place)))
-    for number, effect in enumerate(found):
+    effects = effects_without_each(shares, Videos(list(place)))
+    for number, effect in enumerate(effects):
         stay, videos = shares[place != number], Videos(list(place[place != number]))
         num_pairs, num_videos, mean = len(stay), len(videos.sizes), stay.mean()
         robust = (videos.totals(stay - mean) ** 2).sum() * num_videos / (num_videos - 1) / num_pairs
@@ -141,8 +141,8 @@ def test_few_videos_of_unequal_size_hold_the_truth_too(rng, num_videos, num_seed
         place = np.repeat(np.arange(num_videos), rng.integers(1, 16, size=num_videos))
         values = rng.normal(size=(len(place), num_seeds)) + rng.normal(size=num_videos)[place][:, None]
         values += 0.3 * rng.normal(size=num_seeds) * (num_seeds > 1)
-        found = clustered_mean(values if limit is None else values < limit, place, bounds=bounds)
-        held += found.low <= (share or 0) <= found.high
+        mean = clustered_mean(values if limit is None else values < limit, place, bounds=bounds)
+        held += mean.low <= (share or 0) <= mean.high
     assert 0.91 <= held / 300 <= 0.99
 
 

@@ -105,8 +105,8 @@ def test_two_seeds_that_agree_by_chance_do_not_pass_for_many_degrees_of_freedom(
     rng = np.random.default_rng(4)
     holds = []
     for _ in range(400):
-        found = paired_difference(drawn(rng, 60, 2, 0.4, 0.3, 0.1), np.zeros((60, 2)))
-        holds.append(found.low <= 0 <= found.high)
+        difference = paired_difference(drawn(rng, 60, 2, 0.4, 0.3, 0.1), np.zeros((60, 2)))
+        holds.append(difference.low <= 0 <= difference.high)
     assert 0.93 <= np.mean(holds) <= 0.98
 
 
