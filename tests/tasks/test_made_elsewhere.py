@@ -54,7 +54,7 @@ def test_every_pair_and_seed_ends_as_kept_filtered_or_failed_with_its_reason(mad
 
 
 def test_pictures_of_no_test_pair_are_told(made):
-    (warning,) = taken_over(made).manifest["warnings"]
+    (warning,) = taken_over(made).manifest["facts"]["warnings"]
     assert warning.endswith("1 pictures are of no test pair, such as 'v9-000099'.")
 
 
