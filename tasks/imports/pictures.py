@@ -10,7 +10,6 @@ from pathlib import Path
 
 from modeling.atomic import write_bytes
 from modeling.data.images import encode_png, may_be_picture
-from modeling.data.loader import Examples
 from modeling.editors.made_before import files_of, is_there, of_no_pair, picture_or_reason
 from tasks.artifacts.artifact import Artifact, Outside, Record, digest_of
 from tasks.artifacts.failures import failed
@@ -32,6 +31,8 @@ def take_over_pictures(
     work: Work, place: Path, shards: Artifact, rows: Sequence[Record]
 ) -> tuple[list[Record], list[Record]]:
     """Copy the pictures of the test pairs `rows`; return the records kept and rejected, one a pair and seed."""
+    from modeling.data.loader import Examples  # imports torch: not for a command that only looks at a request
+
     files = files_of(place)
     least_px = len(Examples([shards.file(rows[0]["shard"])])[0].source_image) if rows else 1
     if strange := of_no_pair(files, [row["segment_id"] for row in rows]):
