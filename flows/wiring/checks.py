@@ -105,7 +105,8 @@ def check_text_start(job: Job) -> None:
 def check_pipelines(job: Job) -> None:
     """Check that the diffusers pipelines that shall edit exist, take their arguments, and have weights."""
     for name in [editor for editor in job.editors if editor not in METHOD_CONFIGS]:
-        from modeling.editors.pipeline import check_pipeline  # torch and diffusers: only where one is asked for
+        # torch and diffusers: only where one is asked for
+        from modeling.editors.pipeline import check_pipeline, check_pipeline_folder
 
         given = job.config.editors[name]
         try:
@@ -120,6 +121,8 @@ def check_pipelines(job: Job) -> None:
                 f"editors.{name}.start {given.start}: no part has weights as safetensors, and no others are read. Save "
                 "the pipeline again with save_pretrained(FOLDER, safe_serialization=True)."
             )
+        else:
+            check_pipeline_folder(given.class_name, folder, f"editors.{name}.start {given.start}")
 
 
 def check_adam(job: Job) -> None:

@@ -18,6 +18,8 @@ from modeling.visible import is_unicode
 JPEG_SUFFIXES = (".jpg", ".jpeg")
 OUT_SUFFIXES = (".png", *JPEG_SUFFIXES)
 """File types of an edit, by the ending of `out`; PNG where `out` is a folder."""
+OTHER_SUFFIXES = (".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".jfif")
+"""Endings by which a person means a picture that is not written here; else `out` would be a folder."""
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 """Files of a folder with these endings are pictures."""
 MAX_NAME_BYTES = 200
@@ -83,6 +85,8 @@ def plan_requests(image: Path, instruction: str | None, out: Path, seeds: Sequen
             raise ValueError(f"{image}: no pictures there ({', '.join(PICTURE_SUFFIXES)}), and no tars of examples.")
         requests = [request for path in pictures for request in _per_seed(path, instruction, out / path.stem, seeds)]
     else:
+        if out.suffix.lower() in OTHER_SUFFIXES and not out.is_dir():
+            raise ValueError(f"{out}: edits are written as {' or '.join(OUT_SUFFIXES)}; give the file such an ending.")
         is_name = out.suffix.lower() in OUT_SUFFIXES and not out.is_dir()
         stem = out.with_suffix("") if is_name else out / image.stem
         requests = _per_seed(image, instruction, stem, seeds, suffix=out.suffix if is_name else ".png")

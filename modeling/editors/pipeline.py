@@ -16,12 +16,16 @@ from diffusers.utils.logging import disable_progress_bar
 from PIL import Image
 
 from modeling.data.images import Picture, squash
-from modeling.editors.checking import BROKEN, check_parts, check_weights, first_line
+from modeling.editors.channels import refuse_blind
+from modeling.editors.checking import BROKEN, MAX_INDEX_BYTES, check_parts, check_weights, first_line
 from modeling.editors.instruct_pix2pix import loading, pick_device
 from modeling.editors.interface import NotFinite, OnProgress, check_lengths, no_pictures
 from modeling.editors.settings import EditPrecision, PipelineConfig, check_class_name
+from modeling.json_text import read_json
 
 _TYPES: Mapping[EditPrecision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+SPARED = {"safety_checker", "feature_extractor", "image_encoder"}
+"""Parts that a class names and can edit without."""
 
 
 class PipelineEditor:
@@ -61,6 +65,7 @@ class PipelineEditor:
             if not folder.is_dir():
                 folder = Path(kind.download(str(start), use_safetensors=True))
             check_parts(folder)
+            check_pipeline_folder(class_name, folder, str(start))
             with loading():
                 pipeline = kind.from_pretrained(
                     folder, dtype=_TYPES[precision], use_safetensors=True, local_files_only=True
@@ -97,13 +102,19 @@ class PipelineEditor:
         if config.num_steps is not None:
             options["num_inference_steps"] = config.num_steps
         check_options(type(self._pipeline).__name__, self._arguments, config.options)
-        output = self._pipeline(
-            prompt=instruction,
-            image=Image.fromarray(image),
-            generator=torch.Generator().manual_seed(seed),
-            output_type="np",
-            **(options | dict(config.options)),
-        ).images[0]
+        try:
+            output = self._pipeline(
+                prompt=instruction,
+                image=Image.fromarray(image),
+                generator=torch.Generator().manual_seed(seed),
+                output_type="np",
+                **(options | dict(config.options)),
+            ).images[0]
+        except torch.OutOfMemoryError:
+            raise
+        except BROKEN as error:
+            told = first_line(error)[:200]
+            raise ValueError(f"{type(self._pipeline).__name__} cannot edit with these weights ({told}).") from error
         if not np.isfinite(output).all():
             raise NotFinite(f"{type(self._pipeline).__name__} gave no finite picture for {instruction!r}.")
         return squash((output * 255).round().clip(0, 255).astype(np.uint8), config.size_px)
@@ -124,9 +135,30 @@ def pipeline_class(name: str) -> Any:
 
 
 def check_call(name: str, arguments: set[str]) -> None:
-    """Refuse a pipeline that does not take a picture and a sentence."""
+    """Refuse a pipeline that does not take a picture and a sentence, or that takes a mask as well."""
     if missing := {"prompt", "image", "generator"} - arguments:
         raise ValueError(f"{name} takes no {', '.join(sorted(missing))}, so it edits no picture by an instruction.")
+    if "mask_image" in arguments:
+        raise ValueError(f"{name} wants a mask of what to change, and an instruction gives none.")
+
+
+def check_pipeline_folder(name: str, folder: Path, named: str) -> None:
+    """ValueError, which begins with `named`, for a folder whose parts are not those of the class; weights are not read.
+
+    Parts that only look at the result (safety checker) may be missing.
+    """
+    kind = pipeline_class(name)
+    index = read_json(folder / "model_index.json", at_most=MAX_INDEX_BYTES)
+    needed = set(kind._get_signature_keys(kind)[0]) - SPARED
+    if not isinstance(index, dict) or (missing := sorted(needed - index.keys())):
+        told = ", ".join(missing) if isinstance(index, dict) else "all of them"
+        own = str(index.get("_class_name"))[:80] if isinstance(index, dict) else "nothing"
+        raise ValueError(f"{named}: a {name} has {', '.join(sorted(needed))}, and this folder, a {own}, lacks {told}.")
+    gone = [part for part in sorted(needed) if index[part][0] is not None and not (folder / part).is_dir()]
+    if gone:
+        raise ValueError(f"{named}: there is no folder {gone[0]}/, which model_index.json names. Fetch it whole.")
+    if "InstructPix2Pix" in name:
+        refuse_blind(str(folder), named)
 
 
 def check_options(name: str, arguments: Iterable[str], options: Mapping[str, Any]) -> None:

@@ -66,6 +66,15 @@ def test_the_same_again_is_skipped_and_anything_else_is_never_written_over(edito
     assert out.read_bytes() != first
 
 
+@pytest.mark.parametrize("name", ["o.webp", "o.gif", "deep/o.TIFF"])
+def test_a_name_that_ends_like_another_picture_is_refused_and_becomes_no_folder(name, photos, tmp_path):
+    with pytest.raises(ValueError, match=r"written as \.png or \.jpg or \.jpeg"):
+        plan_requests(photos / "a.png", "take cup", tmp_path / name, [0])
+    (tmp_path / "there.gif").mkdir()
+    (request,) = plan_requests(photos / "a.png", "take cup", tmp_path / "there.gif", [0])
+    assert request.out == tmp_path / "there.gif" / "a.png"
+
+
 @pytest.mark.parametrize("name", ["o.jpg", "o.JPEG"])
 def test_a_name_that_ends_in_jpg_is_written_as_jpeg_and_taken_up_again(name, editor, photos, tmp_path):
     out = tmp_path / name

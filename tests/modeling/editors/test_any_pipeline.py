@@ -168,3 +168,33 @@ def test_edits_that_cannot_be_made_are_refused_in_words(editor, options, message
     names = ("guidance", "image_guidance", "text_guidance", "scheduler", "fast", "prompt_policy", "compile", "steps")
     with pytest.raises(ValueError, match=message):
         how_to_edit(editor, dict.fromkeys((*names, "precision")) | {"settings": ()} | options)
+
+
+@pytest.mark.parametrize(
+    ("name", "in_channels", "message"),
+    [
+        ("StableDiffusionInstructPix2PixPipeline", 4, "is text-to-image: its U-Net takes no picture"),
+        ("StableDiffusionXLInstructPix2PixPipeline", 8, "lacks text_encoder_2, tokenizer_2"),
+        ("FluxKontextPipeline", 8, "lacks text_encoder_2, tokenizer_2, transformer"),
+        ("StableDiffusionInpaintPipeline", 4, "wants a mask"),
+    ],
+)
+def test_a_folder_of_another_kind_is_refused_before_any_work_and_before_it_is_loaded(
+    tmp_path, kontext, name, in_channels, message
+):
+    folder = tmp_path / "other"
+    tiny_pipeline(in_channels=in_channels).save_pretrained(folder)
+    with pytest.raises(ValueError, match=message):
+        load_system(name, folder, "cpu")
+    settings = {"editors.other": {"class": name, "start": str(folder)}}
+    job = make_job(Request(preset="demo", editors=("other",), settings=settings, workspace=str(tmp_path / "w")))
+    (problem,) = problems_of(job, plan(job))
+    assert message in problem.message
+    assert "editors.other" in problem.message
+
+
+def test_what_a_pipeline_raises_for_weights_that_do_not_fit_is_one_line(tmp_path):
+    tiny_pipeline(in_channels=8).save_pretrained(tmp_path / "eight")
+    system = load_system("StableDiffusionImg2ImgPipeline", tmp_path / "eight", "cpu")
+    with pytest.raises(ValueError, match=r"cannot edit with these weights \(RuntimeError: [^\n]*channels"):
+        system.edit(drawn_pictures(1), ["take cup"], [0], PipelineConfig(size_px=SIZE_PX, num_steps=2))
