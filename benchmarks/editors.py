@@ -1,17 +1,20 @@
 """Editors with Stable Diffusion's architecture and random weights, for speed: at its own size, and with every width
-divided by 5.
+divided by 5 or 20.
 
-A fifth keeps the proportions of U-Net, autoencoder and text encoder, and so of their costs; `tiny` is for trying a
-benchmark.
+A fifth keeps the proportions of U-Net, autoencoder and text encoder, and so of their costs; a twentieth keeps the
+layers; `tiny` is for trying a benchmark.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from diffusers import (
     AutoencoderKL,
+    DDIMScheduler,
     EulerAncestralDiscreteScheduler,
     StableDiffusionInstructPix2PixPipeline,
+    StableDiffusionPipeline,
     UNet2DConditionModel,
 )
 from transformers import CLIPTextConfig, CLIPTextModel
@@ -62,6 +65,16 @@ SIZES = {
         text_layers=12,
         vocabulary=2_000,
     ),
+    "twentieth": Sizes(
+        unet=(16, 32, 64, 64),
+        num_heads=1,
+        vae=(8, 16, 24, 24),
+        num_groups=4,
+        layers_per_block=2,
+        text_width=40,
+        text_layers=12,
+        vocabulary=2_000,
+    ),
     "tiny": Sizes(
         unet=(8, 8, 16, 16),
         num_heads=2,
@@ -73,38 +86,48 @@ SIZES = {
         vocabulary=2_000,
     ),
 }
-"""Sizes by name: Stable Diffusion 1.5; every width of it divided by five (rounded as the norms need it); a tiny one."""
+"""By name: Stable Diffusion 1.5, its widths divided by 5 or 20 (rounded to what the norms want), next to none."""
 WORDS = ("take", "put", "open", "close", "wash", "the", "cup", "plate", "knife", "door", "tap", "onion", "from", "on")
 """Words that the tokenizer knows as one token each."""
+NOISE: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
+"""Stable Diffusion's noise schedule."""
+_NO_CHECKER: dict[str, Any] = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
 
 
 def make_pipeline(name: str, *, seed: int = 0) -> StableDiffusionInstructPix2PixPipeline:
     """Make an editor of a size as a diffusers pipeline, with the sampler of InstructPix2Pix; weights from `seed`."""
-    sizes = SIZES[name]
-    tokenizer = build_tokenizer(WORDS, max_tokens=77)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        pipeline = StableDiffusionInstructPix2PixPipeline(
-            vae=_autoencoder(sizes).eval(),
-            text_encoder=_text_encoder(sizes, len(tokenizer)).eval(),
-            tokenizer=tokenizer,
-            unet=make_unet(sizes).eval(),
-            scheduler=EulerAncestralDiscreteScheduler(
-                beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
-            ),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
+    scheduler = EulerAncestralDiscreteScheduler(**NOISE)
+    pipeline = StableDiffusionInstructPix2PixPipeline(**_parts(name, seed, 8), scheduler=scheduler, **_NO_CHECKER)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
-def make_unet(sizes: Sizes) -> UNet2DConditionModel:
+def make_text_to_image(name: str, *, seed: int = 0) -> StableDiffusionPipeline:
+    """Make a text-to-image model of a size, with DDIM; weights from `seed`."""
+    scheduler = DDIMScheduler(**NOISE, clip_sample=False, set_alpha_to_one=False)
+    pipeline = StableDiffusionPipeline(**_parts(name, seed, 4), scheduler=scheduler, **_NO_CHECKER)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def _parts(name: str, seed: int, in_channels: int) -> dict[str, Any]:
+    sizes = SIZES[name]
+    tokenizer = build_tokenizer(WORDS, max_tokens=77)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return {
+            "vae": _autoencoder(sizes).eval(),
+            "text_encoder": _text_encoder(sizes, len(tokenizer)).eval(),
+            "tokenizer": tokenizer,
+            "unet": make_unet(sizes, in_channels=in_channels).eval(),
+        }
+
+
+def make_unet(sizes: Sizes, *, in_channels: int = 8) -> UNet2DConditionModel:
     """Make the U-Net; its weights come from torch's current generator and lie on its current device."""
     return UNet2DConditionModel(
         sample_size=64,
-        in_channels=8,
+        in_channels=in_channels,
         out_channels=4,
         block_out_channels=sizes.unet,
         layers_per_block=sizes.layers_per_block,

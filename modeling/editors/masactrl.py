@@ -20,7 +20,10 @@ from modeling.editors.text_to_image import Texts, TextToImageEditor, guided, pre
 def predict_source(
     unet: UNet2DConditionModel, texts: Texts, scale: float, precision: EditPrecision = "fp32"
 ) -> Predict:
-    """Return the prediction function of the inversion: the source text with guidance `scale` against the empty text."""
+    """Return the prediction function of the inversion: the source text with guidance `scale` against the empty text.
+
+    A scale of 1 and below gives the source text's pass alone, as in the code.
+    """
 
     def one_pass(latents: Tensor, time: int) -> Tensor:
         return predict(unet, latents, time, texts.source, precision)
@@ -31,7 +34,7 @@ def predict_source(
         return guided(none, full, scale)
 
     # With the empty source text both passes are equal, and guidance changes nothing.
-    return one_pass if scale == 1 or not texts.has_source else two_passes
+    return one_pass if scale <= 1 or not texts.has_source else two_passes
 
 
 def control(unet: UNet2DConditionModel, config: MasaCtrlConfig, joint: tuple[bool, bool]) -> dict[nn.Module, Change]:

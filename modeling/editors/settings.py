@@ -53,7 +53,9 @@ class MasaCtrlConfig(MethodConfig):
     start_layer: int = 10
     """L: and in self-attentions from this one on, counted in the order of execution (SD v1.5 has 16)."""
     inversion_guidance: float = 1.0
-    """Guidance of the inversion. The code's 7.5 is void with its empty source prompt: both passes are then equal."""
+    """Guidance of the inversion. The code's 7.5 is void with its empty source prompt: both passes are then equal. At 1
+    and below the code makes one pass, with the source prompt.
+    """
     reset_source: bool = False
     """Put the inversion's latent in place of the source row before each step: a choice of the code, off there."""
     end_step: int | None = None

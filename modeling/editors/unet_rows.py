@@ -14,7 +14,7 @@ def unet_rows(config: MethodConfig, *, has_source: bool = False) -> tuple[int, i
     """
     steps = config.num_steps
     if isinstance(config, MasaCtrlConfig):  # Prox-MasaCtrl too
-        return steps * (2 if has_source and config.inversion_guidance != 1 else 1) + 4 * steps, 0
+        return steps * (2 if has_source and config.inversion_guidance > 1 else 1) + 4 * steps, 0
     if isinstance(config, PlugAndPlayConfig):
         return config.inversion_steps + 3 * steps, 0
     if isinstance(config, NoiseSpaceConfig):

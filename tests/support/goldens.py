@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -16,6 +16,7 @@ from torch import Tensor
 from modeling.diffusion.inversion import DdimGrid, make_grid
 from modeling.editors.text_to_image import Texts
 
+ConfigT = TypeVar("ConfigT")
 FOLDER = Path(os.environ.get("EDITACTION_GOLDENS", Path(__file__).parents[3] / "shared" / "goldens"))
 SCHEDULER = {
     "beta_start": 0.00085,
@@ -39,6 +40,16 @@ class Golden:
     def settings(self) -> dict[str, Any]:
         return dict(self.facts["settings"])
 
+    def config(self, kind: type[ConfigT], fields: Mapping[str, str], *, ignored: tuple[str, ...] = ()) -> ConfigT:
+        """Return a method's config. `fields`: name in the golden -> field; AssertionError for a setting not among them.
+
+        Seeds are ignored: what was drawn from them lies in the golden.
+        """
+        said = {name: value for name, value in self.settings.items() if not name.endswith("seed")}
+        unknown = sorted(set(said) - set(fields) - set(ignored))
+        assert not unknown, f"{self.path}: golden_runs.py does not know the settings {unknown}, so it cannot run it"
+        return kind(**{fields[name]: value for name, value in said.items() if name in fields})
+
     @property
     def tolerance(self) -> float:
         return float(self.facts["tolerance_edited_abs"])
@@ -51,9 +62,10 @@ class Golden:
 
     def unet(self) -> UNet2DConditionModel:
         """Return the golden's network, newly made."""
-        beside = [folder / "unet" for folder in (self.path.parent, self.path.parent.parent)]
-        network_folder = next(folder for folder in beside if folder.is_dir())
-        return UNet2DConditionModel.from_pretrained(network_folder).eval().requires_grad_(False)
+        beside = [folder / "unet" for folder in self.path.parents if folder.is_relative_to(FOLDER)]
+        nearest = next((folder for folder in beside if folder.is_dir()), None)
+        assert nearest, f"{self.path}: there is no folder unet/ beside it or above it, up to {FOLDER}"
+        return UNet2DConditionModel.from_pretrained(nearest).eval().requires_grad_(False)
 
     def texts(self) -> Texts:
         empty = self.tensors["emb_empty"]
@@ -80,15 +92,15 @@ def _load(path: Path) -> Golden:
 
 def goldens_of(method: str) -> list[Path]:
     """Return the JSON files of all goldens whose `method` begins with `method`."""
-    if not FOLDER.is_dir():
-        return []
-    paths = [path for path in sorted(FOLDER.rglob("golden*.json")) if path.with_suffix(".safetensors").is_file()]
-    return [path for path in paths if _method(path).startswith(method)]
+    return [path for path, name in _methods(FOLDER).items() if name.startswith(method)]
 
 
-def _method(path: Path) -> str:
-    facts: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return str(facts.get("method", ""))
+@cache
+def _methods(folder: Path) -> dict[Path, str]:
+    """Return every JSON file that has tensors of the same name beside it and names a method, in any folder below."""
+    paths = [path for path in sorted(folder.rglob("*.json")) if path.with_suffix(".safetensors").is_file()]
+    facts = {path: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    return {path: str(fact["method"]) for path, fact in facts.items() if isinstance(fact, dict) and "method" in fact}
 
 
 def golden(path: Path) -> Golden:

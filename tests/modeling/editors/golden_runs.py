@@ -23,80 +23,98 @@ from tests.support.goldens import SCHEDULER, Golden
 
 
 def masactrl_config(golden: Golden) -> MasaCtrlConfig:
-    said = golden.settings
-    return MasaCtrlConfig(
-        num_steps=said["steps"],
-        start_step=said["start_step"],
-        start_layer=said["start_layer"],
-        text_guidance=said["scale"],
-        inversion_guidance=said["inv_scale"],
-        reset_source=said["intermediates"],
+    return golden.config(
+        MasaCtrlConfig,
+        {
+            "steps": "num_steps",
+            "start_step": "start_step",
+            "start_layer": "start_layer",
+            "scale": "text_guidance",
+            "inv_scale": "inversion_guidance",
+            "intermediates": "reset_source",
+        },
+        ignored=("source",),  # emb_source holds it
     )
 
 
-def run_masactrl(golden: Golden, config: MasaCtrlConfig) -> Tensor:
+def run_masactrl(golden: Golden, config: MasaCtrlConfig) -> tuple[Tensor, Tensor]:
+    """Return the edited latents and the reconstruction."""
     grid = golden.grid(replace(config, final_alpha="first"))
     grid = make_grid(SCHEDULER, config, config.num_steps) if config.final_alpha == "one" else grid
-    return masactrl(golden.unet(), grid, golden.tensors["source_latent"], golden.texts(), config)[0]
+    return masactrl(golden.unet(), grid, golden.tensors["source_latent"], golden.texts(), config)
 
 
 def prox_config(golden: Golden) -> ProxMasaCtrlConfig:
-    said = golden.settings
-    return ProxMasaCtrlConfig(
-        num_steps=said["num_inference_steps"],
-        start_step=said["masa_step"],
-        start_layer=said["masa_layer"],
-        text_guidance=said["scale"],
-        inversion_guidance=said["inv_scale"],
-        npi=said["npi"],
-        npi_interp=said["npi_interp"],
-        npi_step=said["npi_step"],
-        prox=f"code_{said['prox']}" if said["prox"] else "none",
-        quantile=said["quantile"],
-        prox_step=said["prox_step"],
-        inject_uncond=said["inject_uncond"],
-        inject_cond=said["inject_cond"],
-    )
+    same = ("npi", "npi_interp", "npi_step", "prox", "quantile", "prox_step", "inject_uncond", "inject_cond")
+    others = {
+        "num_inference_steps": "num_steps",
+        "masa_step": "start_step",
+        "masa_layer": "start_layer",
+        "scale": "text_guidance",
+        "inv_scale": "inversion_guidance",
+        "query_intermediate": "reset_source",
+    }
+    config = golden.config(ProxMasaCtrlConfig, others | {name: name for name in same})
+    return replace(config, prox=f"code_{config.prox}" if config.prox else "none")
 
 
-def run_prox(golden: Golden, config: ProxMasaCtrlConfig) -> Tensor:
+def run_prox(golden: Golden, config: ProxMasaCtrlConfig) -> tuple[Tensor, Tensor]:
+    """Return the edited latents and the reconstruction."""
     source = golden.tensors["source_latent"]
-    return prox_masactrl(golden.unet(), golden.grid(config), source, golden.texts(), config)[0]
+    return prox_masactrl(golden.unet(), golden.grid(config), source, golden.texts(), config)
 
 
 def noise_space_config(golden: Golden) -> NoiseSpaceConfig:
-    said = golden.settings
-    return NoiseSpaceConfig(
-        num_steps=said["steps"],
-        skip=said["skip"],
-        source_guidance=said["cfg_src"],
-        text_guidance=said["cfg_tar"],
-        eta=said["eta"],
+    return golden.config(
+        NoiseSpaceConfig,
+        {
+            "steps": "num_steps",
+            "skip": "skip",
+            "cfg_src": "source_guidance",
+            "cfg_tar": "text_guidance",
+            "eta": "eta",
+        },
+        ignored=("source",),  # emb_source holds it
     )
 
 
-def run_noise_space(golden: Golden, config: NoiseSpaceConfig, *, shift: int = 0, source: str = "said") -> Tensor:
-    """`shift`: use the noise maps of this many steps later. `source` "empty": leave out the source text."""
+def run_noise_space(
+    golden: Golden,
+    config: NoiseSpaceConfig,
+    *,
+    shift: int = 0,
+    maps: str = "said",
+    source: str = "said",
+    back: Any = None,
+) -> Tensor:
+    """`shift`: use the noise maps of this many steps later. `maps` "zero": use none. `source` "empty": leave out the
+    source text. `back`: change these settings on the way back only.
+    """
     unet, texts = golden.unet(), golden.texts()
     texts = replace(texts, source=texts.empties()) if source == "empty" else texts
-    grid = make_grid(SCHEDULER, config, config.num_steps)
-    if config.steps_offset == 1:
-        grid = golden.grid(config)
+    right = config.steps_offset == 1 and config.final_alpha == "first"
+    grid = golden.grid(config) if right else make_grid(SCHEDULER, config, config.num_steps)
     noise = golden.tensors["noise"][:, None].unbind(0)
     noise_maps = extract_maps(unet, grid, golden.tensors["source_latent"], texts, noise, config)
     noise_maps = replace(noise_maps, maps=[*noise_maps.maps[shift:], *noise_maps.maps[:shift]])
+    if maps == "zero":
+        noise_maps = replace(noise_maps, maps=[torch.zeros_like(noise_map) for noise_map in noise_maps.maps])
+    config = replace(config, **(back or {}))
     predicted = guided_by(unet, texts.empties(), texts.target, config.text_guidance, config.precision)
     return redraw(predicted, grid, noise_maps, config)
 
 
 def plug_and_play_config(golden: Golden) -> PlugAndPlayConfig:
-    said = golden.settings
-    return PlugAndPlayConfig(
-        num_steps=said["steps"],
-        inversion_steps=said["inv_steps"],
-        feature_share=said["tau_f"],
-        attention_share=said["tau_a"],
-        text_guidance=said["scale"],
+    return golden.config(
+        PlugAndPlayConfig,
+        {
+            "steps": "num_steps",
+            "inv_steps": "inversion_steps",
+            "tau_f": "feature_share",
+            "tau_a": "attention_share",
+            "scale": "text_guidance",
+        },
+        ignored=("negative",),  # emb_negative holds it
     )
 
 
@@ -117,16 +135,18 @@ def run_plug_and_play(golden: Golden, config: PlugAndPlayConfig, *, shift: int =
 
 
 def imagic_config(golden: Golden) -> ImagicConfig:
-    said = golden.settings
-    return ImagicConfig(
-        num_steps=said["steps"],
-        embedding_steps=said["a_steps"],
-        embedding_rate=said["a_lr"],
-        unet_steps=said["b_steps"],
-        unet_rate=said["b_lr"],
-        alpha=said["alpha"],
-        text_guidance=said["scale"],
-        loss_scale=said["loss_scale"],
+    return golden.config(
+        ImagicConfig,
+        {
+            "steps": "num_steps",
+            "a_steps": "embedding_steps",
+            "a_lr": "embedding_rate",
+            "b_steps": "unet_steps",
+            "b_lr": "unet_rate",
+            "alpha": "alpha",
+            "scale": "text_guidance",
+            "loss_scale": "loss_scale",
+        },
     )
 
 

@@ -10,8 +10,8 @@ Prox-MasaCtrl: interpolation 0; NPI off; another threshold; thresholding a step 
 all; keys and values joint for src.
 Plug-and-Play: features or attention a step longer or shorter, a layer left out, another residual, no injection at all;
 latents of the neighbouring step; another negative text.
-DDPM Noise Space: start a step later; maps shifted by a step; eta 5 % smaller; steps_offset 0; source text left out;
-source guidance 1 % larger.
+DDPM Noise Space: start a step later; maps shifted by a step, or zero; eta 5 % smaller on the way back; steps_offset 0;
+another final alpha-bar; source text left out; source guidance 1 % larger.
 Imagic: a step fewer in either stage; no tuning of the U-Net; alpha swapped; a rate 1 % larger; the other loss scale.
 
 Each is caught by `test_a_broken_METHOD_leaves_the_tolerance`.
@@ -70,10 +70,19 @@ def test_there_are_goldens_of_every_method() -> None:
     assert all(goldens_of(method) for method in METHODS)
 
 
+def test_a_golden_with_a_setting_that_no_run_reads_is_no_silent_pass() -> None:
+    known = golden(goldens_of("MasaCtrl")[0])
+    stranger = replace(known, facts=known.facts | {"settings": known.settings | {"mask": "auto"}})
+    with pytest.raises(AssertionError, match=r"does not know the settings \['mask'\]"):
+        runs.masactrl_config(stranger)
+
+
 @every("MasaCtrl")
 def test_masactrl_equals_its_authors_code(path: Path) -> None:
     known = golden(path)
-    assert known.error(runs.run_masactrl(known, runs.masactrl_config(known))) <= 1
+    edited, reconstruction = runs.run_masactrl(known, runs.masactrl_config(known))
+    assert known.error(edited) <= 1
+    assert (reconstruction - known.tensors["reconstruction"]).abs().max() <= known.tolerance_of("reconstruction")
 
 
 @short("MasaCtrl")
@@ -93,7 +102,7 @@ def test_a_broken_masactrl_leaves_the_tolerance(path: Path) -> None:
     }
 
     def run(change: dict) -> Callable[[], float]:
-        return lambda: known.error(runs.run_masactrl(known, replace(right, **change)))
+        return lambda: known.error(runs.run_masactrl(known, replace(right, **change))[0])
 
     assert not unseen(known, {(name, name): run(change) for name, change in changes.items()})
 
@@ -101,7 +110,9 @@ def test_a_broken_masactrl_leaves_the_tolerance(path: Path) -> None:
 @every("Prox")
 def test_prox_masactrl_equals_its_authors_code(path: Path) -> None:
     known = golden(path)
-    assert known.error(runs.run_prox(known, runs.prox_config(known))) <= 1
+    edited, reconstruction = runs.run_prox(known, runs.prox_config(known))
+    assert known.error(edited) <= 1
+    assert (reconstruction - known.tensors["reconstruction"]).abs().max() <= known.tolerance_of("reconstruction")
 
 
 @pytest.mark.slow
@@ -123,12 +134,13 @@ def test_a_broken_prox_masactrl_leaves_the_tolerance(path: Path) -> None:
         ("threshold", "threshold quantile +0.02 (or fixed threshold +10%)"): {"quantile": right.quantile + shift},
         ("prox step", "proximal step starts one step later"): {"prox_step": right.prox_step + 1},
         ("no threshold", branch): {"prox": "none"},
+        ("no proximal step", "without proximal step"): {"prox": "none"},
         ("hard", branch): {"prox": "hard"},
         ("the code's other branch", branch): {"prox": "code_l1" if right.prox == "code_l0" else "code_l0"},
     }
 
     def run(change: dict) -> Callable[[], float]:
-        return lambda: known.error(runs.run_prox(known, replace(right, **change)))
+        return lambda: known.error(runs.run_prox(known, replace(right, **change))[0])
 
     assert not unseen(known, {names: run(change) for names, change in changes.items()})
 
@@ -151,7 +163,9 @@ def test_a_broken_ddpm_noise_space_leaves_the_tolerance(path: Path) -> None:
         "target guidance 1% larger": run({"text_guidance": 1.01 * right.text_guidance}),
         "start latent one index later": run({"skip": right.skip + 1}),
         "noise maps shifted by one step": run(shift=1),
-        "eta 5% smaller when going back": run({"eta": 0.95 * right.eta}),
+        "noise maps zero": run(maps="zero"),
+        "eta 5% smaller when going back": run(back={"eta": 0.95 * right.eta}),
+        "final alpha 1": run({"final_alpha": "one"}),
         "steps_offset 0 instead of 1": run({"steps_offset": 0}),
         "source guidance 1% larger": run({"source_guidance": 1.01 * right.source_guidance}),
     }
@@ -202,7 +216,7 @@ def test_imagic_equals_its_authors_code(path: Path) -> None:
     known = golden(path)
     edited, of_stages = runs.run_imagic(known, runs.imagic_config(known))
     assert known.error(edited) <= 1
-    assert of_stages["after"]
+    assert {f"after.{name}" for name in of_stages["after"]} == {name for name in known.tensors if name[:6] == "after."}
     stages = {name: of_stages[name] for name in ("emb_optimised", "train_losses", "probe_after")}
     for name, value in (stages | {f"after.{name}": value for name, value in of_stages["after"].items()}).items():
         assert (value - known.tensors[name]).abs().max() <= known.tolerance_of(name), name

@@ -1,0 +1,127 @@
+"""Workspace of a finished run of the compared systems -> its measures with intervals, and one Markdown table of them.
+
+Everything is read from the artifacts: `scores.json` of each kind of features, `scores.parquet` for the pictures that
+are both carried out and kept, the manifests for seconds and settings.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluation.scoring.pair_table import FILE, read_pair_table
+from evaluation.statistics.clustered_mean import clustered_mean
+from modeling.editors.settings import METHOD_CONFIGS, MethodConfig
+from tasks.artifacts.artifact import artifacts_of
+from tasks.pages.editor_names import editor_name
+from tasks.stages import STAGES
+
+OF_FEATURES = ("fid", "kid", "distance", "nearer")
+"""Measures that depend on the network of features begin so."""
+REAL = "real_"
+"""Before the name of such a measure on EfficientNet's features; without it on fixed random ones."""
+COLUMNS = {
+    "carried_out_percent": "carried out %",
+    "kept_percent": "kept %",
+    "both_percent": "both %",
+    "acc_match_gt_percent": "accuracy A %",
+    "kid_output": "KID, random",
+    "fid_output": "FID, random",
+    f"{REAL}kid_output": "KID, real",
+    f"{REAL}fid_output": "FID, real",
+    "cpu_seconds_per_picture": "CPU seconds",
+    "unet_rows_per_picture": "U-Net rows",
+}
+"""Columns of the table: measure -> heading."""
+REFERENCES = {
+    "copy": "copy of the input",
+    "truth": "ground truth",
+    "truth_vae": "ground truth through the editor's autoencoder",
+    "start": "InstructPix2Pix (the untouched start)",
+}
+"""How rows are called that are no method; the start plays InstructPix2Pix's part in the drawn kitchen."""
+Measures = dict[str, float]
+Intervals = dict[str, list[float]]
+
+
+def measures_of(workspace: Path) -> tuple[Measures, Intervals, int]:
+    """Return EDITOR.MEASURE -> mean and interval of every row of the first test split, and the number of pairs."""
+    measures: Measures = {}
+    intervals: Intervals = {}
+    num_pairs = 0
+    for artifact in artifacts_of(workspace, "scores"):
+        scores = json.loads((artifact.path / "scores.json").read_text(encoding="utf-8"))
+        prefix = "" if scores["fid_features"].startswith("fixed-random") else REAL
+        num_pairs = scores["splits"][0]["num_pairs"]
+        for row in scores["splits"][0]["rows"]:
+            for name, value in row.items():
+                if not isinstance(value, dict) or value.get("mean") is None:
+                    continue
+                full = f"{row['editor']}.{prefix if name.startswith(OF_FEATURES) else ''}{name}"
+                measures[full], intervals[full] = value["mean"], value["interval"]
+        for full, (mean, interval) in carried_out_and_kept(artifact.path / FILE).items():
+            measures[full], intervals[full] = mean, interval
+    return measures, intervals, num_pairs
+
+
+def carried_out_and_kept(table: Path) -> dict[str, tuple[float, list[float]]]:
+    """Return EDITOR.both_percent -> percentage of edits both carried out and kept, and its interval over videos."""
+    found = {}
+    pairs, candidates = read_pair_table(table)[0][0]
+    for candidate in candidates:
+        columns = [candidate.values.get(name) for name in ("carried_out", "kept")]
+        if any(column is None or np.isnan(column).all() for column in columns):
+            continue
+        both = clustered_mean((columns[0] * columns[1]).mean(axis=1), pairs.video_ids, bounds=(0.0, 1.0))
+        if both is not None:
+            interval = [round(100 * both.low, 6), round(100 * both.high, 6)]
+            found[f"{candidate.editor}.both_percent"] = (round(100 * both.mean, 6), interval)
+    return found
+
+
+def stage_seconds(workspace: Path) -> dict[str, float]:
+    """Return the seconds of every artifact of a workspace, as their manifests say."""
+    return {
+        f"{stage}:{artifact.path.name}": round(float(artifact.manifest["seconds"]), 1)
+        for stage in STAGES
+        for artifact in artifacts_of(workspace, stage)
+    }
+
+
+def method_settings(workspace: Path) -> dict[str, MethodConfig]:
+    """Return the settings under which each text-to-image method edited, as the manifests say."""
+    configs = [artifact.manifest["config"] for artifact in artifacts_of(workspace, "edits")]
+    return {
+        config["method"]: METHOD_CONFIGS[config["method"]](**config["settings"])
+        for config in configs
+        if config.get("method") in METHOD_CONFIGS
+    }
+
+
+def training_steps(workspace: Path) -> dict[str, int]:
+    """Return the training steps of every editor of a workspace."""
+    editors = artifacts_of(workspace, "editor")
+    return {artifact.path.name: int(artifact.manifest["config"]["num_steps"]) for artifact in editors}
+
+
+def markdown(measures: Mapping[str, float], intervals: Mapping[str, list[float]]) -> str:
+    """Return the table: one row an editor, percentages with their intervals."""
+    editors = list(dict.fromkeys(name.split(".")[0] for name in measures if "." in name))
+    lines = ["| | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for editor in editors:
+        cells = [cell(measures, intervals, f"{editor}.{column}") for column in COLUMNS]
+        lines.append(f"| {REFERENCES.get(editor, editor_name(editor))} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def cell(measures: Mapping[str, Any], intervals: Mapping[str, list[float]], name: str) -> str:
+    """Return a number as printed; - where there is none."""
+    if name not in measures:
+        return "-"
+    value = measures[name]
+    if not name.endswith("percent"):
+        return f"{value:.4g}"
+    low, high = intervals[name]
+    return f"{value:.1f} ({low:.1f} to {high:.1f})"
