@@ -72,11 +72,9 @@ def sweep(validation: int, methods: tuple[str, ...]) -> None:
     """Try the settings on validation actions; the best has most of both, then of carried out, then of kept."""
     tasks = action_tasks(901, validation)
     for name in methods or SWEPT:
-        began = time.process_time()
         tried = [try_setting(name, setting, tasks) for setting in settings_of(name)]
         best = max(tried, key=lambda setting: (setting["both"], setting["carried_out"], setting["kept"]))
-        minutes = round((time.process_time() - began) / 60, 2)
-        record_method(name, {"chosen": {knob: best[knob] for knob in SWEPT[name]}, "tried": tried}, minutes, validation)
+        record_method(name, {"chosen": {knob: best[knob] for knob in SWEPT[name]}, "tried": tried}, validation)
 
 
 def settings_of(name: str) -> list[dict[str, float]]:
@@ -94,7 +92,7 @@ def try_setting(name: str, setting: dict[str, float], tasks: list[Task]) -> dict
     return tried
 
 
-def record_method(name: str, swept: dict[str, Any], cpu_minutes: float, validation: int) -> None:
+def record_method(name: str, swept: dict[str, Any], validation: int) -> None:
     """Write one method's part of the sweep; the other methods' parts of a sweep of the same size stay."""
     path = RESULTS / "baselines_sweep.json"
     earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -102,7 +100,7 @@ def record_method(name: str, swept: dict[str, Any], cpu_minutes: float, validati
     record(
         "baselines_sweep",
         "Which settings give each text-to-image method its fair chance in the drawn kitchen?",
-        {"settings_a_method": len(swept["tried"]), f"{name}.cpu_minutes": cpu_minutes},
+        {"settings_a_method": len(swept["tried"])},
         keep_earlier=same,
         num_validation=validation,
         methods=(earlier["methods"] if same else {}) | {name: swept},

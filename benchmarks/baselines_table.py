@@ -7,7 +7,6 @@ are both carried out and kept, the manifests for seconds and settings.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -47,23 +46,34 @@ Intervals = dict[str, list[float]]
 
 
 def measures_of(workspace: Path) -> tuple[Measures, Intervals, int]:
-    """Return EDITOR.MEASURE -> mean and interval of every row of the first test split, and the number of pairs."""
+    """Return EDITOR.MEASURE -> mean and interval of every row of the first test split, and the number of pairs.
+
+    Read are the newest scores on each network of features.
+    """
     measures: Measures = {}
     intervals: Intervals = {}
     num_pairs = 0
-    for artifact in artifacts_of(workspace, "scores"):
-        scores = json.loads((artifact.path / "scores.json").read_text(encoding="utf-8"))
-        prefix = "" if scores["fid_features"].startswith("fixed-random") else REAL
-        num_pairs = scores["splits"][0]["num_pairs"]
-        for row in scores["splits"][0]["rows"]:
+    for prefix, folder in newest_scores(workspace).items():
+        table = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["splits"][0]
+        num_pairs = table["num_pairs"]
+        for row in table["rows"]:
             for name, value in row.items():
                 if not isinstance(value, dict) or value.get("mean") is None:
                     continue
                 full = f"{row['editor']}.{prefix if name.startswith(OF_FEATURES) else ''}{name}"
                 measures[full], intervals[full] = value["mean"], value["interval"]
-        for full, (mean, interval) in carried_out_and_kept(artifact.path / FILE).items():
+        for full, (mean, interval) in carried_out_and_kept(folder / FILE).items():
             measures[full], intervals[full] = mean, interval
     return measures, intervals, num_pairs
+
+
+def newest_scores(workspace: Path) -> dict[str, Path]:
+    """Return the newest scores on random ("") and on real features."""
+    folders = {}
+    for artifact in artifacts_of(workspace, "scores"):
+        features = artifact.manifest["config"]["fid_features"]
+        folders["" if features == "fixed-random" else REAL] = artifact.path
+    return folders
 
 
 def carried_out_and_kept(table: Path) -> dict[str, tuple[float, list[float]]]:
@@ -116,7 +126,7 @@ def markdown(measures: Mapping[str, float], intervals: Mapping[str, list[float]]
     return "\n".join(lines)
 
 
-def cell(measures: Mapping[str, Any], intervals: Mapping[str, list[float]], name: str) -> str:
+def cell(measures: Mapping[str, float], intervals: Mapping[str, list[float]], name: str) -> str:
     """Return a number as printed; - where there is none."""
     if name not in measures:
         return "-"

@@ -75,32 +75,26 @@ def edit_of(
 
 
 def measure(name: str, sizes: str, size_px: int) -> dict[str, float]:
-    """Make one picture with a system, after one that does not count; return what it took."""
+    """Make one picture with a system, after one that shows the peak of memory; return what it took."""
     torch.set_num_threads(1)
-    device = torch.device("cpu")
-    unet, without_training = edit_of(name, sizes, size_px, trains=False)
-    without_training()
-    rows = {True: 0, False: 0}
+    device, rows = torch.device("cpu"), {True: 0, False: 0}
+    unet, work = edit_of(name, sizes, size_px)
+    loaded = memory_mib("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    work()
+    found = {"peak_mib_above_model": memory_mib("VmHWM") - loaded} | rows_at_papers_settings(name)
 
     def count(_module: object, inputs: tuple[torch.Tensor, ...]) -> None:
         rows[torch.is_grad_enabled()] += len(inputs[0])
 
-    handle = unet.register_forward_pre_hook(count)
-    seconds = timed(without_training, device).used
-    handle.remove()
-    found = {"seconds_per_row": seconds / rows[False]}
-    unet, work = edit_of(name, sizes, size_px)
-    loaded = memory_mib("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    if name == "imagic":
-        unet.register_forward_pre_hook(count)
-        whole_s = timed(work, device).used
-        found |= {"training_rows": rows[True], "seconds_per_training_row": (whole_s - seconds) / rows[True]}
-        seconds, rows[False] = whole_s, rows[False] // 2
-    else:
-        work()
-    found |= {"seconds": seconds, "rows": rows[False], "peak_mib_above_model": memory_mib("VmHWM") - loaded}
-    return found | rows_at_papers_settings(name)
+    unet.register_forward_pre_hook(count)
+    seconds = timed(work, device).used
+    found |= {"seconds": seconds, "rows": rows[False], "seconds_per_row": seconds / rows[False]}
+    if rows[True]:
+        drawing_s = timed(edit_of(name, sizes, size_px, trains=False)[1], device).used
+        found |= {"seconds_per_row": drawing_s / rows[False], "training_rows": rows[True]}
+        found |= {"seconds_per_training_row": (seconds - drawing_s) / rows[True]}
+    return found
 
 
 def memory_mib(name: str) -> float:

@@ -13,7 +13,14 @@ from flows.commands.terminal import ITEMS_FAILED, console, counting
 from flows.wiring.presets import picture_side, preset, sampling_for
 from flows.wiring.settings import parse_settings, with_settings
 from modeling.config import Precision, SamplingConfig, SchedulerName
-from modeling.editors.settings import METHOD_CONFIGS, METHOD_PRESETS, ImagicConfig, MethodConfig, PipelineConfig
+from modeling.editors.settings import (
+    METHOD_CONFIGS,
+    METHOD_PRESETS,
+    ImagicConfig,
+    MethodConfig,
+    PipelineConfig,
+    with_steps,
+)
 from modeling.presets import GUIDANCES
 from tasks.config import PipelineEditorConfig
 from tasks.starting_editor.text_editors import kitchen_text_editors
@@ -173,8 +180,9 @@ def _method_settings(editor: str, options: dict[str, Any]) -> MethodConfig:
             raise ValueError(
                 f"--{unused.replace('_', '-')} is a setting of InstructPix2Pix; {name} does not have it. Leave it out."
             )
-    given = {"num_steps": options.pop("steps")}
-    given |= {option: options.pop(option) for option in ("text_guidance", "precision", "prompt_policy")}
+    steps = options.pop("steps")
+    config = config if steps is None else with_steps(config, steps)
+    given = {option: options.pop(option) for option in ("text_guidance", "precision", "prompt_policy")}
     return with_settings(config, {field: value for field, value in given.items() if value is not None})
 
 

@@ -158,6 +158,23 @@ def fast_settings(name: str) -> MethodConfig:
     return replace(config, inversion_steps=50) if isinstance(config, PlugAndPlayConfig) else config
 
 
+def with_steps(config: MethodConfig, num_steps: int) -> MethodConfig:
+    """Return the settings for another number of sampling steps; what is counted in steps keeps its share of them.
+
+    That is the steps left out or without control, and an inversion in as many steps as the sampling. ValueError for a
+    number outside [1, 1000].
+    """
+    changes: dict[str, int] = {"num_steps": num_steps}
+    share = num_steps / config.num_steps
+    if isinstance(config, NoiseSpaceConfig):
+        changes["skip"] = round(config.skip * share)
+    if isinstance(config, MasaCtrlConfig):
+        changes["start_step"] = round(config.start_step * share)
+    if isinstance(config, PlugAndPlayConfig) and config.inversion_steps == config.num_steps:
+        changes["inversion_steps"] = num_steps
+    return replace(config, **changes)
+
+
 METHOD_CONFIGS: dict[str, type[MethodConfig]] = {
     "imagic": ImagicConfig,
     "plug_and_play": PlugAndPlayConfig,

@@ -35,7 +35,7 @@ def kitchen_text_editors() -> TextEditorsConfig:
             alpha=1.0,
         ),
         plug_and_play=PlugAndPlayConfig(
-            **(SHARED | {"text_guidance": 2.0}),
+            **(SHARED | {"text_guidance": 5.0}),
             inversion_steps=50,
             feature_share=0.2,
             feature_block=0,
@@ -43,7 +43,9 @@ def kitchen_text_editors() -> TextEditorsConfig:
             start_layer=3,
             negative_prompt="",
         ),
-        ddpm_noise_space=NoiseSpaceConfig(**(SHARED | {"text_guidance": 6.0}), skip=18),
-        masactrl=MasaCtrlConfig(**(SHARED | {"text_guidance": 4.0}), start_step=5, start_layer=4),
-        prox_masactrl=ProxMasaCtrlConfig(**(SHARED | {"text_guidance": 1.5}), start_step=5, start_layer=4),
+        ddpm_noise_space=NoiseSpaceConfig(**(SHARED | {"text_guidance": 3.0}), skip=18),
+        masactrl=MasaCtrlConfig(**(SHARED | {"text_guidance": 4.0}), start_step=20, start_layer=0),
+        prox_masactrl=ProxMasaCtrlConfig(
+            **(SHARED | {"text_guidance": 4.0}), start_step=5, start_layer=0, quantile=0.2
+        ),
     )

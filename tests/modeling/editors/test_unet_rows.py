@@ -8,7 +8,16 @@ import torch
 
 from modeling.editors.load import METHODS
 from modeling.editors.prompts import CaptionedInstruction
-from modeling.editors.settings import METHOD_CONFIGS, MethodConfig, fast_settings, paper_settings
+from modeling.editors.settings import (
+    METHOD_CONFIGS,
+    MasaCtrlConfig,
+    MethodConfig,
+    NoiseSpaceConfig,
+    PlugAndPlayConfig,
+    fast_settings,
+    paper_settings,
+    with_steps,
+)
 from modeling.editors.text_to_image import TextToImage
 from modeling.editors.unet_rows import unet_rows
 from tests.modeling.editors.test_methods import SCHEDULER, short_config
@@ -59,3 +68,14 @@ def test_the_rows_of_the_papers_settings_are_those_of_the_specification() -> Non
     assert unet_rows(fast_settings("plug_and_play")) == (50 + 150, 0)
     with pytest.raises(ValueError, match="no count"):
         unet_rows(MethodConfig())
+
+
+def test_what_is_counted_in_steps_keeps_its_share_of_another_number_of_steps() -> None:
+    assert with_steps(paper_settings("ddpm_noise_space"), 50) == NoiseSpaceConfig(num_steps=50, skip=18)
+    assert with_steps(paper_settings("masactrl"), 100) == MasaCtrlConfig(num_steps=100, start_step=8)
+    assert with_steps(fast_settings("plug_and_play"), 20) == PlugAndPlayConfig(num_steps=20, inversion_steps=20)
+    assert with_steps(paper_settings("plug_and_play"), 20) == PlugAndPlayConfig(num_steps=20)
+    for name in METHOD_CONFIGS:
+        assert with_steps(paper_settings(name), 1).num_steps == 1
+        with pytest.raises(ValueError, match="num_steps 1001"):
+            with_steps(paper_settings(name), 1001)
