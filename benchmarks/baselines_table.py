@@ -7,9 +7,12 @@ are both carried out and kept, the manifests for seconds and settings.
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from evaluation.scoring.measures import BESIDE, MEASURES, Measure
+from evaluation.scoring.networks import network_of
 from evaluation.scoring.pair_table import FILE, read_pair_table
 from evaluation.statistics.clustered_mean import clustered_mean
 from modeling.editors.settings import METHOD_CONFIGS, MethodConfig
@@ -17,8 +20,6 @@ from tasks.artifacts.artifact import artifacts_of
 from tasks.pages.editor_names import editor_name
 from tasks.stages import STAGES
 
-OF_FEATURES = ("fid", "kid", "distance", "nearer")
-"""Measures that depend on the network of features begin so."""
 REAL = "real_"
 """Before the name of such a measure on EfficientNet's features; without it on fixed random ones."""
 COLUMNS = {
@@ -48,32 +49,37 @@ Intervals = dict[str, list[float]]
 def measures_of(workspace: Path) -> tuple[Measures, Intervals, int]:
     """Return EDITOR.MEASURE -> mean and interval of every row of the first test split, and the number of pairs.
 
-    Read are the newest scores on each network of features.
+    The newest scores on each network of features are read.
     """
     measures: Measures = {}
     intervals: Intervals = {}
     num_pairs = 0
-    for prefix, folder in newest_scores(workspace).items():
-        table = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["splits"][0]
-        num_pairs = table["num_pairs"]
-        for row in table["rows"]:
-            for name, value in row.items():
-                if not isinstance(value, dict) or value.get("mean") is None:
+    of_key = {measure.key: measure for measure in MEASURES}
+    for folder in newest_scores(workspace):
+        header = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+        num_pairs = header["splits"][0]["num_pairs"]
+        for row in header["splits"][0]["rows"]:
+            for key, value in row.items():
+                if key not in of_key or value is None:
                     continue
-                full = f"{row['editor']}.{prefix if name.startswith(OF_FEATURES) else ''}{name}"
+                full = f"{row['editor']}.{name_of(of_key[key], header)}"
                 measures[full], intervals[full] = value["mean"], value["interval"]
         for full, (mean, interval) in carried_out_and_kept(folder / FILE).items():
             measures[full], intervals[full] = mean, interval
     return measures, intervals, num_pairs
 
 
-def newest_scores(workspace: Path) -> dict[str, Path]:
-    """Return the newest scores on random ("") and on real features."""
-    folders = {}
-    for artifact in artifacts_of(workspace, "scores"):
-        features = artifact.manifest["config"]["fid_features"]
-        folders["" if features == "fixed-random" else REAL] = artifact.path
-    return folders
+def name_of(measure: Measure, header: Mapping[str, Any]) -> str:
+    """Return a measure's name, with the kind of features where it is of features."""
+    network = network_of(measure, header)
+    prefix = REAL if network and not network.startswith("fixed-random") else ""
+    return prefix + measure.key.removesuffix(BESIDE)
+
+
+def newest_scores(workspace: Path) -> list[Path]:
+    """Return the newest scores with each network of features as the first one."""
+    artifacts = artifacts_of(workspace, "scores")
+    return list({artifact.manifest["config"]["fid_features"]: artifact.path for artifact in artifacts}.values())
 
 
 def carried_out_and_kept(table: Path) -> dict[str, tuple[float, list[float]]]:
