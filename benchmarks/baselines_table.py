@@ -1,11 +1,10 @@
 """Workspace of a finished run of the compared systems -> its measures with intervals, and one Markdown table of them.
 
-Everything is read from the artifacts: `scores.json` of each kind of features, `scores.parquet` for the pictures that
-are both carried out and kept, the manifests for seconds and settings.
+Everything is read from the artifacts: `scores.parquet` of each network of features, and the manifests for seconds and
+settings.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from evaluation.scoring.measures import BESIDE, MEASURES, Measure
 from evaluation.scoring.networks import network_of
 from evaluation.scoring.pair_table import FILE, read_pair_table
+from evaluation.scoring.rows import Candidate, SplitPairs, split_table
 from evaluation.statistics.clustered_mean import clustered_mean
 from modeling.editors.settings import METHOD_CONFIGS, MethodConfig
 from tasks.artifacts.artifact import artifacts_of
@@ -56,15 +56,16 @@ def measures_of(workspace: Path) -> tuple[Measures, Intervals, int]:
     num_pairs = 0
     of_key = {measure.key: measure for measure in MEASURES}
     for folder in newest_scores(workspace):
-        header = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-        num_pairs = header["splits"][0]["num_pairs"]
-        for row in header["splits"][0]["rows"]:
+        splits, header = read_pair_table(folder / FILE)
+        pairs, candidates = splits[0]
+        num_pairs = len(pairs.segment_ids)
+        for row in split_table(candidates, pairs)["rows"]:
             for key, value in row.items():
                 if key not in of_key or value is None:
                     continue
                 full = f"{row['editor']}.{name_of(of_key[key], header)}"
                 measures[full], intervals[full] = value["mean"], value["interval"]
-        for full, (mean, interval) in carried_out_and_kept(folder / FILE).items():
+        for full, (mean, interval) in carried_out_and_kept(pairs, candidates).items():
             measures[full], intervals[full] = mean, interval
     return measures, intervals, num_pairs
 
@@ -82,10 +83,9 @@ def newest_scores(workspace: Path) -> list[Path]:
     return list({artifact.manifest["config"]["fid_features"]: artifact.path for artifact in artifacts}.values())
 
 
-def carried_out_and_kept(table: Path) -> dict[str, tuple[float, list[float]]]:
+def carried_out_and_kept(pairs: SplitPairs, candidates: Sequence[Candidate]) -> dict[str, tuple[float, list[float]]]:
     """Return EDITOR.both_percent -> percentage of edits both carried out and kept, and its interval over videos."""
     found = {}
-    pairs, candidates = read_pair_table(table)[0][0]
     for candidate in candidates:
         columns = [candidate.values.get(name) for name in ("carried_out", "kept")]
         if any(column is None or np.isnan(column).all() for column in columns):

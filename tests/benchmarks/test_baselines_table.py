@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from benchmarks.baselines_table import carried_out_and_kept, markdown
-from evaluation.scoring.pair_table import write_pair_table
 from evaluation.scoring.rows import Candidate, SplitPairs
 
 PAIRS = SplitPairs(
@@ -21,14 +20,13 @@ def _candidate(editor, *, carried_out, kept):
     return Candidate(editor=editor, name=editor, kind="editor", seeds=(0, 1), values=values)
 
 
-def test_both_is_the_share_of_edits_that_are_carried_out_and_kept_at_once(tmp_path):
+def test_both_is_the_share_of_edits_that_are_carried_out_and_kept_at_once():
     halves_of_seeds = [[1, 0], [1, 1], [0, 1], [0, 0]]
     editors = [
         _candidate("masactrl", carried_out=halves_of_seeds, kept=[[1, 1], [0, 1], [0, 1], [1, 1]]),
         _candidate("imagic", carried_out=[[1, 1]] * 4, kept=[[0, 0]] * 4),
     ]
-    write_pair_table(tmp_path / "scores.parquet", [(PAIRS, editors)], {})
-    found = carried_out_and_kept(tmp_path / "scores.parquet")
+    found = carried_out_and_kept(PAIRS, editors)
     mean, (low, high) = found["masactrl.both_percent"]
     assert mean == pytest.approx(100 * 3 / 8)
     assert 0 <= low < mean < high <= 100
