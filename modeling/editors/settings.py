@@ -164,7 +164,7 @@ def with_steps(config: MethodConfig, num_steps: int) -> MethodConfig:
     That is the steps left out or without control, and an inversion in as many steps as the sampling. ValueError for a
     number outside [1, 1000].
     """
-    changes: dict[str, int] = {"num_steps": num_steps}
+    changes: dict[str, Any] = {"num_steps": num_steps}
     share = num_steps / config.num_steps
     if isinstance(config, NoiseSpaceConfig):
         changes["skip"] = round(config.skip * share)
