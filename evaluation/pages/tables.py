@@ -43,7 +43,7 @@ def number_cell(number: Json | None, *, is_percent: bool, seeds: str = "seeds") 
         return Cell(value="–")
     value, (low, high) = number["mean"], number["interval"]
     digits = 1 if is_percent else fid_digits(value or high)
-    lines = [f"{low:.{digits}f} to {high:.{digits}f}"] if high > low else []
+    lines = [f"{round(low, digits) + 0.0:.{digits}f} to {high:.{digits}f}"] if high > low else []  # never "-0.000"
     if number["std"] is not None:
         lines.append(f"± {number['std']:.{max(digits, 2)}f} over {number['num_seeds']} {seeds}")
         lines.append(f"variance {number['variance']:.3g}")

@@ -123,7 +123,7 @@ def number(candidate: Candidate, measure: Measure, videos: Sequence[str]) -> Num
     per_seed = [measure.factor * float(value_of_seed) for value_of_seed in columns[valid].mean(axis=0)]
     summary = spread(per_seed)
     low, high = mean.low, mean.high
-    if measure.column.startswith("fid"):  # a distance; the linear approximation may be negative
+    if measure.column.startswith(("fid", "distance")):  # never below 0, where Student's t does not stop
         low = max(0.0, low)
     return {
         "mean": _rounded(measure.factor * mean.mean),

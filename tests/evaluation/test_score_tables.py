@@ -27,3 +27,5 @@ def test_the_rounding_of_a_distance_to_itself_is_printed_as_zero():
     number = {"mean": 3.2e-17, "interval": (2.3e-17, 4.0e-17), "std": None}
     cell = number_cell(number, is_percent=False)
     assert (cell.value, cell.details) == ("0.000", ["0.000 to 0.000"])
+    below = number_cell(number | {"interval": (-2.3e-17, 4.0e-17)}, is_percent=False)
+    assert below.details == ["0.000 to 0.000"]
