@@ -2,6 +2,7 @@
 
     python -m benchmarks.scale                 # scale.json; about ten CPU minutes
     python -m benchmarks.scale --videos 70     # a tenth, printed and not recorded: to find what grows too fast
+    python -m benchmarks.scale --folder DIR    # the reruns alone: the job is kept in DIR, built there the first time
 
 Every stage runs, from the annotations to the report; training, edits and classifier are as small as they can be, since
 an all-cached rerun does not care.
@@ -23,7 +24,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from benchmarks.recording import RESULTS, record
+from benchmarks.recording import record
 from benchmarks.scale_meter import Meter, memory_mb
 from benchmarks.scale_videos import SIDE_PX, write_dataset
 from flows.commands.server import prefect_server, set_environment
@@ -137,8 +138,8 @@ def command_s(arguments: list[str]) -> float:
     return round(time.monotonic() - began, 2)
 
 
-def measure(folder: Path, num_videos: int) -> tuple[dict[str, float], dict[str, Any]]:
-    """Run plainly up to the shards, wholly as a flow, and as a flow again; return measures and details."""
+def measure(folder: Path, num_videos: int, *, whole: bool) -> tuple[dict[str, float], dict[str, Any]]:
+    """Run plainly up to the shards (if `whole`), wholly as a flow, and as a flow again; return measures and details."""
     annotations, videos = write_dataset(folder, num_videos)
 
     def request(workspace: str, until: Until) -> Request:
@@ -146,7 +147,7 @@ def measure(folder: Path, num_videos: int) -> tuple[dict[str, float], dict[str, 
         # Latents of 77 000 pairs would be computed for eight steps of training.
         return Request(preset="hc", start="small", until=until, settings=SETTINGS, cache="off", **places)
 
-    plain = run_apart("plainly", request("plain", "shards"))
+    plain = run_apart("plainly", request("plain", "shards")) if whole else None
     with prefect_server(folder / "prefect") as api_url:
         server = server_pid(api_url)
         before_mb = memory_mb("VmHWM", server)
@@ -155,13 +156,12 @@ def measure(folder: Path, num_videos: int) -> tuple[dict[str, float], dict[str, 
         rerun = min(reruns, key=lambda result: result["total_s"])
         task_runs = max(num_task_runs(api_url, result["flow_run"], len(flow["stages"])) for result in (flow, *reruns))
         server_mb = memory_mb("VmHWM", server)
-    check_equal(folder / "plain", folder / "flows")
     asked = ["run", "--preset", "hc", "--start", "small", "--annotations", str(annotations), "--videos", str(videos)]
     asked += [part for name, value in SETTINGS.items() for part in ("--set", f"{name}={value}")]
     asked += ["--workspace", str(folder / "flows")]
     os.environ.pop("PREFECT_API_URL", None)
-    details = {"plain": plain, "flow": flow, "cached_rerun": rerun}
-    measures = compared(plain, flow) | {
+    details = {"cached_rerun": rerun}
+    measures = {
         "videos": num_videos,
         "segments": artifacts_of(folder / "flows", "shards")[-1].manifest["counts"]["kept"],
         "cached_rerun_s": rerun["total_s"],
@@ -174,6 +174,10 @@ def measure(folder: Path, num_videos: int) -> tuple[dict[str, float], dict[str, 
         "plan_s": command_s([*asked, "--plan"]),
         "status_s": command_s(["status", "--workspace", str(folder / "flows")]),
     }
+    if plain is not None:
+        check_equal(folder / "plain", folder / "flows")
+        measures |= compared(plain, flow) | {"whole_job_peak_mb": flow["peak_mb"]}
+        details |= {"plain": plain, "flow": flow}
     return measures, details | {"cached_reruns_s": [rerun["total_s"] for rerun in reruns]}
 
 
@@ -188,7 +192,6 @@ def compared(plain: dict[str, Any], flow: dict[str, Any]) -> dict[str, float]:
         "prefect_import_mb": imports_mb,
         "flow_peak_mb": flow_mb,
         "plain_peak_mb": plain_mb,
-        "whole_job_peak_mb": flow["peak_mb"],
         "flow_cpu_s": round(flow_cpu_s, 2),
         "plain_cpu_s": round(plain_cpu_s, 2),
     }
@@ -208,6 +211,7 @@ def main() -> None:
     """Measure; record a whole run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=NUM_VIDEOS)
+    parser.add_argument("--folder", type=Path)
     parser.add_argument("--child", choices=["flow", "plainly"], help=argparse.SUPPRESS)
     parser.add_argument("--request", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -215,17 +219,17 @@ def main() -> None:
         run_here(options.child, Request(**json.loads(options.request)))
         return
     set_environment()  # set before the server starts: it connects to nobody outside
-    with tempfile.TemporaryDirectory(prefix="editaction-scale-") as folder:
-        measures, details = measure(Path(folder), options.videos)
+    with tempfile.TemporaryDirectory(prefix="editaction-scale-") as temporary:
+        folder, whole = options.folder or Path(temporary), options.folder is None
+        measures, details = measure(folder.absolute(), options.videos, whole=whole)
         if options.videos < NUM_VIDEOS:
             print(json.dumps(measures | details, indent=1))
         else:
-            write_result(measures, details)
+            write_result(measures, details, keep_earlier=not whole)
 
 
-def write_result(measures: dict[str, float], details: dict[str, Any]) -> None:
-    """Record a whole run."""
-    RESULTS.mkdir(exist_ok=True)
+def write_result(measures: dict[str, float], details: dict[str, Any], *, keep_earlier: bool) -> None:
+    """Record a whole run; `keep_earlier`: what an earlier run measured of the alternative stays."""
     record(
         "scale",
         "700 videos, 77 000 segments, the whole main job: how soon is an all-cached rerun done, and what does the flow "
@@ -235,9 +239,9 @@ def write_result(measures: dict[str, float], details: dict[str, Any]) -> None:
         settings=SETTINGS,
         note="One task run a stage, two of edits; a kitchen, the thirteenth, is not drawn where videos are given. "
         "prefect_memory_mb: the flow's peak up to the shards less the plain functions', plus what importing Prefect "
-        "itself takes, "
-        "as the plain functions' process imports it too. The server is a process of its own: server_mb. "
+        "itself takes, as the plain functions' process imports it too. The server is a process of its own: server_mb. "
         "cached_rerun_s is the wall time of a fresh process, imports included, and the fastest of cached_reruns_s.",
+        keep_earlier=keep_earlier,
         **details,
     )
 

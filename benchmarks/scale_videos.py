@@ -8,6 +8,7 @@ import struct
 import subprocess
 from pathlib import Path
 
+from modeling.atomic import atomic_file
 from tasks.video.ffmpeg import ffmpeg_program
 
 SEGMENTS_PER_VIDEO = 110
@@ -25,12 +26,13 @@ def write_clip(path: Path) -> None:
 
 def write_dataset(folder: Path, num_videos: int) -> tuple[Path, Path]:
     """Write annotations in EPIC's format and the videos they name; return both places."""
-    videos = folder / "videos"
-    videos.mkdir()
+    videos, annotations = folder / "videos", folder / "annotations.csv"
+    if annotations.is_file():
+        return annotations, videos
+    videos.mkdir(parents=True)
     write_clip(folder / "clip.mp4")
     clip = (folder / "clip.mp4").read_bytes()
-    annotations = folder / "annotations.csv"
-    with annotations.open("w", newline="", encoding="utf-8") as file:
+    with atomic_file(annotations) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         columns = ("participant_id", "video_id", "start_timestamp", "stop_timestamp", "start_frame", "stop_frame")
         writer = csv.writer(file)
         writer.writerow([*columns, "narration", "verb"])
