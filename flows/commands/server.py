@@ -47,9 +47,10 @@ RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 def set_environment() -> None:
     """Set the variables that Prefect and the model libraries read at their import; the user's own values stay.
 
-    The lines of runs reach the run's page on the server even where the terminal is quiet (see `quiet_terminal`).
+    On a server that the user named, a run's lines reach its page even where the terminal is quiet (`quiet_terminal`).
+    A command's own server gets none: it ends with the command, and lines on their way held up that end for 6 s.
     """
-    if "PREFECT_LOGGING_LEVEL" not in os.environ:
+    if "PREFECT_API_URL" in os.environ and "PREFECT_LOGGING_LEVEL" not in os.environ:
         for logger in RUN_LOGGERS:
             os.environ.setdefault(f"PREFECT_LOGGING_LOGGERS_{logger.replace('.', '_').upper()}_LEVEL", "INFO")
     for name, value in QUIET.items():
@@ -104,7 +105,6 @@ def prefect_server(home: Path, *, on_wait: Callable[[str], None] = lambda text: 
             _wait_until_healthy(process, url, home / "server.log")
             os.environ["PREFECT_API_URL"] = url
             import_prefect()  # reads its settings, and with them the address, when it is imported
-            quiet_terminal()
             yield url
         finally:
             os.environ.pop("PREFECT_API_URL", None)
