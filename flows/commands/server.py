@@ -26,6 +26,8 @@ from tasks.artifacts.processes import end, spawn
 
 START_TIMEOUT_S = 300.0
 """Starting takes 4 s on an idle machine, 15 s with a new database, and much longer on a busy one."""
+SEND_LOGS_S = 2.0
+"""Longest wait for the last lines of runs to reach the server."""
 STOP_TIMEOUT_S = 3.0
 
 QUIET = {
@@ -65,6 +67,14 @@ def quiet_terminal() -> None:
     if os.environ.get("PREFECT_LOGGING_LEVEL") == QUIET["PREFECT_LOGGING_LEVEL"]:
         for logger in RUN_LOGGERS:
             logging.getLogger(logger).propagate = False
+
+
+def send_logs() -> None:
+    """Send the lines of runs that Prefect still holds: once its server is gone it would complain of them."""
+    if "prefect.logging.handlers" in sys.modules:
+        from prefect.logging.handlers import APILogWorker
+
+        APILogWorker.drain_all(timeout=SEND_LOGS_S)
 
 
 def home_of(workspace: Path) -> Path:
@@ -107,6 +117,7 @@ def prefect_server(home: Path, *, on_wait: Callable[[str], None] = lambda text: 
             import_prefect()  # reads its settings, and with them the address, when it is imported
             yield url
         finally:
+            send_logs()
             os.environ.pop("PREFECT_API_URL", None)
             end(process, within_s=STOP_TIMEOUT_S)
 
