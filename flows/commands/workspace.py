@@ -62,13 +62,13 @@ def verify(workspace: str, pair_list: str | None, shards: str | None) -> None:
 
 @click.command()
 @click.option("--workspace", default="workspace", show_default=True)
-@click.option("--all", "everything", is_flag=True, help="Remove every artifact, finished ones too.")
+@click.option("--all", "everything", is_flag=True, help="List every artifact, finished ones too, ask, and remove them.")
 @click.option("--unused", is_flag=True, help="Remove what the newest reports do not need, and checkpoints.")
 @click.option(
     "--keep", type=click.IntRange(min=1), default=1, show_default=True, help="Number of newest reports to keep."
 )
 @click.option("--pin", multiple=True, metavar="STAGE/NAME", help="Keep this artifact too, with its inputs.")
-@click.option("--yes", is_flag=True, help="With --unused: do not ask.")
+@click.option("--yes", is_flag=True, help="With --all or --unused: do not ask.")
 def clean(workspace: str, everything: bool, unused: bool, keep: int, pin: tuple[str, ...], yes: bool) -> None:
     """Remove interrupted work (its next run then begins again), unused artifacts, or everything."""
     if unused and everything:
@@ -82,15 +82,37 @@ def clean(workspace: str, everything: bool, unused: bool, keep: int, pin: tuple[
 
     if everything:
         _refuse_at_work(Path(workspace))
+    wanted = "*-*" if everything else "*.partial"
+    folders = [
+        path for stage in STAGES for path in sorted((Path(workspace) / stage).glob(wanted)) if is_made_here(path)
+    ]
+    if everything and not _is_wanted(folders, yes):
+        return
+    if everything:
+        _refuse_at_work(Path(workspace))  # a run may have begun since the question
     removed = 0
-    for stage in STAGES:
-        for path in sorted((Path(workspace) / stage).glob("*-*" if everything else "*.partial")):
-            if is_made_here(path):
-                holder = remove_unless_locked(path)
-                removed += holder is None
-                if holder is not None:
-                    console.print(f"{path} is left: {holder} is building it.", markup=False, soft_wrap=True)
-    console.print(f"{removed} folders removed from {workspace}.")
+    for path in filter(is_made_here, folders):  # once more: time has passed with the question
+        holder = remove_unless_locked(path)
+        removed += holder is None
+        if holder is not None:
+            console.print(f"{path} is left: {holder} is building it.", markup=False, soft_wrap=True)
+    console.print(f"{removed} folders removed from {workspace}.", markup=False, soft_wrap=True)
+
+
+def _is_wanted(folders: list[Path], yes: bool) -> bool:
+    """List folders with their bytes and ask whether to remove them; False where there are none.
+
+    ClickException where nobody can answer.
+    """
+    from tasks.artifacts.unused import bytes_freed, bytes_of
+
+    for folder in folders:
+        console.print(f"{bytes_of(folder):>15,} bytes  {folder}", markup=False, soft_wrap=True)
+    console.print(f"{bytes_freed(folders):>15,} bytes would be free, in {len(folders)} folders.", soft_wrap=True)
+    try:
+        return bool(folders) and (yes or click.confirm("Remove them?"))
+    except click.Abort as error:
+        raise click.ClickException("Nobody answered, so nothing was removed; --yes removes without asking.") from error
 
 
 def _clean_unused(workspace: Path, keep: int, pin: tuple[str, ...], yes: bool) -> None:
@@ -99,18 +121,12 @@ def _clean_unused(workspace: Path, keep: int, pin: tuple[str, ...], yes: bool) -
     from tasks.artifacts.locks import locked_after_a_look
     from tasks.artifacts.manifest import is_made_here
     from tasks.artifacts.swapping import remove_folder
-    from tasks.artifacts.unused import CHECKPOINTS, bytes_freed, bytes_of, unused_folders
+    from tasks.artifacts.unused import CHECKPOINTS, unused_folders
 
     _refuse_at_work(workspace)
     folders = unused_folders(workspace, keep=keep, pinned=pin)
-    for folder in folders:
-        console.print(f"{bytes_of(folder):>15,} bytes  {folder}", markup=False, soft_wrap=True)
-    console.print(f"{bytes_freed(folders):>15,} bytes would be free, in {len(folders)} folders.", soft_wrap=True)
-    try:
-        if not folders or not (yes or click.confirm("Remove them?")):
-            return
-    except click.Abort as error:
-        raise click.ClickException("Nobody answered, so nothing was removed; --yes removes without asking.") from error
+    if not _is_wanted(folders, yes):
+        return
     _refuse_at_work(workspace)  # a run may have begun since the question
     removed = 0
     for folder in folders:

@@ -8,7 +8,9 @@ import os
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from flows.commands.cli import cli
 from tasks.artifacts.locks import at_work
 from tasks.artifacts.unused import bytes_freed, unused_folders
 from tests.support.commands import run
@@ -99,3 +101,19 @@ def test_without_a_report_nothing_is_removed(tmp_path: Path) -> None:
     refused = run("clean", "--unused", "--yes", "--workspace", "w", cwd=tmp_path, expect=1)
     assert "no finished report" in refused.stderr
     assert kept.exists()
+
+
+@pytest.mark.parametrize(("answer", "is_kept"), [("", True), ("n\n", True), ("y\n", False)])
+def test_all_lists_every_artifact_with_its_bytes_and_asks(answer: str, is_kept: bool, workspace: Path) -> None:
+    asked = CliRunner().invoke(cli, ["clean", "--all", "--workspace", str(workspace)], input=answer)
+    assert f"bytes  {workspace / 'report' / 'a-00000023'}" in asked.stdout
+    assert "Remove them?" in asked.stdout
+    assert (workspace / "report" / "a-00000023").exists() == is_kept
+    assert (asked.exit_code != 0) == (answer == "")
+
+
+def test_all_removes_without_asking_where_that_is_said(workspace: Path) -> None:
+    done = CliRunner().invoke(cli, ["clean", "--all", "--yes", "--workspace", str(workspace)])
+    assert done.exit_code == 0
+    assert "Remove them?" not in done.stdout
+    assert not list(workspace.glob("*/*/manifest.json"))

@@ -189,7 +189,7 @@ def test_clean_removes_only_what_is_ours_and_follows_no_link(tmp_path: Path, vic
     (workspace / "splits" / "my-notes").mkdir(parents=True)
     (workspace / "splits" / "my-notes" / "manifest.json").write_text('{"name": "a web app"}')
     (workspace / "verdicts" / "linked-0000").symlink_to(victim.parent)
-    run("clean", "--all", "--workspace", str(workspace), cwd=tmp_path)
+    run("clean", "--all", "--yes", "--workspace", str(workspace), cwd=tmp_path)
     assert not artifact.path.exists()
     assert (tmp_path / "summer-2020").is_dir()
     assert (workspace / "splits" / "my-notes").is_dir()

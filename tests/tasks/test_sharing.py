@@ -215,6 +215,6 @@ def test_clean_leaves_what_a_run_is_building_and_says_who(tmp_path: Path) -> Non
 def test_finished_artifacts_are_not_removed_under_a_run_that_may_read_them(tmp_path: Path) -> None:
     build(Squares(), tmp_path / "w")
     with at_work(tmp_path / "w"):
-        refused = run("clean", "--all", "--workspace", "w", cwd=tmp_path, expect=1)
+        refused = run("clean", "--all", "--yes", "--workspace", "w", cwd=tmp_path, expect=1)
         assert f"pid {os.getpid()}" in refused.stderr
-    assert "1 folders removed" in run("clean", "--all", "--workspace", "w", cwd=tmp_path).stdout
+    assert "1 folders removed" in run("clean", "--all", "--yes", "--workspace", "w", cwd=tmp_path).stdout
