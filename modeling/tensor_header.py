@@ -11,7 +11,7 @@ from pathlib import Path
 from modeling.json_text import parse_json
 
 MAX_HEADER_BYTES = 100_000_000
-"""As in the format's own library."""
+"""Largest header, as in the format's own library."""
 GIT_LFS = b"version https://git-lfs"
 
 
@@ -20,12 +20,12 @@ class TensorEntry:
     """One tensor of a file."""
 
     dtype: str
-    """As safetensors names it: F32, F16, BF16, ..."""
+    """Type by its name in safetensors: F32, F16, BF16, ..."""
     shape: tuple[int, ...]
 
     @property
     def num_values(self) -> int:
-        """Number of its values."""
+        """Number of values."""
         return math.prod(self.shape)
 
 

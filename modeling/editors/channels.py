@@ -11,7 +11,7 @@ from modeling.hub import files_of_hub, is_hub_id
 from modeling.json_text import read_json
 
 CONFIGS = ("unet/config.json", "vae/config.json")
-"""Files that tell the channels."""
+"""Files that state the channels."""
 MAX_CONFIG_BYTES = 1 << 20
 MAX_NUMBER = 65_536
 

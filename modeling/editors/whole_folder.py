@@ -18,10 +18,10 @@ from modeling.editors.weight_files import check_weight_files, weights_of
 from modeling.json_text import read_json
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-"""Parts that an editor is made of."""
+"""Parts of an editor."""
 UNET, VAE = "UNet2DConditionModel", "AutoencoderKL"
 PREDICTIONS = ("epsilon", "v_prediction")
-"""What a U-Net may predict."""
+"""The quantities that a U-Net may predict."""
 MAX_CONFIG_BYTES = 1 << 20
 MAX_TOKENIZER_BYTES = 32 << 20
 WHOLE = "Fetch the folder whole."

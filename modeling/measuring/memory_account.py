@@ -25,7 +25,7 @@ checkpoints and one layer inside, with its gradients. Counted at full size: 382 
 CUDA_GIB = 0.5
 """The CUDA context and what its libraries keep."""
 RESERVE_GIB = 0.5
-"""What a proposal leaves free on the card: for holes between allocations, and for what is shown on a screen."""
+"""Memory of the card that a proposal leaves free, for holes between allocations and for a screen."""
 FROZEN = {"attn2": (".attn2.",), "attn": (".attn1.", ".attn2."), "transformer": (".transformer_blocks.",), "none": ()}
 """Scope -> what the names of its weights hold."""
 
@@ -104,7 +104,7 @@ CHOICES = (
     Choice(micro_batch=1, gradient_checkpointing=True, ema_on="cpu"),
     Choice(micro_batch=1, gradient_checkpointing=True, ema_on="cpu", adam_bits=8),
 )
-"""Choices from the fastest to the smallest; only the last one needs a package more (bitsandbytes)."""
+"""Choices from the fastest to the smallest; only the last one needs another package (bitsandbytes)."""
 
 
 def choice_for(config: TrainConfig, sizes: Sizes, gib: float) -> Choice | None:

@@ -63,7 +63,7 @@ BROKEN = {
     "tokens up to .*, and its text encoder knows 3": lambda at: rewrite(at / "text_encoder/config.json", vocab_size=3),
     "vae/: .* has the shape": lambda at: rewrite(at / "vae/config.json", block_out_channels=[6, 8]),
 }
-"""What is said -> what was done to the folder."""
+"""Message -> the change of the folder that causes it."""
 
 
 @pytest.mark.parametrize("told", BROKEN)
