@@ -16,25 +16,25 @@ class Meter:
         self._cpu_began = time.process_time()
 
     def started(self, stage: str, label: str) -> None:
-        """Nothing to note: a stage is measured from the end of the one before."""
+        """Note nothing: a stage is measured from the end of the stage before."""
 
     def progressed(self, stage: str, label: str, done: int, total: int, note: str) -> None:
-        """Nothing to note."""
+        """Note nothing."""
 
     def waiting(self, stage: str, label: str, holder: str, seconds: float) -> None:
-        """Nothing to note: nobody else builds here."""
+        """Note nothing: nobody else builds here."""
 
     def told(self, stage: str, label: str, message: str) -> None:
-        """Nothing to note."""
+        """Note nothing."""
 
     def finished(self, stage: str, label: str, artifact: Artifact, cached: bool) -> None:
-        """Note the stage's peak and begin the next one's."""
+        """Note the peak of the stage and begin with that of the next one."""
         seconds = round(time.monotonic() - self._began, 2)
         cpu_s = round(time.process_time() - self._cpu_began, 2)
         name = f"{stage} {label}"
         self.stages[name] = {"peak_mb": memory_mb("VmHWM"), "seconds": seconds, "cpu_s": cpu_s, "cached": cached}
         self.items_executed += 0 if cached else max(1, artifact.manifest["items"]["run"])
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from what is in use now
+        Path("/proc/self/clear_refs").write_text("5")  # the peak now starts again from the memory in use
         self._began, self._cpu_began = time.monotonic(), time.process_time()
 
 

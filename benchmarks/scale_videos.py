@@ -1,4 +1,4 @@
-"""A number -> so many small videos and annotations in EPIC's format, 110 segments each, for benchmarks/scale.py.
+"""A number -> that many small videos and annotations in EPIC's format, 110 segments each, for benchmarks/scale.py.
 
 One clip is encoded once; a few bytes behind its end make each file another one, so that decoding stays cheap.
 """
@@ -25,7 +25,7 @@ def write_clip(path: Path) -> None:
 
 
 def write_dataset(folder: Path, num_videos: int) -> tuple[Path, Path]:
-    """Write annotations in EPIC's format and the videos they name; return both places."""
+    """Write annotations in EPIC's format and the videos that they name; return both paths."""
     videos, annotations = folder / "videos", folder / "annotations.csv"
     if annotations.is_file():
         return annotations, videos
@@ -39,7 +39,7 @@ def write_dataset(folder: Path, num_videos: int) -> tuple[Path, Path]:
         for number in range(num_videos):
             participant = f"P{1 + number // 100:02d}"
             video_id = f"{participant}_{100 + number % 100}"
-            # A `free` box (ISO 14496-12) is skipped by every reader and makes the file another one.
+            # Every reader skips a `free` box (ISO 14496-12), and the box makes the file another one.
             (videos / f"{video_id}.mp4").write_bytes(clip + struct.pack(">I4sQ", 16, b"free", number))
             for place in range(SEGMENTS_PER_VIDEO):
                 start_s = 0.16 * place

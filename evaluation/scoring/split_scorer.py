@@ -30,11 +30,11 @@ class Job:
     number: int
     """Number of the part."""
     column: Column | None = None
-    """Whose pictures are measured; None: what all columns are compared with, which is measured before."""
+    """The column whose pictures are measured; None: the references of all columns, which are measured first."""
 
     @property
     def name(self) -> str:
-        """Key of its results."""
+        """Key of the results of this job."""
         return self.shared_name if self.column is None else f"{self.column.label}/{self.number}"
 
     @property
@@ -134,8 +134,8 @@ def score_columns(
     numbers = sorted({job.number for job in jobs})
 
     def whole(name: str) -> Arrays:
-        found = [store.read(f"{name}/{number}") for number in numbers]
-        return {key: np.concatenate([arrays[key] for arrays in found]) for key in found[0]}
+        of_parts = [store.read(f"{name}/{number}") for number in numbers]
+        return {key: np.concatenate([arrays[key] for arrays in of_parts]) for key in found[0]}
 
     shared = whole("shared")
     split = examples[0].split

@@ -86,7 +86,7 @@ SCHEMA = pa.schema(
 
 
 ROWS_OF_A_GROUP = 100_000
-"""Rows that are written to segments.parquet at once, at most."""
+"""Largest number of rows that are written to segments.parquet at once."""
 TEXT_OF_A_GROUP = 1 << 26
 """Characters of texts that are written to segments.parquet at once, about; a text alone has up to 10 000."""
 MAX_REJECTED = 2_000

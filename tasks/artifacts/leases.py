@@ -19,7 +19,7 @@ from typing import Any
 TOUCH_EVERY_S = 5.0
 DEAD_AFTER_S = 60.0
 LOOK_EVERY_S = 0.2
-"""Seconds between two looks of one who waits for a sign of life."""
+"""Seconds between two checks while a run waits for a sign of life."""
 
 _seen: dict[Path, tuple[tuple[int, str], float]] = {}
 """Last seen state (time of touch, holder) of each other lease, and since when it is unchanged by this clock."""
@@ -83,7 +83,7 @@ def wait_for_sign(path: Path) -> None:
     if looks is None or holder.get("host") == socket.gethostname():
         return
     while time.monotonic() - began <= DEAD_AFTER_S + LOOK_EVERY_S and _looks(path, _read(path)) == looks:
-        _is_dead(path, holder)  # notes since when it looks the same
+        _is_dead(path, holder)  # notes the time since which the lease has not changed
         time.sleep(LOOK_EVERY_S)
 
 

@@ -39,7 +39,7 @@ from tasks.editing.batches import (
 )
 
 telling: ContextVar[Callable[[int, int], None] | None] = ContextVar("telling", default=None)
-"""Is told how many pictures of the item at work are finished, and of how many; None on other machines."""
+"""Function that gets the number of finished pictures of the current item, and of all; None on other machines."""
 
 
 @contextmanager
@@ -59,7 +59,7 @@ class Bench:
     editor: Input
     """The editor's artifact, or one from outside."""
     config: AnyEdits
-    """How it edits."""
+    """Settings of the editing."""
     shards: tuple[Path, ...]
     """Tars of the test examples."""
     folder: Path

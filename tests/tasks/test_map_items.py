@@ -64,9 +64,9 @@ def test_an_error_that_no_item_causes_is_raised_as_it_is(here: bool) -> None:
 
 
 def test_work_here_has_the_same_outcomes_in_this_process() -> None:
-    found = dict(map_items(work, ["a", "memory", "index"], here=True))
+    here = dict(map_items(work, ["a", "memory", "index"], here=True))
     away = outcomes("a", "memory", "index")
-    assert found == away
+    assert here == away
     assert list(map_items(pid_of, ["a"], here=True)) == [("a", os.getpid())]
 
 
