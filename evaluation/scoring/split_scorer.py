@@ -135,7 +135,7 @@ def score_columns(
 
     def whole(name: str) -> Arrays:
         of_parts = [store.read(f"{name}/{number}") for number in numbers]
-        return {key: np.concatenate([arrays[key] for arrays in of_parts]) for key in found[0]}
+        return {key: np.concatenate([arrays[key] for arrays in of_parts]) for key in of_parts[0]}
 
     shared = whole("shared")
     split = examples[0].split
