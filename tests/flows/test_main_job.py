@@ -109,14 +109,16 @@ def test_the_cards_snippet_gets_the_oracles_counts_of_the_report(undisturbed: Pa
     )
     assert done.returncode == 0, done.stderr
     goals = join_goals(rows, list(read_records(one["kitchen"].path / "goals.jsonl")))
-    found = {name: judge(goal, read_image(tmp_path / "out" / f"{name}.png")) for name, goal in goals.items()}
+    verdicts = {name: judge(goal, read_image(tmp_path / "out" / f"{name}.png")) for name, goal in goals.items()}
     (table,) = json.loads((one["scores"].path / "scores.json").read_text())["splits"]
     (told,) = [row for row in table["rows"] if row["editor"] == "editaction"]
-    assert len(found) == table["num_pairs"] == 10
+    assert len(verdicts) == table["num_pairs"] == 10
     for verdict, measure in (("carried_out", "carried_out_percent"), ("kept", "kept_percent")):
-        share = 100 * sum(getattr(each, verdict) for each in found.values()) / len(found)
+        share = 100 * sum(getattr(seen, verdict) for seen in verdicts.values()) / len(verdicts)
         assert share == pytest.approx(told[measure]["mean"]), measure
-    (edits,) = [each for each in artifacts_of(workspace, "edits") if each.manifest["label"] == "demo-editaction"]
+    (edits,) = [
+        artifact for artifact in artifacts_of(workspace, "edits") if artifact.manifest["label"] == "demo-editaction"
+    ]
     for row in edits.records():
         ours = read_image(edits.file(row["image"])).astype(int)
         assert np.abs(ours - read_image(tmp_path / "out" / f"{row['segment_id']}.png")).max() <= 2

@@ -32,14 +32,14 @@ PAPER = TrainConfig()
 
 def test_the_papers_preset_fits_20_gib_without_and_16_with_the_proposed_flags() -> None:
     assert total_gib(PAPER, STABLE_DIFFUSION, Choice(micro_batch=1)) < 20
-    found = choice_for(PAPER, STABLE_DIFFUSION, 16)
-    assert found is not None
-    assert found.flags == "--micro-batch 4 --gradient-checkpointing --ema-on cpu", "and no package more than installed"
-    assert total_gib(PAPER, STABLE_DIFFUSION, found) <= 16 - RESERVE_GIB
+    choice = choice_for(PAPER, STABLE_DIFFUSION, 16)
+    assert choice is not None
+    assert choice.flags == "--micro-batch 4 --gradient-checkpointing --ema-on cpu", "and no package more than installed"
+    assert total_gib(PAPER, STABLE_DIFFUSION, choice) <= 16 - RESERVE_GIB
     fastest = Choice(micro_batch=4)
     tight = total_gib(PAPER, STABLE_DIFFUSION, fastest) + RESERVE_GIB / 2
     assert choice_for(PAPER, STABLE_DIFFUSION, tight) != fastest, "a proposal leaves the reserve free"
-    assert account(PAPER, STABLE_DIFFUSION, found)["CUDA"] == CUDA_GIB, "the context is counted"
+    assert account(PAPER, STABLE_DIFFUSION, choice)["CUDA"] == CUDA_GIB, "the context is counted"
     assert choice_for(PAPER, STABLE_DIFFUSION, 4) is None
 
 

@@ -24,7 +24,7 @@ def main() -> None:
     exec(compile(code, "README.md", "exec"), made)
     assert Path("edited.png").is_file()
     calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
-    (call,) = [each for each in calls if getattr(each.func, "id", "") == "pipeline"]
+    (call,) = [candidate for candidate in calls if getattr(candidate.func, "id", "") == "pipeline"]
     numbers = {word.arg: word.value.value for word in call.keywords if isinstance(word.value, ast.Constant)}
     made["pipeline"].set_progress_bar_config(disable=True)
     for scene in scenes:
