@@ -110,10 +110,10 @@ def _answer_of(row: Row) -> Iterator[Answer]:
     if str(row["score"]).strip().lower() in _UNANSWERED:
         return
     question = str(row["question"]).strip()
-    found = _ANSWER.fullmatch(question.upper())
+    name = _ANSWER.fullmatch(question.upper())
     yield Answer(
         picture=str(row["picture"]).strip(),
-        question=found[1] if found and not found[2] and not found[3] else question,
+        question=name[1] if name and not name[2] and not name[3] else question,
         score=score_of(row["score"]),
         seconds=_seconds_of(row),
     )

@@ -126,15 +126,15 @@ class Part:
     @staticmethod
     def _distances(features: Mapping[str, NDArray[Any]], shared: Mapping[str, NDArray[Any]]) -> Arrays:
         """Return the distances on the paired network's features and, beside them, on those of FID's network."""
-        found: Arrays = {}
+        distances: Arrays = {}
         kinds = {"paired": "", "features": BESIDE} if "paired" in features else {"features": ""}
         for kind, end in kinds.items():
             truths, inputs = shared[f"truth_{kind}"], shared[f"input_{kind}"]
             to_truth = paired_distance(features[kind], truths)
-            found[f"distance_truth{end}"] = to_truth
-            found[f"distance_input{end}"] = paired_distance(features[kind], inputs)
-            found[f"nearer{end}"] = nearer_to_truth(to_truth, paired_distance(inputs, truths))
-        return found
+            distances[f"distance_truth{end}"] = to_truth
+            distances[f"distance_input{end}"] = paired_distance(features[kind], inputs)
+            distances[f"nearer{end}"] = nearer_to_truth(to_truth, paired_distance(inputs, truths))
+        return distances
 
     def _kept_outside(self, pictures: Sequence[Picture]) -> Arrays:
         rows = [

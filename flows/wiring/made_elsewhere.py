@@ -36,7 +36,7 @@ def with_pictures(
     if clash := sorted(taken & files.keys()) or (["two places"] if len(files) < len(made) else []):
         raise ValueError(f"--edits: the name {clash[0]} is taken; choose another.")
     every = {segment_id for pairs, _ in splits for segment_id in pairs.segment_ids}
-    strange = {name: sum(segment_id not in every for _, segment_id in found) for name, found in files.items()}
+    strange = {name: sum(segment_id not in every for _, segment_id in pictures) for name, pictures in files.items()}
     left_out: list[LeftOut] = [(name, "any split", {"of_no_pair": count}) for name, count in strange.items() if count]
     with fixed_threads(NUM_THREADS):
         judge = load_judge(classifier, ScoresConfig(**scored.manifest["config"]), goals, _weights(scored))

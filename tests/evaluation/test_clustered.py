@@ -78,7 +78,7 @@ def test_variance_and_freedom_are_bell_and_mccaffrey_s_as_their_matrices_give_th
         whole[of_video] = vectors @ np.diag(ends**-0.5) @ vectors.T @ np.ones(of_video.sum()) / n
         adjusted.append(whole)
     mean = clustered_mean(values, place)
-    assert mean.error**2 == pytest.approx(sum((each @ residual) ** 2 for each in adjusted))
+    assert mean.error**2 == pytest.approx(sum((weights_of_pairs @ residual) ** 2 for weights_of_pairs in adjusted))
     within, shared = shared_part(values, Videos(list(place)))
     omega = within * np.eye(n) + shared * (place[:, None] == place[None])
     lever = (np.eye(n) - hat) @ np.array(adjusted).T

@@ -232,16 +232,16 @@ def test_every_row_of_a_long_table_counts_or_has_a_reason(tmp_path, text, kept, 
     path = tmp_path / "long.csv"
     path.write_text(LONG + text.format(next(iter(wide()))))
     (given,), _ = read_file(path)
-    found = checked(given)
-    assert found.num_kept == kept
-    assert {each.reason: each.num_rows for each in found.rejected} == reasons
+    result = checked(given)
+    assert result.num_kept == kept
+    assert {rejection.reason: rejection.num_rows for rejection in result.rejected} == reasons
 
 
 def test_two_options_of_one_question_are_no_score(tmp_path):
     row = mturk_rows("booleans")[0]
     both = {name: "true" for name in row if name.endswith((".2", ".5")) and name.startswith("Answer.R1")}
     (given,), _ = read_file(write_table(tmp_path / "m.csv", [row | both]))
-    assert {each.reason: each.num_rows for each in checked(given).rejected} == {"not_on_the_scale": 1}
+    assert {rejection.reason: rejection.num_rows for rejection in checked(given).rejected} == {"not_on_the_scale": 1}
 
 
 @pytest.mark.parametrize("status", ["REJECTED", "RETURNED", "TIMED-OUT", "APPROVED", "AWAITING REVIEW"])
@@ -249,10 +249,12 @@ def test_what_prolific_did_not_accept_does_not_count(tmp_path, status):
     rows = [
         {"Participant id": "x", "picture": picture, **scores, "Status": status} for picture, scores in wide().items()
     ]
-    found, rejected = read_file(write_table(tmp_path / "p.csv", rows))
-    assert [each.rater for each in found] == (["x"] if status in ("APPROVED", "AWAITING REVIEW") else [])
-    assert sum(each.num_rows for each in rejected) == (0 if found else 36)
-    assert {each.reason for each in rejected} <= {"rejected_on_platform"}
+    submissions, rejected = read_file(write_table(tmp_path / "p.csv", rows))
+    assert [submission.rater for submission in submissions] == (
+        ["x"] if status in ("APPROVED", "AWAITING REVIEW") else []
+    )
+    assert sum(rejection.num_rows for rejection in rejected) == (0 if submissions else 36)
+    assert {rejection.reason for rejection in rejected} <= {"rejected_on_platform"}
 
 
 def test_a_spreadsheet_s_line_about_its_separator_is_no_header(tmp_path):

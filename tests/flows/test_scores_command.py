@@ -160,7 +160,7 @@ def test_every_measure_of_features_stands_on_random_and_on_real_ones_each_under_
     for measure in ("FID output", "KID output", "To truth", "Nearer to truth", "FID input", "KID input", "To input"):
         for network in ("fixed-random-conv", "EfficientNet-Lite0"):
             assert rows[0].count(f"{measure}, {network}") == 1
-    real, random = (pandas.read_parquet(each.path / "scores.parquet") for each in (on_both, scored))
+    real, random = (pandas.read_parquet(artifact.path / "scores.parquet") for artifact in (on_both, scored))
     for column in ("fid_output", "kid_input", "distance_truth", "nearer"):
         alike = column if column.startswith(("fid", "kid")) else f"{column}_beside"
         pandas.testing.assert_series_equal(real[alike], random[column], check_names=False)
