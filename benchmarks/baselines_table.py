@@ -85,7 +85,7 @@ def newest_scores(workspace: Path) -> list[Path]:
 
 def carried_out_and_kept(pairs: SplitPairs, candidates: Sequence[Candidate]) -> dict[str, tuple[float, list[float]]]:
     """Return EDITOR.both_percent -> percentage of edits both carried out and kept, and its interval over videos."""
-    found = {}
+    shares = {}
     for candidate in candidates:
         columns = [candidate.values.get(name) for name in ("carried_out", "kept")]
         if any(column is None or np.isnan(column).all() for column in columns):
@@ -93,8 +93,8 @@ def carried_out_and_kept(pairs: SplitPairs, candidates: Sequence[Candidate]) -> 
         both = clustered_mean((columns[0] * columns[1]).mean(axis=1), pairs.video_ids, bounds=(0.0, 1.0))
         if both is not None:
             interval = [round(100 * both.low, 6), round(100 * both.high, 6)]
-            found[f"{candidate.editor}.both_percent"] = (round(100 * both.mean, 6), interval)
-    return found
+            shares[f"{candidate.editor}.both_percent"] = (round(100 * both.mean, 6), interval)
+    return shares
 
 
 def stage_seconds(workspace: Path) -> dict[str, float]:

@@ -82,19 +82,19 @@ def measure(name: str, sizes: str, size_px: int) -> dict[str, float]:
     loaded = memory_mib("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     work()
-    found = {"peak_mib_above_model": memory_mib("VmHWM") - loaded} | rows_at_papers_settings(name)
+    costs = {"peak_mib_above_model": memory_mib("VmHWM") - loaded} | rows_at_papers_settings(name)
 
     def count(_module: object, inputs: tuple[torch.Tensor, ...]) -> None:
         rows[torch.is_grad_enabled()] += len(inputs[0])
 
     unet.register_forward_pre_hook(count)
     seconds = timed(work, device).used
-    found |= {"seconds": seconds, "rows": rows[False], "seconds_per_row": seconds / rows[False]}
+    costs |= {"seconds": seconds, "rows": rows[False], "seconds_per_row": seconds / rows[False]}
     if rows[True]:
         drawing_s = timed(edit_of(name, sizes, size_px, trains=False)[1], device).used
-        found |= {"seconds_per_row": drawing_s / rows[False], "training_rows": rows[True]}
-        found |= {"seconds_per_training_row": (seconds - drawing_s) / rows[True]}
-    return found
+        costs |= {"seconds_per_row": drawing_s / rows[False], "training_rows": rows[True]}
+        costs |= {"seconds_per_training_row": (seconds - drawing_s) / rows[True]}
+    return costs
 
 
 def memory_mib(name: str) -> float:
@@ -133,9 +133,10 @@ def main() -> None:
         return
     systems = {name: measured_apart(name, given) for name in SYSTEMS}
     plain_s = systems[PLAIN]["seconds_per_row"]
-    measures = {f"{name}.{key}": value for name, found in systems.items() for key, value in found.items()}
+    measures = {f"{name}.{key}": value for name, of_system in systems.items() for key, value in of_system.items()}
     measures |= {
-        f"{name}.row_over_diffusers": round(found["seconds_per_row"] / plain_s, 3) for name, found in systems.items()
+        f"{name}.row_over_diffusers": round(of_system["seconds_per_row"] / plain_s, 3)
+        for name, of_system in systems.items()
     }
     record(
         "method_costs",

@@ -26,12 +26,12 @@ def test_both_is_the_share_of_edits_that_are_carried_out_and_kept_at_once():
         _candidate("masactrl", carried_out=halves_of_seeds, kept=[[1, 1], [0, 1], [0, 1], [1, 1]]),
         _candidate("imagic", carried_out=[[1, 1]] * 4, kept=[[0, 0]] * 4),
     ]
-    found = carried_out_and_kept(PAIRS, editors)
-    mean, (low, high) = found["masactrl.both_percent"]
+    shares = carried_out_and_kept(PAIRS, editors)
+    mean, (low, high) = shares["masactrl.both_percent"]
     assert mean == pytest.approx(100 * 3 / 8)
     assert 0 <= low < mean < high <= 100
-    assert found["imagic.both_percent"][0] == 0
-    assert found["imagic.both_percent"][1][1] > 0, "a zero of three videos has an interval of some width"
+    assert shares["imagic.both_percent"][0] == 0
+    assert shares["imagic.both_percent"][1][1] > 0, "a zero of three videos has an interval of some width"
 
 
 def test_a_row_without_a_measure_has_a_dash_and_percentages_have_their_interval():

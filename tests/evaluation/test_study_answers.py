@@ -250,9 +250,7 @@ def test_what_prolific_did_not_accept_does_not_count(tmp_path, status):
         {"Participant id": "x", "picture": picture, **scores, "Status": status} for picture, scores in wide().items()
     ]
     submissions, rejected = read_file(write_table(tmp_path / "p.csv", rows))
-    assert [accepted.rater for accepted in submissions] == (
-        ["x"] if status in ("APPROVED", "AWAITING REVIEW") else []
-    )
+    assert [accepted.rater for accepted in submissions] == (["x"] if status in ("APPROVED", "AWAITING REVIEW") else [])
     assert sum(rejection.num_rows for rejection in rejected) == (0 if submissions else 36)
     assert {rejection.reason for rejection in rejected} <= {"rejected_on_platform"}
 
