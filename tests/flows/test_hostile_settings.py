@@ -21,6 +21,18 @@ def test_what_is_no_json_is_told_by_its_file(content: bytes, tmp_path: Path) -> 
         read_settings(tmp_path / "x.json")
 
 
+@pytest.mark.parametrize("content", ["segment_id,caption\ns1,a cup\n", '["a cup"]', '{"s1": 3}'])
+def test_captions_of_another_layout_are_told_which_is_wanted(content: str, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=r'x\.json: .*one JSON object in UTF-8: \{"SEGMENT_ID"'):
+        read_captions(str(tmp_path / "x.json"))
+
+
+def test_a_byte_order_mark_before_captions_is_no_caption(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"s1": "a cup"}', encoding="utf-8-sig")
+    assert read_captions(str(tmp_path / "x.json")) == {"s1": "a cup"}
+
+
 def test_a_caption_of_a_book_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"s1": "' + "a" * 10_001 + '"}', encoding="utf-8")
     with pytest.raises(ValueError, match=r"x\.json: the caption of 's1' is longer than 10000"):

@@ -24,7 +24,11 @@ from tests.modeling.editors.test_methods import SCHEDULER, short_config
 from tests.support.tiny_pipeline import drawn_pictures, tiny_pipeline
 
 CHANGES: dict[str, list[dict[str, Any]]] = {
-    "masactrl": [{}, {"prompt_policy": "caption_plus", "inversion_guidance": 7.5}],
+    "masactrl": [
+        {},
+        {"prompt_policy": "caption_plus", "inversion_guidance": 7.5},
+        {"prompt_policy": "caption_plus", "inversion_guidance": 0.5},
+    ],
     "prox_masactrl": [{}, {"prompt_policy": "caption_plus"}],
     "plug_and_play": [{}],
     "ddpm_noise_space": [{}, {"prompt_policy": "caption_plus"}],
