@@ -6,16 +6,18 @@ The instruction stands above each row, with its object, starting point and end p
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from evaluation.pages.page import ShownPair
 from modeling.data.images import Picture
+from modeling.lettering import letter
 
 CELL_PX = (96, 192)
 """Least and greatest side of a picture; smaller ones are enlarged pixel by pixel, larger ones reduced."""
 GAP_PX = 6
 LINE_PX = 20
 """Height of a line of text."""
+LETTERS_PX = 13
 INK = {"": "#1f1f1c", "object": "#b3392b", "start": "#19703c", "end": "#1f5fbf"}
 """Colour of each role in an instruction."""
 
@@ -27,14 +29,16 @@ def edit_grid(pairs: Sequence[ShownPair]) -> Picture:
     cell = min(max(largest, CELL_PX[0]), CELL_PX[1])
     row_px = LINE_PX + cell + GAP_PX
     sheet = Image.new("RGB", (GAP_PX + len(columns) * (cell + GAP_PX), LINE_PX + len(pairs) * row_px), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=13)
+    draw = ImageDraw.Draw(sheet)
     for place, name in enumerate(columns):
-        _write(draw, (GAP_PX + place * (cell + GAP_PX), 2), name, font, INK[""], cell)
+        at = (GAP_PX + place * (cell + GAP_PX), 2)
+        letter(draw, at, [(name, INK[""])], size_px=LETTERS_PX, room_px=cell, instead=f"column {place + 1}")
     for number, pair in enumerate(pairs):
-        top, left = LINE_PX + number * row_px, float(GAP_PX)
-        for piece in pair.pieces:
-            draw.text((left, top + 2), piece.text, fill=INK[piece.role], font=font)
-            left += draw.textlength(piece.text, font=font)
+        top = LINE_PX + number * row_px
+        pieces = [(piece.text, INK[piece.role]) for piece in pair.pieces]
+        told = f"row {number + 1}: no font here for its signs"
+        room_px = sheet.width - 2 * GAP_PX
+        letter(draw, (GAP_PX, top + 2), pieces, size_px=LETTERS_PX, room_px=room_px, instead=told)
         for shown in pair.pictures:
             x = GAP_PX + columns.index(shown.name) * (cell + GAP_PX)
             sheet.paste(_in_cell(shown.picture, cell), (x, top + LINE_PX))
@@ -47,10 +51,3 @@ def _in_cell(picture: Picture, cell: int) -> Image.Image:
     resample = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return Image.fromarray(picture).resize(size, resample)
-
-
-def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, font: object, ink: str, room: int) -> None:
-    """Write a text, cut to the available width."""
-    while len(text) > 1 and draw.textlength(text, font=font) > room:  # type: ignore[arg-type]
-        text = text.rstrip("…")[:-1] + "…"
-    draw.text(at, text, fill=ink, font=font)  # type: ignore[arg-type]
