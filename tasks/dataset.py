@@ -4,6 +4,7 @@ The segments alone are enough, before any video exists. Records: one per rule of
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -133,7 +134,11 @@ def quality_histograms(rows: Sequence[Record]) -> list[Histogram]:
     if not rows:
         return []
     return [
-        Histogram(title=name.replace("_", " ").capitalize(), note=f"{meaning}.", values=[row[name] for row in rows])
+        Histogram(
+            title=name.replace("_", " ").capitalize(),
+            note=f"{meaning}.",
+            values=[row.get(name, math.nan) for row in rows],
+        )
         for name, meaning in QUALITY.items()
     ]
 

@@ -18,8 +18,9 @@ from tasks.artifacts.artifact import Artifact, Outside, Record
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import QualityLimits, SplitsConfig
+from tasks.cutting.pixels import MIN_CAMERA_SHIFT
 from tasks.cutting.quality import QUALITY_REASONS, poor_quality
-from tasks.splitting.assignment import GROUP_COLUMNS, MIN_CAMERA_SHIFT, Assignment, assign_splits, is_long_distance
+from tasks.splitting.assignment import GROUP_COLUMNS, Assignment, assign_splits, is_long_distance
 from tasks.splitting.leakage import LEAKAGE, leakage_of
 from tasks.splitting.long_distance import Choice, check_choice, read_choice
 from tasks.splitting.withheld_verbs import told_withheld

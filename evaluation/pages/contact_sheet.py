@@ -22,6 +22,8 @@ class ShownCandidate:
     """Rank from 1, the largest shift of the view."""
     camera_shift: float
     """Share of the picture's side."""
+    is_doubtful: bool
+    """Whether a still view would explain the two pictures nearly as well."""
     instruction: str
     end_point: str
     source: Picture

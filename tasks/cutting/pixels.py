@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 SMALL_PX = 64
 """Side of the grey picture in which pairs are compared."""
+MIN_CAMERA_SHIFT = 0.05
+"""Least shift, as a share of the picture's side, with which the view counts as moved."""
 SAME_LEVELS = 12
 """Levels of 255 by which grey may leave the range of its neighbours in the other picture without having changed."""
 

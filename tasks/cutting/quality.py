@@ -14,7 +14,8 @@ from PIL import Image
 from modeling.data.images import Picture
 from tasks.artifacts.artifact import Record
 from tasks.config import QualityLimits
-from tasks.cutting.camera import camera_shift, common_area
+from tasks.cutting.camera import camera_shift
+from tasks.cutting.layers import common_area
 from tasks.cutting.pixels import SAME_LEVELS, SMALL_PX, Grey, extremes
 
 QUALITY: dict[str, str] = {
@@ -24,6 +25,7 @@ QUALITY: dict[str, str] = {
     "edited_brightness": "the same of the edited picture",
     "change": "mean absolute difference in grey, 0 equal to 1 black against white",
     "camera_shift": "how far the background moved, 0 to 0.71 of the side; beyond half a side it wraps around",
+    "camera_certainty": "how much worse the opposite (the view stood still, or it moved) explains the pictures, 0 to 1",
     "motion": "share of the area that differs once the camera's shift is undone, 0 to 1",
     "scene_cut": "distance of the colour histograms, 0 the same colours to 1 none in common",
 }
@@ -132,7 +134,7 @@ def motion(before: Grey, after: Grey, shift: tuple[int, int]) -> float:
 
 def quality_of(source: Appearance, edited: Appearance) -> Record:
     """Return the columns of a pair: those of QUALITY, rounded to 4 digits, and the two hashes."""
-    shift = camera_shift(source.grey, edited.grey)
+    shift, certainty = camera_shift(source.grey, edited.grey)
     difference = np.abs(source.grey.astype(np.int16) - edited.grey)
     # Hellinger distance; equal histograms may give a little more than 1 in floating point.
     overlap = min(1.0, float(np.sqrt(source.colours * edited.colours).sum()))
@@ -143,6 +145,7 @@ def quality_of(source: Appearance, edited: Appearance) -> Record:
         "edited_brightness": edited.brightness,
         "change": float(difference.mean()) / 255,
         "camera_shift": float(np.hypot(*shift)) / SMALL_PX,
+        "camera_certainty": certainty,
         "motion": motion(source.grey, edited.grey, shift),
         "scene_cut": float(np.sqrt(1 - overlap)),
     }

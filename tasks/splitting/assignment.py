@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from tasks.artifacts.artifact import Record
 from tasks.artifacts.keyed_hash import in_hash_order
 from tasks.config import SplitsConfig
+from tasks.cutting.pixels import MIN_CAMERA_SHIFT
 from tasks.splitting.combinations import BEYOND_NUM_TRAIN, combinations_of, held_out_combinations
 from tasks.splitting.withheld_verbs import UNSEEN_VERBS, tested_of, withheld_pairs
 
 NOT_TESTED = ("train", "validation")
 """Splits that are not edited."""
 
-MIN_CAMERA_SHIFT = 0.05
-"""Least shift, as a share of the picture's side, with which the view counts as moved."""
 GROUP_COLUMNS = {"video-disjoint": ("video", "video_id"), "participant-disjoint": ("participant", "group")}
 """Method -> name of its groups, and their column."""
 

@@ -10,10 +10,14 @@ from evaluation.pages.contact_sheet import ContactSheet, ShownCandidate, render_
 from modeling.atomic import write_bytes
 from modeling.data.images import read_image
 from tasks.artifacts.artifact import Artifact, Record, artifacts_of, made_from
-from tasks.splitting.assignment import MIN_CAMERA_SHIFT, is_long_distance
+from tasks.cutting.pixels import MIN_CAMERA_SHIFT
+from tasks.splitting.assignment import is_long_distance
 from tasks.splitting.long_distance import candidates_csv, rank_candidates
 
 SUFFIXES = (".html", ".csv")
+DOUBTFUL = 0.05
+"""Certainty of the camera's shift below which a candidate is marked: on made pairs 2 of 3 wrong ones are, and 1 of 20
+right ones (RESULTS.md)."""
 
 
 def newest_frames(workspace: Path) -> Artifact:
@@ -60,6 +64,7 @@ def contact_sheet(frames: Artifact, candidates: Sequence[Record], num_wanted: in
     shown = [
         ShownCandidate(
             **{name: row[name] for name in ("segment_id", "rank", "camera_shift", "instruction", "end_point")},
+            is_doubtful=row.get("camera_certainty", 1.0) < DOUBTFUL,
             source=read_image(frames.file(row["source_image"])),
             edited=read_image(frames.file(row["edited_image"])),
         )

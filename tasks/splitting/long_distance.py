@@ -14,7 +14,10 @@ from modeling.sheets import plain_cell, safe_cell, safe_cells, strict_dicts
 from tasks.artifacts.artifact import Record
 from tasks.splitting.assignment import is_long_distance
 
-COLUMNS = ("chosen", "segment_id", "rank", "camera_shift", "instruction", "end_point", "video_id", "start_s", "stop_s")
+COLUMNS = (
+    *("chosen", "segment_id", "rank", "camera_shift", "camera_certainty", "instruction", "end_point"),
+    *("video_id", "start_s", "stop_s"),
+)
 """Columns of a table of candidates; `chosen` is empty, for a person to mark."""
 MARKS = frozenset({"1", "x", "y", "yes", "true"})
 """Values of the column `chosen` that count as a mark."""

@@ -49,6 +49,7 @@ def drawn_row(number: int) -> Record:
         "edited_brightness": 0.5,
         "change": 0.1,
         "camera_shift": number / 100,
+        "camera_certainty": 0.9,
         "motion": 0.1,
         "scene_cut": 0.1,
         "source_hash": f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}",

@@ -13,7 +13,7 @@ import pytest
 from tasks.artifacts.artifact import artifacts_of
 from tasks.config import QualityLimits, SplitsConfig
 from tasks.splits import splits
-from tasks.splitting.candidates import write_candidates
+from tasks.splitting.candidates import DOUBTFUL, contact_sheet, write_candidates
 from tasks.splitting.long_distance import COLUMNS, Choice, choice_csv, rank_candidates, read_choice
 from tests.support.commands import ended, environment, run, wait_until
 from tests.support.drawn_frames import draw_frames, drawn_row
@@ -89,6 +89,16 @@ def test_the_table_and_the_page_show_the_candidates_of_the_newest_frames(tmp_pat
     assert page.count("data:image/png;base64,") == 8
     assert not re.search(r'(src|href)="(?!data:)', page), "the page needs nothing from elsewhere"
     assert "of 3 chosen" in page
+    assert "or a hand before a still one" not in page
+
+
+def test_a_candidate_whose_shift_is_in_doubt_is_marked_on_the_page(tmp_path):
+    frames = draw_frames(tmp_path, num_pairs=8, size_px=64)
+    rows = rank_candidates([row | {"camera_shift": 0.2} for row in frames.records()], {})
+    marked = [row | {"camera_certainty": certainty} for row, certainty in zip(rows, (0.9, DOUBTFUL / 2), strict=False)]
+    page = contact_sheet(frames, marked, 0, 400)
+    assert len(marked) == 2
+    assert page.count("or a hand before a still one: look") == 1
 
 
 @pytest.mark.parametrize(

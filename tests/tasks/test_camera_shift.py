@@ -1,0 +1,81 @@
+"""What `camera_shift` says of made pairs that nothing was chosen on: does the camera move, and is that certain?"""
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from tasks.cutting.camera import camera_shift
+from tasks.cutting.layers import has_moved
+from tasks.cutting.pixels import SMALL_PX
+from tasks.cutting.quality import look_at
+from tasks.splitting.candidates import DOUBTFUL
+from tests.support.moving_views import clouds, kinds, leaves, view_of
+
+Told = list[tuple[bool, bool, bool]]
+"""Of each pair: whether still or moved was told right, whether the shift is within 1.5 of 64 px, whether in doubt."""
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, Told]:
+    rng = np.random.default_rng(2026)
+    outcomes: dict[str, Told] = defaultdict(list)
+    for background in (leaves(rng), clouds(rng, 1.2), leaves(rng)):
+        for kind in kinds():
+            view = view_of(rng, background, *kind)
+            shift, certainty = camera_shift(look_at(view.before).grey, look_at(view.after).grey)
+            off = np.hypot(*(SMALL_PX * share - moved for share, moved in zip(view.shift, shift, strict=True)))
+            outcomes[view.kind].append((has_moved(shift) is view.has_moved, bool(off <= 1.5), certainty < DOUBTFUL))
+    return outcomes
+
+
+def chosen(told: dict[str, Told], *words: str, without: tuple[str, ...] = ()) -> np.ndarray:
+    """Return the means of the pairs whose kind has all `words` and none of the others."""
+    rows = [
+        row
+        for kind, rows in told.items()
+        for row in rows
+        if all(word in kind for word in words) and not any(word in kind for word in without)
+    ]
+    assert len(rows) >= 6
+    return np.array(rows)
+
+
+def test_a_panning_camera_and_a_still_one_are_told_apart_with_and_without_a_hand(told: dict[str, Told]) -> None:
+    for camera, least in (("still", 0.95), ("pan", 0.95)):
+        assert chosen(told, camera, without=("half", "stays")).mean(axis=0)[0] >= least
+    assert chosen(told, "none")[:, 0].all(), "without a hand, whatever the light, the blur and the zoom"
+    assert chosen(told, "pan", "none").mean(axis=0)[1] >= 0.9
+
+
+def test_a_hand_over_half_of_the_picture_is_mostly_told_from_the_camera(told: dict[str, Told]) -> None:
+    assert chosen(told, "half", without=("stays",)).mean(axis=0)[0] >= 0.75
+
+
+def test_behind_a_large_hand_the_shift_is_right_where_votes_alone_follow_the_hand() -> None:
+    rng = np.random.default_rng(7)
+    right = []
+    for number in range(8):
+        background = leaves(rng) if number % 2 else clouds(rng, 1.2)
+        for hand in ("half moves", "big moves"):
+            view = view_of(rng, background, "pan", hand, "plain")
+            shift, _ = camera_shift(look_at(view.before).grey, look_at(view.after).grey)
+            off = np.hypot(*(SMALL_PX * share - moved for share, moved in zip(view.shift, shift, strict=True)))
+            right.append(off <= 1.5)
+    assert np.mean(right) >= 0.35, "by votes alone 1 of 8"
+
+
+def test_where_the_answer_is_wrong_it_is_mostly_in_doubt_and_where_it_is_right_it_rarely_is(
+    told: dict[str, Told],
+) -> None:
+    """A hand that stays at its place while the camera pans looks like a still camera: what can be said is doubt."""
+    rows = chosen(told, "")
+    wrong, right = rows[~rows[:, 0]], rows[rows[:, 0]]
+    assert len(wrong) >= 3, "the pairs are no longer hard"
+    assert wrong[:, 2].mean() >= 0.6
+    assert right[:, 2].mean() <= 0.15
+
+
+def test_two_pictures_without_detail_say_nothing() -> None:
+    flat = np.full((SMALL_PX, SMALL_PX), 128, np.uint8)
+    assert camera_shift(flat, flat) == ((0, 0), 0.0)
