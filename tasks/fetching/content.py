@@ -37,14 +37,21 @@ def why_no_video(head: bytes, content_type: str = "") -> str | None:
 
 
 def _as_text(head: bytes) -> str | None:
-    """Return bytes as text; None when they hold control characters or are no UTF-8 (the last character may be cut)."""
+    """Return bytes as text; None when they hold control characters, or are neither UTF-8 nor markup.
+
+    The last character may be cut off.
+    """
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return head.decode("utf-16", errors="replace")
+    if head.startswith((b"<\0", b"\0<")):
+        return head.decode("utf-16-le" if head.startswith(b"<") else "utf-16-be", errors="replace")
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 3 or len(head) < HEAD_BYTES:
+        is_markup = head.lstrip().startswith((b"<", b"{"))
+        if not is_markup and (error.start < len(head) - 3 or len(head) < HEAD_BYTES):
             return None
-        text = head[: error.start].decode("utf-8")
+        # Markup in an encoding of one country (ISO 8859, Shift JIS): its letters have no control characters either.
+        text = head.decode("latin-1") if is_markup else head[: error.start].decode("utf-8")
     is_plain = all(ord(character) >= 32 or character in "\t\r\n\f" for character in text)
     return text if is_plain else None

@@ -36,6 +36,13 @@ def test_every_text_is_taken_for_a_page(text: str) -> None:
     assert why_no_video(("<html>" + text).encode()[:HEAD_BYTES]) is not None
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "shift_jis", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("start", ["<html><title>", '<?xml version="1.0"?><Error>', "<!-- x --> <p>"])
+def test_a_page_in_any_encoding_is_none_whatever_the_server_calls_it(start: str, encoding: str) -> None:
+    words = "ログイン" if encoding == "shift_jis" else "Accès refusé"
+    assert why_no_video((start + words * 20).encode(encoding)[:HEAD_BYTES], "video/mp4") is not None
+
+
 def test_unknown_bytes_are_left_to_the_decoder_unless_the_server_calls_them_words() -> None:
     unknown = bytes(range(128, 256)) * 4
     assert why_no_video(unknown, "application/octet-stream") is None
