@@ -47,6 +47,8 @@ def coordinates(figure: Figure | Columns) -> list[float]:
 @example([], None, None, True)
 @example([5e-324, 1e308, -1e308], None, None, False)
 @example([math.nan, math.inf], None, None, True)
+@example([math.nan, 1.0, math.inf, -math.inf], None, None, False)
+@example([math.nan], 0.0, 1.0, False)
 def test_every_histogram_is_drawn(values: list[float], low: float | None, high: float | None, log_scale: bool) -> None:
     histogram = Histogram(title="t", note="n.", values=values, low=low, high=high, log_scale=log_scale)
     drawn = draw_histogram(histogram)
@@ -56,11 +58,20 @@ def test_every_histogram_is_drawn(values: list[float], low: float | None, high: 
     assert counted + int(told or 0) == len(values)
 
 
+@pytest.mark.parametrize("values", [[], [0.0] * 5, [-2.0], [math.nan]])
+def test_an_axis_begins_where_it_is_told_whatever_the_values(values: list[float]) -> None:
+    drawn = draw_histogram(Histogram(title="t", note="n.", values=values, low=0.0))
+    assert drawn.columns[0].label.startswith("0 to ")
+    assert sum(column.height for column in drawn.columns) > 0 or not [each for each in values if math.isfinite(each)]
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(VALUES, VALUES), max_size=3), st.booleans())
 @example([([0.0, 1.0], [0.7, 0.7000000000000001])], False)
 @example([([1e300, 1e300], [1e308, -1e308])], False)
 @example([([1.0], [math.nan])], True)
+@example([([0.0, math.nan, math.inf, 3.0], [math.nan, 1.0, 2.0, math.inf])], False)
+@example([([0.0, 1.0], [-math.inf, 1.0])], False)
 def test_every_chart_is_drawn(drawn: list[tuple[list[float], list[float]]], log_scale: bool) -> None:
     series = []
     for steps, values in drawn:

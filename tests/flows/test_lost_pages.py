@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from prefect.exceptions import CancelledRun
 
 from flows.wiring.job import make_job
 from flows.wiring.main_job import Place
@@ -57,6 +58,24 @@ def test_a_page_that_fails_is_told_and_everything_after_it_is_made(actions: Path
     path = run_job(job, make, on_lost_page=lost.append)
     assert lost == ["dataset: ZeroDivisionError: float division by zero"]
     assert path == artifacts_of(job.workspace, "shards")[0].path
+
+
+@pytest.mark.parametrize(
+    ("stage", "error"),
+    [("shards", ZeroDivisionError("float division by zero")), ("dataset", CancelledRun("cancelled"))],
+)
+def test_a_stage_that_makes_something_and_a_cancelled_run_end_the_job(
+    stage: str, error: Exception, actions: Path
+) -> None:
+    def make(making: str, label: str, config: object, **inputs: Place) -> Path | None:
+        if making == stage:
+            raise error
+        return None  # as where nothing is there yet
+
+    lost: list[str] = []
+    with pytest.raises(type(error)):
+        run_job(make_job(request_of(actions)), make, on_lost_page=lost.append)
+    assert lost == []
 
 
 @pytest.mark.slow
