@@ -3,10 +3,13 @@
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from functools import partial
+from itertools import chain
 
+from tasks.annotations.instructions import as_read
 from tasks.annotations.segment import Segment
-from tasks.artifacts.artifact import Artifact, digest_of
+from tasks.artifacts.artifact import Artifact, Record, digest_of
 from tasks.artifacts.map_items import CRASHED, Failure, map_items
 from tasks.artifacts.processes import VIDEO_MEMORY, with_memory
 from tasks.artifacts.stage import stage
@@ -15,7 +18,7 @@ from tasks.config import FramesConfig
 from tasks.cutting.outside import facts_of
 from tasks.cutting.pairs import DECODER_KEY, VideoJob, VideoPairs, all_failed, picture_folder
 from tasks.cutting.remote_pairs import cut_video_anywhere, fetched_counts
-from tasks.fetching.opening import size_of
+from tasks.fetching.opening import VideoPlace, size_of
 from tasks.fetching.video_files import video_paths
 from tasks.stages import STAGES
 from tasks.video.decoding import decoder_settings
@@ -30,6 +33,40 @@ def segments_by_video(segments: Artifact) -> dict[str, tuple[Segment, ...]]:
     for record in segments.records():
         by_video[record["video_id"]].append(Segment(**record))
     return {video_id: tuple(of_video) for video_id, of_video in by_video.items()}
+
+
+def by_file(
+    by_video: dict[str, tuple[Segment, ...]], paths: dict[str, VideoPlace]
+) -> tuple[dict[str, tuple[Segment, ...]], list[Record]]:
+    """Return the segments of each file under the first of its names, and the rows of those that repeat others.
+
+    A table may name one file twice, as clip and clip.mp4: the same action would be trained on and tested, and with
+    held-out videos the same video. Repeats under one name are the reader's matter.
+    """
+    first_name: dict[VideoPlace, str] = {}
+    for video_id in sorted(set(by_video) & set(paths)):
+        first_name.setdefault(paths[video_id], video_id)
+    merged: dict[str, list[Segment]] = defaultdict(list)
+    repeats: list[Record] = []
+    for video_id in sorted(by_video):
+        name = first_name[paths[video_id]] if video_id in paths else video_id
+        there = {identity_of(segment) for segment in merged[name]}
+        for segment in by_video[video_id]:
+            group = name if segment.group == video_id else segment.group
+            renamed = replace(segment, video_id=name, group=group)
+            if identity_of(segment) not in there:
+                merged[name].append(renamed)
+                continue
+            message = f"{video_id} is the same file as {name}, and a row of the same times and instruction is there."
+            why = {"status": "filtered", "reason": "duplicate_segment", "message": message}
+            repeats.append(asdict(renamed) | why)
+    return {name: tuple(segments) for name, segments in merged.items()}, repeats
+
+
+def identity_of(segment: Segment) -> tuple[object, ...]:
+    """Return what makes two segments of one file the same."""
+    span = (repr(segment.start_s), repr(segment.stop_s), segment.start_frame, segment.stop_frame)
+    return (*span, as_read(segment.instruction))
 
 
 def item_key(fingerprint: str, segments: tuple[Segment, ...], config: FramesConfig) -> str:
@@ -60,8 +97,8 @@ def cut_videos(
 @stage
 def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Artifact) -> None:
     """Cut the frame on screen at the start and at the stop of every segment."""
-    by_video = segments_by_video(segments)
     paths = video_paths(videos, work.options)
+    by_video, repeats = by_file(segments_by_video(segments), paths)
     lacking = {row["video_id"]: row for row in videos.rejected()}
     fingerprints = {record["video_id"]: record["fingerprint"] for record in videos.records()}
     keys = {video_id: item_key(fingerprints.get(video_id, ""), by_video[video_id], config) for video_id in by_video}
@@ -98,7 +135,7 @@ def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Arti
         read_by.update(record["read_by"] for record in kept)
         by_key.update(record["decoder_key"] for record in kept)
     with_video = sum(len(of_video) for video_id, of_video in by_video.items() if video_id in paths)
-    num_segments = sum(map(len, by_video.values()))
+    num_segments = sum(map(len, by_video.values())) + len(repeats)
     work.funnel = {"segments": num_segments, "with_video": with_video, "with_frames": read_by.total()}
     work.facts = {
         "pairs_read_by": dict(sorted(read_by.items())),
@@ -109,5 +146,5 @@ def frames(work: Work, config: FramesConfig, *, segments: Artifact, videos: Arti
     work.facts |= {"fetched": dict(fetched)} if fetched else {}
     work.write_rows(
         (row for kept, _ in work.collected() for row in kept),
-        (row for _, rejected in work.collected() for row in rejected),
+        chain((row for _, rejected in work.collected() for row in rejected), repeats),
     )

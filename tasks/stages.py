@@ -21,9 +21,9 @@ STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
         Stage(name="kitchen", version=1, inputs=()),
-        Stage(name="segments", version=4, inputs=("annotations",)),
+        Stage(name="segments", version=5, inputs=("annotations",)),
         Stage(name="videos", version=2, inputs=("segments", "folder")),
-        Stage(name="frames", version=6, inputs=("segments", "videos")),
+        Stage(name="frames", version=7, inputs=("segments", "videos")),
         Stage(name="splits", version=2, inputs=("frames",)),
         Stage(name="dataset", version=2, inputs=("segments", "frames", "splits")),
         Stage(name="shards", version=1, inputs=("frames", "splits")),

@@ -6,6 +6,7 @@ prepositions ("put down the sink").
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 PARTICLES = frozenset({"up", "down", "on", "off", "out", "over"})
@@ -89,6 +90,17 @@ def parse_instruction(text: str, verb: str = "") -> ParsedInstruction:
         start_point=" ".join(start),
         end_point=" ".join(next(ends, [])),
     )
+
+
+def as_read(text: str) -> str:
+    """Return an instruction as the text encoder reads it: composed accents, single blanks, small letters.
+
+    Two instructions that are equal so are one: CLIP's tokenizer makes the same tokens of them.
+
+    >>> as_read("Open  the Door ")
+    'open the door'
+    """
+    return " ".join(unicodedata.normalize("NFC", text).lower().split())
 
 
 def _take_particle(words: list[str], verb: str) -> tuple[str, list[str]]:

@@ -2,8 +2,8 @@
 
 Columns: video (file name in the videos' folder, or with subfolders), instruction, and start_s, stop_s or start_frame,
 stop_frame; a row without any of these is a whole clip. Optional columns: verb, object, start_point, end_point, group;
-missing parts are taken from the instruction. (video, start, stop, instruction) identify a row: a repeated row counts
-once, and the order of rows has no effect.
+missing parts are taken from the instruction. (video, start, stop, instruction) identify a row, whatever its capitals
+and blanks: a repeated row counts once, and the order of rows has no effect.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from modeling.sheets import MAX_TEXT
 from modeling.visible import is_unicode
-from tasks.annotations.instructions import parse_instruction
+from tasks.annotations.instructions import as_read, parse_instruction
 from tasks.annotations.segment import (
     MAX_NAME_BYTES,
     UNKNOWN_S,
@@ -220,7 +220,7 @@ def _frame_number(value: object) -> int | None:
 
 def _segment_id(video_id: str, times: _Times, instruction: str) -> str:
     """Return the key of a row: readable, and different for every other (video, start, stop, instruction)."""
-    digest = digest_of([video_id, times.place, repr(times.start_s), repr(times.stop_s), instruction])[:8]
+    digest = digest_of([video_id, times.place, repr(times.start_s), repr(times.stop_s), as_read(instruction)])[:8]
     return segment_id_of(video_id[:MAX_NAME], f"{times.place}-{digest}")
 
 

@@ -209,6 +209,48 @@ def test_a_row_given_twice_counts_once(tmp_path: Path) -> None:
     assert "11 rows repeat" in annotations.facts["warnings"][0]
 
 
+def test_a_row_given_twice_in_other_letters_counts_once(tmp_path: Path) -> None:
+    texts = (
+        "ouvre la fenêtre",
+        unicodedata.normalize("NFD", "Ouvre  la fenêtre"),
+        "OUVRE LA FENÊTRE",
+        "ouvre la porte",
+    )
+    orders = []
+    for order in (texts, texts[::-1]):
+        found = table(tmp_path, HEADER + "".join(f"a.mp4,0,1,{text}\n" for text in order))
+        assert [each["reason"] for each in found.rejected] == ["duplicate_segment"] * 2
+        orders.append({each.segment_id for each in found.segments})
+    assert orders[0] == orders[1], "the key is that of the text, and not of the letters that came first"
+
+
+def test_two_names_of_one_file_are_one_video_and_a_row_under_both_counts_once(tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for name in ("clip.MP4", "other.mp4"):
+        encode_clip(clips / name, CLIPS["short_gop.mp4"], num_frames=50)
+    named = [
+        "clip,0.2,0.9,open door",
+        "clip.mp4,0.2,0.9,Open door",
+        "clip.MP4,1,1.5,open door",
+        "other,0.2,0.9,open door",
+    ]
+    (tmp_path / "actions.csv").write_text(HEADER + "\n".join([*named, "gone,0,1,open door"]) + "\n")
+    made = read_into(tmp_path / "w", tmp_path / "actions.csv")
+    found = find_in(tmp_path / "w", made, clips)
+    cut = frames.run(tmp_path / "w", "t", FramesConfig(size_px=64), segments=made.path, videos=found.path)
+    rows = [(row["video_id"], row["group"], row["start_s"]) for row in cut.records()]
+    assert sorted(rows) == [("clip", "clip", 0.2), ("clip", "clip", 1.0), ("other", "other", 0.2)]
+    reasons = {(row["video_id"], row["status"], row["reason"]) for row in cut.rejected()}
+    assert reasons == {("clip", "filtered", "duplicate_segment"), ("gone", "failed", "video_missing")}
+    counts = cut.manifest["counts"]
+    assert [counts[name] for name in ("kept", "filtered", "failed")] == [
+        3,
+        {"duplicate_segment": 1},
+        {"video_missing": 1},
+    ]
+
+
 def test_rows_in_another_order_give_the_same_test_set(tmp_path: Path) -> None:
     clips = tmp_path / "clips"
     clips.mkdir()
@@ -256,10 +298,37 @@ def test_names_are_found_whatever_their_accents_case_of_suffix_and_folder(tmp_pa
     assert find("GOPR01.MP4") == "GOPR01.MP4"
 
 
+def test_accents_are_composed_in_folders_in_unknown_extensions_and_beside_capitals_too(tmp_path: Path) -> None:
+    def decomposed(name: str) -> str:
+        return unicodedata.normalize("NFD", name)
+
+    files = (decomposed("Küche/clip.mp4"), "Flur/é.mp4", decomposed("fenêtre.dat"), "écran.DAT", decomposed("côté.MP4"))
+    for file in (*files, "Flür/x.mp4"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(b"video")
+    find = VideoFolder(tmp_path).find
+    assert find("Küche/clip.mp4") == find(decomposed("Küche/clip")) == files[0]
+    assert find(decomposed("Flur/é.mp4")) == files[1]
+    assert find("fenêtre.dat") == files[2]
+    assert find(decomposed("écran.DAT")) == files[3]
+    assert find("côté.mp4") == find("côté") == files[4]
+    assert find(decomposed("Flür/x.mp4")) == "Flür/x.mp4"
+
+
+def test_of_two_files_the_exact_name_and_then_the_usual_extension_has_priority(tmp_path: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "brûlée.mp4") for form in ("NFC", "NFD"))
+    for file in (composed, decomposed, "clip.avi", "clip.mp4", "clip.mkv"):
+        (tmp_path / file).write_bytes(b"video")
+    find = VideoFolder(tmp_path).find
+    assert [find(name) for name in (composed, decomposed)] == [composed, decomposed]
+    assert find("clip") == "clip.mp4"
+
+
 def test_composed_and_decomposed_names_are_one_video(tmp_path: Path) -> None:
     name = "brûlée.mp4"
     rows = [f"{name},0,1,x", f"{unicodedata.normalize('NFD', name)},0,1,x", "P01\\a.mp4,0,1,x", "./P01/a.mp4,0,1,x"]
     annotations = table(tmp_path, HEADER + "\n".join(rows) + "\n")
+    assert [row["reason"] for row in annotations.rejected] == ["duplicate_segment"] * 2
     assert [segment.video_id for segment in annotations.segments] == [name, "P01/a.mp4"]
 
 
@@ -281,6 +350,7 @@ def test_pictures_of_videos_in_subfolders_lie_in_folders_of_their_own() -> None:
 def test_an_id_with_a_dot_is_asked_for_with_an_extension_at_a_server() -> None:
     site = Site(reader="table", mirror="https://example.org")
     assert site.urls("my.clip.v2")[0] == "https://example.org/my.clip.v2.mp4"
+    assert site.urls("my.clip.v2")[-1] == "https://example.org/my.clip.v2", "v2 may be an extension that is not known"
     assert site.place("my.clip.v2") == "videos/my.clip.v2.mp4"
     assert site.urls("P01/clip.mkv") == ("https://example.org/P01/clip.mkv",)
     assert site.urls("clip.MOV") == ("https://example.org/clip.MOV",)

@@ -3,6 +3,7 @@
 import re
 import subprocess
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from PIL import Image
 
 from tasks.annotations.segment import Segment
 from tasks.artifacts.artifact import Record
+from tasks.artifacts.map_items import map_items
+from tasks.artifacts.processes import with_memory
 from tasks.config import FramesConfig
 from tasks.cutting.outside import facts_of
 from tasks.cutting.pairs import VideoJob, VideoPairs, cut_video
@@ -419,3 +422,20 @@ def test_containers_that_people_have_are_read_exactly(name: str, tmp_path: Path)
     }[name]
     path = encode(tmp_path / name, how, num_frames=50)
     assert numbers_at(path, [0.0, 0.2, 0.9, 1.0, 1.47, 1.9, 99]) == [0, 5, 22, 25, 36, 47, 49]
+
+
+def test_a_film_in_8k_is_cut_exactly_within_a_gibibyte(tmp_path: Path) -> None:
+    """The bound of a worker is 6 GiB; HEVC of this size needs as little, and is slow to make."""
+    film = encode(
+        tmp_path / "8k.mp4", ["-vf", "scale=7680:4320:flags=neighbor", *X264, "keyint=2:bframes=0"], num_frames=2
+    )
+    [(_, pairs)] = map_items(partial(with_memory, cut_both_frames, 1 << 30), [film], workers=1)
+    assert isinstance(pairs, VideoPairs), pairs
+    [row] = pairs.kept
+    assert indices(row) == (0, 1)
+    pictures = [np.asarray(Image.open(tmp_path / "cut" / row[name])) for name in ("source_image", "edited_image")]
+    assert [read_number(picture) for picture in pictures] == [0, 1]
+
+
+def cut_both_frames(film: Path) -> VideoPairs:
+    return cut(film, [(0, 0.04)])
