@@ -18,7 +18,6 @@ from benchmarks.recording import record
 from modeling.data.images import Picture
 from tasks.cutting.camera import camera_shift
 from tasks.cutting.layers import has_moved
-from tasks.cutting.pixels import SMALL_PX
 from tasks.cutting.quality import Appearance, look_at
 from tasks.splitting.candidates import DOUBTFUL
 from tasks.video.exact_frames import Moment, Shown, read_moments
@@ -80,8 +79,7 @@ def main() -> None:
     for background, kind in itertools.product(backgrounds(rng), list(kinds())):
         view = view_of(rng, background, *kind)
         shift, certainty = camera_shift(look_at(view.before).grey, look_at(view.after).grey)
-        off = np.hypot(*(SMALL_PX * share - moved for share, moved in zip(view.shift, shift, strict=True)))
-        told[view.kind].append((has_moved(shift) is view.has_moved, bool(off <= 1.5), certainty < DOUBTFUL))
+        told[view.kind].append((has_moved(shift) is view.has_moved, view.px_off(shift) <= 1.5, certainty < DOUBTFUL))
     rows = [row for rows in told.values() for row in rows]
     real = [camera_shift(before.grey, after.grey) for before, after in tripod_pairs()]
     cameras = {

@@ -16,8 +16,8 @@ from tasks.splitting.long_distance import candidates_csv, rank_candidates
 
 SUFFIXES = (".html", ".csv")
 DOUBTFUL = 0.05
-"""Certainty of the camera's shift below which a candidate is marked: on made pairs 2 of 3 wrong ones are, and 1 of 20
-right ones (RESULTS.md)."""
+"""Certainty of the camera's shift below which a candidate is marked: of made pairs half of the wrong answers are, and
+one right answer in twenty (RESULTS.md)."""
 
 
 def newest_frames(workspace: Path) -> Artifact:

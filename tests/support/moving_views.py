@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from modeling.data.images import Picture
+from tasks.cutting.pixels import SMALL_PX
 
 SIDE = 128
 """Of a view; a background is twice as wide."""
@@ -38,6 +39,11 @@ class View:
     after: Picture
     shift: tuple[float, float]
     """How far the background moved, down and right, as shares of the side."""
+
+    def px_off(self, shift: tuple[int, int]) -> float:
+        """Return by how many of SMALL_PX pixels a shift (down, right) is wrong."""
+        down, right = (SMALL_PX * true - told for true, told in zip(self.shift, shift, strict=True))
+        return float(np.hypot(down, right))
 
     @property
     def has_moved(self) -> bool:

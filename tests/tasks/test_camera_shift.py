@@ -24,8 +24,9 @@ def told() -> dict[str, Told]:
         for kind in kinds():
             view = view_of(rng, background, *kind)
             shift, certainty = camera_shift(look_at(view.before).grey, look_at(view.after).grey)
-            off = np.hypot(*(SMALL_PX * share - moved for share, moved in zip(view.shift, shift, strict=True)))
-            outcomes[view.kind].append((has_moved(shift) is view.has_moved, bool(off <= 1.5), certainty < DOUBTFUL))
+            outcomes[view.kind].append(
+                (has_moved(shift) is view.has_moved, view.px_off(shift) <= 1.5, certainty < DOUBTFUL)
+            )
     return outcomes
 
 
@@ -60,8 +61,7 @@ def test_behind_a_large_hand_the_shift_is_right_where_votes_alone_follow_the_han
         for hand in ("half moves", "big moves"):
             view = view_of(rng, background, "pan", hand, "plain")
             shift, _ = camera_shift(look_at(view.before).grey, look_at(view.after).grey)
-            off = np.hypot(*(SMALL_PX * share - moved for share, moved in zip(view.shift, shift, strict=True)))
-            right.append(off <= 1.5)
+            right.append(view.px_off(shift) <= 1.5)
     assert np.mean(right) >= 0.35, "by votes alone 1 of 8"
 
 
