@@ -46,10 +46,10 @@ def by_file(
     first_name: dict[VideoPlace, str] = {}
     for video_id in sorted(set(by_video) & set(paths)):
         first_name.setdefault(paths[video_id], video_id)
-    merged: dict[str, list[Segment]] = defaultdict(list)
+    names = {video_id: first_name[paths[video_id]] if video_id in paths else video_id for video_id in by_video}
+    merged: dict[str, list[Segment]] = {name: [] for name in names.values()}
     repeats: list[Record] = []
-    for video_id in sorted(by_video):
-        name = first_name[paths[video_id]] if video_id in paths else video_id
+    for video_id, name in sorted(names.items()):
         there = {identity_of(segment) for segment in merged[name]}
         for segment in by_video[video_id]:
             group = name if segment.group == video_id else segment.group
