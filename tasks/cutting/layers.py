@@ -93,8 +93,8 @@ def background(before: Grey, after: Grey, shifts: Iterable[Shift], winner: Shift
     explains the pictures as well, and where as much detail is missing as is found again.
     """
     detail = Detail(before, after)
-    found = {shift: detail.found(shift) for shift in shifts}
-    worth = {shift: max(_worths(detail, shift, found)) for shift in found}
+    detail_at = {shift: detail.found(shift) for shift in shifts}
+    worth = {shift: max(_worths(detail, shift, detail_at)) for shift in detail_at}
     best = max(worth, key=lambda shift: worth[shift])
     least = LEAST_GAIN_OVER_STILL if winner == (0, 0) else LEAST_GAIN
     chosen = best if worth[best] > worth[winner] + least else winner
@@ -108,14 +108,14 @@ def has_moved(shift: Shift) -> bool:
     return float(np.hypot(*shift)) >= MIN_CAMERA_SHIFT * SMALL_PX
 
 
-def _worths(detail: Detail, shift: Shift, found: Mapping[Shift, tuple[Found, Found]]) -> Iterable[float]:
+def _worths(detail: Detail, shift: Shift, detail_at: Mapping[Shift, tuple[Found, Found]]) -> Iterable[float]:
     """Yield how well a background of this shift explains the pictures: alone, and with a hand of each other shift."""
     gain = STILL_GAIN if shift == (0, 0) else 0.0
-    yield gain + _worth(detail, found[shift], None, (0, 0))
-    for other, of_hand in found.items():
+    yield gain + _worth(detail, detail_at[shift], None, (0, 0))
+    for other, of_hand in detail_at.items():
         if other != shift:
             apart = (other[0] - shift[0], other[1] - shift[1])
-            yield gain - HAND_COST + _worth(detail, found[shift], of_hand, apart)
+            yield gain - HAND_COST + _worth(detail, detail_at[shift], of_hand, apart)
 
 
 def _worth(detail: Detail, of_view: tuple[Found, Found], of_hand: tuple[Found, Found] | None, apart: Shift) -> float:

@@ -62,7 +62,7 @@ def test_every_histogram_is_drawn(values: list[float], low: float | None, high: 
 def test_an_axis_begins_where_it_is_told_whatever_the_values(values: list[float]) -> None:
     drawn = draw_histogram(Histogram(title="t", note="n.", values=values, low=0.0))
     assert drawn.columns[0].label.startswith("0 to ")
-    assert sum(column.height for column in drawn.columns) > 0 or not [each for each in values if math.isfinite(each)]
+    assert sum(column.height for column in drawn.columns) > 0 or not [value for value in values if math.isfinite(value)]
 
 
 @settings(deadline=None)

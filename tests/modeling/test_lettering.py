@@ -40,7 +40,7 @@ def drawn(*pieces: tuple[str, str] | str, room_px: float = 400, instead: str = "
 def columns(picture: Picture, colour: tuple[int, int, int]) -> list[int]:
     """Return the first and the last column with a pixel that is nearer to a colour than to any grey."""
     near = np.abs(picture.astype(int) - colour).sum(axis=2) < 200
-    return [int(each) for each in np.flatnonzero(near.any(axis=0))[[0, -1]]]
+    return [int(column) for column in np.flatnonzero(near.any(axis=0))[[0, -1]]]
 
 
 @needs_fontconfig

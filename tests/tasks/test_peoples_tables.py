@@ -218,9 +218,9 @@ def test_a_row_given_twice_in_other_letters_counts_once(tmp_path: Path) -> None:
     )
     orders = []
     for order in (texts, texts[::-1]):
-        found = table(tmp_path, HEADER + "".join(f"a.mp4,0,1,{text}\n" for text in order))
-        assert [each["reason"] for each in found.rejected] == ["duplicate_segment"] * 2
-        orders.append({each.segment_id for each in found.segments})
+        annotations = table(tmp_path, HEADER + "".join(f"a.mp4,0,1,{text}\n" for text in order))
+        assert [row["reason"] for row in annotations.rejected] == ["duplicate_segment"] * 2
+        orders.append({segment.segment_id for segment in annotations.segments})
     assert orders[0] == orders[1], "the key is that of the text, and not of the letters that came first"
 
 
@@ -237,8 +237,8 @@ def test_two_names_of_one_file_are_one_video_and_a_row_under_both_counts_once(tm
     ]
     (tmp_path / "actions.csv").write_text(HEADER + "\n".join([*named, "gone,0,1,open door"]) + "\n")
     made = read_into(tmp_path / "w", tmp_path / "actions.csv")
-    found = find_in(tmp_path / "w", made, clips)
-    cut = frames.run(tmp_path / "w", "t", FramesConfig(size_px=64), segments=made.path, videos=found.path)
+    videos_there = find_in(tmp_path / "w", made, clips)
+    cut = frames.run(tmp_path / "w", "t", FramesConfig(size_px=64), segments=made.path, videos=videos_there.path)
     rows = [(row["video_id"], row["group"], row["start_s"]) for row in cut.records()]
     assert sorted(rows) == [("clip", "clip", 0.2), ("clip", "clip", 1.0), ("other", "other", 0.2)]
     reasons = {(row["video_id"], row["status"], row["reason"]) for row in cut.rejected()}
