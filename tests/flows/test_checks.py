@@ -200,3 +200,13 @@ def test_the_plan_says_what_imagic_costs_and_limit_is_for_these_methods_alone(tm
     alone = CliRunner().invoke(cli, [*plan_only, "--limit", "2"])
     assert alone.exit_code == 2
     assert "--editors" in alone.stderr
+
+
+def test_a_text_to_image_start_is_no_baseline_and_is_trained_from_when_that_is_left_out(
+    home: Path, tmp_path: Path
+) -> None:
+    tiny_pipeline(in_channels=4).save_pretrained(tmp_path / "four")
+    (message,) = problems(home, start=str(tmp_path / "four"))
+    assert "is text-to-image: its U-Net takes no picture" in message
+    assert "untouched_start=false" in message
+    assert problems(home, start=str(tmp_path / "four"), untouched_start=False) == []
