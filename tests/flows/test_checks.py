@@ -210,3 +210,19 @@ def test_a_text_to_image_start_is_no_baseline_and_is_trained_from_when_that_is_l
     assert "is text-to-image: its U-Net takes no picture" in message
     assert "untouched_start=false" in message
     assert problems(home, start=str(tmp_path / "four"), untouched_start=False) == []
+
+
+@pytest.mark.parametrize(
+    ("is_wanted", "labels"), [(True, {"demo-editaction", "demo-start"}), (False, {"demo-editaction"})]
+)
+def test_the_untouched_start_can_be_left_out_of_edits_and_measurements(
+    is_wanted: bool, labels: set[str], tmp_path: Path
+) -> None:
+    settings = {"untouched_start": is_wanted}
+    request = Request(
+        preset="demo", settings=settings, measure=("told_apart", "forgetting"), workspace=str(tmp_path / "workspace")
+    )
+    steps = plan(make_job(request))
+    assert {step.label for step in steps if step.stage == "edits"} == labels
+    for stage in ("told_apart", "forgetting"):
+        assert len([step for step in steps if step.stage == stage]) == len(labels), stage
