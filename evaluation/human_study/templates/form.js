@@ -51,8 +51,8 @@ function storageWorks() {
 
 function kept(worker) {
   try {
-    const found = JSON.parse(localStorage.getItem(storageKey(worker)));
-    return found && found.worker === worker && typeof found.answers === "object" ? found : null;
+    const saved = JSON.parse(localStorage.getItem(storageKey(worker)));
+    return saved && saved.worker === worker && typeof saved.answers === "object" ? saved : null;
   } catch { return null; }
 }
 
@@ -83,7 +83,7 @@ function begin(worker) {
 }
 
 function section(name) {
-  for (const each of ["intro", "rating", "end"]) $(each).hidden = each !== name;
+  for (const screen of ["intro", "rating", "end"]) $(screen).hidden = screen !== name;
   $("bar").hidden = name === "intro";
 }
 
