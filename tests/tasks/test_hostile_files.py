@@ -216,8 +216,8 @@ def of_weights(change: object) -> object:
         ("odd_part", broken_index('{"unet": [1, {}]}'), "model_index.json is none"),
         ("deep", broken_index("[" * 100_000), "model_index.json is none"),
         ("no_size", changed("unet", "config.json", sample_size=None), "sample_size"),
-        ("schedule", changed("scheduler", "scheduler_config.json", beta_schedule="x"), "no pipeline could be loaded"),
-        ("half", of_weights(lambda every: dict(list(every.items())[: len(every) // 2])), "missing"),
+        ("schedule", changed("scheduler", "scheduler_config.json", beta_schedule="x"), "describes no DDIMScheduler"),
+        ("half", of_weights(lambda every: dict(list(every.items())[: len(every) // 2])), "lacks 143 of 286 weights"),
         (
             "nan",
             of_weights(lambda every: {name: tensor * float("nan") for name, tensor in every.items()}),
