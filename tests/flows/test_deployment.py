@@ -70,7 +70,7 @@ def worker_logs(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         os.killpg(worker.pid, signal.SIGTERM)
     for worker in workers:
         try:
-            worker.wait(timeout=20)
+            worker.wait(timeout=2)  # a worker of Prefect waits longer than that for nothing
         except subprocess.TimeoutExpired:
             os.killpg(worker.pid, signal.SIGKILL)
 
