@@ -22,6 +22,7 @@ from tasks.artifacts.processes import (
     NO_GUARD,
     NO_GUARD_STATUS,
     num_workers,
+    one_thread,
     refuse_in_starting_worker,
     start_worker,
 )
@@ -90,7 +91,8 @@ class _Worker(Generic[Item]):
         context = multiprocessing.get_context("spawn")  # a parent with threads must not be forked
         self.pipe, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(target=_work, args=(function, theirs), daemon=daemon)
-        self.process.start()
+        with one_thread():
+            self.process.start()
         theirs.close()
         self.is_ready = False
         self.items: list[Item] = []

@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from modeling.parent import die_with_parent
@@ -36,6 +36,26 @@ def refuse_in_starting_worker() -> None:
 def num_workers(requested: int) -> int:
     """Return how many processes to use: `requested`, or one per core that this process may use."""
     return requested or len(os.sched_getaffinity(0))
+
+
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+"""Either says how many threads numpy takes for a product of matrices."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let numpy of a process that is started here multiply matrices in one thread, unless the user has chosen.
+
+    Each core has a worker. Threads of two workers wait for each other in a loop: five times the CPU for one pair.
+    """
+    if any(name in os.environ for name in THREADS):
+        yield
+        return
+    os.environ[THREADS[0]] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(THREADS[0], None)
 
 
 VIDEO_MEMORY = 6 << 30

@@ -53,6 +53,10 @@ def outcomes(*items: str, **options: float) -> dict[str, object]:
     return dict(map_items(work, items, workers=1, **options))  # type: ignore[arg-type]
 
 
+def threads_of_numpy(item: str) -> str | None:
+    return os.environ.get("OPENBLAS_NUM_THREADS")
+
+
 def broken_for_all(item: str) -> None:
     raise ends_the_stage(ValueError(f"{item}: no editor"))
 
@@ -193,3 +197,12 @@ def test_a_process_that_never_gets_ready_is_an_error(monkeypatch: pytest.MonkeyP
 
 def _never_ready(*_: object) -> None:
     time.sleep(600)
+
+
+def test_workers_multiply_in_one_thread_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    assert list(map_items(threads_of_numpy, ["a"], workers=1)) == [("a", "1")]
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert list(map_items(threads_of_numpy, ["a"], workers=1)) == [("a", None)]
