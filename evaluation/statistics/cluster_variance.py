@@ -34,21 +34,16 @@ def cluster_variance(table: Values, videos: Videos, *, are_shares: bool = False)
     by_seed = table.mean(axis=0) - mean
     over_seeds = float((by_seed**2).sum()) / (num_seeds * (num_seeds - 1))
     left = table - of_pairs[:, None] - by_seed[None]
-    rest = sum(squares(videos.totals(column), videos) for column in left.T) / (num_seeds * (num_seeds - 1))
+    rest = sum(videos.robust_variance(column) for column in left.T) / (num_seeds * (num_seeds - 1))
     return with_seeds(over_videos, over_seeds, rest, freedom=freedom, num_seeds=num_seeds)
 
 
 def mean_variance(values: Values, videos: Videos) -> tuple[float, float]:
     """Return variance (CR2) and degrees of freedom of the mean of [n] values."""
-    variance = squares(videos.totals(values - values.mean()), videos)
+    variance = videos.robust_variance(values - values.mean())
     within, shared = shared_part(values, videos)
     expected = videos.sizes * within + videos.sizes**2 * shared
     return variance, satterthwaite(videos.sizes, expected if expected.sum() > 0 else videos.sizes)
-
-
-def squares(totals: Values, videos: Videos) -> float:
-    """Return sum_g T_g^2 / (1 - w_g) / n^2."""
-    return float((totals**2 / (1 - videos.weights)).sum()) / videos.num_pairs**2
 
 
 def satterthwaite(sizes: Values, expected: Values) -> float:

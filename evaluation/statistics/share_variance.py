@@ -28,8 +28,7 @@ def share_variance(shares: Values, videos: Videos, of_mean: float) -> tuple[floa
     `of_mean`: the degrees of freedom that a mean of values of any kind has.
     """
     mean = float(shares.mean())
-    totals = videos.totals(shares - mean)
-    robust = float((totals**2 / (1 - videos.weights)).sum()) / videos.num_pairs**2
+    robust = videos.robust_variance(shares - mean)
     within, shared = shared_part(shares, videos)
     likeness = shared / (shared + within) if shared > 0 else 0.0
     by_likeness = (1 - likeness + likeness * videos.num_pairs / videos.worth) * float(shares.var()) / videos.num_pairs

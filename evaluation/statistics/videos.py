@@ -33,6 +33,10 @@ class Videos:
         """Return each video's sum of [n] values."""
         return np.asarray(np.bincount(self.place, weights=values), dtype=np.float64)
 
+    def robust_variance(self, deviations: Values) -> float:
+        """Return the variance of a mean, sum_g T_g^2 / (1 - w_g) / n^2, from [n] deviations from it ("CR2")."""
+        return float((self.totals(deviations) ** 2 / (1 - self.weights)).sum()) / self.num_pairs**2
+
 
 def shared_part(values: Values, videos: Videos) -> tuple[float, float]:
     """Return the variance between pairs of a video, and that of the effect which they share (never negative).
