@@ -8,7 +8,7 @@ from evaluation.scoring.foreign_rows import candidate_of
 from evaluation.scoring.pair_table import Split
 from evaluation.scoring.split_scorer import InMemory, Loaded
 from modeling.data.loader import Chosen, Examples
-from modeling.editors.made_before import files_of, gather
+from modeling.editors.made_before import files_of, gather, of_no_pair
 from tasks.annotations.goals import join_goals
 from tasks.artifacts.artifact import Artifact, Outside, artifacts_of, newest_artifact, read_records
 from tasks.config import ScoresConfig
@@ -36,7 +36,7 @@ def with_pictures(
     if clash := sorted(taken & files.keys()) or (["two places"] if len(files) < len(made) else []):
         raise ValueError(f"--edits: the name {clash[0]} is taken; choose another.")
     every = {segment_id for pairs, _ in splits for segment_id in pairs.segment_ids}
-    strange = {name: sum(segment_id not in every for _, segment_id in pictures) for name, pictures in files.items()}
+    strange = {name: len(of_no_pair(pictures, every)) for name, pictures in files.items()}
     left_out: list[LeftOut] = [(name, "any split", {"of_no_pair": count}) for name, count in strange.items() if count]
     with fixed_threads(NUM_THREADS):
         judge = load_judge(classifier, ScoresConfig(**scored.manifest["config"]), goals, _weights(scored))

@@ -132,8 +132,7 @@ def picture_or_reason(path: Path | None, least_px: int) -> Picture | str:
     return picture if len(picture) >= least_px else "edit_too_small"
 
 
-def of_no_pair(files: Mapping[tuple[int, str], Path], segment_ids: Collection[str]) -> str:
-    """Return a sentence on pictures whose segment is none of these; "" where there are none."""
+def of_no_pair(files: Mapping[tuple[int, str], Path], segment_ids: Collection[str]) -> list[str]:
+    """Return the segments of the pictures that are of none of these pairs, once per picture."""
     known = set(segment_ids)
-    strange = [segment_id for _, segment_id in files if segment_id not in known]
-    return f"{len(strange)} pictures are of no test pair, such as {strange[0]!r:.80}" if strange else ""
+    return [segment_id for _, segment_id in files if segment_id not in known]

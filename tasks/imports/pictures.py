@@ -36,7 +36,7 @@ def take_over_pictures(
     files = files_of(place)
     least_px = len(Examples([shards.file(rows[0]["shard"])])[0].source_image) if rows else 1
     if strange := of_no_pair(files, [row["segment_id"] for row in rows]):
-        work.warn(f"--edits {place}: {strange}.")
+        work.warn(f"--edits {place}: {len(strange)} pictures are of no test pair, such as {strange[0]!r:.80}.")
     seeds = sorted({seed for seed, _ in files})
     kept: list[Record] = []
     rejected: list[Record] = []
