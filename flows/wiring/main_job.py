@@ -25,7 +25,6 @@ from tasks.artifacts.artifact import Artifact, Outside
 from tasks.config import MadeElsewhereConfig, MethodEditsConfig, TimingConfig, VerdictsConfig
 from tasks.fetching.checked_files import downloads_folder
 from tasks.fetching.video_files import outside_folder, outside_site
-from tasks.imports.pictures import outside_pictures
 from tasks.pages.editor_names import EDITS, SEED, TIMING, TOLD_APART, editor_label, editor_of
 
 ANNOTATIONS_OF_STYLE = {"mpii": "annotations.mat", "epic": "annotations.csv"}
@@ -149,6 +148,8 @@ def edits_of(job: Job, made: Dataset, trained: Inputs, make: Make) -> tuple[Inpu
             timed = TimingConfig(method="instruct_pix2pix", settings=job.config.edits.sampling)
             timings[TIMING + label] = make("timing", name, timed, editor=editor, shards=made.shards)
     for name, place in job.request.edits.items():
+        from tasks.imports.pictures import outside_pictures  # imports numpy, which `--help` does not wait for
+
         made_there = outside_pictures(Path(place))
         edits[EDITS + name] = make(
             "edits", f"{preset}-{name}", MadeElsewhereConfig(), editor=made_there, shards=made.shards
