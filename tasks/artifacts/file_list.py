@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from modeling.atomic import atomic_file
 from modeling.json_text import parse_json
-from tasks.artifacts.inside import checked_parts, size_inside
+from tasks.artifacts.inside import checked_parts, status_inside
 
 FILES = "files.jsonl"
 
@@ -85,8 +85,7 @@ def is_altered(folder: Path, entry: FileEntry, *, full: bool) -> bool:
 
     The size is always compared; the digest when the modification time is not the listed one, or always (`full`).
     """
-    size = size_inside(folder, entry.name)
-    if size is None or size != entry.size:
+    status = status_inside(folder, entry.name)
+    if status is None or status.st_size != entry.size:
         return True
-    path = f"{folder}/{entry.name}"
-    return (full or os.stat(path).st_mtime_ns != entry.mtime_ns) and sha256_of(path) != entry.sha256
+    return (full or status.st_mtime_ns != entry.mtime_ns) and sha256_of(f"{folder}/{entry.name}") != entry.sha256

@@ -39,13 +39,21 @@ def inside(folder: Path, name: object) -> Path:
     return path
 
 
-def size_inside(folder: Path, name: object) -> int | None:
-    """Return the size in bytes of the file with a recorded name; None without such a plain file inside `folder`."""
+def status_inside(folder: Path, name: object) -> os.stat_result | None:
+    """Return the status of the file with a recorded name; None without such a plain file inside `folder`.
+
+    For lists of very many files: each part of the name is looked at once.
+    """
+    path, status = str(folder), None
     try:
-        status = os.lstat(inside(folder, name))
+        for part in checked_parts(name):
+            path = f"{path}/{part}"
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                return None
     except (ValueError, OSError):
         return None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+    return status if status is not None and stat.S_ISREG(status.st_mode) else None
 
 
 def remove_inside(folder: Path, name: str) -> None:

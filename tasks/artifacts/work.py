@@ -13,7 +13,7 @@ from modeling.visible import visible
 from tasks.artifacts.artifact import ITEMS, RECORDS, REJECTED, NotedProgress, Record, digest_of, write_records
 from tasks.artifacts.failures import shall_retry
 from tasks.artifacts.file_list import FileEntry, is_altered, read_file_list
-from tasks.artifacts.inside import inside, size_inside
+from tasks.artifacts.inside import inside, status_inside
 from tasks.artifacts.swapping import link_or_copy
 from tasks.config import RunOptions
 
@@ -181,4 +181,5 @@ def _read_item(path: Path) -> Record | None:
 
 def _is_whole(folder: Path, item: Record) -> bool:
     """Tell whether all files of an item exist inside the folder."""
-    return all(size_inside(folder, name) == size for name, size in item["files"].items())
+    statuses = ((status_inside(folder, name), size) for name, size in item["files"].items())
+    return all(status is not None and status.st_size == size for status, size in statuses)
