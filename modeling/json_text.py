@@ -32,3 +32,15 @@ def read_json(path: Path, *, at_most: int) -> Any:
         return parse_json(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise ValueError(f"{path}: this is no JSON ({error}).") from error
+
+
+MAX_CONFIG_BYTES = 1 << 20
+"""Largest config of a model; real ones have some KB."""
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return a model's config, a JSON object; ValueError, which names the file, for another value."""
+    content = read_json(path, at_most=MAX_CONFIG_BYTES)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: a config is an object, and this is a {type(content).__name__}.")
+    return content

@@ -22,7 +22,7 @@ import pytest
 from modeling.data.images import encode_jpeg, read_image
 from modeling.data.loader import Examples
 from modeling.data.tars import write_shard
-from modeling.editors.checking import read_model_index
+from modeling.editors.model_index import read_model_index
 from tasks.annotations.mpii import read_mpii
 from tasks.annotations.segment import Annotations
 from tasks.annotations.table import read_table

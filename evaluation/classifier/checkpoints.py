@@ -18,7 +18,7 @@ from transformers import TimesformerConfig, TimesformerForVideoClassification
 from evaluation.metrics.tensor_files import load_tensors, misfit
 from modeling.editors.checking import BROKEN, first_line
 from modeling.hub import folder_or_hub_id
-from modeling.json_text import read_json
+from modeling.json_text import read_config
 
 HEAD_WIDTH = 64
 """Width of an attention head in all published checkpoints; the tensors do not tell the number of heads."""
@@ -150,9 +150,7 @@ def load_folder(folder: Path) -> TimesformerForVideoClassification:
 
 def _read_config(path: Path) -> TimesformerConfig:
     """Read the numbers of a config; labels, names and code that it may speak of are left out."""
-    content = read_json(path, at_most=1 << 20)
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: a config is an object, and this is a {type(content).__name__}.")
+    content = read_config(path)
     names = TimesformerConfig().to_dict().keys() - NOT_READ
     given = {name: value for name, value in content.items() if name in names}
     for name, value in given.items():

@@ -5,14 +5,12 @@ every input. This is known from two small JSON files, before any weights are rea
 """
 
 from pathlib import Path
-from typing import Any
 
 from modeling.hub import files_of_hub, is_hub_id
-from modeling.json_text import read_json
+from modeling.json_text import read_config
 
 CONFIGS = ("unet/config.json", "vae/config.json")
 """Files that state the channels."""
-MAX_CONFIG_BYTES = 1 << 20
 MAX_NUMBER = 65_536
 
 
@@ -41,7 +39,7 @@ def refuse_blind(place: str, named: str) -> None:
 def channels_of(folder: Path) -> tuple[int, int, int]:
     """Return channels of the latents, input channels of the U-Net, and pixels per latent; ValueError names the file."""
     unet, vae = folder / "unet" / "config.json", folder / "vae" / "config.json"
-    told, of_vae = _config(unet), _config(vae)
+    told, of_vae = read_config(unet), read_config(vae)
     latent = _number(of_vae.get("latent_channels", 4), "latent_channels", vae)
     given = _number(told.get("in_channels", 4), "in_channels", unet)
     if of_vae.get("patch_size"):
@@ -50,13 +48,6 @@ def channels_of(folder: Path) -> tuple[int, int, int]:
     if not isinstance(blocks, list) or not 1 <= len(blocks) <= 16:
         raise ValueError(f"{vae}: block_out_channels is {str(blocks)[:80]}; it must be a list of 1 to 16 numbers.")
     return latent, given, 2 ** (len(blocks) - 1)
-
-
-def _config(path: Path) -> dict[str, Any]:
-    content = read_json(path, at_most=MAX_CONFIG_BYTES)
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: a config is an object, and this is a {type(content).__name__}.")
-    return content
 
 
 def _number(value: object, name: str, path: Path) -> int:

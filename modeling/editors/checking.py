@@ -13,49 +13,20 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 
-from modeling.editors.weight_files import HALF_VARIANTS
-from modeling.json_text import parse_json, read_json
+from modeling.editors.model_index import MAX_INDEX_BYTES, OWN_MODULE, read_model_index
+from modeling.editors.weight_files import HALF_VARIANTS, SAFETENSORS_ALONE, pickled_names
+from modeling.json_text import read_json
 
-MAX_INDEX_BYTES = 1 << 20
 MAX_SIZE = 4_096
 """Largest side of latents that a U-Net may claim to be made for."""
 MAX_LAYERS = 1_000
 """Largest number of layers that a config may claim."""
-OWN_MODULE = "modeling.autoencoder"
-"""Module of the kitchen's autoencoder class; no other module outside diffusers and transformers is loaded."""
 _TRUSTED_LIBRARIES = ("diffusers", "transformers", "stable_diffusion", OWN_MODULE)
 BROKEN = (
     *(OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, ImportError, ArithmeticError),
     *(RecursionError, NotImplementedError, SafetensorError, StrictDataclassError),
 )
 """The errors that diffusers and transformers raise while they load an incomplete or damaged pipeline."""
-
-
-def read_model_index(folder: Path) -> dict[str, list[str]]:
-    """Return the parts of a pipeline, name -> [library, class], without those that the index leaves empty.
-
-    FileNotFoundError without model_index.json, ValueError, which names the folder, for one that is none.
-    """
-    path = folder / "model_index.json"
-    try:
-        if path.stat().st_size > MAX_INDEX_BYTES:
-            raise ValueError(f"it has more than {MAX_INDEX_BYTES} bytes")
-        index = parse_json(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{folder}: model_index.json is none ({error}). Give the folder of a pipeline.") from error
-    if not isinstance(index, dict):
-        raise ValueError(f"{folder}: model_index.json is none: it is a {type(index).__name__}, not an object.")
-    parts: dict[str, list[str]] = {}
-    for name, part in index.items():
-        if not isinstance(part, list):
-            continue
-        if len(part) != 2 or not all(entry is None or isinstance(entry, str) for entry in part):
-            raise ValueError(f"{folder}: model_index.json is none: part {name[:80]!r} is {str(part)[:80]}.")
-        if part[0] is not None:
-            parts[name] = part
-    if not parts:
-        raise ValueError(f"{folder}: model_index.json is none: it names no parts.")
-    return parts
 
 
 def check_parts(folder: Path) -> None:
@@ -90,15 +61,10 @@ def half_variant(folder: Path, parts: Collection[str]) -> str | None:
     """
     variant = None
     for part in parts:
-        names = [path.name for path in (folder / part).glob("*") if path.is_file()]
-        weights = [name for name in names if name.endswith(".safetensors")]
-        pickled = sorted(name for name in names if name.endswith((".bin", ".ckpt", ".pt")))
+        weights = [path.name for path in (folder / part).glob("*.safetensors") if path.is_file()]
+        pickled = pickled_names(folder, part)
         if pickled and not weights:
-            raise ValueError(
-                f"{folder}: {part}/ has only {', '.join(pickled)}, and weights are read from safetensors alone. Load "
-                "the pipeline with diffusers once and save it again with save_pretrained(FOLDER, "
-                "safe_serialization=True)."
-            )
+            raise ValueError(f"{folder}: {part}/ has only {', '.join(pickled)}, {SAFETENSORS_ALONE}")
         halves = [kind for kind in HALF_VARIANTS if any(f".{kind}." in name for name in weights)]
         if halves and all(name.count(".") > 1 for name in weights):
             variant = halves[0]

@@ -17,9 +17,10 @@ from PIL import Image
 
 from modeling.data.images import Picture, squash
 from modeling.editors.channels import refuse_blind
-from modeling.editors.checking import BROKEN, MAX_INDEX_BYTES, check_parts, check_weights, first_line
+from modeling.editors.checking import BROKEN, check_parts, check_weights, first_line
 from modeling.editors.instruct_pix2pix import loading, pick_device
 from modeling.editors.interface import NotFinite, OnProgress, check_lengths, no_pictures
+from modeling.editors.model_index import MAX_INDEX_BYTES
 from modeling.editors.settings import EditPrecision, PipelineConfig, check_class_name
 from modeling.json_text import read_json
 

@@ -14,8 +14,12 @@ STEMS = {"text_encoder": "model"}
 HALF_VARIANTS = ("fp16", "bf16")
 """Words in the names of half-precision weights, as in diffusion_pytorch_model.fp16.safetensors."""
 MAX_INDEX_BYTES = 16 << 20
-
-
+PICKLED = (".bin", ".ckpt", ".pt")
+SAFETENSORS_ALONE = (
+    "and weights are read from safetensors alone. Load the pipeline with diffusers once and save it again with "
+    "save_pretrained(FOLDER, safe_serialization=True)."
+)
+"""Ends what is said of a part without safetensors."""
 WEIGHTED = ("unet", "vae", "text_encoder")
 """Parts of a pipeline with weights."""
 
@@ -24,12 +28,14 @@ def check_weight_files(folder: Path, named: str) -> None:
     """ValueError, which begins with `named`, where a part of the pipeline in `folder` has no safetensors."""
     for part in WEIGHTED:
         if not list((folder / part).glob("*.safetensors")):
-            others = sorted(path.name for path in (folder / part).glob("*") if path.suffix in (".bin", ".ckpt", ".pt"))
+            others = pickled_names(folder, part)
             there = f"only {', '.join(others)}" if others else "no weights"
-            raise ValueError(
-                f"{named}: {part}/ has {there}, and weights are read from safetensors alone. Load the pipeline "
-                "with diffusers once and save it again with save_pretrained(FOLDER, safe_serialization=True)."
-            )
+            raise ValueError(f"{named}: {part}/ has {there}, {SAFETENSORS_ALONE}")
+
+
+def pickled_names(folder: Path, part: str) -> list[str]:
+    """Return the names of a part's files in formats that can run code when they are read."""
+    return sorted(path.name for path in (folder / part).glob("*") if path.suffix in PICKLED and path.is_file())
 
 
 def weight_files(folder: Path, part: str) -> list[Path]:

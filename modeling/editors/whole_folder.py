@@ -13,16 +13,16 @@ import torch
 import transformers
 
 from modeling.editors.channels import channels_of
-from modeling.editors.checking import BROKEN, OWN_MODULE, check_parts, first_line, read_model_index
+from modeling.editors.checking import BROKEN, check_parts, first_line
+from modeling.editors.model_index import OWN_MODULE, read_model_index
 from modeling.editors.weight_files import check_weight_files, weights_of
-from modeling.json_text import read_json
+from modeling.json_text import read_config, read_json
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 """Parts of an editor."""
 UNET, VAE = "UNet2DConditionModel", "AutoencoderKL"
 PREDICTIONS = ("epsilon", "v_prediction")
 """The quantities that a U-Net may predict."""
-MAX_CONFIG_BYTES = 1 << 20
 MAX_TOKENIZER_BYTES = 32 << 20
 WHOLE = "Fetch the folder whole."
 
@@ -32,15 +32,16 @@ def check_folder(folder: Path, named: str) -> None:
     try:
         check_parts(folder)
         check_weight_files(folder, str(folder))
-        _check_classes(read_model_index(folder))
+        index = read_model_index(folder)
+        _check_classes(index)
         _check_files(folder)
         _check_channels(folder)
         _check_text(folder)
         _check_tokens(folder)
-        _check_scheduler(folder)
+        _check_scheduler(folder, index["scheduler"][1])
         weights_of(folder, "text_encoder")
         _check_shapes(folder, "unet", UNET)
-        if read_model_index(folder)["vae"][1] == VAE:
+        if index["vae"][1] == VAE:
             _check_shapes(folder, "vae", VAE)
     except ValueError as error:
         told = str(error).removeprefix(f"{folder}: ").replace(f"{folder}/", "")
@@ -77,10 +78,10 @@ def _check_files(folder: Path) -> None:
 
 
 def _config(folder: Path, name: str) -> dict[str, Any]:
-    content = read_json(folder / name, at_most=MAX_CONFIG_BYTES)
-    if not isinstance(content, dict):
-        raise ValueError(f"{name} is a {type(content).__name__}, not an object. {WHOLE}")
-    return content
+    try:
+        return read_config(folder / name)
+    except ValueError as error:
+        raise ValueError(f"{error} {WHOLE}") from error
 
 
 def _check_channels(folder: Path) -> None:
@@ -125,8 +126,7 @@ def _last_token(path: Path) -> int:
     return max((number for number in numbers if isinstance(number, int)), default=-1)
 
 
-def _check_scheduler(folder: Path) -> None:
-    name = read_model_index(folder)["scheduler"][1]
+def _check_scheduler(folder: Path, name: str) -> None:
     config = _config(folder, "scheduler/scheduler_config.json")
     if (predicted := config.get("prediction_type", PREDICTIONS[0])) not in PREDICTIONS:
         raise ValueError(

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modeling.config import EmaPlace, TrainConfig
+from modeling.editors.channels import channels_of
 from modeling.editors.weight_files import weights_of
-from modeling.json_text import read_json
+from modeling.json_text import read_config
 from modeling.tensor_header import TensorEntry
 
 GIB = 2.0**30
-MAX_CONFIG_BYTES = 1 << 20
 SAVED_MIB, SAVED_MIB_CHECKPOINTED = 438.0, 37.0
 """MiB of activations per row, at 32 x 32 latents and 320 channels."""
 CONVERTED_CHECKPOINTED = 0.25
@@ -118,11 +118,9 @@ def sizes_of(start: Path, config: TrainConfig) -> Sizes:
     """
     try:
         unet, vae_weights, text = (weights_of(start, part) for part in ("unet", "vae", "text_encoder"))
-        vae = read_json(start / "vae" / "config.json", at_most=MAX_CONFIG_BYTES)
-        shape = read_json(start / "unet" / "config.json", at_most=MAX_CONFIG_BYTES)
-        width = int(shape["block_out_channels"][0])
-        pixels_per_latent = int(vae.get("patch_size") or 2 ** (len(vae["block_out_channels"]) - 1))
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        width = int(read_config(start / "unet" / "config.json")["block_out_channels"][0])
+        _, _, pixels_per_latent = channels_of(start)
+    except (ValueError, TypeError, KeyError, IndexError):
         return STABLE_DIFFUSION
     held = FROZEN[config.objective.freeze]
     return Sizes(

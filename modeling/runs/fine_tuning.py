@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from modeling.atomic import atomic_folder, write_bytes
 from modeling.config import CacheMode, EmaPlace, TrainConfig
 from modeling.data.loader import Examples
-from modeling.editors.checking import OWN_MODULE
 from modeling.editors.instruct_pix2pix import Editor, forget_origin, pick_device
+from modeling.editors.model_index import OWN_MODULE
 from modeling.objective.kindred_negatives import make_sampler
 from modeling.runs.beforehand import warnings_before
 from modeling.runs.checkpoint import check_out

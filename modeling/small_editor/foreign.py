@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from modeling.data.images import Picture, squash, to_tensor
-from modeling.editors.checking import OWN_MODULE
 from modeling.editors.instruct_pix2pix import Editor
+from modeling.editors.model_index import OWN_MODULE
 from modeling.editors.native_size import native_size_px
 
 KITCHEN_ERROR = 6.0

@@ -12,7 +12,7 @@ from evaluation.pages.page import Gallery, Headline
 from modeling.atomic import write_bytes
 from modeling.config import SamplingConfig
 from modeling.data.images import encode_png
-from modeling.json_text import read_json
+from modeling.editors.model_index import OWN_MODULE, read_model_index
 from modeling.runs.card_snippet import remark, snippet
 from modeling.runs.model_card import MADE_FOR
 from modeling.sheets import markdown_text
@@ -21,9 +21,7 @@ from tasks.artifacts.artifact import Artifact
 CARD = "card"
 """Folder of the card in the report."""
 NUM_EXAMPLES = 4
-MAX_INDEX_BYTES = 1 << 20
 MEASURED_WITH = "Steps, scales, size and number type are those with which the result below was measured."
-OWN_MODULE = "modeling.autoencoder"
 FENCE, END = "```python\n", "\n```"
 TRAINING = "\n## Training\n"
 """Heading of training's card before which the result is put."""
@@ -53,7 +51,7 @@ def with_measured(card: str, pipeline: Path, sampling: SamplingConfig, instructi
     _, end, tail = rest.partition(END)
     if not end:
         return card
-    parts = read_json(pipeline / "model_index.json", at_most=MAX_INDEX_BYTES)
+    parts = read_model_index(pipeline)
     code = snippet(
         sampling,
         place=".",
