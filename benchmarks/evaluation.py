@@ -3,26 +3,24 @@
 python -m benchmarks.evaluation -> benchmarks/results/evaluation.json with tables_s (8 methods x 500 pairs x 3 seeds,
 2 048 features: FID and KID to inputs and truths, all tables with intervals and differences, written and read again),
 features_1000_s (1 000 pictures of 256 px through EfficientNet-Lite0, with FID, KID and paired distance) and
-interval_coverage_..._percent (2 000 draws of 40 videos of unequal size; of fewer videos; under 2 and 5 training seeds;
-shares of 50, 90 and 98 %).
+interval_coverage_..._percent (2 000 draws of every kind of interval_coverage.py: 40 videos of unequal size, fewer,
+large ones; 2 and 5 training seeds; shares of 50 to 98 %, and differences of shares).
 """
 
 import argparse
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from scipy.stats import norm
 
+from benchmarks.interval_coverage import coverage_percent, kinds
 from benchmarks.recording import record
 from evaluation.metrics.by_pair import fid_by_pair, kid_by_pair
 from evaluation.metrics.fid import feature_network
 from evaluation.metrics.similarity import nearer_to_truth, paired_distance
 from evaluation.scoring.pair_table import read_pair_table, scores_content, write_pair_table
 from evaluation.scoring.rows import Candidate, SplitPairs, halves_of
-from evaluation.statistics.clustered_mean import clustered_mean
 
 METHODS, PAIRS, SEEDS, WIDTH = 8, 500, 3, 2_048
 
@@ -85,45 +83,9 @@ def features_1000_s() -> float:
     return time.perf_counter() - began
 
 
-def coverage_percent(
-    num_draws: int, num_videos: int = 40, num_seeds: int = 1, share: float | None = None, likeness: float = 0.5
-) -> float:
-    """Return in how many of 100 draws the clustered 95 % interval holds the true mean.
-
-    Videos have 1 to 15 pairs; with several training seeds each seed has an effect of its own. `share`: a pair is yes
-    or no, and so many are yes. `likeness`: part of the variance that pairs of a video have in common.
-    """
-    rng, held = np.random.default_rng(0), 0
-    truth = share or 0.0
-    for _ in range(num_draws):
-        videos = np.repeat(np.arange(num_videos), rng.integers(1, 16, size=num_videos))
-        values = np.sqrt(1 - likeness) * rng.standard_normal((len(videos), num_seeds))
-        values += np.sqrt(likeness) * rng.standard_normal(num_videos)[videos][:, None]
-        if num_seeds > 1:
-            values += 0.2 * rng.standard_normal(num_seeds)
-        if share is not None:
-            spread = np.sqrt(1 + (0.2**2 if num_seeds > 1 else 0))
-            values = (values < norm.ppf(share) * spread).astype(np.float64)
-        mean = clustered_mean(values, videos.tolist(), bounds=None if share is None else (0.0, 1.0))
-        held += mean is not None and mean.low <= truth <= mean.high
-    return 100 * held / num_draws
-
-
 def coverages(num_draws: int) -> dict[str, float]:
     """Return the coverage of every kind of interval that the tables have."""
-    kinds: dict[str, dict[str, Any]] = {"": {}, "_shares": {"share": 0.9}}
-    kinds |= {f"_{number}_videos": {"num_videos": number} for number in (4, 6, 8, 12, 20)}
-    kinds |= {f"_{number}_seeds": {"num_seeds": number} for number in (2, 5)}
-    kinds |= {f"_shares_{number}_videos": {"share": 0.9, "num_videos": number} for number in (4, 6, 8, 12, 20)}
-    kinds |= {f"_shares_{round(100 * share)}": {"share": share} for share in (0.5, 0.98)}
-    kinds |= {f"_shares_50_{number}_videos": {"share": 0.5, "num_videos": number} for number in (4, 8, 20)}
-    kinds |= {f"_shares_98_{number}_videos": {"share": 0.98, "num_videos": number} for number in (8, 20)}
-    kinds |= {f"_shares_{number}_seeds": {"share": 0.9, "num_seeds": number} for number in (2, 5)}
-    kinds |= {"_little_alike": {"likeness": 0.1}, "_shares_little_alike": {"share": 0.9, "likeness": 0.1}}
-    return {
-        f"interval_coverage{name}_percent": round(coverage_percent(num_draws, **kind), 2)
-        for name, kind in kinds.items()
-    }
+    return {f"interval_coverage{kind.name}_percent": round(coverage_percent(num_draws, kind), 2) for kind in kinds()}
 
 
 def main() -> None:

@@ -145,7 +145,7 @@ def _compare(rows: list[Facts], start: str, methods: Mapping[str, list[Judged]],
                 continue
             theirs = [methods[reference][0] if reference == UNTOUCHED else by_seed[run.seed] for run in ours]
             (values, groups), (base, _) = table_of(ours, *what), table_of(theirs, *what)
-            mean_difference = difference_mean(values, base, groups)
+            mean_difference = difference_mean(values, base, groups, bounds=(0.0, 1.0))
             if mean_difference is not None:
                 means[name] = mean_difference
         for (name, mean), p_holm in zip(means.items(), holm([mean.p for mean in means.values()]), strict=True):

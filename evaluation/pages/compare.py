@@ -109,7 +109,7 @@ def _changes(first: Split, second: Split, measures: Sequence[tuple[Measure, Meas
             one, two = candidate.by_training(of_first.column), other.by_training(measure.column) if other else None
             if one is None or two is None:
                 continue
-            difference = difference_mean(two[there], one[shared], videos)
+            difference = difference_mean(two[there], one[shared], videos, bounds=measure.bounds)
             if difference is not None and difference.freedom > 0:
                 means = (float(np.nanmean(one[shared])), float(np.nanmean(two[there])))
                 compared_values.append((candidate.name, measure, *means, difference))

@@ -41,7 +41,8 @@ def forgetting_table(asked: Mapping[str, Sequence[Records]], names: Mapping[str,
         most = max(values[0].shape[1] for values in of_editor.values())
         others = {editor: -values[0] for editor, values in of_editor.items() if editor != START}
         same = {editor: other for editor, other in others.items() if other.shape[1] == most}
-        forgot = differences(same or others, -np.repeat(begun, most, axis=1), groups)
+        start_values = -np.repeat(begun, most, axis=1)
+        forgot = differences(same or others, start_values, groups, bounds=(0.0, 1.0))
     rows = []
     for editor in sorted(of_editor, key=lambda name: (name != START, name)):
         cells = [_share(values, groups) for values in of_editor[editor]]

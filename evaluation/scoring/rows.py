@@ -154,7 +154,10 @@ def score_rows(candidates: Sequence[Candidate], pairs: SplitPairs) -> list[dict[
             if candidate.kind == "editor" and candidate is not reference
             if (table := candidate.by_training(measure.column)) is not None
         }
-        differences_of[measure.key] = {} if base is None else differences(others, base, pairs.video_ids)
+        if base is None:
+            differences_of[measure.key] = {}
+        else:
+            differences_of[measure.key] = differences(others, base, pairs.video_ids, bounds=measure.bounds)
     return [_row(candidate, pairs, differences_of) for candidate in candidates]
 
 

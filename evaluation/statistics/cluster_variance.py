@@ -6,31 +6,29 @@ Bell and McCaffrey 2002 (Survey Methodology 28, 169), "CR2": the mean is pulled 
 totals come out too small. With videos of equal size it is the textbook's G / (G - 1). The degrees of freedom are
 Satterthwaite's under a model in which pairs of one video share an effect, as in Imbens and Kolesar 2016
 (doi:10.1162/REST_a_00552): the part of that effect is estimated by analysis of variance. A few large videos thus count
-for less than G - 1. Shares have another estimate (share_variance.py). Seeds are crossed with videos, as in crossed.py.
+for less than G - 1. Shares have another estimate (clustered_share.py). Seeds are crossed with videos, as in crossed.py.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.statistics.crossed import with_seeds
-from evaluation.statistics.share_variance import share_variance
 from evaluation.statistics.videos import Videos, shared_part
 
 Values = NDArray[np.float64]
 
 
-def cluster_variance(table: Values, videos: Videos, *, are_shares: bool = False) -> tuple[float, float]:
-    """Return variance and degrees of freedom of the mean of [n, training seeds].
+def cluster_variance(table: Values, videos: Videos) -> tuple[float, float]:
+    """Return variance and degrees of freedom of the mean of [n, training seeds]; infinite where no value differs."""
+    return with_training_seeds(table, videos, *mean_variance(table.mean(axis=1), videos))
 
-    `are_shares`: the values lie in [0, 1]. The freedom is infinite where no value differs.
-    """
+
+def with_training_seeds(table: Values, videos: Videos, over_videos: float, freedom: float) -> tuple[float, float]:
+    """Return variance and degrees of freedom of the mean of [n, training seeds], from those over the videos alone."""
     num_seeds = table.shape[1]
-    of_pairs, mean = table.mean(axis=1), table.mean()
-    over_videos, freedom = mean_variance(of_pairs, videos)
-    if are_shares:
-        over_videos, freedom = share_variance(of_pairs, videos, freedom)
     if num_seeds == 1:
         return over_videos, freedom if over_videos > 0 else np.inf
+    of_pairs, mean = table.mean(axis=1), table.mean()
     by_seed = table.mean(axis=0) - mean
     over_seeds = float((by_seed**2).sum()) / (num_seeds * (num_seeds - 1))
     left = table - of_pairs[:, None] - by_seed[None]
@@ -42,7 +40,7 @@ def mean_variance(values: Values, videos: Videos) -> tuple[float, float]:
     """Return variance (CR2) and degrees of freedom of the mean of [n] values."""
     variance = videos.robust_variance(values - values.mean())
     within, shared = shared_part(values, videos)
-    expected = videos.sizes * within + videos.sizes**2 * shared
+    expected = videos.sizes * within + videos.sizes**2 * max(0.0, shared)
     return variance, satterthwaite(videos.sizes, expected if expected.sum() > 0 else videos.sizes)
 
 

@@ -39,9 +39,10 @@ class Videos:
 
 
 def shared_part(values: Values, videos: Videos) -> tuple[float, float]:
-    """Return the variance between pairs of a video, and that of the effect which they share (never negative).
+    """Return the variance between pairs of a video, and that of the effect which they share.
 
-    One-way analysis of variance with videos of unequal size. With one pair a video all of it is "between pairs".
+    One-way analysis of variance with videos of unequal size. The second is negative where videos are more alike than
+    chance would have it. With one pair a video all of it is "between pairs".
     """
     num_pairs, sizes = videos.num_pairs, videos.sizes
     num_videos = len(sizes)
@@ -51,4 +52,4 @@ def shared_part(values: Values, videos: Videos) -> tuple[float, float]:
     within = float(((values - of_video[videos.place]) ** 2).sum()) / (num_pairs - num_videos)
     between = float((sizes * (of_video - values.mean()) ** 2).sum()) / (num_videos - 1)
     usual_size = (num_pairs - (sizes**2).sum() / num_pairs) / (num_videos - 1)
-    return within, max(0.0, float(between - within) / usual_size)
+    return within, float(between - within) / usual_size

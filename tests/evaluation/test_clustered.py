@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.statistics.clustered_mean import clustered_mean, wilson
+from evaluation.statistics.clustered_mean import clustered_mean
 from evaluation.statistics.crossed import crossed_variance
 from evaluation.statistics.paired_tests import difference_mean, differences, holm
-from evaluation.statistics.share_variance import effects_without_each
 from evaluation.statistics.videos import Videos, shared_part
 
 
@@ -45,14 +44,6 @@ def test_training_seeds_go_through_the_crossed_estimate(rng):
     assert (mean.error**2, mean.freedom) == pytest.approx((variance, freedom))
 
 
-def test_shares_stay_inside_and_never_have_no_width():
-    all_right = clustered_mean(np.ones(50), np.repeat(np.arange(10), 5), bounds=(0, 1))
-    assert all_right.high == 1
-    assert 0.6 < all_right.low < 0.8
-    few = clustered_mean([1.0] + [0.0] * 49, range(50), bounds=(0, 1))
-    assert 0 < few.low < 0.02 < few.high < 0.12
-
-
 def test_pairs_without_a_value_are_left_out_and_no_value_is_none():
     assert clustered_mean([1.0, np.nan, 3.0], ["a", "b", "c"]).num_pairs == 2
     assert clustered_mean([np.nan], ["a"]) is None
@@ -87,63 +78,26 @@ def test_variance_and_freedom_are_bell_and_mccaffrey_s_as_their_matrices_give_th
 
 
 def test_the_shared_part_is_that_of_the_analysis_of_variance(rng):
-    """Equal videos: F = between / within, as scipy has it; videos that do not differ share nothing."""
+    """Equal videos: F = between / within, as scipy has it; videos that do not differ share less than nothing."""
     table = rng.normal(size=(7, 5)) + rng.normal(size=(7, 1))
     within, shared = shared_part(table.ravel(), Videos(list(np.repeat(np.arange(7), 5))))
     assert 1 + 5 * shared / within == pytest.approx(stats.f_oneway(*table).statistic)
     assert within == pytest.approx(table.var(axis=1, ddof=1).mean())
-    assert shared_part(np.tile([0.0, 1.0], 6), Videos(list(np.repeat(np.arange(6), 2)))) == (0.5, 0.0)
+    assert shared_part(np.tile([0.0, 1.0], 6), Videos(list(np.repeat(np.arange(6), 2)))) == (0.5, -0.25)
+    assert shared_part(np.array([1.0, 2, 4]), Videos("abc")) == (pytest.approx(7 / 3), 0.0)
 
 
-def test_a_share_of_videos_whose_pairs_are_alike_is_wilson_s_of_so_many_videos():
-    """Seven of ten videos; the estimate from ten deviations divides by nine."""
-    mean = clustered_mean(np.repeat([1.0] * 7 + [0.0] * 3, 6), np.repeat(np.arange(10), 6), bounds=(0, 1))
-    expected = wilson(0.7, 9, stats.t.ppf(0.975, mean.freedom))
-    assert (mean.low, mean.high) == pytest.approx(expected)
-    assert mean.freedom == pytest.approx(18)
-
-
-def test_a_share_of_pairs_that_share_nothing_is_wilson_s_of_all_pairs():
-    """Every video has one of two: its totals do not vary, so n independent pairs is what is left."""
-    mean = clustered_mean(np.tile([1.0, 0.0], 20), np.repeat(np.arange(20), 2), bounds=(0, 1))
-    assert mean.error**2 == pytest.approx(0.25 / 40)
-    assert (mean.low, mean.high) == pytest.approx(wilson(0.5, 40, stats.t.ppf(0.975, 38)))
-
-
-def test_two_videos_tell_nothing_of_how_alike_their_pairs_are():
-    mean = clustered_mean([1.0, 0, 1, 0, 1, 1, 1, 0], [1, 1, 1, 1, 2, 2, 2, 2], bounds=(0, 1))
-    assert mean.error**2 == pytest.approx(5 / 8 * 3 / 8 / 2)
-
-
-@pytest.mark.parametrize("sizes", [(1, 2, 15, 4), (3, 3, 3), (2,) * 6, (1,) * 5])
-def test_the_design_effects_of_the_jackknife_are_those_of_the_videos_that_stay(rng, sizes):
-    place = np.repeat(np.arange(len(sizes)), sizes)
-    shares = rng.choice([0.0, 0.5, 1.0], size=len(place))
-    effects = effects_without_each(shares, Videos(list(place)))
-    for number, effect in enumerate(effects):
-        stay, videos = shares[place != number], Videos(list(place[place != number]))
-        num_pairs, num_videos, mean = len(stay), len(videos.sizes), stay.mean()
-        robust = (videos.totals(stay - mean) ** 2).sum() * num_videos / (num_videos - 1) / num_pairs
-        within, shared = shared_part(stay, videos)
-        likeness = shared / (shared + within) if shared else 0
-        alike = (1 - likeness + likeness * num_pairs / videos.worth) * stay.var()
-        expected = max(robust, alike) / (mean * (1 - mean)) if 0 < mean < 1 else num_pairs / videos.worth
-        assert effect == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(("num_videos", "num_seeds", "share"), [(6, 1, None), (12, 2, None), (8, 1, 0.5), (20, 1, 0.9)])
-def test_few_videos_of_unequal_size_hold_the_truth_too(rng, num_videos, num_seeds, share):
+def test_few_videos_of_unequal_size_hold_the_truth_too(rng):
     """Four of 300 draws are one standard error; `python -m benchmarks.evaluation` draws many more of every kind."""
-    bounds = None if share is None else (0.0, 1.0)
-    limit = None if share is None else stats.norm.ppf(share) * 2**0.5
-    held = 0
-    for _ in range(300):
-        place = np.repeat(np.arange(num_videos), rng.integers(1, 16, size=num_videos))
-        values = rng.normal(size=(len(place), num_seeds)) + rng.normal(size=num_videos)[place][:, None]
-        values += 0.3 * rng.normal(size=num_seeds) * (num_seeds > 1)
-        mean = clustered_mean(values if limit is None else values < limit, place, bounds=bounds)
-        held += mean.low <= (share or 0) <= mean.high
-    assert 0.91 <= held / 300 <= 0.99
+    for num_videos, num_seeds in ((6, 1), (12, 2)):
+        held = 0
+        for _ in range(300):
+            place = np.repeat(np.arange(num_videos), rng.integers(1, 16, size=num_videos))
+            values = rng.normal(size=(len(place), num_seeds)) + rng.normal(size=num_videos)[place][:, None]
+            values += 0.3 * rng.normal(size=num_seeds) * (num_seeds > 1)
+            mean = clustered_mean(values, place)
+            held += mean.low <= 0 <= mean.high
+        assert 0.91 <= held / 300 <= 0.99
 
 
 def drawn_values(rng, num_videos, per_video, video_spread):
