@@ -30,12 +30,12 @@ STAGES: dict[str, Stage] = {
         Stage(name="classifier", version=3, inputs=("videos", "shards")),
         Stage(name="editor", version=2, inputs=("shards", "start")),
         Stage(name="edits", version=2, inputs=("editor", "shards")),
-        Stage(name="scores", version=8, inputs=("shards", "edits", "classifier")),
-        Stage(name="report", version=7, inputs=("scores", "edits")),
+        Stage(name="scores", version=9, inputs=("shards", "edits", "classifier")),
+        Stage(name="report", version=8, inputs=("scores", "edits")),
         Stage(name="survey", version=2, inputs=("shards", "edits"), in_main_job=False),
         Stage(name="verdicts", version=1, inputs=("edits", "shards", "kitchen"), in_main_job=False),
         Stage(name="told_apart", version=2, inputs=("editor", "shards"), in_main_job=False),
-        Stage(name="forgetting", version=2, inputs=("editor",), in_main_job=False),
+        Stage(name="forgetting", version=3, inputs=("editor",), in_main_job=False),
         Stage(name="timing", version=1, inputs=("editor", "shards"), in_main_job=False),
     )
 }

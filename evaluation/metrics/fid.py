@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from evaluation.metrics.features import finite
 from evaluation.metrics.weights import find_weights
 from modeling.data.images import Picture, squash
 
@@ -56,10 +57,10 @@ class Moments:
 
 
 def moments(features: Features) -> Moments:
-    """Return the moments of features [n, d]; ValueError for fewer than two pictures."""
+    """Return the moments of features [n, d]; ValueError for fewer than two pictures, or NaN."""
     if features.ndim != 2 or len(features) < 2:
         raise ValueError(f"Features of shape {features.shape} have no covariance: FID needs [n, d] with n >= 2.")
-    exact = features.astype(np.float64)
+    exact = finite(features)
     mean = exact.mean(axis=0)
     return Moments(mean=mean, centred=(exact - mean) / np.sqrt(len(exact) - 1))
 

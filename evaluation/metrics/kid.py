@@ -11,13 +11,15 @@ Unlike the references: no random subsets. The textbook form goes negative on pai
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.metrics.features import finite
+
 Features = NDArray[np.float64]
 
 
 def kernel(first: Features, second: Features) -> Features:
     """Return k of every row of [n, d] with every row of [m, d]: [n, m]."""
     num_features = first.shape[1]
-    return np.asarray((first.astype(np.float64) @ second.astype(np.float64).T / num_features + 1) ** 3)
+    return np.asarray((finite(first) @ finite(second).T / num_features + 1) ** 3)
 
 
 def _mean_without_diagonal(table: Features) -> float:

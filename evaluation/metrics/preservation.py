@@ -27,7 +27,9 @@ GREY = np.array([0.299, 0.587, 0.114])
 
 
 def changed_region(before: Picture, truth: Picture) -> Mask:
-    """Return where the action changes the picture: bool [H, W]."""
+    """Return where the action changes the picture: bool [H, W]; ValueError where the pictures differ in size."""
+    if before.shape != truth.shape:
+        raise ValueError(f"Input and truth have shapes {before.shape} and {truth.shape}: scale one to the other first.")
     differs = np.abs(before.astype(np.int16) - truth.astype(np.int16)).max(axis=2) > CHANGED_LEVELS
     steps = max(1, round(GROWN_SHARE * max(differs.shape)))
     return np.asarray(ndimage.binary_dilation(differs, structure=np.ones((3, 3)), iterations=steps))

@@ -9,6 +9,8 @@ with its own truth.
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.metrics.features import finite
+
 Features = NDArray[np.float64]
 SMALLEST_GAIN = 1e-6
 """A smaller gain is rounding: features of one picture differ by this much between batches."""
@@ -18,7 +20,7 @@ def paired_distance(first: Features, second: Features) -> Features:
     """Return the cosine distance of row i of [n, d] and row i of [n, d]: [n]; 1 where a row is zero."""
     if first.shape != second.shape or first.ndim != 2:
         raise ValueError(f"Paired features of shapes {first.shape} and {second.shape}: every row needs its partner.")
-    first, second = first.astype(np.float64), second.astype(np.float64)
+    first, second = finite(first), finite(second)
     lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
     cosine = np.divide((first * second).sum(axis=1), lengths, out=np.zeros(len(first)), where=lengths > 0)
     return np.clip(1 - cosine, 0, 2)
@@ -27,7 +29,7 @@ def paired_distance(first: Features, second: Features) -> Features:
 def nearer_to_truth(edit_truth: Features, input_truth: Features) -> Features:
     """Return 1.0 where the edit is nearer to the truth than the input is, else 0.0: [n] from two distances [n].
 
-    NaN where input and truth have the same features: nothing can be nearer.
+    NaN where input and truth have the same features, since nothing can be nearer, and where a distance is NaN.
     """
     nearer = (edit_truth < input_truth - SMALLEST_GAIN).astype(np.float64)
-    return np.where(input_truth > SMALLEST_GAIN, nearer, np.nan)
+    return np.where((input_truth > SMALLEST_GAIN) & np.isfinite(edit_truth), nearer, np.nan)
