@@ -2,8 +2,6 @@
 
 import datetime
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,23 +17,24 @@ from evaluation.classifier.timesformer import (
     small_timesformer,
     to_model_input,
 )
+from tests.support.golden_files import goldens_folder, goldens_with, tolerance_of
 
-ROOT = Path(__file__).resolve().parents[2]
-GOLDENS = Path(os.environ.get("EDITACTION_GOLDENS", ROOT.parent / "shared" / "goldens"))
-FILES = sorted((GOLDENS / "timesformer").rglob("golden*.json"))
+GOLDENS = goldens_folder()
+FILES = goldens_with("shape", "layer_norm_eps")
 TOLERANCE = 1e-5
 
 needs_golden = pytest.mark.skipif(not FILES, reason=f"no TimeSformer golden in {GOLDENS}; EDITACTION_GOLDENS names it")
 
 
 def checkpoints_of(path):
-    """Return the golden's checkpoints: every .pyth file beside it, and the reference's weights."""
-    stem = path.stem.removeprefix("golden")
+    """Return the golden's checkpoints: the .pyth files and weights beside it that no other golden's name ends."""
     named = [
         file for file in path.parent.iterdir() if file.suffix == ".pyth" or file.name.startswith("reference_weights")
     ]
-    own = [checkpoint for checkpoint in named if checkpoint.stem.endswith(stem)] if stem else []
-    return sorted(own or named)
+    ends = {file: file.stem.removeprefix("golden") for file in FILES if file.parent == path.parent}
+    others = tuple(end for file, end in ends.items() if end and file != path)
+    own = [checkpoint for checkpoint in named if ends[path] and checkpoint.stem.endswith(ends[path])]
+    return sorted(own or [checkpoint for checkpoint in named if not checkpoint.stem.endswith(others or ("/",))])
 
 
 CASES = [(path, checkpoint) for path in FILES for checkpoint in checkpoints_of(path)]
@@ -46,16 +45,17 @@ CASES = [(path, checkpoint) for path in FILES for checkpoint in checkpoints_of(p
 def test_logits_and_features_of_a_converted_checkpoint_are_the_reference_s(path, checkpoint):
     facts, golden = json.loads(path.read_text()), load_file(path.with_suffix(".safetensors"))
     model = load_reference(checkpoint, facts["shape"]["num_heads"])
+    tolerance = tolerance_of(facts, TOLERANCE)
     assert model.config.image_size == facts["shape"]["img_size"]
     clips = golden["clips_rgb_uint8"].numpy()
     with torch.inference_mode():
         for order, name in (("rgb", "logits"), ("bgr", "logits_when_fed_bgr")):
             logits = model(pixel_values=to_model_input(clips, order)).logits
-            assert float((logits - golden[name]).abs().max()) < TOLERANCE
+            assert float((logits - golden[name]).abs().max()) < tolerance
         inner = model.timesformer(to_model_input(clips, "rgb"), output_hidden_states=True)
     cls = torch.stack([hidden[:, 0] for hidden in inner.hidden_states], dim=1)
-    assert float((cls - golden["cls_token_before_and_after_each_block"]).abs().max()) < TOLERANCE
-    assert float((inner.last_hidden_state[:, 0] - golden["features"]).abs().max()) < TOLERANCE
+    assert float((cls - golden["cls_token_before_and_after_each_block"]).abs().max()) < tolerance
+    assert float((inner.last_hidden_state[:, 0] - golden["features"]).abs().max()) < tolerance
 
 
 def reference_state(model, prefix="model."):
