@@ -66,8 +66,27 @@ def compare(first: tuple[Sequence[Split], Header], second: tuple[Sequence[Split]
         if pairs.split in of_second:
             changes += _changes((pairs, candidates), of_second[pairs.split], shared, second[1])
     if not changes:
-        raise ValueError("The two files share no editor on the same pairs of the same split: nothing to compare.")
+        raise ValueError(
+            "The two files share no editor on the same pairs of the same split, or pairs of one video alone, which "
+            "give no interval: nothing to compare."
+        )
     return changes
+
+
+def unmatched(first: Sequence[Split], second: Sequence[Split]) -> list[str]:
+    """Return in words the splits, editors and pairs that only one of two files has, so that they are left out."""
+    one, other = ({split[0].split: split for split in side} for side in (first, second))
+    told = [f"split {split}, which only one of the two has" for split in sorted(one.keys() ^ other.keys())]
+    for split in sorted(one.keys() & other.keys()):
+        sides = one[split], other[split]
+        labels = [{entry.editor for entry in candidates if entry.kind == "editor"} for _, candidates in sides]
+        told += [f"{label} on {split}, which only one of the two has" for label in sorted(labels[0] ^ labels[1])]
+        pairs = [set(pairs.segment_ids) for pairs, _ in sides]
+        if num_alone := len(pairs[0] ^ pairs[1]):
+            told.append(
+                f"{num_alone} pairs of {split} that only one of the two has; {len(pairs[0] & pairs[1])} are shared"
+            )
+    return told
 
 
 def shared_measures(first: Header, second: Header) -> list[tuple[Measure, Measure]]:

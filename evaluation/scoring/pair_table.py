@@ -34,6 +34,8 @@ SCHEMA = pa.schema(
     + [(measure.column, pa.float64()) for measure in MEASURES]
 )
 Split = tuple[SplitPairs, Sequence[Candidate]]
+Seeds = tuple[int | None, int]
+"""Training seed and sampling seed; None where one editor made all edits."""
 
 
 def write_pair_table(path: Path, splits: Sequence[Split], header: Mapping[str, Any]) -> None:
@@ -67,6 +69,7 @@ def read_pair_table(path: Path) -> tuple[list[Split], dict[str, Any]]:
     """
     [(metadata, columns, values)] = apart(_read_columns, path, memory=MEMORY)
     with told_as_damage(path):
+        _check_values(columns, values)
         content = parse_json(metadata)
         splits: list[Split] = []
         for split in dict.fromkeys(columns["split"]):
@@ -98,8 +101,11 @@ def _read_columns(path: Path) -> Iterator[tuple[bytes, dict[str, list[Any]], dic
         names = file.schema_arrow.names
         lacking = [name for name in (*TEXTS, *SEEDS) if name not in names]
         if metadata is None or lacking:
-            what = f"it lacks the column {lacking[0]}" if lacking else "it lacks the project's metadata"
+            what = "it lacks the project's metadata, which other programs lose when they write the table again"
+            what = f"it lacks the column {lacking[0]}" if lacking else what
             raise ValueError(f"{path} is no table of pair scores: {what}. The scores stage writes {FILE}.")
+        if not file.metadata.num_rows:
+            raise ValueError(f"{path} is a table of pair scores without a row. The scores stage writes {FILE}.")
         # A file may be older than a measure, which it then lacks.
         schema = pa.schema([field for field in SCHEMA if field.name in names])
         table = file.read(columns=schema.names, use_threads=False)
@@ -115,34 +121,61 @@ def _read_columns(path: Path) -> Iterator[tuple[bytes, dict[str, list[Any]], dic
     yield metadata, columns, values
 
 
+def _check_values(columns: Mapping[str, Sequence[Any]], values: Mapping[str, Any]) -> None:
+    """ValueError for a row without a name, an endless number, or a share that is not from 0 to 1."""
+    for name in TEXTS:
+        if any(text is None for text in columns[name]):
+            raise ValueError(f"a row has no {name}")
+    for measure in MEASURES:
+        if (column := values.get(measure.column)) is None:
+            continue
+        low, high = measure.bounds or (-np.finfo(np.float64).max, np.finfo(np.float64).max)
+        if (outside := (column < low) | (column > high)).any():
+            raise ValueError(f"{measure.column} is {column[outside][0]:g} in a row; it is from {low:g} to {high:g}")
+
+
 def _split(
     split: str, places: Sequence[int], columns: Mapping[str, Any], values: Mapping[str, Any], halves: Mapping[str, Any]
 ) -> Split:
-    rows_of: dict[str, list[int]] = {}
+    """Return a split's pairs and candidates, whatever the order of the rows: each is found by its pair and seeds."""
+    rows_of: dict[str, dict[Seeds, dict[str, int]]] = {}
     for place in places:
-        rows_of.setdefault(columns["editor"][place], []).append(place)
-    first = next(iter(rows_of.values()))
-    segment_ids = tuple(dict.fromkeys(columns["segment_id"][place] for place in first))
-    shown = first[: len(segment_ids)]
+        editor, pair = columns["editor"][place], columns["segment_id"][place]
+        seeds = (columns["training_seed"][place], columns["seed"][place])
+        if rows_of.setdefault(editor, {}).setdefault(seeds, {}).setdefault(pair, place) != place:
+            raise ValueError(f"{split}: {editor}, seed {seeds[1]}, has two rows of the pair {pair!r:.80}")
+    shown = next(iter(next(iter(rows_of.values())).values()))
+    for editor, by_seeds in rows_of.items():
+        for (_, seed), by_pair in by_seeds.items():
+            if lacking := sorted(shown.keys() ^ by_pair.keys()):
+                raise ValueError(
+                    f"{split}: not all rows have the same pairs: {lacking[0]!r:.80} is missing for {editor}, seed "
+                    f"{seed}, or for {next(iter(rows_of))}"
+                )
     pairs = SplitPairs(
         split=split,
-        segment_ids=segment_ids,
-        video_ids=tuple(columns["video_id"][place] for place in shown),
-        verbs=tuple(columns["verb"][place] for place in shown),
+        segment_ids=tuple(shown),
+        video_ids=tuple(columns["video_id"][place] for place in shown.values()),
+        verbs=tuple(columns["verb"][place] for place in shown.values()),
         halves=halves,
     )
-    return pairs, [_candidate(rows, columns, values, len(segment_ids)) for rows in rows_of.values()]
+    return pairs, [_candidate(by_seeds, list(shown), columns, values) for by_seeds in rows_of.values()]
 
 
-def _candidate(rows: Sequence[int], columns: Mapping[str, Any], values: Mapping[str, Any], num_pairs: int) -> Candidate:
-    heads = rows[::num_pairs]
-    tables = {name: of_file[list(rows)].astype(np.float64).reshape(-1, num_pairs).T for name, of_file in values.items()}
-    trained = tuple(columns["training_seed"][place] for place in heads)
+def _candidate(
+    by_seeds: Mapping[Seeds, Mapping[str, int]],
+    segment_ids: Sequence[str],
+    columns: Mapping[str, Any],
+    values: Mapping[str, Any],
+) -> Candidate:
+    rows = np.array([[by_pair[pair] for by_pair in by_seeds.values()] for pair in segment_ids])
+    tables = {name: of_file[rows].astype(np.float64) for name, of_file in values.items()}
+    trained = tuple(training_seed for training_seed, _ in by_seeds)
     return Candidate(
-        editor=columns["editor"][rows[0]],
-        name=columns["name"][rows[0]],
-        kind=columns["kind"][rows[0]],
-        seeds=tuple(columns["seed"][place] for place in heads),
+        editor=columns["editor"][rows[0, 0]],
+        name=columns["name"][rows[0, 0]],
+        kind=columns["kind"][rows[0, 0]],
+        seeds=tuple(seed for _, seed in by_seeds),
         training_seeds=() if None in trained else trained,
         values={name: table for name, table in tables.items() if np.isfinite(table).any()},
     )

@@ -132,13 +132,13 @@ def compare(
 
 
 def _compare_runs(first: str, second: str, as_json: bool) -> None:
-    from evaluation.pages.compare import change_rows, not_compared
+    from evaluation.pages.compare import change_rows, not_compared, unmatched
     from evaluation.pages.compare import compare as compared
     from evaluation.scoring.pair_table import read_pair_table
 
     old, new = (read_pair_table(_scores_file(Path(place))) for place in (first, second))
     changes = compared(old, new)
-    for what in not_compared(old[1], new[1]):
+    for what in [*unmatched(old[0], new[0]), *not_compared(old[1], new[1])]:
         click.echo(f"not compared: {what}", err=True)
     rows = change_rows(changes)
     if as_json:

@@ -54,7 +54,33 @@ def endless(table: pa.Table) -> pa.Table:
     return table.set_column(0, "split", pa.array([float("nan")] * len(table)))
 
 
-@pytest.mark.parametrize("change", [without_a_row, of_lists, without_values, endless])
+def without_rows(table: pa.Table) -> pa.Table:
+    return table.slice(0, 0)
+
+
+def of_a_row_twice(table: pa.Table) -> pa.Table:
+    return pa.concat_tables([table, table.slice(0, 1)])
+
+
+def of_a_share_beyond_1(table: pa.Table) -> pa.Table:
+    return table.set_column(table.schema.get_field_index("label"), "label", pa.array([7.0] * len(table)))
+
+
+def of_no_number(table: pa.Table) -> pa.Table:
+    place = table.schema.get_field_index("distance_truth")
+    return table.set_column(place, "distance_truth", pa.array([float("inf")] * len(table)))
+
+
+def of_no_video(table: pa.Table) -> pa.Table:
+    place = table.schema.get_field_index("video_id")
+    return table.set_column(place, "video_id", pa.array([None, "v", "v"], pa.string()))
+
+
+CHANGES = [without_a_row, of_lists, without_values, endless]
+CHANGES += [without_rows, of_a_row_twice, of_a_share_beyond_1, of_no_number, of_no_video]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_columns_that_do_not_fit_are_told_in_one_line(change: Callable[[pa.Table], pa.Table], tmp_path: Path) -> None:
     path = written(tmp_path / "s.parquet", {"halves": {"test": {}}, "header": {}}, change(written_table()))
     with pytest.raises(ValueError, match=r"s\.parquet") as told:
@@ -79,3 +105,23 @@ def test_the_table_itself_is_read(tmp_path: Path) -> None:
     assert pairs.segment_ids == ("a", "b", "c")
     assert candidate.seeds == (0,)
     assert header == {"a": 1}
+
+
+def test_the_order_of_the_rows_does_not_matter_each_value_stays_with_its_pair_and_its_seeds(tmp_path: Path) -> None:
+    made = [
+        row
+        | {"editor": editor, "seed": seed, "training_seed": trained, "distance_truth": place + 10 * seed + trained / 4}
+        for editor in ("ours", "theirs")
+        for trained in (0, 1)
+        for seed in (3, 5)
+        for place, row in enumerate(rows())
+    ]
+    order = [7, 2, 21, 0, 13, 5, 18, 23, 9, 1, 15, 11, 3, 20, 6, 17, 8, 22, 4, 14, 10, 19, 12, 16]
+    table = pa.Table.from_pylist([made[place] for place in order], SCHEMA)
+    [(pairs, candidates)], _ = read_pair_table(
+        written(tmp_path / "s.parquet", {"halves": {"test": {}}, "header": {}}, table)
+    )
+    for candidate in candidates:
+        for column, (seed, trained) in enumerate(zip(candidate.seeds, candidate.training_seeds, strict=True)):
+            of_pair = dict(zip(pairs.segment_ids, candidate.values["distance_truth"][:, column], strict=True))
+            assert of_pair == {pair: place + 10 * seed + trained / 4 for place, pair in enumerate("abc")}

@@ -7,6 +7,9 @@ import json
 import shutil
 
 import pandas
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -139,6 +142,25 @@ def test_a_run_against_itself_has_not_changed_and_a_worse_one_ends_with_3(worksp
     assert result.exit_code == (3 if any(row["verdict"] == "worse" for row in rows.values()) else 0)
     with pytest.raises(ValueError, match="no workspace"):
         called(compare, folder, tmp_path / "nowhere")
+
+
+def test_what_only_one_of_two_files_has_is_named_and_left_out(workspace, tmp_path):
+    _, _, scored = workspace
+    table = pq.read_table(scored.path / "scores.parquet")
+    ids = sorted(set(table["segment_id"].to_pylist()))
+    fewer = table.filter(pc.is_in(table["segment_id"], pa.array(ids[2:])))
+    place = table.schema.get_field_index("editor")
+    renamed = fewer.set_column(place, "editor", pc.replace_substring(fewer["editor"], "editaction", "mine"))
+    pq.write_table(renamed, tmp_path / "other.parquet")
+    result = called(compare, scored.path / "scores.parquet", tmp_path / "other.parquet")
+    assert result.stderr.splitlines() == [
+        "not compared: editaction on test10, which only one of the two has",
+        "not compared: mine on test10, which only one of the two has",
+        "not compared: 2 pairs of test10 that only one of the two has; 8 are shared",
+    ]
+    pq.write_table(table.filter(pc.equal(table["segment_id"], ids[0])), tmp_path / "one.parquet")
+    with pytest.raises(ValueError, match="pairs of one video alone"):
+        called(compare, scored.path / "scores.parquet", tmp_path / "one.parquet")
 
 
 @pytest.fixture(scope="module")
