@@ -1,4 +1,4 @@
-"""The paper's printed values: Tables 1 to 5 as data, with notes on their inconsistencies.
+"""The paper's printed values: Tables 1 to 5 as data, with notes on their contradictions.
 
 Source: Trusca, Li, Moens, "Action-based image editing guided by human instructions" (EditAction). For orientation
 beside a full-size run only: other data, other feature networks and another N make no number here comparable with a
@@ -111,7 +111,7 @@ HC_ABLATIONS: Mapping[str, QuantitativeRow] = {
     "without freezing": _row(53.12, 0.36, 101.86, 1.0, 103.23, 1.05),
     "EditAction": _row(54.41, 0.49, 95.76, 0.93, 97.18, 0.82),
 }
-"""Table 5, lower half as printed, without the row that cannot be read (see INCONSISTENCIES)."""
+"""Table 5, lower half as printed, without the row that cannot be read (see CONTRADICTIONS)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,17 +158,63 @@ DATASETS: Mapping[str, DatasetFigures] = {
 }
 """The two datasets of the paper."""
 
-INCONSISTENCIES: tuple[str, ...] = (
-    'Table 5, HC "w/o L_action" prints 104.68 ± 0.22 as accuracy and 0.99 ± 1.23 as FID_input: digits went astray, '
-    "the row is left out here; its FID_output reads 104.34 ± 1.23.",
-    'Table 5, HC "w/o L_reg" prints 53.92 ± 17, probably 0.17.',
-    "HC FID_output of EditAction is 97.28 in Table 1 and 97.18 in Table 5.",
-    'The numbers behind ± are called variance ("mean and variance").',
-    'Section 4.1 lists "DDIM Inversion [24]"; reference 24 and the tables are DDPM Noise Space.',
-    "Imagic counts among the training-free baselines but tunes on every picture; Table 4 leaves it out.",
-    "The text says that DDPM Noise Space and Prox-MasaCtrl beat EditAction on R3; on HC Prox-MasaCtrl does not "
-    "(4.48 against 4.57).",
-    "MasaCtrl is the best training-free baseline by accuracy on HC only; on LC it is DDPM Noise Space (65.26).",
-    "s_i = 1 is said to be InstructPix2Pix's suggestion, which is 1.5.",
+
+@dataclass(frozen=True, kw_only=True)
+class Contradiction:
+    """Something in the paper that a reader of a table should know."""
+
+    text: str
+    tables: tuple[str, ...]
+    """Tables that it is about, such as table1; empty: of the text alone."""
+    papers: tuple[str, ...] = ("lc", "hc")
+    """Datasets that it is about."""
+
+
+CONTRADICTIONS: tuple[Contradiction, ...] = (
+    Contradiction(
+        text='Table 5, HC "w/o L_action" prints 104.68 ± 0.22 as accuracy and 0.99 ± 1.23 as FID_input: digits went '
+        "astray, and the row is left out here; its FID_output reads 104.34 ± 1.23.",
+        tables=("table5",),
+        papers=("hc",),
+    ),
+    Contradiction(text='Table 5, HC "w/o L_reg" prints 53.92 ± 17, probably 0.17.', tables=("table5",), papers=("hc",)),
+    Contradiction(
+        text="HC FID_output of EditAction is 97.28 in Table 1 and 97.18 in Table 5.",
+        tables=("table1", "table5"),
+        papers=("hc",),
+    ),
+    Contradiction(
+        text='The paper calls the numbers behind ± variance ("mean and variance").',
+        tables=("table1", "table3", "table5"),
+    ),
+    Contradiction(
+        text='Section 4.1 lists "DDIM Inversion [24]"; reference 24 and the tables are DDPM Noise Space.',
+        tables=("table1", "table3"),
+    ),
+    Contradiction(
+        text="Imagic counts among the training-free baselines but tunes on every picture; Table 4 leaves it out.",
+        tables=("table1", "table3", "table4"),
+    ),
+    Contradiction(
+        text="The text says that DDPM Noise Space and Prox-MasaCtrl beat EditAction on R3; on HC Prox-MasaCtrl does "
+        "not (4.48 against 4.57).",
+        tables=("table2",),
+        papers=("hc",),
+    ),
+    Contradiction(
+        text="MasaCtrl is the best training-free baseline by accuracy on HC only; on LC it is DDPM Noise Space "
+        "(65.26).",
+        tables=("table1",),
+    ),
+    Contradiction(text="s_i = 1 is said to be InstructPix2Pix's suggestion, which is 1.5.", tables=()),
 )
 """Contradictions that a reader of the tables should know."""
+
+
+def notes_on(table: str, paper: str) -> list[str]:
+    """Return what a reader of one of the paper's tables should know; `paper`: lc or hc.
+
+    >>> len(notes_on("table5", "hc")), len(notes_on("table5", "lc")), notes_on("figure6", "hc")
+    (4, 1, [])
+    """
+    return [entry.text for entry in CONTRADICTIONS if table in entry.tables and paper in entry.papers]

@@ -23,6 +23,7 @@ from tasks.artifacts.artifact import Artifact, Record, read_records
 from tasks.artifacts.stage import stage
 from tasks.artifacts.work import Work
 from tasks.config import ReportConfig
+from tasks.pages.costs import cost_of, in_order
 from tasks.pages.editor_names import EDITS, TIMING, editor_name
 from tasks.pages.forgotten import forgetting_tables
 from tasks.pages.galleries import Galleries, first_label
@@ -174,25 +175,6 @@ def go_on_with(editor: Artifact | None, instruction: str) -> str:
     return f"editaction edit --editor {shlex.quote(str(place))} --image in.png --instruction {said} --out out.png"
 
 
-def cost_of(artifacts: Mapping[str, Artifact]) -> list[tuple[str, str]]:
-    """Return the seconds, memory and devices of every stage before this page, from the manifests."""
-    seconds = {name: float(artifact.manifest.get("seconds", 0)) for name, artifact in artifacts.items()}
-    used = {name: artifact.manifest.get("resources") or {} for name, artifact in artifacts.items()}
-    shown = [
-        (name.replace("_", " "), ", ".join([f"{value:,.0f} s", *memory_of(used[name])]))
-        for name, value in seconds.items()
-        if value >= 0.5
-    ]
-    devices = dict.fromkeys(resources["device"] for resources in used.values() if "device" in resources)
-    return [*shown, ("together", f"{sum(seconds.values()):,.0f} s"), *(("on", device) for device in devices)]
-
-
-def memory_of(used: Mapping[str, Any]) -> list[str]:
-    """Return the peaks of memory in words: main memory, and the GPU's where one was used."""
-    named = {"memory_mib": "memory", "gpu_memory_mib": "GPU memory"}
-    return [f"{used[key] / 1024:.1f} GiB {name}" for key, name in named.items() if key in used]
-
-
 def example_of(shards: Artifact) -> str:
     """Return an instruction that the editor was trained on: the most usual one, or of these the first by letters."""
     counts = Counter(row["instruction"] for row in shards.records() if row["split"] == "train")
@@ -222,7 +204,7 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
     settings["edits"] = settings_of("edits", edits[first_label(edits, main)].manifest["config"])
     galleries = galleries_of(Galleries(shards, scores, edits), content, main_table, main, config)
     weights = figure8(main_table)
-    tables, timed = tables_of(content, timings, config.paper)
+    tables, printed = tables_of(content, timings, config.paper)
     shown = [*stages.values(), *list(trained.values())[1:], *edits.values(), *timings.values()]
     page = Report(
         title=config.title,
@@ -231,7 +213,7 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
         headline=headline_of(content, recipe_of(inputs, main, num_train)),
         galleries=galleries,
         figures=weights,
-        tables=[*page_tables(content), *timed, *forgetting_tables(inputs)],
+        tables=[*page_tables(content), *printed, *forgetting_tables(inputs)],
         charts=charts_of(next(iter(logs.values()), [])) + comparison_of(logs),
         funnel=[funnel_of(name, stage) for name, stage in stages.items()],
         settings=settings,
@@ -239,7 +221,7 @@ def report(work: Work, config: ReportConfig, *, scores: Artifact, shards: Artifa
         provenance=[provenance_of(artifact) for artifact in shown if artifact is not scores] + [provenance_of(scores)],
         packages=scores.manifest["packages"],
         go_on=go_on_with(inputs.get("editor"), example_of(shards)),
-        cost=cost_of({**known, **edits}),
+        cost=cost_of(in_order({**known, **edits})),
     )
     write_bytes(work.path / "report.html", render(page).encode())
     write_files(work.path, galleries, weights, tables)

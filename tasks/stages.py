@@ -31,7 +31,7 @@ STAGES: dict[str, Stage] = {
         Stage(name="editor", version=2, inputs=("shards", "start")),
         Stage(name="edits", version=2, inputs=("editor", "shards")),
         Stage(name="scores", version=9, inputs=("shards", "edits", "classifier")),
-        Stage(name="report", version=8, inputs=("scores", "edits")),
+        Stage(name="report", version=9, inputs=("scores", "edits")),
         Stage(name="survey", version=2, inputs=("shards", "edits"), in_main_job=False),
         Stage(name="verdicts", version=1, inputs=("edits", "shards", "kitchen"), in_main_job=False),
         Stage(name="told_apart", version=2, inputs=("editor", "shards"), in_main_job=False),

@@ -1,13 +1,25 @@
-"""scores.json -> the paper's Tables 1, 3 and 5 as rows of text, ours beside the published values.
+"""scores.json -> the paper's Tables 1, 3 and 5 as rows of text and on the page, ours beside the published values.
 
 The published values are data in evaluation/paper.py, its misprints noted there. A run of the drawn kitchen is never
 shown beside them. Every table of a split is given in full as well, one row an editor and one column a measure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from evaluation.paper import HC_ABLATIONS, HC_TEST100, HC_TEST500, LC_ABLATIONS, LC_TEST500, Published, QuantitativeRow
+from evaluation.pages.numbers import fixed
+from evaluation.pages.page import Cell, Table
+from evaluation.paper import (
+    HC_ABLATIONS,
+    HC_TEST100,
+    HC_TEST500,
+    LC_ABLATIONS,
+    LC_TEST500,
+    Published,
+    QuantitativeRow,
+    notes_on,
+)
 from evaluation.scoring.measures import MEASURES
 from evaluation.scoring.networks import headings, network_of
 
@@ -30,21 +42,26 @@ PRINTED = {
     "without_freezing": "without freezing",
 }
 """Label of an editor -> its row in the paper."""
+PAPER_NOTE = (
+    "Acc: accuracy A in percent. Mean, and ± variance over the seeds. FID as in the sets of edits. A dash: not "
+    "measured, or not printed in the paper."
+)
 COLUMNS = (("Acc", "acc_match_gt_percent"), ("FID_input", "fid_input"), ("FID_output", "fid_output"))
 
 
-def text_of(number: Mapping[str, Any] | None, digits: int = 2) -> str:
+def text_of(number: Mapping[str, Any] | None) -> str:
     """Return mean ± variance, as the paper prints it; – where it is not defined."""
     if number is None:
         return "–"
-    text = _at_least(number["mean"], digits)
-    return text if number["variance"] is None else f"{text} ± {_at_least(number['variance'], digits)}"
+    text = _two_digits(number["mean"])
+    return text if number["variance"] is None else f"{text} ± {_two_digits(number['variance'])}"
 
 
-def _at_least(value: float, digits: int) -> str:
-    """Return a number with `digits` digits, or with three significant ones where it would be printed as 0."""
-    text = f"{value:.{digits}f}"
-    return text if value == 0 or float(text) != 0 else f"{value:.3g}"
+def _two_digits(value: float) -> str:
+    """Return a number with two digits behind the point as the paper's, or with three that count where it is small."""
+    if abs(value) < 1e-9:
+        return "0.00"
+    return fixed(value, 2) if abs(value) >= 1 else f"{value:.3g}"
 
 
 def _published(value: Published | None) -> str:
@@ -124,8 +141,18 @@ def _with_interval(number: Mapping[str, Any] | None) -> str:
     return f"{number['mean']:.4g} [{low:.4g}, {high:.4g}]"
 
 
-def paper_tables(content: Mapping[str, Any], paper: Paper | None) -> dict[str, list[Row]]:
-    """Return file stem -> rows. `paper`: whose published values stand beside ours; ignored in the drawn kitchen."""
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """Every table of some scores, as it is written into files."""
+
+    rows: Mapping[str, Sequence[Row]]
+    """Stem of a file's name -> rows, heading first."""
+    notes: Mapping[str, Sequence[str]]
+    """Stem -> what the paper's own numbers in it contradict; empty where they are not shown."""
+
+
+def paper_tables(content: Mapping[str, Any], paper: Paper | None) -> Tables:
+    """Return the tables of all splits. `paper`: whose published values stand beside ours; never in a drawn kitchen."""
     beside = None if content["is_drawn_kitchen"] else paper
     tables: dict[str, list[Row]] = {}
     for table in content["splits"]:
@@ -139,4 +166,29 @@ def paper_tables(content: Mapping[str, Any], paper: Paper | None) -> dict[str, l
             tables[f"table5_{split}"] = paper_rows({"rows": kept}, printed)
         tables[f"measures_{split}"] = short_rows(table, content)
         tables[f"all_{split}"] = full_rows(table, content)
-    return tables
+    notes = {stem: notes_on(stem.partition("_")[0], beside) for stem in tables} if beside is not None else {}
+    return Tables(rows=tables, notes=notes)
+
+
+TITLES = {
+    "table1": "Table 1",
+    "table3": "Table 3, long-distance actions",
+    "table5": "Table 5, ablations",
+    "figure6": "Table of Figure 6, verbs that nobody was trained on",
+}
+"""Beginning of a file's stem -> the title on the page."""
+
+
+def on_the_page(tables: Tables) -> list[Table]:
+    """Return the paper's tables as those of a page, in the order of their numbers."""
+    return [
+        Table(
+            title=f"{title}: {stem.partition('_')[2]}",
+            columns=[(name, "") for name in rows[0][1:]],
+            rows=[(row[0], "editor", [Cell(value=cell) for cell in row[1:]]) for row in rows[1:]],
+            notes=[PAPER_NOTE, *tables.notes.get(stem, ())],
+        )
+        for begin, title in TITLES.items()
+        for stem, rows in tables.rows.items()
+        if stem.startswith(f"{begin}_")
+    ]

@@ -1,10 +1,10 @@
 """scores.json -> the report's headline and tables, each number with its interval and an explanation."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from evaluation.classifier.trust import is_trusted
+from evaluation.pages.numbers import fid_digits, fixed, interval_digits
 from evaluation.pages.page import Cell, Headline, Table
 from evaluation.scoring.measures import BESIDE, MEASURES, TRUTH_VAE, Measure
 from evaluation.scoring.networks import network_of, short_name
@@ -19,42 +19,37 @@ KEPT = ("no_change", "psnr_outside", "ssim_outside", "distance_input", f"distanc
 
 def percent_text(value: float) -> str:
     """Return 72.5 as "72.5 %"."""
-    return f"{value:.1f} %"
-
-
-def fid_digits(value: float) -> int:
-    """Return how many digits behind the point a distance is printed with: three that count, where it is small.
-
-    Below 1e-9 it is the rounding of a sum that is 0.
-
-    >>> [fid_digits(value) for value in (41.2, 0.148, 0.00012, 0.0, 3e-17)]
-    [2, 3, 6, 3, 3]
-    """
-    if abs(value) >= 10:
-        return 2
-    if abs(value) < 1e-9 or not math.isfinite(value):
-        return 3
-    return max(3, min(9, 2 - math.floor(math.log10(abs(value)))))
+    return f"{fixed(value, 1)} %"
 
 
 def number_cell(number: Json | None, *, is_percent: bool, seeds: str = "seeds") -> Cell:
-    """Return a table cell: mean, interval, spread over seeds (the paper's ± too) and the paired difference."""
+    """Return a table cell: mean, interval, spread over seeds (the paper's ± too) and the paired difference.
+
+    An interval without a width is left out: such a number is no estimate, like the distance of a picture to itself.
+    """
     if number is None:
         return Cell(value="–")
     value, (low, high) = number["mean"], number["interval"]
     digits = 1 if is_percent else fid_digits(value or high)
-    lines = [f"{round(low, digits) + 0.0:.{digits}f} to {high:.{digits}f}"] if high > low else []  # never "-0.000"
+    of_ends = digits if is_percent else max(digits, interval_digits(low, high))
+    lines = [f"{fixed(low, of_ends)} to {fixed(high, of_ends)}"] if high - low > 1e-9 else []
     if number["std"] is not None:
         lines.append(f"± {number['std']:.{max(digits, 2)}f} over {number['num_seeds']} {seeds}")
         lines.append(f"variance {number['variance']:.3g}")
-    difference = number.get("difference")
-    if difference is not None:
-        mark = ", shown" if difference["is_shown"] else ""
-        digits = digits if is_percent else max(digits, fid_digits(difference["mean"]))
-        lines.append(f"Δ {difference['mean']:+.{digits}f}, p {p_text(difference['p_holm'])}{mark}")
-        lines.append(f"n shows ≥ {difference['smallest_visible']:.{digits}f}")
-    text = percent_text(value) if is_percent else f"{value:.{fid_digits(value or high)}f}"
+    lines += difference_lines(number.get("difference"), digits, is_percent=is_percent)
+    text = percent_text(value) if is_percent else fixed(value, digits)
     return Cell(value=text, details=lines, share=value / 100 if is_percent else None)
+
+
+def difference_lines(difference: Json | None, digits: int, *, is_percent: bool) -> list[str]:
+    """Return what a cell says of a paired difference; equal values show nothing, so no smallest difference then."""
+    if difference is None:
+        return []
+    mark = ", shown" if difference["is_shown"] else ""
+    digits = digits if is_percent else max(digits, fid_digits(difference["mean"]))
+    visible = fixed(difference["smallest_visible"], digits)
+    lines = [f"Δ {fixed(difference['mean'], digits, '+')}, p {p_text(difference['p_holm'])}{mark}"]
+    return [*lines, f"n shows ≥ {visible}"] if float(visible) else lines
 
 
 def p_text(p: float) -> str:
@@ -151,9 +146,7 @@ def set_notes(scores: Json, table: Json) -> list[str]:
     for network, end in (("fid_features", ""), ("paired_features", BESIDE)):
         fid, kid = (table.get(f"{name}_of_truth_halves{end}") for name in ("fid", "kid"))
         if not end or fid is not None:
-            halves.append(
-                f"on {scores[network]} FID {_fid_text(fid)} and KID {'–' if kid is None else format(kid, '.2f')}"
-            )
+            halves.append(f"on {scores[network]} FID {_fid_text(fid)} and KID {'–' if kid is None else fixed(kid, 2)}")
     note = (
         f"FID and KID of all editors on the same {table['num_pairs']:,} pairs. The two halves of the truth score "
         f"against each other, {', '.join(halves)}: what the size of the sets alone makes of FID. Not comparable with a "
@@ -169,7 +162,7 @@ def _both(first: str, second: str) -> str:
 
 
 def _fid_text(value: float | None) -> str:
-    return "–" if value is None else f"{value:.{fid_digits(value)}f}"
+    return "–" if value is None else fixed(value, fid_digits(value))
 
 
 def classifier_text(scores: Json, split: str) -> str:

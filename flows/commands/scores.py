@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -40,6 +39,8 @@ def scores(
     feature networks.
     """
     from evaluation.pages.paper_tables import paper_tables
+    from evaluation.pages.scores_page import render_scores
+    from evaluation.pages.table_files import write_tables
     from evaluation.scoring.pair_table import FILE, read_pair_table, scores_content, told_as_damage, write_pair_table
     from modeling.atomic import atomic_folder, write_bytes, write_json
     from tasks.artifacts.artifact import newest_artifact
@@ -66,26 +67,12 @@ def scores(
     with atomic_folder(folder) as temporary:
         write_pair_table(temporary / FILE, splits, header)
         write_json(temporary / "scores.json", content)
-        for stem, rows in paper_tables(content, paper).items():  # type: ignore[arg-type]
-            _write_table(temporary, stem, rows)
-        (temporary / "index.html").write_text(_page(content), encoding="utf-8")
+        tables = paper_tables(content, paper)  # type: ignore[arg-type]
+        write_tables(temporary, tables)
+        (temporary / "index.html").write_text(render_scores(content, tables), encoding="utf-8")
         for suffix in (".csv", ".md", ".tex", ".html") if survey is not None else ():
             write_bytes(temporary / f"table2{suffix}", (Path(survey or "") / f"table2{suffix}").read_bytes())
     console.print(f"{folder}: scores of {len(content['splits'])} splits in HTML, CSV, Markdown and LaTeX")
-
-
-def _write_table(folder: Path, stem: str, rows: Rows) -> None:
-    from evaluation.human_study.text_tables import as_csv, as_latex, as_markdown
-
-    table = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
-    for suffix, text in ((".csv", as_csv(table)), (".md", as_markdown(table)), (".tex", as_latex(table))):
-        (folder / f"{stem}{suffix}").write_text(text, encoding="utf-8", newline="")
-
-
-def _page(content: dict[str, Any]) -> str:
-    from evaluation.pages.scores_page import render_scores
-
-    return render_scores(content)
 
 
 @click.command()

@@ -34,9 +34,10 @@ INSTRUCT_PIX2PIX = "timbrooks/instruct-pix2pix"
 
 KITCHEN_NOTE = (
     "The demo departs from the paper's values where its small world asks for it. The starting editor predicts v, since "
-    "predicting noise left soup at this size. λ1 is 0.1 on a difference of errors multiplied by 20, since errors are "
-    "averaged over elements here. λ2 is 0.002, since a stronger pull towards the start holds back the actions. Text "
-    "guidance is 1, since more saturates the small pictures. Batch, steps and learning rate follow the minutes at hand."
+    "predicting the noise gave blurred pictures at this size. λ1 is 0.1 on a difference of errors multiplied by 20, "
+    "since errors are averaged over elements here. λ2 is 0.002, since a stronger pull towards the start holds back the "
+    "actions. Text guidance is 1, since more of it saturates the small pictures. Batch size, steps and learning rate "
+    "fit into the minutes at hand."
 )
 SMALL_START_NOTE = (
     "The start is a small editor, so picture size, training length and sampling follow it and not the paper."

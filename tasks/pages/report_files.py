@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from evaluation.human_study.text_tables import as_csv, as_latex, as_markdown
 from evaluation.pages.charts import Figure
 from evaluation.pages.figures import edit_grid
 from evaluation.pages.page import Gallery, Table
-from evaluation.pages.paper_tables import Row, paper_tables
+from evaluation.pages.paper_tables import Tables, on_the_page, paper_tables
 from evaluation.pages.svg import svg_of
+from evaluation.pages.table_files import write_tables
 from evaluation.pages.tables import split_tables, verb_table
 from evaluation.pages.timing_table import timing_rows, timing_table
+from evaluation.paper import notes_on
 from modeling.atomic import write_bytes
 from modeling.data.images import encode_png
 from tasks.artifacts.artifact import Artifact
@@ -46,20 +47,25 @@ def page_tables(content: Json) -> list[Table]:
 
 def tables_of(
     content: Json, timings: Mapping[str, Artifact], paper: Literal["lc", "hc"] | None
-) -> tuple[dict[str, list[Row]], list[Table]]:
-    """Return the tables by the stem of their files, and Table 4 for the page where editors were timed."""
+) -> tuple[Tables, list[Table]]:
+    """Return the tables as they are written, and those of them that the page shows beside its own.
+
+    These are the paper's with its values beside ours, and Table 4 where editors were timed.
+    """
     tables = paper_tables(content, paper)
+    shown = on_the_page(tables) if tables.notes else []
     if not timings:
-        return tables, []
+        return tables, shown
     told = {label: json.loads((timing.path / "timing.json").read_text("utf-8")) for label, timing in timings.items()}
     names = {label: editor_name(label) for label in told}
+    beside = paper if paper is not None and not content["is_drawn_kitchen"] else None
     rows = timing_rows(told, names, beside_paper=not content["is_drawn_kitchen"])
-    return tables | {"table4": rows}, [timing_table(rows, told)]
+    notes = {"table4": notes_on("table4", beside)} if beside is not None else {}
+    both = Tables(rows={**tables.rows, "table4": rows}, notes={**tables.notes, **notes})
+    return both, [*shown, timing_table(rows, told)]
 
 
-def write_files(
-    folder: Path, galleries: Sequence[Gallery], weights: Sequence[Figure], tables: Mapping[str, Sequence[Row]]
-) -> None:
+def write_files(folder: Path, galleries: Sequence[Gallery], weights: Sequence[Figure], tables: Tables) -> None:
     """Write `figures/` and `tables/` into the report's folder."""
     (folder / "figures").mkdir(exist_ok=True)
     (folder / "tables").mkdir(exist_ok=True)
@@ -68,7 +74,4 @@ def write_files(
             write_bytes(folder / "figures" / f"{gallery.name}.png", encode_png(edit_grid(gallery.pairs)))
     for place, figure in enumerate(weights, 1):
         write_bytes(folder / "figures" / f"figure8_{place}.svg", svg_of(figure).encode())
-    for stem, rows in tables.items():
-        dicts = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
-        for suffix, text in ((".csv", as_csv(dicts)), (".md", as_markdown(dicts)), (".tex", as_latex(dicts))):
-            write_bytes(folder / "tables" / f"{stem}{suffix}", text.encode())
+    write_tables(folder / "tables", tables)

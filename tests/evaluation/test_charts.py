@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from evaluation.pages.charts import Chart, Figure, Series, averaged, draw_chart, log_ticks, round_ticks
 from evaluation.pages.dataset_charts import Bars, Columns, Histogram, draw_histogram
 from evaluation.pages.dataset_page import DatasetPage, render_dataset
+from evaluation.pages.numbers import fid_digits
 from evaluation.pages.page import figures_of
 from evaluation.pages.paper_tables import text_of
-from evaluation.pages.tables import fid_digits, number_cell, percent_text
+from evaluation.pages.tables import number_cell, percent_text
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True) | st.integers(-(10**6), 10**6).map(float)
 NEARLY_EQUAL = st.tuples(st.floats(-1e6, 1e6), st.integers(1, 50)).map(

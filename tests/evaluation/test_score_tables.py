@@ -2,6 +2,7 @@
 
 import pytest
 
+from evaluation.pages.paper_tables import text_of
 from evaluation.pages.tables import number_cell, split_notes
 
 
@@ -26,6 +27,26 @@ def test_without_the_truth_through_the_autoencoder_nothing_is_said_of_it(row):
 def test_the_rounding_of_a_distance_to_itself_is_printed_as_zero():
     number = {"mean": 3.2e-17, "interval": (2.3e-17, 4.0e-17), "std": None}
     cell = number_cell(number, is_percent=False)
-    assert (cell.value, cell.details) == ("0.000", ["0.000 to 0.000"])
-    below = number_cell(number | {"interval": (-2.3e-17, 4.0e-17)}, is_percent=False)
-    assert below.details == ["0.000 to 0.000"]
+    assert (cell.value, cell.details) == ("0.000", [])
+
+
+DIFFERENCE = {"mean": -3e-17, "p_holm": 1.0, "is_shown": False, "smallest_visible": 0.0}
+NUMBER = {"mean": -2e-17, "interval": (-0.0001, 0.004), "std": None, "difference": DIFFERENCE}
+
+
+def test_no_zero_has_a_sign_below_it_and_equal_values_claim_no_smallest_difference():
+    cell = number_cell(NUMBER, is_percent=False)
+    assert (cell.value, cell.details) == ("0.000", ["-0.0001 to 0.0040", "Δ +0.000, p 1.000"])
+    seen = number_cell(NUMBER | {"difference": DIFFERENCE | {"smallest_visible": 0.02}}, is_percent=False)
+    assert seen.details[-1] == "n shows ≥ 0.020"
+    assert number_cell(NUMBER | {"interval": (-0.01, 4.0)}, is_percent=True).details[0] == "0.0 to 4.0"
+
+
+def test_an_interval_is_printed_with_as_many_digits_as_keep_its_ends_apart():
+    cell = number_cell({"mean": 0.99904, "interval": (0.99892, 0.99916), "std": None}, is_percent=False)
+    assert (cell.value, cell.details) == ("0.999", ["0.99892 to 0.99916"])
+
+
+def test_small_distances_of_the_paper_s_tables_keep_three_digits_that_count():
+    texts = [text_of({"mean": mean, "variance": None}) for mean in (0.013732, 0.008843, 54.5, -1e-17, 3.456, 0.5)]
+    assert texts == ["0.0137", "0.00884", "54.50", "0.00", "3.46", "0.5"]

@@ -15,6 +15,9 @@ from click.testing import CliRunner
 
 from evaluation.metrics.weights import has_packaged_efficientnet
 from evaluation.pages.compare import not_compared, shared_measures
+from evaluation.pages.paper_tables import paper_tables
+from evaluation.pages.scores_page import render_scores
+from evaluation.pages.table_files import write_tables
 from flows.commands.scores import compare, scores
 from tasks.config import ScoresConfig
 from tasks.scores import scores as scores_stage
@@ -67,14 +70,28 @@ def test_table_2_of_an_imported_survey_comes_into_the_same_set(workspace, tmp_pa
 
 
 def test_outside_the_kitchen_the_paper_s_values_stand_beside_ours(workspace, tmp_path):
-    from evaluation.pages.paper_tables import paper_tables
-
     _, _, scored = workspace
     content = json.loads((scored.path / "scores.json").read_text()) | {"is_drawn_kitchen": False}
-    rows = paper_tables(content, "lc")["table1_test10"]
+    rows = paper_tables(content, "lc").rows["table1_test10"]
     of_editaction = dict(zip(rows[0], next(row for row in rows if row[0] == "EditAction"), strict=True))
     assert of_editaction["Acc, paper"] == "71.4 ± 0.41"
     assert of_editaction["FID_output, paper"] == "56.18 ± 0.88"
+
+
+def test_beside_the_paper_s_values_stands_what_they_contradict_on_the_page_and_in_the_files(workspace, tmp_path):
+    _, _, scored = workspace
+    content = json.loads((scored.path / "scores.json").read_text()) | {"is_drawn_kitchen": False}
+    tables = paper_tables(content, "hc")
+    write_tables(tmp_path, tables)
+    said = "HC FID_output of EditAction is 97.28 in Table 1 and 97.18 in Table 5."
+    assert f"* {said}" in (tmp_path / "table1_test10.md").read_text()
+    assert f"% {said}" in (tmp_path / "table1_test10.tex").read_text()
+    page = render_scores(content, tables)
+    assert page.count(said) == 1
+    assert "<h3>Table 1: test10</h3>" in page
+    assert "97.28 ± 0.82" in page
+    in_the_kitchen = paper_tables(content | {"is_drawn_kitchen": True}, "hc")
+    assert said not in render_scores(content, in_the_kitchen)
 
 
 @pytest.fixture
