@@ -32,7 +32,7 @@ STAGES: dict[str, Stage] = {
         Stage(name="edits", version=2, inputs=("editor", "shards")),
         Stage(name="scores", version=9, inputs=("shards", "edits", "classifier")),
         Stage(name="report", version=9, inputs=("scores", "edits")),
-        Stage(name="survey", version=2, inputs=("shards", "edits"), in_main_job=False),
+        Stage(name="survey", version=3, inputs=("shards", "edits"), in_main_job=False),
         Stage(name="verdicts", version=1, inputs=("edits", "shards", "kitchen"), in_main_job=False),
         Stage(name="told_apart", version=2, inputs=("editor", "shards"), in_main_job=False),
         Stage(name="forgetting", version=3, inputs=("editor",), in_main_job=False),

@@ -76,7 +76,7 @@ class Limits:
     min_same: int = 12
     """A rater with at least this many answers, all of the same score, is rejected."""
     min_copied: int = 20
-    """Two raters with at least this many common answers, all equal, count as the same person."""
+    """Two raters with at least this many common answers, of which 19 in 20 are equal, count as the same person."""
 
 
 @dataclass(kw_only=True)
@@ -224,25 +224,24 @@ def _same_again(
 
 
 def _copied(answers: Sequence[Answer], key: Key, kept: Sequence[Submission], limits: Limits) -> tuple[str, str] | None:
-    """Return reason and message when another rater gave exactly the same answers."""
+    """Return reason and message when another rater gave the same answers."""
     scores = {(answer.picture, answer.question): answer.score for answer in answers}
     if len(scores) < limits.min_copied:
         return None
     for other in kept:
-        if len(other.answers) < limits.min_copied:
-            continue
-        num_common = _num_common(other.answers, scores)
-        if num_common >= limits.min_copied:
-            return "copied", f"all {num_common} common answers are those of rater {other.rater!r:.60} ({other.source})"
+        num_equal, num_common = _num_equal(other.answers, scores)
+        if num_common >= limits.min_copied and 20 * num_equal >= 19 * num_common:
+            what = f"{num_equal} of {num_common} common answers are those of rater {other.rater!r:.60}"
+            return "copied", f"{what} ({other.source})"
     return None
 
 
-def _num_common(answers: Sequence[Answer], scores: Mapping[tuple[str, str], int]) -> int:
-    """Return how many answers two raters have in common; 0 at the first that differs, which costs little."""
-    number = 0
+def _num_equal(answers: Sequence[Answer], scores: Mapping[tuple[str, str], int]) -> tuple[int, int]:
+    """Return how many answers have the same score, of how many that both gave; it ends where too many differ."""
+    equal = common = 0
     for answer in answers:
         score = scores.get((answer.picture, answer.question))
-        if score is not None and score != answer.score:
-            return 0
-        number += score is not None
-    return number
+        equal, common = equal + (score == answer.score), common + (score is not None)
+        if 20 * (common - equal) > len(scores):
+            break
+    return equal, common

@@ -30,13 +30,13 @@ from evaluation.human_study.platforms import (
 )
 from evaluation.human_study.survey import ANSWERS_FORMAT
 from modeling.json_text import parse_json
+from modeling.sheets import plain_cell
 
 MAX_BYTES = 200_000_000
 """Largest size of a file of answers."""
 _JUDGE = re.compile(r"[^@\s]+@[^@\s]+")
 _OWN = ("study", "form", "worker", "code")
 """Columns with one value for all rows in a CSV of our own page."""
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def read_submissions(paths: Sequence[Path], columns: Mapping[str, str] | None = None) -> Found:
@@ -77,13 +77,19 @@ def _from_json(source: str, text: str) -> Found:
         content = parse_json(text)
     except ValueError as error:
         raise NotReadable("cut_off_or_damaged", f"{source}: no whole JSON ({error}).") from error
-    if isinstance(content, dict) and content.get("format") == ANSWERS_FORMAT:
+    if _is_own(content):
         return [_own_json(source, content)], []
+    if isinstance(content, list) and content and all(_is_own(entry) for entry in content):
+        return [_own_json(source, entry) for entry in content], []
     if isinstance(content, list) and content and all(isinstance(entry, dict) for entry in content):
         if any("annotations" in entry for entry in content):
             return label_studio(source, content)
         return wide(source, content, "label-studio")
     raise NotReadable("unknown_format", f"{source}: neither our answers nor Label Studio's JSON.")
+
+
+def _is_own(content: object) -> bool:
+    return isinstance(content, dict) and content.get("format") == ANSWERS_FORMAT
 
 
 def _own_json(source: str, content: Row) -> Submission:
@@ -127,7 +133,7 @@ def _from_table(source: str, text: str, columns: Mapping[str, str] | None) -> Fo
         for row in rows:
             by_rater.setdefault(tuple(row[name] for name in _OWN), []).append(row)
         return [
-            _own(source, dict(zip(_OWN, place, strict=True)) | {"worker": _unquoted(place[2])}, part)
+            _own(source, dict(zip(_OWN, place, strict=True)) | {"worker": plain_cell(place[2])}, part)
             for place, part in by_rater.items()
         ], []
     if columns:
@@ -140,6 +146,8 @@ def _from_table(source: str, text: str, columns: Mapping[str, str] | None) -> Fo
 
 def read_rows(source: str, text: str) -> list[dict[str, str]]:
     """Read a table with a header, divided by commas, semicolons or tabs; NotReadable when it is none."""
+    if not text.strip():
+        raise NotReadable("no_answers", f"{source}: the file is empty.")
     first, _, rest = text.partition("\n")
     if told := re.fullmatch(r'"?sep=(.)"?\s*', first):  # a line of spreadsheets, before the header
         text, delimiter = rest, told[1]
@@ -163,6 +171,9 @@ def read_rows(source: str, text: str) -> list[dict[str, str]]:
 def _mapped(source: str, rows: Sequence[Row], columns: Mapping[str, str]) -> Found:
     """Read any table: one row an answer (picture, question, score), or one row a picture (picture, R1, R2 ...)."""
     there = {column: name for name, column in columns.items()}
+    if len(there) < len(columns):
+        twice = next(column for column, number in Counter(columns.values()).items() if number > 1)
+        raise NotReadable("column_twice", f"{source}: --column names {twice!r:.80} twice; one column is one thing.")
     missing = [column for column in there if column not in rows[0]]
     if missing:
         raise NotReadable(
@@ -179,11 +190,6 @@ def _mapped(source: str, rows: Sequence[Row], columns: Mapping[str, str]) -> Fou
     if {"picture", "question", "score"} <= header:
         return long_rows(source, named, "csv")
     return wide(source, named, "csv")
-
-
-def _unquoted(worker: str) -> str:
-    """Remove the apostrophe that keeps spreadsheets from computing an id."""
-    return worker[1:] if worker[:1] == "'" and worker[1:2] in _DANGEROUS else worker
 
 
 def read_judges(paths: Sequence[Path]) -> Found:

@@ -15,7 +15,10 @@ RATER_COLUMNS = {
 }
 """Columns that name the rater; the first one that exists is read."""
 STATUS_COLUMNS = ("AssignmentStatus", "Status", "status", "submission_status")
-"""Columns in which MTurk and Prolific tell what became of a submission; the first that is filled is read."""
+"""Columns in which MTurk and Prolific tell what became of a submission; the first that is filled is read.
+
+In a file on its way back to MTurk the column Reject holds a reason instead.
+"""
 _NOT_COUNTED = ("rejected", "returned", "timed-out", "timed out", "screened out")
 SECONDS_COLUMNS = ("WorkTimeInSeconds", "lead_time", "Time taken", "time_taken", "seconds")
 _ANSWER = re.compile(r"(?:Answer\.)?(R[1-5])(?:_([A-Za-z0-9]+))?(?:\.([1-5]))?", re.ASCII)
@@ -85,6 +88,7 @@ def _by_rater(source: str, rows: Sequence[Row], platform: str, read: Callable[[R
         rater = str(row.get(names[0]) if row.get(names[0]) is not None else "").strip()[:200]
         answers = list(read(row))
         status = next((str(row[name]).strip().lower() for name in STATUS_COLUMNS if row.get(name)), "")
+        status = "rejected" if str(row.get("Reject") or "").strip() else status
         if status in _NOT_COUNTED:
             rejected.append(_platform_rejected(source, rater, len(answers), f"{status} on the platform"))
         elif not rater:

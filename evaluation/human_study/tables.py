@@ -11,8 +11,16 @@ from evaluation.human_study.answers import Checked, Key
 from evaluation.human_study.judges import JudgeColumn
 from evaluation.human_study.questions import MEANINGS
 from evaluation.human_study.results import Column
+from evaluation.human_study.table_texts import (
+    AGREEMENT_NOTE,
+    JUDGES_NOTE,
+    REJECTED_NOTE,
+    SCORES_NOTE,
+    TABLE_NOTE,
+)
 from evaluation.human_study.text_tables import Row
-from evaluation.paper import HUMAN_QUESTIONS, HUMAN_STUDY
+from evaluation.pages.numbers import fixed
+from evaluation.paper import HUMAN_QUESTIONS, HUMAN_STUDY, notes_on
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 _PRINTED = {"start": "InstructPix2Pix", "finetuned": "Fine-tuned InstructPix2Pix"}
@@ -56,7 +64,7 @@ def _letters(name: str) -> str:
 
 def shown(value: float | None, digits: int = 2) -> str:
     """Return a number as text, a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "–" if value is None else fixed(value, digits)
 
 
 def shown_p(p: float) -> str:
@@ -83,7 +91,7 @@ def score_rows(results: Results) -> list[Row]:
                     "raters": str(score.num_raters),
                     "paper": shown(published(results.paper, column.split, column.question, method)),
                     f"{results.names.get(results.main, results.main)} minus this": (
-                        f"{difference.mean:+.2f}" if difference else "–"
+                        fixed(difference.mean, 2, "+") if difference else "–"
                     ),
                     "p (Wilcoxon)": shown_p(difference.p) if difference else "–",
                     "p (Holm)": shown_p(difference.p_holm) if difference else "–",
@@ -187,13 +195,15 @@ def render_results(results: Results) -> str:
         lstrip_blocks=True,
     )
     tables: list[tuple[str, str, list[Row]]] = [
-        ("Table 2", _TABLE_NOTE, table2_rows(results)),
-        ("Every score", _SCORES_NOTE, score_rows(results)),
-        ("Agreement of people", _AGREEMENT_NOTE, agreement_rows(results)),
+        ("Table 2", TABLE_NOTE, table2_rows(results)),
+        ("Every score", SCORES_NOTE, score_rows(results)),
+        ("Agreement of people", AGREEMENT_NOTE, agreement_rows(results)),
     ]
     if results.judges:
-        tables.append(("Language models as judges", _JUDGES_NOTE, judge_rows(results)))
-    tables.append(("Not counted", _REJECTED_NOTE, rejected_rows(results)))
+        tables.append(("Language models as judges", JUDGES_NOTE, judge_rows(results)))
+    tables.append(("Not counted", REJECTED_NOTE, rejected_rows(results)))
+    if results.paper:
+        tables[0] = (tables[0][0], " ".join([TABLE_NOTE, *notes_on("table2", results.paper.lower())]), tables[0][2])
     return made.get_template("results.html.j2").render(results=results, tables=tables, facts=_facts(results))
 
 
@@ -204,22 +214,3 @@ def _facts(results: Results) -> str:
     return (
         f"{len(raters)} raters count with {checked.num_kept} answers; {lost} of {checked.num_rows} rows do not count."
     )
-
-
-_TABLE_NOTE = (
-    "Mean from 1 (not at all) to 5 (completely) with its 95 % interval, which holds for other videos and other raters: "
-    "both are drawn anew (pigeonhole bootstrap)."
-)
-_SCORES_NOTE = (
-    "SD: of a single answer. p: Wilcoxon's signed-rank test over the pairs' means, then Holm's correction over the "
-    "methods of a question. Pairs of one video are taken as independent by the test, not by the intervals."
-)
-_AGREEMENT_NOTE = (
-    "Alpha: 1 is full agreement, 0 what chance gives. ICC(1,1): of one rating; ICC(1,k): of the mean of the k ratings "
-    "that a picture has. A dash: fewer than two raters for any picture, or all answers alike."
-)
-_JUDGES_NOTE = (
-    "Beside people on the same pictures, never alone. Same preference: of two edits of one pair that people rate "
-    "differently, how often the judge prefers the same one; 50 % is chance."
-)
-_REJECTED_NOTE = "Files, raters and rows that are not in the tables above, with the reason."

@@ -170,13 +170,13 @@ def _candidate(
 ) -> Candidate:
     rows = np.array([[by_pair[pair] for by_pair in by_seeds.values()] for pair in segment_ids])
     tables = {name: of_file[rows].astype(np.float64) for name, of_file in values.items()}
-    trained = tuple(training_seed for training_seed, _ in by_seeds)
+    trained = tuple(training_seed for training_seed, _ in by_seeds if training_seed is not None)
     return Candidate(
         editor=columns["editor"][rows[0, 0]],
         name=columns["name"][rows[0, 0]],
         kind=columns["kind"][rows[0, 0]],
         seeds=tuple(seed for _, seed in by_seeds),
-        training_seeds=() if None in trained else trained,
+        training_seeds=trained if len(trained) == len(by_seeds) else (),
         values={name: table for name, table in tables.items() if np.isfinite(table).any()},
     )
 

@@ -10,7 +10,7 @@ from evaluation.human_study import exports
 from evaluation.human_study.questions import HEAD_CAMERA_NOTICE
 from modeling.atomic import write_bytes, write_json
 from modeling.json_text import read_json
-from tasks.artifacts.artifact import Record
+from tasks.artifacts.artifact import Record, digest_of
 from tasks.artifacts.work import Work
 from tasks.config import SurveyConfig
 
@@ -34,8 +34,9 @@ def write_key(work: Work, study: str, kept: Sequence[Record], methods: Sequence[
     }
     if len(pictures) != len(kept):
         raise ValueError("Two pictures have one code. Choose another survey.seed.")
-    content = {"study": study, "methods": list(methods), "camera": config.camera, "paper": config.paper}
-    write_json(work.path / "key.json", content | {"pictures": pictures})
+    content: dict[str, Any] = {"study": study, "methods": list(methods), "camera": config.camera, "paper": config.paper}
+    content["pictures"] = pictures
+    write_json(work.path / "key.json", content | {"digest": digest_of(content)})
 
 
 def write_exports(work: Work, kept: Sequence[Record], suffix: str, config: SurveyConfig) -> None:
@@ -78,6 +79,11 @@ def read_key(folder: Path) -> Record:
     content = read_json(path, at_most=MAX_KEY_BYTES)
     if not _is_key(content):
         raise ValueError(f"{path}: this is no key of a survey. Name the folder of a survey artifact with --survey.")
+    if content.get("digest") != digest_of({name: value for name, value in content.items() if name != "digest"}):
+        raise ValueError(
+            f"{path}: this key was changed after it was made, so nobody knows which method a picture is of. Take the "
+            "key.json of the survey's own folder; `editaction survey` with the same settings writes the same key again."
+        )
     return dict(content)
 
 

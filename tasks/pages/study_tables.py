@@ -9,6 +9,7 @@ from evaluation.human_study.answers import Limits, check_submissions
 from evaluation.human_study.imports import read_judges, read_submissions
 from evaluation.human_study.judges import judge_columns
 from evaluation.human_study.results import columns_of, plain, votes_of
+from evaluation.human_study.table_texts import COLUMNS
 from evaluation.human_study.tables import (
     Results,
     agreement_rows,
@@ -80,7 +81,7 @@ def import_answers(
     }
     with atomic_folder(out) as folder:
         for name, rows in tables.items():
-            (folder / f"{name}.csv").write_text(as_csv(rows), encoding="utf-8", newline="")
+            (folder / f"{name}.csv").write_text(as_csv(rows, COLUMNS[name]), encoding="utf-8", newline="")
         for name in ("table2", "scores", "agreement", "judges"):
             (folder / f"{name}.md").write_text(as_markdown(tables[name]), encoding="utf-8")
         (folder / "table2.tex").write_text(as_latex(tables["table2"]), encoding="utf-8")

@@ -4,13 +4,18 @@ import json
 import time
 from pathlib import Path
 
+import pandas
 import pytest
 
 from evaluation.human_study.answers import Answer, Key, Limits, Submission, check_submissions
 from evaluation.human_study.imports import read_submissions
 from evaluation.human_study.platforms import score_of
 from evaluation.human_study.survey import ANSWERS_FORMAT
+from evaluation.human_study.table_texts import COLUMNS
+from modeling.sheets import safe_cell
+from tasks.artifacts.artifact import digest_of
 from tasks.exports.rating_files import KEY_TEXTS, read_key
+from tasks.pages.study_tables import import_answers
 
 ENTRY = dict.fromkeys(KEY_TEXTS, "a") | {"questions": ["R1"]}
 KEY: Key = {"study": "s", "pictures": {f"p{number}": ENTRY for number in range(25)}}
@@ -85,3 +90,54 @@ def test_a_key_that_is_none_is_told_by_its_file(text: str, tmp_path: Path) -> No
     (tmp_path / "key.json").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"key\.json: this is no"):
         read_key(tmp_path)
+
+
+def test_a_key_in_which_two_pictures_changed_places_is_refused(tmp_path: Path) -> None:
+    pictures = {"p": dict(ENTRY, method="start"), "q": dict(ENTRY, method="editaction")}
+    key = {"study": "s", "paper": "", "methods": ["editaction", "start"], "pictures": pictures}
+    key["digest"] = digest_of(key)
+    (tmp_path / "key.json").write_text(json.dumps(key), encoding="utf-8")
+    assert read_key(tmp_path) == key
+    key["pictures"] = {"p": pictures["q"], "q": pictures["p"]}
+    (tmp_path / "key.json").write_text(json.dumps(key), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"key\.json: this key was changed after it was made"):
+        read_key(tmp_path)
+
+
+def test_files_of_a_study_that_nobody_answered_have_their_columns(tmp_path: Path) -> None:
+    key = {"study": "s", "paper": "", "methods": ["m"], "pictures": {}}
+    counts = import_answers(key, [], [], tmp_path / "tables", Limits(), {})
+    assert counts == {"raters": 0, "rows": 0, "kept": 0, "rejected": {}}
+    for name, columns in COLUMNS.items():
+        assert tuple(pandas.read_csv(tmp_path / "tables" / f"{name}.csv").columns) == columns
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "reason"),
+    [
+        ("", {}, "no_answers"),
+        ("u,p,a\nw,c,4\n", {"rater": "u", "picture": "p", "R1": "a", "R2": "a"}, "column_twice"),
+        ('WorkerId,Input.picture,Answer.R1,Reject\nw,c,4,"too fast"\n', {}, "rejected_on_platform"),
+    ],
+)
+def test_more_files_that_do_not_count_are_named(text: str, columns: dict, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    _, rejected = read_submissions([tmp_path / "a.csv"], columns)
+    assert [rejection.reason for rejection in rejected] == [reason]
+
+
+def test_a_list_of_our_own_files_is_read_as_the_files(tmp_path: Path) -> None:
+    own = {"format": ANSWERS_FORMAT, "study": "s", "form": "f", "code": "c", "answers": []}
+    (tmp_path / "all.json").write_text(json.dumps([own | {"worker": name} for name in ("w1", "w2")]))
+    submissions, rejected = read_submissions([tmp_path / "all.json"])
+    assert ([submission.rater for submission in submissions], rejected) == (["w1", "w2"], [])
+
+
+@pytest.mark.parametrize("worker", ["=1+1", "'=1+1", "''=1", "'plain", "＝1", "-x"])
+def test_an_id_comes_back_from_a_table_as_the_rater_has_it(worker: str, tmp_path: Path) -> None:
+    """The page puts an apostrophe before what a spreadsheet computes; form.js has the same rule."""
+    cells = [ANSWERS_FORMAT, "s", "f", safe_cell(worker), "c", "p", "R1", "4"]
+    head = "format,study,form,worker,code,picture,question,score"
+    (tmp_path / "a.csv").write_text(f"{head}\n{','.join(map(str, cells))}\n", encoding="utf-8")
+    (submission,), _ = read_submissions([tmp_path / "a.csv"])
+    assert submission.rater == worker

@@ -2,6 +2,7 @@
 
 import pytest
 
+from evaluation.human_study.text_tables import as_latex, as_markdown
 from evaluation.pages.paper_tables import text_of
 from evaluation.pages.tables import number_cell, split_notes
 
@@ -50,3 +51,13 @@ def test_an_interval_is_printed_with_as_many_digits_as_keep_its_ends_apart():
 def test_small_distances_of_the_paper_s_tables_keep_three_digits_that_count():
     texts = [text_of({"mean": mean, "variance": None}) for mean in (0.013732, 0.008843, 54.5, -1e-17, 3.456, 0.5)]
     assert texts == ["0.0137", "0.00884", "54.50", "0.00", "3.46", "0.5"]
+
+
+ROWS = [{"Method ↓": "[flux] a_b_ *x* \\|", "p": "< 0.001 & 50 % ± 1"}]
+
+
+def test_cells_of_any_signs_stay_one_row_of_latex_and_of_markdown():
+    latex = as_latex(ROWS).splitlines()
+    assert latex[2] == r"Method $\downarrow$ & p \\"
+    assert latex[4] == r"{[}flux] a\_b\_ {*}x{*} \textbackslash{}\textbar{} & $<$ 0.001 \& 50 \% $\pm$ 1 \\"
+    assert as_markdown(ROWS).splitlines()[2] == r"| \[flux\] a_b\_ \*x\* \\\| | &lt; 0.001 &amp; 50 % ± 1 |"

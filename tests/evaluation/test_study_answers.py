@@ -86,6 +86,12 @@ def test_a_rater_who_hands_in_twice_and_one_who_copies_another_count_once():
     assert reasons(checked(first, replace(first, source="w1.csv"))) == ["same_rater_twice"]
     copier = submission(KEY, rater="w2")
     assert reasons(checked(first, copier)) == ["copied"]
+    given = answers_by(KEY, "form-01")
+    for num_changed, expected in ((1, ["copied"]), (2, [])):
+        changed = [replace(answer, score=1 + answer.score % 5) for answer in given[:num_changed]]
+        assert (
+            reasons(checked(first, submission(KEY, rater="w2", answers=[*changed, *given[num_changed:]]))) == expected
+        )
     other = submission(KEY, rater="w2", answers=answers_by(KEY, "form-01", attentive, number=1))
     assert reasons(checked(first, other)) == []
     assert reasons(checked(first, submission(KEY, form="form-02"))) == []

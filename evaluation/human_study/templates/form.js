@@ -60,10 +60,13 @@ function keep() {
   try { localStorage.setItem(storageKey(state.worker), JSON.stringify(state)); } catch { $("no-storage").hidden = false; }
 }
 
+// The first 100 characters; half of a surrogate pair, which UTF-8 cannot hold, is never one of them.
+const shortened = (id) => [...id.trim()].slice(0, 100).join("").replace(/\p{Surrogate}/gu, "\ufffd").trim();
+
 function workerOfAddress() {
   const given = new URLSearchParams(location.search);
   for (const name of WORKER_NAMES) {
-    const id = (given.get(name) || "").trim().slice(0, 100);
+    const id = shortened(given.get(name) || "");
     if (id && id !== "{{%PROLIFIC_PID%}}") return id;
   }
   return "";
@@ -214,7 +217,7 @@ function asJson() {
 function asCsv() {
   const quoted = (value) => `"${String(value).replaceAll('"', '""')}"`;
   // A spreadsheet would compute a cell that begins so.
-  const worker = /^[=+\-@\t\r]/.test(state.worker) ? `'${state.worker}` : state.worker;
+  const worker = /^'*[=+\-@\t\r\n＝＋－＠]/.test(state.worker) ? `'${state.worker}` : state.worker;
   const lines = rows().map((row) => [content.format, content.study, content.form, worker, checkCode(), row.picture, row.question, row.score, row.seconds, row.item, row.shown].map(quoted).join(","));
   return ["format,study,form,worker,code,picture,question,score,seconds,item,shown", ...lines].join("\r\n") + "\r\n";
 }
@@ -262,6 +265,6 @@ $("worker-asked").hidden = Boolean(known);
 $("worker-shown").textContent = known;
 if (known && kept(known)) $("begin").textContent = "Go on where you were";
 $("begin").addEventListener("click", () => {
-  const worker = known || $("worker-typed").value.trim();
+  const worker = known || shortened($("worker-typed").value);
   if (worker) begin(worker); else $("worker-typed").focus();
 });
