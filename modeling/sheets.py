@@ -7,7 +7,9 @@ Markdown makes links, pictures and headings of marks that an instruction may hol
 import csv
 import re
 import string
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 from modeling.visible import visible
@@ -21,6 +23,7 @@ MAX_ROWS = 2_000_000
 MAX_TABLE_BYTES = 4 << 30
 """Largest size of a table's file."""
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
+_TOLD_SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t]*')
 _MARKS = re.compile(f"([{re.escape(string.punctuation)}])")
 
 
@@ -56,9 +59,19 @@ def strict_rows(lines: Iterable[str], path: Path, separator: str = ",") -> Itera
 
 
 def strict_dicts(lines: Iterable[str], path: Path) -> tuple[list[str], Iterator[dict[str, str]]]:
-    """Return the columns of a CSV and its rows as dicts. A missing cell is ""; surplus cells are under the key ""."""
-    rows = strict_rows(lines, path)
-    columns = next(rows, [])
+    """Return the columns of a CSV and its rows as dicts. A missing cell is ""; surplus cells are under the key "".
+
+    Spreadsheets divide cells by semicolons or tabs where a comma stands in numbers, and may say so in a line `sep=;`.
+    """
+    lines = iter(lines)
+    first = next(lines, "")
+    told = _TOLD_SEPARATOR.fullmatch(first.strip("\r\n"))
+    first = next(lines, "") if told else first
+    rows = strict_rows(chain([first], lines), path, told[1] if told else separator_of(first))
+    columns = [column.strip() for column in next(rows, [])]
+    twice = [column for column, number in Counter(columns).items() if column and number > 1]
+    if twice:
+        raise ValueError(f"{path}: the column {twice[0]!r:.80} is there twice; nobody knows which counts. Remove one.")
 
     def dicts() -> Iterator[dict[str, str]]:
         for cells in rows:
@@ -67,6 +80,16 @@ def strict_dicts(lines: Iterable[str], path: Path) -> tuple[list[str], Iterator[
                 yield dict(zip(columns, cells + [""] * (len(columns) - len(cells)), strict=False)) | beyond
 
     return columns, dicts()
+
+
+def separator_of(head: str) -> str:
+    """Return what divides the cells of a table with this first line: a comma, or, where it has none, another sign.
+
+    >>> separator_of("segment_id;picture"), separator_of('a,"b;c;d"'), separator_of("a\\tb")
+    (';', ',', '\\t')
+    """
+    unquoted = re.sub(r'"[^"]*"', "", head)
+    return "," if "," in unquoted else max(",;\t", key=unquoted.count)
 
 
 def safe_cell(value: object) -> object:

@@ -137,7 +137,7 @@ def _drawable(histogram: Histogram) -> tuple[NDArray[np.float64], int]:
 def _range(histogram: Histogram, values: NDArray[np.float64]) -> tuple[float, float]:
     """Return where the axis begins and ends, on a logarithmic one as powers of ten."""
     low, high = (float(values.min()), float(values.max())) if len(values) else (1.0, 10.0)
-    if histogram.low is not None and (histogram.low > 0 or not histogram.log_scale):
+    if histogram.low is not None and (histogram.low > SMALLEST or not histogram.log_scale):
         low = histogram.low
     high = max(low, high if histogram.high is None else histogram.high)
     if histogram.low is not None and high <= low:

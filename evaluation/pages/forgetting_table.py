@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.pages.differences import p_text
 from evaluation.pages.page import Cell, Table
-from evaluation.pages.tables import START, p_text, percent_text
+from evaluation.pages.tables import START, percent_text
 from evaluation.scoring.static_edits import MEASURES
 from evaluation.statistics.clustered_mean import clustered_mean
 from evaluation.statistics.paired_tests import differences

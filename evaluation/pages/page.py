@@ -37,6 +37,8 @@ class Headline:
     """Data, N, seeds and settings behind it, in a sentence."""
     beside: Sequence[tuple[str, str]] = ()
     """Other numbers for comparison: (name, value)."""
+    difference: str = ""
+    """Whether these pairs show a difference to the editor that it is compared with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,9 +213,8 @@ def data_uri(picture: Picture) -> str:
     image = Image.fromarray(picture)
     if max(image.size) > MAX_SHOWN_PX:
         scale = MAX_SHOWN_PX / max(image.size)
-        image = image.resize(
-            (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.LANCZOS
-        )
+        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        image = image.resize(size, Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     if max(image.size) <= LOSSLESS_PX:
         image.save(buffer, "PNG", optimize=True)

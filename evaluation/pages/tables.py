@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evaluation.classifier.trust import is_trusted
+from evaluation.pages.differences import difference_lines, difference_text
 from evaluation.pages.numbers import fid_digits, fixed, interval_digits
 from evaluation.pages.page import Cell, Headline, Table
 from evaluation.scoring.measures import BESIDE, MEASURES, TRUTH_VAE, Measure
@@ -41,22 +42,6 @@ def number_cell(number: Json | None, *, is_percent: bool, seeds: str = "seeds") 
     return Cell(value=text, details=lines, share=value / 100 if is_percent else None)
 
 
-def difference_lines(difference: Json | None, digits: int, *, is_percent: bool) -> list[str]:
-    """Return what a cell says of a paired difference; equal values show nothing, so no smallest difference then."""
-    if difference is None:
-        return []
-    mark = ", shown" if difference["is_shown"] else ""
-    digits = digits if is_percent else max(digits, fid_digits(difference["mean"]))
-    visible = fixed(difference["smallest_visible"], digits)
-    lines = [f"Δ {fixed(difference['mean'], digits, '+')}, p {p_text(difference['p_holm'])}{mark}"]
-    return [*lines, f"n shows ≥ {visible}"] if float(visible) else lines
-
-
-def p_text(p: float) -> str:
-    """Return a p value for print."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def measures_of(table: Json) -> list[Measure]:
     """Return the measures that a split's table has."""
     return [measure for measure in MEASURES if any(row[measure.key] is not None for row in table["rows"])]
@@ -69,9 +54,18 @@ def split_tables(scores: Json, table: Json) -> list[Table]:
     kept = [measure for measure in measures if measure.column in KEPT]
     sets = [measure for measure in measures if measure.kind == "set"]
     heading = f"{table['split']}: {table['num_pairs']:,} pairs of {table['num_videos']:,} videos"
+    acted, kept, sets = (real_first(part, scores) for part in (acted, kept, sets))
     parts = [("what the edits do", acted, split_notes(scores, table)), ("what the edits keep", kept, [])]
     parts.append(("sets of edits", sets, set_notes(scores, table)))
     return [_table(scores, table, f"{heading}, {title}", chosen, notes) for title, chosen, notes in parts if chosen]
+
+
+def real_first(measures: Sequence[Measure], scores: Json) -> list[Measure]:
+    """Return measures in their order, each on real features before the same one on random ones."""
+    bases = [measure.base for measure in measures]
+    is_random = [str(network_of(measure, scores)).startswith("fixed-random") for measure in measures]
+    order = sorted(range(len(measures)), key=lambda place: (bases.index(bases[place]), is_random[place]))
+    return [measures[place] for place in order]
 
 
 def _table(scores: Json, table: Json, title: str, measures: Sequence[Measure], notes: Sequence[str]) -> Table:
@@ -227,4 +221,5 @@ def headline_of(scores: Json, recipe: Sequence[str]) -> Headline:
         interval=f"95 % interval {number['interval'][0]:.1f} to {number['interval'][1]:.1f} %",
         recipe=sentence + "; ".join(recipe) + ".",
         beside=beside,
+        difference=difference_text(number.get("difference"), main["name"], table["compared_with"]),
     )

@@ -21,7 +21,11 @@ def candidate_of(
     """Return the row of one system on one split, NaN for pairs without a picture; ValueError where all lack one."""
     kept = [segment_id for segment_id in pairs.segment_ids if segment_id not in made.reasons]
     if not kept:
-        raise ValueError(f"--edits {name}: none of the {len(pairs.segment_ids)} pairs of {pairs.split} has a picture.")
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(made.counts.items()))
+        raise ValueError(
+            f"--edits {name}: none of the {len(pairs.segment_ids)} pairs of {pairs.split} has a picture that can be "
+            f"used ({reasons}). A picture is named by its pair, such as {pairs.segment_ids[0]!r:.80}."
+        )
     columns = [
         Column(editor=name, name=name, label=f"{name}/{seed}", seed=seed, picture_of=partial(_picture, pictures))
         for seed, pictures in made.by_seed.items()

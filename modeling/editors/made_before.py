@@ -1,12 +1,13 @@
 """A folder or a CSV of pictures that any other system made -> which picture belongs to which pair and seed.
 
-Folder: SEED/SEGMENT_ID.png, or SEGMENT_ID.png for one seed; png, jpg, jpeg or webp. CSV: columns segment_id and
-picture, and seed where there are several; pictures lie relative to the CSV. A pair that lacks a picture under any
-seed, or whose picture is not square as the inputs are, or smaller than they are, is left out with a reason; every pair
-ends in exactly one place. Larger pictures are squashed to the inputs' size.
+Folder: SEED/SEGMENT_ID.png, or SEGMENT_ID.png for one seed; png, jpg, jpeg, webp or bmp. CSV, of any separator:
+columns segment_id and picture, and seed where there are several; pictures lie relative to the CSV. A pair that lacks a
+picture under any seed, or whose picture is not square as the inputs are, or smaller than they are, is left out with a
+reason; every pair ends in exactly one place. Larger pictures are squashed to the inputs' size.
 """
 
 import io
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,11 @@ from pathlib import Path
 
 from modeling.data.images import Picture, read_image
 from modeling.sheets import MAX_SEED_DIGITS, check_table, strict_dicts
+from modeling.visible import visible
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+_WHOLE = re.compile(r"\.0*$")
+"""The end of a whole number in a column that pandas keeps as floats."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,9 @@ def files_of(source: Path) -> dict[tuple[int, str], Path]:
     else:
         raise ValueError(f"There is no folder or CSV {source} with edited pictures.")
     if not files:
-        raise ValueError(f"{source} holds no pictures named SEED/SEGMENT_ID.png or SEGMENT_ID.png.")
+        raise ValueError(
+            f"{source} holds no pictures named SEED/SEGMENT_ID.png or SEGMENT_ID.png ({', '.join(SUFFIXES)} are read)."
+        )
     return files
 
 
@@ -50,13 +56,15 @@ def _of_folder(folder: Path) -> dict[tuple[int, str], Path]:
     files: dict[tuple[int, str], Path] = {}
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
-        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        # "._0001.png" is no picture but what macOS keeps of one beside it.
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or not path.is_file():
             continue
         parts = relative.with_suffix("").as_posix()
         head, _, rest = parts.partition("/")
         place = (int(head), rest) if rest and _is_seed(head) else (0, parts)
         if place in files:
-            raise ValueError(f"{folder}: {files[place].name} and {relative} are both of {place[1]}, seed {place[0]}.")
+            other = files[place].relative_to(folder)
+            raise ValueError(f"{folder}: {other} and {relative} are both of {place[1]}, seed {place[0]}. Remove one.")
         files[place] = path
     return files
 
@@ -69,15 +77,22 @@ def _of_csv(path: Path) -> dict[tuple[int, str], Path]:
         raise ValueError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8.") from error
     with io.StringIO(text, newline="") as file:
         columns, rows = strict_dicts(file, path)
-        lacking = {"segment_id", "picture"} - set(columns)
+        lacking = {"segment_id", "picture"} - {column.lower() for column in columns}
         if lacking:
-            raise ValueError(f"{path} lacks the column {min(lacking)}; it wants segment_id, picture and maybe seed.")
+            there = ", ".join(map(visible, columns))[:200]
+            raise ValueError(
+                f"{path} lacks the column {min(lacking)}; it wants segment_id, picture and maybe seed, and has {there}."
+            )
         files: dict[tuple[int, str], Path] = {}
-        for number, row in enumerate(rows, 1):
-            seed = row.get("seed", "").strip() or "0"
-            if not _is_seed(seed) or not row["segment_id"] or not row["picture"]:
+        for number, cells in enumerate(rows, 1):
+            row = {name.lower(): cell.strip() for name, cell in cells.items()}
+            if not any(row.values()):
+                continue
+            seed = _WHOLE.sub("", row.get("seed", "") or "0")
+            if not _is_seed(seed) or not row["segment_id"] or not row["picture"] or (row.get("") and "" not in columns):
                 raise ValueError(
-                    f"{path}, row {number}: wants a segment_id, a picture and a seed of up to {MAX_SEED_DIGITS} digits."
+                    f"{path}, row {number}: wants a segment_id, a picture, a seed of up to {MAX_SEED_DIGITS} digits "
+                    "where there are several, and no more cells than the header."
                 )
             place = int(seed), row["segment_id"]
             if place in files:

@@ -50,7 +50,7 @@ def take_over_pictures(
                 rejected.append(record | failed(picture, f"{path}: this is no picture that can be read."))
             elif isinstance(picture, str):
                 what = f"{path} is {'not square' if picture == 'edit_not_square' else f'smaller than {least_px} px'}"
-                what = what if is_there(path) else "there is no picture of it"
+                what = what if is_there(path) else f"there is no file {path}" if path else "there is no picture of it"
                 why = {"status": "filtered", "reason": picture, "message": f"{row['segment_id']}, seed {seed}: {what}."}
                 rejected.append(record | why)
             else:
@@ -59,5 +59,9 @@ def take_over_pictures(
                 write_bytes(work.path / image, encode_png(picture))
                 kept.append(record | {"image": image, "instruction": row["instruction"]})
     if not kept:
-        raise ValueError(f"--edits {place}: none of the {len(rows)} test pairs has a picture here that can be used.")
+        such = f" Pictures here are of {strange[0]!r:.80} and others." if strange else ""
+        raise ValueError(
+            f"--edits {place}: none of the {len(rows)} test pairs, such as {rows[0]['segment_id']!r:.80}, has a "
+            f"picture here that can be used.{such}"
+        )
     return kept, rejected

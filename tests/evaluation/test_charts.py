@@ -46,6 +46,7 @@ def coordinates(figure: Figure | Columns) -> list[float]:
 @example(EQUAL_DURATIONS, None, None, False)
 @example([0.7, 0.7000000000000001], 0.0, None, False)
 @example([], None, None, True)
+@example([], 5e-324, None, True)
 @example([5e-324, 1e308, -1e308], None, None, False)
 @example([math.nan, math.inf], None, None, True)
 @example([math.nan, 1.0, math.inf, -math.inf], None, None, False)

@@ -3,8 +3,11 @@
 import pytest
 
 from evaluation.human_study.text_tables import as_latex, as_markdown
+from evaluation.pages.differences import difference_text
 from evaluation.pages.paper_tables import text_of
-from evaluation.pages.tables import number_cell, split_notes
+from evaluation.pages.tables import number_cell, real_first, split_notes
+from evaluation.scoring.measures import MEASURES
+from evaluation.scoring.networks import network_of
 
 
 def table_with(*rows):
@@ -61,3 +64,29 @@ def test_cells_of_any_signs_stay_one_row_of_latex_and_of_markdown():
     assert latex[2] == r"Method $\downarrow$ & p \\"
     assert latex[4] == r"{[}flux] a\_b\_ {*}x{*} \textbackslash{}\textbar{} & $<$ 0.001 \& 50 \% $\pm$ 1 \\"
     assert as_markdown(ROWS).splitlines()[2] == r"| \[flux\] a_b\_ \*x\* \\\| | &lt; 0.001 &amp; 50 % ± 1 |"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"mean": -0.42}, "-0.4 points to plain, p 0.765: no difference is shown; these pairs would show 3.9 points."),
+        ({"mean": 0.0, "smallest_visible": 0.0}, "+0.0 points to plain, p 0.765: no difference is shown."),
+        ({"mean": -5.0, "is_shown": True}, "-5.0 points to plain, p 0.765: these pairs show that ours is worse."),
+    ],
+)
+def test_the_headline_says_whether_a_difference_is_shown(changes, words):
+    difference = {"mean": 1.0, "p_holm": 0.765, "is_shown": False, "smallest_visible": 3.9} | changes
+    assert difference_text(difference, "ours", "plain") == words
+    assert difference_text(None, "ours", "plain") == difference_text(difference, "ours", None) == ""
+
+
+def test_measures_on_real_features_stand_before_the_same_ones_on_random_features():
+    scores = {"fid_features": "fixed-random-conv (seed 1)", "paired_features": "EfficientNet-Lite0 (file a)"}
+    for _ in range(2):
+        both = [measure for measure in MEASURES if measure.network is not None]
+        order = real_first(both, scores)
+        assert {measure.column for measure in order} == {measure.column for measure in both}
+        for base in {measure.base for measure in both}:
+            on = [network_of(measure, scores) for measure in order if measure.base == base]
+            assert on == sorted(on, key=lambda name: name.startswith("fixed"))
+        scores = {"fid_features": scores["paired_features"], "paired_features": scores["fid_features"]}

@@ -10,6 +10,7 @@ from PIL import Image
 from flows.wiring.job import make_job
 from flows.wiring.making import plan
 from flows.wiring.request import Request
+from modeling.editors.made_before import files_of
 from tasks.config import MadeElsewhereConfig, ReportConfig, ScoresConfig
 from tasks.edits import edits
 from tasks.imports.pictures import outside_pictures
@@ -111,3 +112,59 @@ def test_names_that_are_taken_and_places_that_are_not_there_are_refused(made, tm
     place = tmp_path / "nowhere" if name == "new" else made[2]
     with pytest.raises(ValueError, match=message):
         make_job(Request(preset="demo", workspace=str(tmp_path), edits={name: str(place)}))
+
+
+def listed(folder, text):
+    (folder / "list.csv").write_bytes(text.encode() if isinstance(text, str) else text)
+    return files_of(folder / "list.csv")
+
+
+PLACES = {(0, "v.0.1"): "a/x.png", (1, "v.0.1"): "a/y.png"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "segment_id,seed,picture\nv.0.1,0,a/x.png\nv.0.1,1,a/y.png\n",
+        "\ufeffsegment_id;seed;picture\r\nv.0.1;0;a/x.png\r\nv.0.1;1;a/y.png\r\n",
+        "sep=;\nsegment_id;seed;picture\nv.0.1;0;a/x.png\nv.0.1;1;a/y.png\n",
+        "segment_id\tseed\tpicture\nv.0.1\t0\ta/x.png\nv.0.1\t1\ta/y.png\n",
+        "Segment_ID, Seed , picture\n v.0.1 ,0.0,a/x.png\nv.0.1,1.0, a/y.png\n,,\n",
+        ",segment_id,seed,picture\n0,v.0.1,0.0,a/x.png\n1,v.0.1,1.0,a/y.png\n",
+    ],
+)
+def test_a_list_of_pictures_is_read_as_spreadsheets_and_pandas_write_it(text, tmp_path):
+    assert listed(tmp_path, text) == {place: tmp_path / name for place, name in PLACES.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("segment_id,picture,picture\nv,a,b\n", "column 'picture' is there twice"),
+        ("segment_id,picture\nv,a,b\n", "no more cells than the header"),
+        ("segment_id,seed,picture\nv,1.5,a\n", "row 1: wants"),
+        ("segment_id,seed,picture\nv,-1,a\n", "row 1: wants"),
+        ("segment_id,seed,picture\nv,0,a\nv,0.0,b\n", "'v' with seed 0 is there twice"),
+        ("segment,picture\nv,a\n", "lacks the column segment_id; .* has segment, picture"),
+    ],
+)
+def test_a_list_that_leaves_a_question_open_is_refused(text, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        listed(tmp_path, text)
+
+
+def test_what_macos_keeps_beside_pictures_is_none_and_bitmaps_are_some(tmp_path):
+    (tmp_path / "0").mkdir()
+    for name in ("v.1.bmp", "v.2.png", "._v.2.png", "v.3.tif"):
+        (tmp_path / "0" / name).write_bytes(b"x")
+    assert set(files_of(tmp_path)) == {(0, "v.1"), (0, "v.2")}
+    (tmp_path / "v.2.webp").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"0/v\.2\.png and v\.2\.webp are both of v\.2, seed 0"):
+        files_of(tmp_path)
+
+
+def test_pictures_under_other_names_are_told_with_the_names_that_are_wanted(made, tmp_path):
+    workspace, run, folder = made
+    shutil.copytree(folder / "0", tmp_path / "seed_0")
+    with pytest.raises(ValueError, match=r"such as 'v.*'seed_0/v"):
+        edits.run(workspace, "demo-y", MadeElsewhereConfig(), editor=outside_pictures(tmp_path), shards=run.shards.path)
