@@ -221,5 +221,5 @@ def headline_of(scores: Json, recipe: Sequence[str]) -> Headline:
         interval=f"95 % interval {number['interval'][0]:.1f} to {number['interval'][1]:.1f} %",
         recipe=sentence + "; ".join(recipe) + ".",
         beside=beside,
-        difference=difference_text(number.get("difference"), main["name"], table["compared_with"]),
+        difference=difference_text(number.get("difference"), main["name"], table.get("compared_with")),
     )

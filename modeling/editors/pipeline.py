@@ -114,10 +114,17 @@ class PipelineEditor:
         except torch.OutOfMemoryError:
             raise
         except BROKEN as error:
-            told = first_line(error)[:200]
-            raise ValueError(f"{type(self._pipeline).__name__} cannot edit with these weights ({told}).") from error
+            told, given = first_line(error)[:200], " and arguments" if config.options else ""
+            raise ValueError(
+                f"{type(self._pipeline).__name__} cannot edit with these weights{given} ({told})."
+            ) from error
         if not np.isfinite(output).all():
             raise NotFinite(f"{type(self._pipeline).__name__} gave no finite picture for {instruction!r}.")
+        if np.ptp(output) == 0 and np.ptp(image) > 0:
+            raise ValueError(
+                f"{type(self._pipeline).__name__} gave a picture of one colour for {instruction!r}: weights that do "
+                "not fit, or a safety checker, do so."
+            )
         return squash((output * 255).round().clip(0, 255).astype(np.uint8), config.size_px)
 
 

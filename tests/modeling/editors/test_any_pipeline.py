@@ -7,6 +7,7 @@ from dataclasses import replace
 import diffusers
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from flows.commands.edit import edit, how_to_edit
@@ -191,6 +192,29 @@ def test_a_folder_of_another_kind_is_refused_before_any_work_and_before_it_is_lo
     (problem,) = problems_of(job, plan(job))
     assert message in problem.message
     assert "editors.other" in problem.message
+
+
+def save_image_to_image(folder, *, is_grey=False):
+    parts = tiny_pipeline(in_channels=4)
+    if is_grey:
+        with torch.no_grad():
+            parts.vae.decoder.conv_out.weight.zero_()
+            parts.vae.decoder.conv_out.bias.zero_()
+    diffusers.StableDiffusionImg2ImgPipeline(
+        vae=parts.vae, text_encoder=parts.text_encoder, tokenizer=parts.tokenizer, unet=parts.unet,
+        scheduler=parts.scheduler, safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    ).save_pretrained(folder)  # fmt: skip
+    return load_system("StableDiffusionImg2ImgPipeline", folder, "cpu")
+
+
+def test_a_picture_of_one_colour_is_no_edit_and_an_argument_that_does_not_fit_is_named(tmp_path):
+    settings = PipelineConfig(size_px=SIZE_PX, options={"num_inference_steps": 4, "strength": 0.6})
+    sound = save_image_to_image(tmp_path / "sound")
+    assert np.ptp(sound.edit(drawn_pictures(1), ["take cup"], [0], settings)) > 0
+    with pytest.raises(ValueError, match=r"these weights and arguments \(ValueError: The value of strength"):
+        sound.edit(drawn_pictures(1), ["take cup"], [0], replace(settings, options={"strength": 7}))
+    with pytest.raises(ValueError, match="gave a picture of one colour for 'take cup'"):
+        save_image_to_image(tmp_path / "grey", is_grey=True).edit(drawn_pictures(1), ["take cup"], [0], settings)
 
 
 def test_what_a_pipeline_raises_for_weights_that_do_not_fit_is_one_line(tmp_path):
