@@ -3,11 +3,13 @@
     python -m benchmarks.camera            # camera.json; half a minute
 
 Backgrounds are drawn, and frames of the real clips where there are some (EDITACTION_REAL_DATA); nothing was chosen on
-these backgrounds and seeds. Pairs of real clips on a tripod stand beside them: there every shift is an error.
+these backgrounds and seeds. Pairs of real clips on a tripod stand beside them: there every shift is an error. So do
+pairs of real clips whose camera evidently pans.
 """
 
 import itertools
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,8 @@ from benchmarks.frame_extraction import real_clips_folder
 from benchmarks.recording import record
 from modeling.data.images import Picture
 from tasks.cutting.camera import camera_shift
-from tasks.cutting.layers import has_moved
 from tasks.cutting.quality import Appearance, look_at
+from tasks.cutting.readings import has_moved
 from tasks.splitting.candidates import DOUBTFUL
 from tasks.video.exact_frames import Moment, Shown, read_moments
 from tests.support.moving_views import SIDE, clouds, kinds, leaves, view_of
@@ -36,6 +38,12 @@ REAL_BACKGROUNDS = (
 )
 TRIPODS = ("sam2__04_coffee.mp4", "sam2__03_blocks.mp4", "decord__flipping_a_pancake.mkv")
 TRIPOD_FRAMES = range(5, 260, 15)
+PANS = {
+    "exo__video_desks.3gp": range(0, 61, 20),
+    "media3__sample_edit_list.mp4": range(0, 76, 25),
+    "media3__sample_with_increasing_timestamps_320w_240h.mp4": range(0, 901, 60),
+}
+"""Frames of clips whose camera pans; each is compared with the next."""
 
 
 def backgrounds(rng: np.random.Generator) -> list[Picture]:
@@ -59,12 +67,22 @@ def tripod_pairs() -> list[tuple[Appearance, Appearance]]:
     folder = real_clips_folder()
     for name in TRIPODS if folder is not None else ():
         assert folder is not None
-        moments = [Moment(index=index) for index in TRIPOD_FRAMES]
-        looks = [
-            shown.kept for shown in read_moments(folder / name, moments, look_at).outcomes if isinstance(shown, Shown)
-        ]
-        pairs += itertools.combinations(looks, 2)
+        pairs += itertools.combinations(looks_of(folder / name, TRIPOD_FRAMES), 2)
     return pairs
+
+
+def panning_pairs() -> list[tuple[Appearance, Appearance]]:
+    """Return pairs of frames of clips whose camera pans; none where there are no real clips."""
+    folder = real_clips_folder()
+    if folder is None:
+        return []
+    return [pair for name, frames in PANS.items() for pair in itertools.pairwise(looks_of(folder / name, frames))]
+
+
+def looks_of(clip: Path, frames: range) -> list[Appearance]:
+    """Return the measurements of some frames of a clip."""
+    outcomes = read_moments(clip, [Moment(index=index) for index in frames], look_at).outcomes
+    return [shown.kept for shown in outcomes if isinstance(shown, Shown)]
 
 
 def percent(rows: list[tuple[bool, bool, bool]], column: int) -> float:
@@ -82,6 +100,7 @@ def main() -> None:
         told[view.kind].append((has_moved(shift) is view.has_moved, view.px_off(shift) <= 1.5, certainty < DOUBTFUL))
     rows = [row for rows in told.values() for row in rows]
     real = [camera_shift(before.grey, after.grey) for before, after in tripod_pairs()]
+    panning = [camera_shift(before.grey, after.grey) for before, after in panning_pairs()]
     cameras = {
         camera: [row for kind, rows in told.items() if kind.startswith(camera) for row in rows]
         for camera in ("still", "pan")
@@ -94,6 +113,8 @@ def main() -> None:
         "right_in_doubt_percent": percent([row for row in rows if row[0]], 2),
         "tripod_told_moved": sum(has_moved(shift) for shift, _ in real),
         "tripod_pairs": len(real),
+        "panning_told_moved": sum(has_moved(shift) for shift, _ in panning),
+        "panning_pairs": len(panning),
     }
     by_kind: dict[str, Any] = {
         kind: {
