@@ -54,6 +54,7 @@ def drawn_rows() -> list[Record]:
             "stop_s": number / NUM_VIDEOS + 1.3,
             "source_frame_index": number,
             "edited_frame_index": number + 65,
+            "verb": "put",
             "end_point": "table" if rng.random() < 0.1 else "",
             "overlaps": False,
             "camera_shift": rng.random() * 0.7,
