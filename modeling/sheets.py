@@ -38,7 +38,8 @@ def strict_rows(lines: Iterable[str], path: Path, separator: str = ",") -> Itera
 
     A lenient reader would join all rows up to the next quote into one text.
     """
-    reader = csv.reader(lines, delimiter=separator, strict=True)
+    # A quote after a blank opens a quoted cell too; otherwise the quotes would be part of the text.
+    reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
     number = 0
     while True:
         begins_at = reader.line_num + 1

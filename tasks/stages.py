@@ -21,7 +21,7 @@ STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
         Stage(name="kitchen", version=1, inputs=()),
-        Stage(name="segments", version=5, inputs=("annotations",)),
+        Stage(name="segments", version=6, inputs=("annotations",)),
         Stage(name="videos", version=2, inputs=("segments", "folder")),
         Stage(name="frames", version=8, inputs=("segments", "videos")),
         Stage(name="splits", version=2, inputs=("frames",)),

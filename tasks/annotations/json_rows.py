@@ -14,10 +14,12 @@ MAX_JSON_BYTES = 256 << 20
 
 def json_lines(path: Path) -> Generator[Any, None, None]:
     """Yield None, for columns that each row has by itself, then (where, row) of each line."""
-    # Only a line feed ends a line: JSON allows U+2028, U+2029 and U+0085 inside its strings.
-    with path.open(newline="\n", encoding=encoding_of(path)) as file:
+    # Line feeds and carriage returns end a line; JSON allows U+2028, U+2029 and U+0085 inside its strings, as Python
+    # does when it reads text. Files that were joined by cat have marks in the middle.
+    with path.open(encoding=encoding_of(path)) as file:
         yield None
-        for number, line in enumerate(file, start=1):
+        for number, text in enumerate(file, start=1):
+            line = text.lstrip("\ufeff")
             if not line.strip():
                 continue
             where = f"line {number}"

@@ -89,7 +89,7 @@ def _csv(path: Path) -> Generator[Any, None, None]:
 def _first_line(file: TextIO) -> tuple[str, str]:
     """Return the first non-empty line and the separator: that of `sep=`, else the most frequent one."""
     line = next((text for text in file if text.strip().strip(",;\t|")), "")
-    told = re.fullmatch(r"\"?sep=(.)\"?[,;\t]*", line.strip("\r\n"))
+    told = re.fullmatch(r"\"?sep=(.)\"?[,;\t]*", line.strip("\r\n"), re.IGNORECASE)
     if told:
         return next((text for text in file if text.strip()), ""), told[1]
     unquoted = re.sub(r'"[^"]*"', "", line)

@@ -1,5 +1,5 @@
 """Times as people write them -> seconds: 12.5, 12.5s, 12,5, MM:SS(.ff), HH:MM:SS(.ff), 1h2m3s, ISO 8601's PT1M2.5S,
-1500ms, and what Parquet has for times.
+1500ms, pandas' "0 days 00:00:01.5", and what Parquet has for times.
 
 A text is converted at once as a decimal number, so that 62.5 s is not 62 + 0.5 with a rounding in between.
 """
@@ -18,6 +18,8 @@ _UNITS = re.compile(
     r"\s*(?:(\d+)(?:[.,](\d+))?\s*s(?:ecs?|econds?)?)?",
     re.ASCII | re.IGNORECASE,
 )
+_DAYS = re.compile(r"(\d{1,4}) days?,? (\d{1,2}:\d\d:\d\d(?:\.\d+)?)", re.ASCII)
+"""How pandas and Python write a duration: "0 days 00:00:01.500000", "1 day, 0:00:01"."""
 _MILLISECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:ms|msecs?|milliseconds?)", re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d{1,2}|\d{4,})(\s*s?)", re.ASCII)
 """A decimal comma has not three digits behind it: 1,500 may mean one and a half, or fifteen hundred."""
@@ -30,6 +32,8 @@ def seconds_of(value: object) -> float | None:
     (62.5, 90.0, 12.5, 0.2, 3.0)
     >>> seconds_of("PT1M2.5S"), seconds_of("1h 2m 3s"), seconds_of("2 min"), seconds_of("1500ms")
     (62.5, 3723.0, 120.0, 1.5)
+    >>> seconds_of("0 days 00:00:01.500000"), seconds_of("1 day, 0:00:01"), seconds_of("-1 days +23:59:58")
+    (1.5, 86401.0, None)
     >>> seconds_of("1,500"), seconds_of("00:00:01:12"), seconds_of("1_0"), seconds_of("soon"), seconds_of(True)
     (None, None, None, None, None)
     """
@@ -46,6 +50,10 @@ def seconds_of(value: object) -> float | None:
 
 
 def _from_text(text: str) -> float | None:
+    days = _DAYS.fullmatch(text)
+    if days is not None:
+        within = _from_text(days[2])
+        return None if within is None else float(Decimal(days[1]) * 86_400 + Decimal(repr(within)))
     comma = _DECIMAL_COMMA.fullmatch(text)
     number = _SECONDS.fullmatch(f"{comma[1]}.{comma[2]}{comma[3]}" if comma else text)
     if number:

@@ -31,6 +31,8 @@ DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,mxf,m4v,mpegvideo,dv,ivf,obu,nut,gif"
 )
 """Containers that are opened; playlists and other formats that name further files or addresses are not."""
+BAD_PACKET = (av.error.InvalidDataError, av.error.PermissionError)
+"""Errors of a decoder for a packet that it cannot use; Theora's, for a header in the middle, is the second."""
 MAX_UNREADABLE = 1_000
 """Number of unreadable parts after which a file counts as unreadable."""
 Matrix = NDArray[np.int32]
@@ -146,7 +148,7 @@ def decode(container: InputContainer, stream: VideoStream, *, is_truncated: bool
             continue
         try:
             yield from stream.codec_context.decode(timeline.put(packet))
-        except av.error.InvalidDataError:
+        except BAD_PACKET:
             continue
     try:
         yield from stream.codec_context.decode(None)

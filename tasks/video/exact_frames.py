@@ -96,7 +96,11 @@ def _read(path: VideoFile, moments: Sequence[Moment], keep: Callable[[Decoded], 
     with opened(path) as (container, stream):
         packets = read_packets(container, stream, ends_early(path, stream))
         if packets.jumps_back:
-            raise VideoError("times_jump_back", f"{path.name}: its clock jumps back, so no time is certain. Remux it.")
+            raise VideoError(
+                "times_jump_back",
+                f"{path.name}: its clock jumps back, so no time is certain. It may be files joined by cat, or several "
+                "edits in one file. Give the parts as files of their own, or encode it anew.",
+            )
         is_counted = container.format.name == "avi" or lacks_order(path, stream, packets)
         film = _film_of(path, container, stream, packets, is_counted=is_counted)
         moments, keep = how.shifted(moments, film), how.cropped(keep, film)

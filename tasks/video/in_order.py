@@ -11,8 +11,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from tasks.video.decoding import Decoded, Matrix, VideoError, decode, matrix_of
+from tasks.video.frame_times import Ticks, timed
 from tasks.video.moments import Film, Moment, Reading, Shown, T
 from tasks.video.packets import Packets
+from tasks.video.rounding import MICROSECOND
 
 
 def read_whole(
@@ -25,28 +27,33 @@ def read_whole(
 ) -> Reading[T]:
     """Decode from the start and count the frames that libav shows; the frames give the times."""
 
-    start: int | None = None
+    start: Ticks | None = None
+    num_untimed = 0
 
-    def clocked() -> Iterator[tuple[VideoFrame, int, float]]:
-        nonlocal start
-        pts = 0
-        for frame in decode(container, stream, is_truncated=packets.is_truncated):
-            pts = frame.pts if frame.pts is not None else pts
-            start = pts if start is None else start
-            yield frame, pts - start, float(pts * packets.time_base)
+    def clocked() -> Iterator[tuple[VideoFrame, Ticks, float]]:
+        nonlocal start, num_untimed
+        for frame, ticks in timed(decode(container, stream, is_truncated=packets.is_truncated), stream):
+            if start is None and frame.pts is not None:
+                start = frame.pts - ticks
+            num_untimed += start is None
+            yield frame, ticks, float(((start or 0) + ticks) * packets.time_base)
 
     limits = [
         ("number", moment.index) if moment.index is not None else ("ticks", packets.ticks_of(moment.exact_s))
         for moment in moments
     ]
     picked = _pick(clocked(), limits, keep)
+    first_pts_s = (start or 0) * packets.time_base
+    for place, outcome in enumerate(picked.outcomes):
+        if num_untimed and isinstance(outcome, Shown) and outcome.index < num_untimed:
+            picked.outcomes[place] = replace(outcome, pts_s=float(first_pts_s) + outcome.pts_s)
     if packets.horizon is not None and packets.shown:
         known_ticks = packets.horizon - packets.shown[0]
         picked.drop(place for place, (clock, limit) in enumerate(limits) if clock == "ticks" and limit > known_ticks)
         picked.drop(place for place in picked.at_end if limits[place][0] == "number")
     return Reading(
         outcomes=picked.outcomes,
-        first_pts_s=(start or 0) * packets.time_base,
+        first_pts_s=first_pts_s,
         num_decoded=picked.num_seen,
         film=_ended(film, picked, packets),
         method="whole",
@@ -112,7 +119,7 @@ class _Clock:
         rate = stream.average_rate or stream.guessed_rate
         if not rate:
             raise VideoError("no_frame_rate", "The file has neither presentation times nor a frame rate.")
-        return cls(has_times=False, tick_s=1 / rate, frame_ticks=1, tolerance=Fraction(0))
+        return cls(has_times=False, tick_s=1 / rate, frame_ticks=1, tolerance=MICROSECOND * rate)
 
     def ticks_of(self, time_s: Fraction) -> int:
         return floor(time_s / self.tick_s + self.tolerance)
@@ -150,7 +157,7 @@ class _Picked(Generic[T]):
     """Places of the moments that no later frame followed."""
     num_seen: int = 0
     """Frames decoded."""
-    num_ticks: int = 0
+    num_ticks: Ticks = 0
     """Time of the last of them, in ticks since the first."""
 
     def drop(self, places: Iterable[int]) -> None:
@@ -165,7 +172,7 @@ class _OnScreen:
 
     decoded: Decoded
     number: int
-    ticks: int
+    ticks: Ticks
     pts_s: float
 
     def shown(self, keep: Callable[[Decoded], T], after: VideoFrame | None) -> Shown[T]:
@@ -173,7 +180,7 @@ class _OnScreen:
 
 
 def _pick(
-    frames: Iterable[tuple[VideoFrame, int, float]],
+    frames: Iterable[tuple[VideoFrame, Ticks, float]],
     limits: Sequence[tuple[str, int]],
     keep: Callable[[Decoded], T],
 ) -> _Picked[T]:
@@ -208,7 +215,7 @@ def _pick(
     return _Picked(outcomes=outcomes, at_end=waiting, num_seen=last.number + 1, num_ticks=last.ticks)
 
 
-def _in_order(frames: Iterable[tuple[VideoFrame, int, float]]) -> Iterator[_OnScreen]:
+def _in_order(frames: Iterable[tuple[VideoFrame, Ticks, float]]) -> Iterator[_OnScreen]:
     """Number the frames, and add to each the last display matrix and the frame before it."""
     matrix: Matrix | None = None
     before: VideoFrame | None = None

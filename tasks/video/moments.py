@@ -70,8 +70,8 @@ class Film:
     frame_s: Fraction = Fraction(0)
     """Most frequent duration of a frame, in seconds."""
     tolerance_s: Fraction = Fraction(0)
-    """Half a tick of the clock: a wanted time this close before a frame's time means that frame; 0 where ticks are
-    frames.
+    """A wanted time this close before a frame's time means that frame: half a tick of a clock that rounds, and at least
+    a microsecond.
     """
     crop: Crop | None = None
     """The crop that the container states."""

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 
 from tasks.video.decoding import demux
 from tasks.video.nal_units import nal_length_size, nal_units, tells_orientation
+from tasks.video.rounding import MICROSECOND, rounds_frames
 from tasks.video.timeline import Timeline
 
 ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "h263", "mjpeg", "prores"})
@@ -29,7 +30,7 @@ MPEG4_PICTURE = b"\x00\x00\x01\xb6"
 MAX_EMPTY_MPEG4 = 19
 """An MPEG-4 packet of at most this many bytes may mean "no new picture"; it shows no frame (as in libav)."""
 MIN_TICKS_A_FRAME = 4
-"""Where a frame lasts fewer ticks, the ticks are the frames' own clock and no rounded seconds."""
+"""Where a frame lasts fewer ticks, the ticks are the frames' own clock, unless they are seen to be rounded seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +108,11 @@ class Packets:
 
     @cached_property
     def tolerance(self) -> Fraction:
-        """Half a tick where times are rounded: a time this close before a frame's time means that frame; else 0."""
-        return Fraction(1, 2) if self.frame_ticks >= MIN_TICKS_A_FRAME else Fraction(0)
+        """Ticks: a time this close before a frame's time means that frame. Half a tick where times are rounded, and
+        everywhere a microsecond, since people write times so, and floats are less exact.
+        """
+        is_rounded = self.frame_ticks >= MIN_TICKS_A_FRAME or rounds_frames(self.time_base, self.shown)
+        return max(Fraction(1, 2) if is_rounded else Fraction(0), MICROSECOND / self.time_base)
 
     def ticks_of(self, time_s: Fraction) -> int:
         """Return a time as the number of ticks that have passed, as exactly as the clock allows."""

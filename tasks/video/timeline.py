@@ -33,6 +33,7 @@ class Timeline:
         self._frame = int(1 / (rate * self._time_base)) if rate else 0
         self._offset = 0
         self._last: int | None = None
+        self._latest: int | None = None
         self._next = 0
 
     def put(self, packet: Packet) -> Packet:
@@ -43,11 +44,14 @@ class Timeline:
         if self._last is not None:
             back, ahead = (self._last - dts) * self._time_base, abs(dts - self._next) * self._time_base
             if not self.may_jump:
-                self.jumps_back |= back > MAX_BACK_S
+                # Between keyframes, decoding times may be presentation times (VVC in Matroska).
+                latest = self._latest if self._latest is not None else dts
+                self.jumps_back |= packet.is_keyframe and (latest - dts) * self._time_base > MAX_BACK_S
             elif back > MAX_BACK_S or ahead > MAX_FORWARD_S:
                 self.num_jumps += 1
                 self._offset += self._next - dts
                 dts = self._next
+        self._latest = dts if self._latest is None else max(self._latest, dts)
         self._last, self._next = dts, dts + (packet.duration or self._frame)
         if self._offset:
             packet.dts = dts

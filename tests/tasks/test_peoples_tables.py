@@ -58,12 +58,14 @@ def spans(annotations: Annotations) -> list[tuple[float, float]]:
         ("PT1M2.5S", "PT1H", (62.5, 3600.0)),
         ("1m31s", "1h 2m 4.5s", (91.0, 3724.5)),
         ("1500ms", "2 min", (1.5, 120.0)),
+        ("0 days 00:00:01.500000", "0 days 00:01:02", (1.5, 62.0)),
+        ("0:00:01", '"1 day, 0:00:01.5"', (1.0, 86401.5)),
     ],
 )
 def test_times_are_read_as_people_write_them(
     start: str, stop: str, expected: tuple[float, float], tmp_path: Path
 ) -> None:
-    if "," in start:
+    if "," in start + stop:
         start, stop = (f'"{time.strip(chr(34))}"' for time in (start, stop))
     assert spans(table(tmp_path, f"{HEADER}a.mp4,{start},{stop},x\n")) == [expected]
 
@@ -115,6 +117,8 @@ def test_no_text_stops_the_reading_of_times(text: str) -> None:
         'sep=,\nvideo,start_s,stop_s,instruction\nclip.mp4,0.2,0.9,"open door, slowly"\n',
         "sep=;\r\nvideo;start_s;stop_s;instruction\r\nclip.mp4;0.2;0.9;open door, slowly\r\n",
         'video, start_s, stop_s, instruction\nclip.mp4, 0.2, 0.9,"open door, slowly"\n',
+        'video, start_s, stop_s, instruction\n"clip.mp4", "0.2", "0.9", "open door, slowly"\n',
+        'SEP=;\nvideo;start_s;stop_s;instruction\nclip.mp4; 0.2;0.9; "open door, slowly"\n',
         '\n\r\n  \nVideo,Start_S,STOP_S,Instruction\nclip.mp4,0.2,0.9,"open door, slowly"\n,,,\n',
         '\ufeffvideo,start_s,stop_s,instruction\nclip.mp4,0.2,0.9,"open door, slowly"\n',
     ],
@@ -141,7 +145,15 @@ def test_a_table_that_may_be_misread_is_refused(content: str, said: str, tmp_pat
     assert said in str(caught.value)
 
 
-def test_json_lines_end_with_a_line_feed_only_and_may_begin_with_a_mark(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\n\ufeff"])
+def test_json_lines_of_any_system_and_joined_by_cat_are_read(end: str, tmp_path: Path) -> None:
+    line = '{"video": "clip.mp4", "start_s": 0.2, "stop_s": 0.9, "instruction": "open\u2028door %d"}'
+    (tmp_path / "a.jsonl").write_bytes("".join(line % number + end for number in range(3)).encode())
+    annotations = read_table(tmp_path / "a.jsonl")
+    assert [segment.instruction for segment in annotations.segments] == [f"open\u2028door {n}" for n in range(3)]
+
+
+def test_separators_of_unicode_end_no_line_of_json_which_may_begin_with_a_mark(tmp_path: Path) -> None:
     row = {"video": "clip.mp4", "start_s": 0.2, "stop_s": 0.9}
     texts = ["open\u2028door", "close\u2029door", "turn\u0085on", "put\x0bcup\x0cdown"]
     lines = "".join(json.dumps(row | {"instruction": text}, ensure_ascii=False) + "\n" for text in texts)
