@@ -8,25 +8,48 @@ TEXT_SUFFIXES = frozenset({".csv", ".txt", ".json", ".jsonl", ".md", ".xml", ".h
 HEAD_BYTES = 512
 PAGES = ("text/html", "application/xhtml", "application/json", "application/xml", "text/xml")
 """Beginnings of the content types of text."""
-_VIDEO_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"styp")
+_VIDEO_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"styp", b"pnot")
 _VIDEO_STARTS = (
     *(b"RIFF", b"\x1a\x45\xdf\xa3", b"OggS", b"FLV", b"\x47", b"\0\0\x01", b"\0\0\0\x01", b"DKIF", b"\x30\x26\xb2\x75"),
-    *(b"\x06\x0e\x2b\x34", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"PK\x03\x04"),
+    *(b"\x06\x0e\x2b\x34", b"GIF8", b"\x1f\x07\0"),
 )
-"""First bytes of video files and archives."""
+"""First bytes of video files; a zero byte comes after them, which no text has."""
+_ARCHIVE_STARTS = {
+    b"\x1f\x8b": "packed by gzip",
+    b"BZh": "packed by bzip2",
+    b"\xfd7zXZ": "packed by xz",
+    b"PK\x03\x04": "a zip",
+}
+_OTHER_STARTS = {b"\x89PNG": "a picture (PNG)", b"\xff\xd8\xff": "a picture (JPEG)", b"%PDF": "a PDF"}
+_OTHER_RIFF = {b"WEBP": "a picture (WebP)", b"WAVE": "sound (WAVE)"}
+ARCHIVES = frozenset({".gz", ".tgz", ".zip", ".tar", ".bz2", ".xz"})
 
 
-def why_no_video(head: bytes, content_type: str = "") -> str | None:
+def why_no_video(head: bytes, content_type: str = "", *, is_archive: bool = False) -> str | None:
     """Return in words what the first HEAD_BYTES of a file are, when they are not a video's; else None.
+
+    `is_archive`: an archive is expected.
 
     >>> why_no_video(b"<!DOCTYPE html><title>Log in</title>")
     'a page of text ("<!DOCTYPE html><title>Log in</title>")'
     >>> why_no_video(b"\\0\\0\\0\\x18ftypmp42" + bytes(9), "text/html") is None
     True
+    >>> why_no_video(b"Get free access"), why_no_video(b"\\xff\\xd8\\xff\\xe0")
+    ('a page of text ("Get free access")', 'a picture (JPEG)')
     """
     if not head:
         return "empty"
-    if head[4:8] in _VIDEO_BOXES or head.startswith(_VIDEO_STARTS):
+    other = _OTHER_RIFF.get(head[8:12]) if head.startswith(b"RIFF") else None
+    starts = _OTHER_STARTS | ({} if is_archive else _ARCHIVE_STARTS)
+    other = other or next((kind for start, kind in starts.items() if head.startswith(start)), None)
+    if other is not None:
+        return other
+    has_zero = b"\0" in head
+    if has_zero and (
+        head[4:8] in _VIDEO_BOXES or head.startswith(_VIDEO_STARTS) or head[4:5] == b"\x47" == head[196:197]
+    ):
+        return None
+    if is_archive and head.startswith(tuple(_ARCHIVE_STARTS)):
         return None
     text = _as_text(head)
     if text is not None:

@@ -20,7 +20,7 @@ from modeling.atomic import remove_unfinished, sync_file, sync_folder
 from tasks.artifacts.addresses import shown_address
 from tasks.config import SPARE_BYTES, Patience
 from tasks.fetching.asking import new_client
-from tasks.fetching.content import HEAD_BYTES, TEXT_SUFFIXES, why_no_video
+from tasks.fetching.content import ARCHIVES, HEAD_BYTES, TEXT_SUFFIXES, why_no_video
 from tasks.fetching.http import (
     MAX_FILE_BYTES,
     MAX_UNTOLD_BYTES,
@@ -191,7 +191,8 @@ def _refuse_page(part: Path, download: Download, transfer: Transfer) -> None:
     if download.md5 or not TEXT_SUFFIXES.isdisjoint(map(str.lower, download.target.suffixes)):
         return
     with part.open("rb") as file:
-        wrong = why_no_video(file.read(HEAD_BYTES), transfer.content_type)
+        is_archive = download.target.suffix.lower() in ARCHIVES
+        wrong = why_no_video(file.read(HEAD_BYTES), transfer.content_type, is_archive=is_archive)
     if wrong is not None:
         part.unlink()
         note_of(part).unlink(missing_ok=True)

@@ -118,6 +118,29 @@ def validator_of(response: httpx.Response) -> str:
     return etag if etag.startswith('"') else str(response.headers.get("Last-Modified", ""))
 
 
+def is_same_version(response: httpx.Response, validator: str) -> bool:
+    """Tell whether an answer may be of the file that had the validator: some servers ignore If-Range."""
+    told = response.headers.get("ETag" if validator.startswith('"') else "Last-Modified")
+    return not validator or told is None or told == validator
+
+
+def is_packed(response: httpx.Response) -> bool:
+    """Tell whether the server packs the file although it was asked not to. FetchError for a packing not read here."""
+    packing = response.headers.get("Content-Encoding", "identity").strip().lower() or "identity"
+    if packing not in ("identity", "gzip", "deflate"):
+        where = shown_address(str(response.url))
+        raise FetchError("refused", f"{where}: the server packs the file by {packing[:20]!r}, which is not read here.")
+    return packing != "identity"
+
+
+def check_ranged(response: httpx.Response) -> None:
+    """Return when an answer has bytes of the file, or the whole file; FetchError where the server packs them."""
+    check_status(response, (200, 206))
+    if is_packed(response):
+        where = shown_address(str(response.url))
+        raise FetchError("no_ranges", f"{where}: the server packs the file, so it has no parts. Use --fetch download.")
+
+
 def content_range(response: httpx.Response) -> tuple[int | None, int | None]:
     """Return (first byte, size of the file) of a Content-Range, such as "bytes 5-9/10" or "bytes */10"."""
     parts = re.fullmatch(

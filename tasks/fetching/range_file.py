@@ -22,7 +22,7 @@ from tasks.fetching.http import (
     Pace,
     Stopped,
     Unsteady,
-    check_status,
+    check_ranged,
     content_length,
     content_range,
     persistently,
@@ -187,7 +187,7 @@ class RangeFile(io.RawIOBase):
         with answer_to(self._client, "GET", self._video.url, headers) as response:
             if response.status_code == 416 and content_range(response)[1] == 0:
                 raise FetchError("empty_file", f"{self._video.shown}: the file is empty.")
-            check_status(response, (200, 206))
+            check_ranged(response)
             first, size = content_range(response)
             if response.status_code == 200:
                 first, size = 0, content_length(response)

@@ -8,8 +8,10 @@ https://github.com/epic-kitchens/epic-kitchens-100-annotations, and MPII Cooking
 """
 
 import csv
+import os
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -32,6 +34,8 @@ EXTENSIONS = (
     *(".flv", ".wmv"),
 )
 """Extensions of video files, in the order of preference when a folder holds the same video twice."""
+UNSAID = (".mp4", ".MP4", ".webm", ".mkv", ".mov", ".MOV", ".avi")
+"""Extensions with which a server is asked for a name without one."""
 OFFICIAL: dict[Reader, str] = {"epic": "https://data.bris.ac.uk/datasets", "mpii": MPII}
 """The site that stands for a dataset's official addresses."""
 ANNOTATIONS: dict[Reader, str] = {
@@ -79,22 +83,18 @@ class Site:
         ['/videos/train/P01/P01_02.MP4', '/videos/test/P01/P01_02.MP4']
         >>> Site(reader="table", mirror="https://a.org/{participant}/{video}.mkv").urls("P01_02")
         ('https://a.org/P01/P01_02.mkv',)
-        >>> Site(reader="table", mirror="https://a.org").urls("P01/my.clip")
-        ('https://a.org/P01/my.clip.mp4', 'https://a.org/P01/my.clip.MP4', 'https://a.org/P01/my.clip')
+        >>> Site(reader="table", mirror="https://a.org").urls("P01/clip.mp4")[:2]
+        ('https://a.org/P01/clip.mp4', 'https://a.org/P01/clip.MP4')
         """
         participant = video_id.partition("_")[0]
         if self.mirror and re.search(r"\{(video|participant)\}", self.mirror):
-            return (_filled(self.mirror, video_id),)
+            return tuple(_filled(self.mirror, form) for form in _forms(video_id))
         if self.reader == "epic":
             return self._epic_urls(video_id, participant)
-        is_mpii, name = self.reader == "mpii", quote(video_id, safe="/")
-        folders = ("", "videos/", "MPII-Cooking-2/videos/") if is_mpii else ("",)
-        endings = (".avi",) if is_mpii else (".mp4", ".MP4")
-        if _names_a_file(video_id):
-            endings = ("",)
-        elif "." in video_id:  # no extension, or an unknown one
-            endings = (*endings, "")
-        return tuple(self._at(f"{folder}{name}{ending}") for folder in folders for ending in endings)
+        is_mpii = self.reader == "mpii"
+        folders = ("", "videos/", "MPII-Cooking-2/videos/") if is_mpii else ("", "videos/")
+        names = [name for form in _forms(video_id) for name in _with_endings(form, is_mpii=is_mpii)]
+        return tuple(self._at(f"{folder}{quote(name, safe='/')}") for folder in folders for name in names)
 
     def _epic_urls(self, video_id: str, participant: str) -> tuple[str, ...]:
         is_extension = re.fullmatch(r"P\d\d+_1\d\d", video_id) is not None
@@ -129,6 +129,25 @@ class Site:
         return epic_md5s().get(video_id) if self.reader == "epic" else None
 
 
+def _forms(video_id: str) -> tuple[str, ...]:
+    """Return the forms of a name, as a server cannot be listed: accents composed, and decomposed as on a Mac."""
+    return tuple(dict.fromkeys((video_id, unicodedata.normalize("NFD", video_id))))
+
+
+def _with_endings(name: str, *, is_mpii: bool) -> Iterable[str]:
+    """Return a name with its possible extensions, the likeliest first.
+
+    >>> list(_with_endings("clip.mov", is_mpii=False)), list(_with_endings("S1", is_mpii=True))
+    (['clip.mov', 'clip.MOV'], ['S1.avi'])
+    """
+    stem, extension = os.path.splitext(name)
+    if _names_a_file(name):
+        return dict.fromkeys((name, stem + extension.lower(), stem + extension.upper()))
+    if is_mpii:
+        return (f"{name}.avi", *((name,) if extension else ()))
+    return (*(name + ending for ending in UNSAID), *((name,) if extension else ()))  # .v2 may be an extension
+
+
 def _names_a_file(video_id: str) -> bool:
     """Tell whether a video id has the extension of a video file; my.clip has none."""
     return Path(video_id).suffix.lower() in EXTENSIONS
@@ -157,7 +176,7 @@ def recorded_address(recorded: str, mirror: str | None, video_id: str) -> str:
 
 
 def _filled(pattern: str, video_id: str) -> str:
-    filled = pattern.replace("{video}", quote(video_id, safe=""))
+    filled = pattern.replace("{video}", quote(video_id, safe="/"))
     return filled.replace("{participant}", quote(video_id.partition("_")[0], safe=""))
 
 

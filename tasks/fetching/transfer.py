@@ -7,7 +7,7 @@ it gave none, and never fills the disk.
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,6 +26,8 @@ from tasks.fetching.http import (
     check_status,
     content_length,
     content_range,
+    is_packed,
+    is_same_version,
     validator_of,
 )
 from tasks.fetching.remote_video import FetchError
@@ -84,19 +86,24 @@ class Transfer:
                     return
                 self._discard()
                 raise Unsteady(f"{self.shown}: the part that is here is no part of the file there", wait_s=0)
-            if response.status_code == 206 and (first != there or note.get("size") not in (None, size)):
+            packed = is_packed(response)
+            is_other = first != there or note.get("size") not in (None, size) or packed
+            if response.status_code == 206 and (
+                is_other or not is_same_version(response, str(note.get("validator") or ""))
+            ):
                 self._discard()
                 raise Unsteady(f"{self.shown}: the server sends another part than was asked for", wait_s=0)
             if response.status_code == 200:
                 there = 0  # the server ignores Range, or the file has changed
-                size = content_length(response)
-                write_json(note_of(self.part), {"url": self.shown, "validator": validator_of(response), "size": size})
+                size = None if packed else content_length(response)
+                validator = "" if packed else validator_of(response)
+                write_json(note_of(self.part), {"url": self.shown, "validator": validator, "size": size})
             self.was_continued = self.was_continued or there > 0
-            self._write(response, there, size)
+            self._write(response.iter_bytes() if packed else response.iter_raw(), there, size)
         if size is not None and size_of(self.part) != size:
             raise Unsteady(f"{self.shown}: the answer breaks off")
 
-    def _write(self, response: httpx.Response, there: int, size: int | None) -> None:
+    def _write(self, chunks: Iterator[bytes], there: int, size: int | None) -> None:
         """Append the answer to the part, at most up to the file's size, or MAX_UNTOLD_BYTES when it is unknown.
 
         After FetchError `too_large` or `no_room` nothing of the file remains.
@@ -107,7 +114,7 @@ class Transfer:
         with os.fdopen(os.open(self.part, flags, 0o666), "r+b") as file:
             file.seek(there)
             try:
-                for chunk in response.iter_raw():  # unbuffered: bytes before an interruption count
+                for chunk in chunks:  # unbuffered: bytes before an interruption count
                     if self.stop.is_set():
                         raise Stopped
                     pace.came(len(chunk))
@@ -121,6 +128,9 @@ class Transfer:
             except FetchError:
                 self._discard()
                 raise
+            except httpx.DecodingError as error:
+                self._discard()
+                raise Unsteady(f"{self.shown}: the packed answer is damaged") from error
 
     def _check_room(self) -> None:
         if shutil.disk_usage(self.part.parent).free < SPARE_BYTES:

@@ -28,11 +28,13 @@ def timed(frames: Iterable[VideoFrame], stream: VideoStream) -> Iterator[tuple[V
     is_expected = False  # the frame before had no time of its own
     for frame in frames:
         # The stream's rate, where the frame's duration is this rate in whole ticks.
-        step = exact if abs(exact - frame.duration) <= 1 else frame.duration
+        step: Ticks = exact if abs(exact - frame.duration) <= 1 else frame.duration
         if frame.pts is None:
             ticks = ahead
         else:
-            is_first, start = start is None, frame.pts - ahead if start is None else start
+            is_first = start is None
+            if start is None:
+                start = frame.pts - ahead
             ticks = frame.pts - start
             if is_expected and not is_first and abs(ticks - ahead) > step / 2:
                 raise _missing()

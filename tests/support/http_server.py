@@ -4,6 +4,7 @@ python -m tests.support.http_server FOLDER --mb-per-s 20  # prints its address; 
 """
 
 import argparse
+import gzip
 import re
 import threading
 import time
@@ -56,6 +57,9 @@ class Behaviour:
     has_head: bool = True
     has_etags: bool = True
     has_ranges: bool = True
+    obeys_if_range: bool = True
+    packs: bool = False
+    """Pack every body by gzip, whatever the client accepts."""
     bytes_per_s: float | None = None
     """Speed of all connections together."""
     asked: list[Asked] = field(default_factory=list)
@@ -111,12 +115,16 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def _file(self, file: Path, asked: Asked, fault: Fault | None, with_body: bool) -> None:
-        behaviour, size = self.server.behaviour, file.stat().st_size
+        behaviour = self.server.behaviour
+        if behaviour.packs:
+            file = _packed(file)
+        size = file.stat().st_size
         etag = '"' + sha1(f"{file.stat().st_mtime_ns} {size}".encode()).hexdigest() + '"'
         first, stop, is_part = 0, size, False
         kind = fault.kind if fault is not None else ""
         bounds = re.fullmatch(r"bytes=(\d+)-(\d*)", asked.range)
-        may = behaviour.has_ranges and kind != "ignore_range" and self.headers.get("If-Range", etag) == etag
+        is_same = not behaviour.obeys_if_range or self.headers.get("If-Range", etag) == etag
+        may = behaviour.has_ranges and kind != "ignore_range" and is_same
         if bounds is not None and may:
             first, is_part = int(bounds[1]), True
             stop = min(int(bounds[2]) + 1, size) if bounds[2] else size
@@ -134,6 +142,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(stop - first))
         if is_part:
             self.send_header("Content-Range", f"bytes {first}-{stop - 1}/{size}")
+        if behaviour.packs:
+            self.send_header("Content-Encoding", "gzip")
         if behaviour.has_etags:
             self.send_header("ETag", etag)
         self.end_headers()
@@ -158,6 +168,12 @@ class Handler(BaseHTTPRequestHandler):
             self.server.ending.wait(20)
         if kind in ("drop", "stall"):
             self.close_connection = True
+
+
+def _packed(file: Path) -> Path:
+    packed = file.with_name(f".{file.name}.packed")
+    packed.write_bytes(gzip.compress(file.read_bytes(), compresslevel=0, mtime=0))
+    return packed
 
 
 class Server(ThreadingHTTPServer):

@@ -102,6 +102,29 @@ def test_a_part_of_a_file_that_changed_at_the_server_is_begun_anew(site: tuple[B
     assert is_whole(site, download)
 
 
+def test_a_server_that_ignores_if_range_gives_no_file_of_two_versions(
+    site: tuple[Behaviour, str], tmp_path: Path
+) -> None:
+    site[0].obeys_if_range = False
+    download = wanted(site, tmp_path, checked=False)
+    site[0].faults["/a.mp4"] = [Fault("drop", 400_000), *[Fault("status", 500)] * 4]
+    fetch(download)
+    site[0].files["/a.mp4"].write_bytes(random.Random(9).randbytes(SIZE))
+    assert fetch(download) == {"a.mp4": None}
+    assert is_whole(site, download)
+
+
+@pytest.mark.parametrize("faults", [[], [Fault("drop", 300_000)], [Fault("drop", 300_000), Fault("ignore_range")]])
+def test_what_a_server_packs_unasked_is_unpacked(
+    faults: list[Fault], site: tuple[Behaviour, str], tmp_path: Path
+) -> None:
+    site[0].packs = True
+    site[0].faults["/a.mp4"] = faults
+    download = wanted(site, tmp_path, checked=False)
+    assert fetch(download) == {"a.mp4": None}
+    assert is_whole(site, download)
+
+
 def test_parts_of_two_versions_are_told_by_their_checksum_where_the_server_tells_nothing(
     site: tuple[Behaviour, str], tmp_path: Path
 ) -> None:

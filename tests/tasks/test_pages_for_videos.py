@@ -1,5 +1,6 @@
 """A web page that a server sends with status 200 is no video: it is refused, thrown away, and asked for again."""
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,24 @@ def test_every_text_is_taken_for_a_page(text: str) -> None:
 def test_a_page_in_any_encoding_is_none_whatever_the_server_calls_it(start: str, encoding: str) -> None:
     words = "ログイン" if encoding == "shift_jis" else "Accès refusé"
     assert why_no_video((start + words * 20).encode(encoding)[:HEAD_BYTES], "video/mp4") is not None
+
+
+@pytest.mark.parametrize("text", ["Gateway Timeout", "Get free access", "FLV is gone", "RIFF", "OggS?", "DKIF files\n"])
+def test_a_text_that_begins_as_a_video_does_is_a_page(text: str) -> None:
+    assert why_no_video((text * 40).encode()[:HEAD_BYTES], "video/mp4") is not None
+
+
+@pytest.mark.parametrize(
+    "head", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0\0\x10JFIF", b"%PDF-1.7", b"RIFF\x24\0\0\0WAVEfmt "]
+)
+def test_pictures_and_documents_in_place_of_a_video_are_refused(head: bytes) -> None:
+    assert why_no_video(head + bytes(500), "video/mp4") is not None
+
+
+def test_an_archive_is_taken_only_where_one_is_wanted() -> None:
+    head = gzip.compress(b"x" * 5000, mtime=0)
+    assert why_no_video(head) == "packed by gzip"
+    assert why_no_video(head, is_archive=True) is None
 
 
 def test_unknown_bytes_are_left_to_the_decoder_unless_the_server_calls_them_words() -> None:

@@ -20,14 +20,16 @@ from tasks.annotations.epic import read_epic
 from tasks.annotations.segment import Annotations, mark_overlaps, read_segments, write_segments
 from tasks.annotations.table import read_table
 from tasks.annotations.times import seconds_of
-from tasks.config import FramesConfig, SplitsConfig
+from tasks.config import FramesConfig, Patience, SplitsConfig
 from tasks.cutting.pairs import folder_name
+from tasks.fetching.downloads import Download, download_all
 from tasks.fetching.sites import Site
 from tasks.fetching.video_files import VideoFolder, describe_video
 from tasks.frames import frames
 from tasks.splits import splits
 from tests.support.clips import CLIPS
 from tests.support.clips import encode as encode_clip
+from tests.support.http_server import Behaviour, files_of, serving
 from tests.tasks.test_segments_stage import find_in, read_into
 
 HEADER = "video,start_s,stop_s,instruction\n"
@@ -364,8 +366,27 @@ def test_an_id_with_a_dot_is_asked_for_with_an_extension_at_a_server() -> None:
     assert site.urls("my.clip.v2")[0] == "https://example.org/my.clip.v2.mp4"
     assert site.urls("my.clip.v2")[-1] == "https://example.org/my.clip.v2", "v2 may be an extension that is not known"
     assert site.place("my.clip.v2") == "videos/my.clip.v2.mp4"
-    assert site.urls("P01/clip.mkv") == ("https://example.org/P01/clip.mkv",)
-    assert site.urls("clip.MOV") == ("https://example.org/clip.MOV",)
+    assert site.urls("P01/clip.mkv")[:2] == ("https://example.org/P01/clip.mkv", "https://example.org/P01/clip.MKV")
+    assert site.urls("clip.MOV")[0] == "https://example.org/clip.MOV"
+
+
+def test_names_are_found_at_a_server_whatever_their_accents_case_of_suffix_and_folder(tmp_path: Path) -> None:
+    decomposed = unicodedata.normalize("NFD", "crème")
+    there = ["GOPR01.MP4", f"{decomposed}.mp4", "P01/1234.webm", "videos/clip.mov", "a b#1%.mkv"]
+    for name in there:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"\0\0\0\x18ftypmp42")
+    wanted = ["GOPR01.mp4", "crème", "P01/1234", "clip.MOV", "a b#1%"]
+    with serving(Behaviour(files=files_of(tmp_path))) as url:
+        for mirror in (url, f"{url}/{{video}}.mp4"):
+            site = Site(reader="table", mirror=mirror)
+            found = wanted if mirror == url else ["crème"]
+            downloads = [
+                Download(name=name, urls=site.urls(name), target=tmp_path / "got" / str(number))
+                for number, name in enumerate(found)
+            ]
+            errors = [error for _, error in download_all(downloads, connections=1, patience=Patience(retries=0))]
+            assert errors == [None] * len(found)
 
 
 def test_epic_rows_that_fail_say_where_and_what_to_do(tmp_path: Path) -> None:

@@ -146,6 +146,14 @@ def test_a_server_that_ignores_range_is_read_whole_once(server: tuple[Behaviour,
     assert server[0].num_sent == path.stat().st_size
 
 
+def test_a_server_that_packs_its_files_has_no_parts_of_them(server: tuple[Behaviour, str], tmp_path: Path) -> None:
+    place = put(server, encode(tmp_path / "short_gop.mp4", CLIPS["short_gop.mp4"], num_frames=10))
+    server[0].packs = True
+    with pytest.raises(FetchError, match="--fetch download") as caught:
+        read(place, [0.2])
+    assert caught.value.reason == "no_ranges"
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
