@@ -36,7 +36,7 @@ def timed(frames: Iterable[VideoFrame], stream: VideoStream) -> Iterator[tuple[V
             if start is None:
                 start = frame.pts - ahead
             ticks = frame.pts - start
-            if is_expected and not is_first and abs(ticks - ahead) > step / 2:
+            if is_expected and not is_first and 2 * abs(ticks - ahead) > step:
                 raise _missing()
         is_expected = frame.pts is None
         if is_expected and not step:
