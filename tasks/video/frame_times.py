@@ -16,19 +16,19 @@ from tasks.video.decoding import VideoError
 Ticks = int | Fraction
 
 
-def timed(frames: Iterable[VideoFrame], stream: VideoStream) -> Iterator[tuple[VideoFrame, Ticks]]:
+def timed(frames: Iterable[VideoFrame], stream: VideoStream) -> Iterator[tuple[VideoFrame, Fraction]]:
     """Yield (frame, ticks since the first frame).
 
     VideoError when a frame has no time, and none follows from the frames around it.
     """
     rate, time_base = stream.average_rate, Fraction(stream.time_base or 1)
     exact = 1 / (rate * time_base) if rate else Fraction(0)
-    start: Ticks | None = None  # the first frame's time on the stream's clock, once it is known
-    ahead: Ticks = 0  # where the next frame is expected
+    start: Fraction | None = None  # the first frame's time on the stream's clock, once it is known
+    ahead = Fraction(0)  # where the next frame is expected
     is_expected = False  # the frame before had no time of its own
     for frame in frames:
         # The stream's rate, where the frame's duration is this rate in whole ticks.
-        step: Ticks = exact if abs(exact - frame.duration) <= 1 else frame.duration
+        step = exact if abs(exact - frame.duration) <= 1 else Fraction(frame.duration)
         if frame.pts is None:
             ticks = ahead
         else:
@@ -36,7 +36,7 @@ def timed(frames: Iterable[VideoFrame], stream: VideoStream) -> Iterator[tuple[V
             if start is None:
                 start = frame.pts - ahead
             ticks = frame.pts - start
-            if is_expected and not is_first and 2 * abs(ticks - ahead) > step:
+            if is_expected and not is_first and abs(ticks - ahead) > step / 2:
                 raise _missing()
         is_expected = frame.pts is None
         if is_expected and not step:
