@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from av import Packet
 
+from tasks.video.decoding import opened
 from tasks.video.exact_frames import Moment, Reading, Shown, VideoError, read_moments
 from tasks.video.ffmpeg import ffmpeg_program
+from tasks.video.timeline import Timeline
 from tests.support.clips import HEIGHT, RATE, WIDTH, X264, draw_frame, encode, read_number
 
 PLAIN = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "15"]
@@ -89,3 +92,18 @@ def test_recordings_in_ogg_joined_by_cat_go_on(tmp_path: Path) -> None:
     joined.write_bytes(content)
     # As in the ffmpeg program, Theora's three headers in the middle take the time of a frame each.
     assert numbers_at(joined, [0.2, 1.9, 2.5, 3.5]) == [5, 47, 59, 84]
+
+
+def test_only_keyframes_tell_a_clock_that_jumps_back(tmp_path: Path) -> None:
+    """Of some codecs (VVC in Matroska) libav knows presentation times alone, which go back between keyframes."""
+    path = encode(tmp_path / "clip.mkv", PLAIN, num_frames=2)
+    with opened(path) as (container, stream):
+        timeline = Timeline(container, stream)
+        for dts, is_key in ((0, True), (900, False), (500, False), (40, False), (960, True)):
+            packet = Packet(b"x")
+            packet.dts, packet.is_keyframe = dts, is_key
+            timeline.put(packet)
+        assert not timeline.jumps_back
+        packet.dts = 40
+        timeline.put(packet)
+        assert timeline.jumps_back
