@@ -116,7 +116,8 @@ class _Clock:
         if any(dts is not None for dts in packets.dts):
             steps = packets.frame_ticks or 1
             return cls(has_times=True, tick_s=packets.time_base, frame_ticks=steps, tolerance=packets.tolerance)
-        rate = stream.average_rate or stream.guessed_rate
+        # The stream's own rate; without one, libav's demuxers say 25 of raw streams.
+        rate = stream.codec_context.framerate or stream.average_rate or stream.guessed_rate
         if not rate:
             raise VideoError("no_frame_rate", "The file has neither presentation times nor a frame rate.")
         return cls(has_times=False, tick_s=1 / rate, frame_ticks=1, tolerance=MICROSECOND * rate)
