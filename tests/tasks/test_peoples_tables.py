@@ -364,7 +364,7 @@ def test_pictures_of_videos_in_subfolders_lie_in_folders_of_their_own() -> None:
 def test_an_id_with_a_dot_is_asked_for_with_an_extension_at_a_server() -> None:
     site = Site(reader="table", mirror="https://example.org")
     assert site.urls("my.clip.v2")[0] == "https://example.org/my.clip.v2.mp4"
-    assert site.urls("my.clip.v2")[-1] == "https://example.org/my.clip.v2", "v2 may be an extension that is not known"
+    assert "https://example.org/my.clip.v2" in site.urls("my.clip.v2"), "v2 may be an extension that is not known"
     assert site.place("my.clip.v2") == "videos/my.clip.v2.mp4"
     assert site.urls("P01/clip.mkv")[:2] == ("https://example.org/P01/clip.mkv", "https://example.org/P01/clip.MKV")
     assert site.urls("clip.MOV")[0] == "https://example.org/clip.MOV"
