@@ -88,7 +88,9 @@ class Site:
         """
         participant = video_id.partition("_")[0]
         if self.mirror and re.search(r"\{(video|participant)\}", self.mirror):
-            return tuple(_filled(self.mirror, form) for form in _forms(video_id))
+            path, mark, query = self.mirror.partition("?")
+            forms = _forms(video_id)
+            return tuple(_filled(path, form, "/") + mark + _filled(query, form) for form in forms)
         if self.reader == "epic":
             return self._epic_urls(video_id, participant)
         is_mpii = self.reader == "mpii"
@@ -175,8 +177,9 @@ def recorded_address(recorded: str, mirror: str | None, video_id: str) -> str:
     return parts._replace(netloc=known.netloc, query=_filled(known.query, video_id)).geturl()
 
 
-def _filled(pattern: str, video_id: str) -> str:
-    filled = pattern.replace("{video}", quote(video_id, safe="/"))
+def _filled(pattern: str, video_id: str, kept: str = "") -> str:
+    """Fill in a pattern; `kept`: "/" where folders of the id are folders of the address."""
+    filled = pattern.replace("{video}", quote(video_id, safe=kept))
     return filled.replace("{participant}", quote(video_id.partition("_")[0], safe=""))
 
 
