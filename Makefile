@@ -7,9 +7,11 @@ BIN := .venv/bin
 demo: install
 	$(BIN)/editaction demo
 
+# Flows start servers and are killed at set moments, so they run one after another.
 test: install
 	$(BIN)/python -m pytest -n auto -m "not slow"
-	$(BIN)/python -m pytest -m slow --durations=15
+	$(BIN)/python -m pytest -n auto -m slow --ignore tests/flows
+	$(BIN)/python -m pytest -m slow tests/flows --durations=15
 
 test-fast: install
 	$(BIN)/python -m pytest -n auto -m "not slow"

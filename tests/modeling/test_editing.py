@@ -288,7 +288,10 @@ def test_a_start_that_is_not_there_is_named(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile wants a C++ compiler on a CPU")
 def test_a_compiled_editor_makes_the_same_edits() -> None:
-    plain, compiled = Editor(tiny_pipeline()), Editor(tiny_pipeline())
+    pipelines = tiny_pipeline(), tiny_pipeline()
+    for pipeline in pipelines:
+        pipeline.unet = tiny_unet(attention_in_the_middle_alone=True)
+    plain, compiled = map(Editor, pipelines)
     compiled.compile()
     for count in (2, 3):  # another batch size makes torch compile once more
         arguments = (drawn_pictures(count), list(INSTRUCTIONS[:count]), list(range(count)), QUICK)

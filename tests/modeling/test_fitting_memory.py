@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
 
 from modeling.data.loader import Examples
 from modeling.editors.instruct_pix2pix import Editor
@@ -18,7 +17,7 @@ from modeling.runs.micro_batch import gradients_that_fit
 from modeling.runs.watcher import Watcher
 from modeling.training.trainer import Trainer
 from tests.modeling.test_trainer import CONFIG, make, weights
-from tests.support.tiny_pipeline import tiny_pipeline, write_examples
+from tests.support.tiny_pipeline import tiny_pipeline, tiny_unet, write_examples
 
 SEVEN = replace(CONFIG, batch_size=7, seed=3)
 
@@ -132,27 +131,11 @@ def test_8_bit_moments_come_near_and_resume_bit_for_bit(examples: Examples) -> N
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile wants a C++ compiler on a CPU")
 def test_compiled_training_and_its_frozen_copy_give_the_same_losses(examples: Examples) -> None:
-    """The second step's loss depends on the first one's gradients.
-
-    Only the middle has attention, so it compiles faster.
-    """
+    """The second step's loss depends on the first one's gradients."""
     losses = []
     for compiled in (False, True):
         pipeline = tiny_pipeline()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            pipeline.unet = UNet2DConditionModel(
-                sample_size=8,
-                in_channels=8,
-                out_channels=4,
-                block_out_channels=(8, 16),
-                layers_per_block=1,
-                down_block_types=("DownBlock2D",) * 2,
-                up_block_types=("UpBlock2D",) * 2,
-                cross_attention_dim=16,
-                attention_head_dim=4,
-                norm_num_groups=4,
-            )
+        pipeline.unet = tiny_unet(attention_in_the_middle_alone=True)
         editor, options = Editor(pipeline), TrainOptions(device="cpu", compile=compiled)
         batches = make_batches(editor, examples, CONFIG, options, Watcher(lambda line: None))
         trainer = make_trainer(editor, CONFIG, options)

@@ -62,8 +62,14 @@ def tiny_tokenizer() -> CLIPTokenizer:
     )
 
 
-def tiny_unet(in_channels: int = 8, seed: int = 0) -> UNet2DConditionModel:
-    """Return a U-Net of two levels. Its weights are amplified, so that text and picture matter in its output."""
+def tiny_unet(
+    in_channels: int = 8, seed: int = 0, *, attention_in_the_middle_alone: bool = False
+) -> UNet2DConditionModel:
+    """Return a U-Net of two levels. Its weights are amplified, so that text and picture matter in its output.
+
+    `attention_in_the_middle_alone`: it has a third of the parts, for what compiles it.
+    """
+    with_text = not attention_in_the_middle_alone
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         unet = UNet2DConditionModel(
@@ -72,8 +78,8 @@ def tiny_unet(in_channels: int = 8, seed: int = 0) -> UNet2DConditionModel:
             out_channels=4,
             block_out_channels=(8, 16),
             layers_per_block=1,
-            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+            down_block_types=("CrossAttnDownBlock2D" if with_text else "DownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D" if with_text else "UpBlock2D"),
             cross_attention_dim=16,
             attention_head_dim=4,
             norm_num_groups=4,
