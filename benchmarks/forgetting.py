@@ -1,6 +1,6 @@
 """What each method forgets: static edits carried out and kept after fine-tuning, from two starts, five seeds.
 
-    python -m benchmarks.second_start DIR                                          # a second start, in minutes
+    editaction starting-editor --seed 1 --threads 1 --out DIR                      # an independent start, an hour
     python -m benchmarks.forgetting --workspace W --start shipped=modeling/starting_editor --start second=DIR
     python -m benchmarks.forgetting --workspace W --start ... --only-record        # record what is done
 
