@@ -23,10 +23,10 @@ OWN = {"format": ANSWERS_FORMAT, "study": "s", "form": "f", "worker": "w", "code
 
 
 def test_a_long_score_costs_no_time() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     text = "4" + " " * 100_000 + "\nx\ny"
     assert score_of(text) == text
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("place", ["worker", "picture", "score"])
@@ -60,10 +60,10 @@ def raters(number: int, num_answers: int) -> list[Submission]:
 
 @pytest.mark.parametrize(("number", "num_answers"), [(20_000, 1), (1_200, 25)])
 def test_many_raters_cost_little_time(number: int, num_answers: int) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     checked = check_submissions(raters(number, num_answers), KEY, Limits(min_same=100))
     assert checked.num_kept == checked.num_rows == number * num_answers
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_copy_that_lacks_some_answers_is_found() -> None:
