@@ -88,6 +88,14 @@ def test_training_seeds_that_differ_widen_it():
     assert wide[1] - wide[0] > 2 * (same[1] - same[0])
 
 
+def test_clean_videos_say_nothing_of_training_seeds_that_were_not_drawn():
+    """One of three seeds fails in 10 of 20 videos: by clean videos alone the share would be 27.2 % at least."""
+    shares = np.ones((100, 3))
+    shares[:50, 0] = 0
+    low, _ = ends(shares, np.repeat(np.arange(20), 5))
+    assert 0 < low < stats.binomtest(10, 20).proportion_ci(method="exact").low
+
+
 def test_where_few_draws_are_possible_the_coverage_is_one_of_their_sums():
     """Ten videos of one pair, a share of 98 %: the draws 10, 9, ... of 10 are held or not, whatever the interval."""
     held = [
