@@ -23,7 +23,7 @@ STAGES: dict[str, Stage] = {
         Stage(name="kitchen", version=1, inputs=()),
         Stage(name="segments", version=6, inputs=("annotations",)),
         Stage(name="videos", version=2, inputs=("segments", "folder")),
-        Stage(name="frames", version=9, inputs=("segments", "videos")),
+        Stage(name="frames", version=10, inputs=("segments", "videos")),
         Stage(name="splits", version=2, inputs=("frames",)),
         Stage(name="dataset", version=2, inputs=("segments", "frames", "splits")),
         Stage(name="shards", version=1, inputs=("frames", "splits")),

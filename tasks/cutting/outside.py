@@ -52,6 +52,7 @@ def facts_of(rows: Iterable[Record]) -> dict[str, Any]:
         counts["clamped_to_end"] += row["clamped_to_end"]
         counts["interlaced"] += row["is_interlaced"]
         counts["hdr_tone_mapped"] += bool(row["hdr"])
+        counts["wide_gamut"] += bool(row["wide_gamut"])
         counts["of_several_streams"] += row["num_video_streams"] > 1
         counts["video_starts_late"] += row["video_starts_late"]
         counts["crop_not_applied"] += bool(row["container_crop"]) and not row["crop_applied"]
@@ -63,6 +64,8 @@ COUNTED = {
     "clamped_to_end": "pairs end after their video: its last frame was taken.",
     "interlaced": "pairs are of films marked as interlaced. Where they show comb lines: frames.deinterlace=bwdif.",
     "hdr_tone_mapped": "pairs are of HDR films and were tone-mapped (docs/frames.md).",
+    "wide_gamut": "pairs are of SDR films with the primaries of BT.2020 or P3. These are not converted, so saturated "
+    "colours look paler (docs/frames.md).",
     "of_several_streams": "",
     "video_starts_late": "pairs are of files whose video starts after the container does. Their times count from the "
     "first frame; for times read off a player: frames.time_zero=container.",

@@ -226,6 +226,7 @@ def _record(
         "clamped_to_end": is_clamped(from_first, film),
         "is_interlaced": source.is_interlaced or edited.is_interlaced,
         "hdr": source.hdr or edited.hdr,
+        "wide_gamut": source.wide_gamut or edited.wide_gamut,
         "video_stream": film.stream_index,
         "num_video_streams": film.num_streams,
         "video_offset_s": round(float(film.late_s), 6),

@@ -7,7 +7,7 @@ from typing import Generic, Literal, TypeVar
 
 from tasks.video.cropping import Crop
 from tasks.video.decoding import Decoded, VideoError
-from tasks.video.tone_mapping import hdr_kind
+from tasks.video.tone_mapping import hdr_kind, wide_gamut
 
 T = TypeVar("T")
 
@@ -44,6 +44,8 @@ class Shown(Generic[T]):
     """True when the stream marks the frame as two fields."""
     hdr: str = ""
     """hlg or pq where the frame was tone-mapped from it."""
+    wide_gamut: str = ""
+    """bt2020 or p3 where an SDR frame has such primaries; they are not converted."""
 
     @classmethod
     def of(cls, decoded: Decoded, index: int, pts_s: float, keep: Callable[[Decoded], T]) -> "Shown[T]":
@@ -54,6 +56,7 @@ class Shown(Generic[T]):
             kept=keep(decoded),
             is_interlaced=decoded.frame.interlaced_frame,
             hdr=hdr_kind(decoded.frame.color_trc),
+            wide_gamut=wide_gamut(decoded.frame.color_primaries, decoded.frame.color_trc),
         )
 
 

@@ -16,6 +16,8 @@ from modeling.data.images import Picture
 
 HDR_CURVES = {16: "pq", 18: "hlg"}
 """Transfer characteristics of ITU-T H.273 that are HDR, by the number in the stream."""
+WIDE_PRIMARIES = {9: "bt2020", 11: "p3", 12: "p3"}
+"""Colour primaries of ITU-T H.273 that are wider than sRGB's, by the number in the stream."""
 WHITE_NITS = 203.0
 PEAK_NITS = 1_000.0
 KNEE = 0.8
@@ -40,6 +42,15 @@ def hdr_kind(transfer: int) -> str:
     ('hlg', 'pq', '')
     """
     return HDR_CURVES.get(transfer, "")
+
+
+def wide_gamut(primaries: int, transfer: int) -> str:
+    """Return "bt2020" or "p3" for an SDR film with such primaries, which are not converted; "" for any other.
+
+    >>> wide_gamut(9, 1), wide_gamut(12, 1), wide_gamut(9, 16), wide_gamut(1, 1)
+    ('bt2020', 'p3', '', '')
+    """
+    return "" if hdr_kind(transfer) else WIDE_PRIMARIES.get(primaries, "")
 
 
 def to_sdr(picture: Picture, kind: str, primaries: int) -> Picture:

@@ -282,6 +282,18 @@ def test_hdr_pictures_are_tone_mapped_and_counted(kind: str, tmp_path: Path) -> 
     assert np.max(errors) < 25
 
 
+@pytest.mark.parametrize(("primaries", "told"), [("bt2020", "bt2020"), ("smpte432", "p3"), ("bt709", "")])
+def test_wide_primaries_of_an_sdr_film_are_counted(primaries: str, told: str, tmp_path: Path) -> None:
+    tagged = f"setparams=color_primaries={primaries}:color_trc=bt709:colorspace=bt709:range=tv"
+    path = tmp_path / "clip.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc=s=64x64:r=25:d=0.4", "-vf", tagged, "-c:v", "libx264", path)
+    [row] = cut(path, [(0.1, 0.3)]).kept
+    assert (row["wide_gamut"], row["hdr"]) == (told, "")
+    facts = facts_of([row])
+    assert facts["wide_gamut"] == bool(told)
+    assert any("primaries" in warning for warning in facts["warnings"]) == bool(told)
+
+
 def with_late_video(path: Path, film: Path) -> Path:
     ffmpeg(
         *("-f", "lavfi", "-i", "sine=d=3", "-itsoffset", "0.5", "-i", film, "-map", "0:a", "-map", "1:v"),
