@@ -68,7 +68,11 @@ def _at_server(work: Work, site: Site, video_ids: list[str]) -> list[Record]:
 
 
 def describe_remote(video_id: str, urls: tuple[str, ...], work: Work) -> Record:
-    """Return the record of the first video that exists, with its `url`. FetchError when there is none."""
+    """Return the record of the first video that exists, with its `url`.
+
+    FetchError when there is none; it names the likeliest address, as that of a download does.
+    """
+    gone: FetchError | None = None
     for url in urls:
         try:
             place = RemoteVideo(url=url, cache=work.path, patience=work.options.patience)
@@ -79,6 +83,7 @@ def describe_remote(video_id: str, urls: tuple[str, ...], work: Work) -> Record:
                     raise FetchError("not_a_video", message)
                 return record_of(video_id, file) | {"url": shown_address(url)}
         except FetchError as error:
-            if error.reason != "not_found" or url == urls[-1]:
+            if error.reason != "not_found":
                 raise
-    raise FetchError("not_found", f"{video_id}: no address is known.")
+            gone = gone or error
+    raise gone or FetchError("not_found", f"{video_id}: no address is known.")

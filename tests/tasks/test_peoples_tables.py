@@ -20,13 +20,16 @@ from tasks.annotations.epic import read_epic
 from tasks.annotations.segment import Annotations, mark_overlaps, read_segments, write_segments
 from tasks.annotations.table import read_table
 from tasks.annotations.times import seconds_of
-from tasks.config import FramesConfig, Patience, SplitsConfig
+from tasks.artifacts.work import Work
+from tasks.config import FramesConfig, Patience, RunOptions, SplitsConfig
 from tasks.cutting.pairs import folder_name
 from tasks.fetching.downloads import Download, download_all
+from tasks.fetching.remote_video import FetchError
 from tasks.fetching.sites import Site
 from tasks.fetching.video_files import VideoFolder, describe_video
 from tasks.frames import frames
 from tasks.splits import splits
+from tasks.videos import describe_remote
 from tests.support.clips import CLIPS
 from tests.support.clips import encode as encode_clip
 from tests.support.http_server import Behaviour, files_of, serving
@@ -387,6 +390,20 @@ def test_names_are_found_at_a_server_whatever_their_accents_case_of_suffix_and_f
             ]
             errors = [error for _, error in download_all(downloads, connections=1, patience=Patience(retries=0))]
             assert errors == [None] * len(found)
+
+
+def test_a_video_that_a_server_lacks_is_told_alike_by_a_download_and_by_ranges(tmp_path: Path) -> None:
+    """Both name the likeliest address: else the other way to fetch would make all further stages anew."""
+    options = RunOptions(patience=Patience(retries=0))
+    work = Work(stage="videos", path=tmp_path / "videos", label="table", options=options, on_progress=None)
+    with serving(Behaviour()) as url:
+        urls = Site(reader="table", mirror=url).urls("clip")
+        with pytest.raises(FetchError) as by_ranges:
+            describe_remote("clip", urls, work)
+        download = Download(name="clip", urls=urls, target=tmp_path / "clip.mp4")
+        [(_, error)] = download_all([download], connections=1, patience=options.patience)
+    assert str(error) == str(by_ranges.value)
+    assert str(error).startswith(f"{url}/clip.mp4: ")
 
 
 def test_epic_rows_that_fail_say_where_and_what_to_do(tmp_path: Path) -> None:
