@@ -22,6 +22,16 @@ def parse_json(text: str | bytes) -> Any:
     return value
 
 
+def parse_file(path: Path, *, at_most: int) -> Any:
+    """Return the value of a JSON file of up to `at_most` bytes; ValueError, without the file's name, for another one.
+
+    OSError when it cannot be read.
+    """
+    if path.stat().st_size > at_most:
+        raise ValueError(f"it has more than {at_most} bytes")
+    return parse_json(path.read_bytes())
+
+
 def read_json(path: Path, *, at_most: int) -> Any:
     """Return the value of a JSON file of up to `at_most` bytes; ValueError, which names the file, for another one."""
     if not path.is_file():

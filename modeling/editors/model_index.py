@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from modeling.json_text import parse_json
+from modeling.json_text import parse_file
 
 MAX_INDEX_BYTES = 1 << 20
 OWN_MODULE = "modeling.autoencoder"
@@ -16,9 +16,7 @@ def read_model_index(folder: Path) -> dict[str, list[str]]:
     """
     path = folder / "model_index.json"
     try:
-        if path.stat().st_size > MAX_INDEX_BYTES:
-            raise ValueError(f"it has more than {MAX_INDEX_BYTES} bytes")
-        index = parse_json(path.read_bytes())
+        index = parse_file(path, at_most=MAX_INDEX_BYTES)
     except ValueError as error:
         raise ValueError(f"{folder}: model_index.json is none ({error}). Give the folder of a pipeline.") from error
     if not isinstance(index, dict):

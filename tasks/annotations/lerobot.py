@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from modeling.apart import TABLE_MEMORY
-from modeling.json_text import parse_json
+from modeling.json_text import parse_file
 from tasks.annotations.instructions import parse_instruction
 from tasks.annotations.parquet_batches import rows_in_batches
 from tasks.annotations.segment import Annotations, Segment, is_safe_video_id, segment_id_of
@@ -57,9 +57,7 @@ def read_lerobot(info_path: Path, cameras: Sequence[str] = ()) -> Annotations:
 
 def _read_info(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > MAX_INFO_BYTES:
-            raise ValueError(f"it has more than {MAX_INFO_BYTES} bytes")
-        info = parse_json(path.read_bytes())
+        info = parse_file(path, at_most=MAX_INFO_BYTES)
     except ValueError as error:
         raise ValueError(f"{path}: not a readable meta/info.json ({error}).") from error
     version = str(info.get("codebase_version") if isinstance(info, dict) else None)
