@@ -23,7 +23,7 @@ MAX_ROWS = 2_000_000
 MAX_TABLE_BYTES = 4 << 30
 """Largest size of a table's file."""
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
-_TOLD_SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t]*')
+_TOLD_SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t ]*', re.IGNORECASE)
 _MARKS = re.compile(f"([{re.escape(string.punctuation)}])")
 
 
@@ -66,9 +66,9 @@ def strict_dicts(lines: Iterable[str], path: Path) -> tuple[list[str], Iterator[
     """
     lines = iter(lines)
     first = next(lines, "")
-    told = _TOLD_SEPARATOR.fullmatch(first.strip("\r\n"))
+    told = told_separator(first)
     first = next(lines, "") if told else first
-    rows = strict_rows(chain([first], lines), path, told[1] if told else separator_of(first))
+    rows = strict_rows(chain([first], lines), path, told or separator_of(first))
     columns = [column.strip() for column in next(rows, [])]
     twice = [column for column, number in Counter(columns).items() if column and number > 1]
     if twice:
@@ -83,14 +83,29 @@ def strict_dicts(lines: Iterable[str], path: Path) -> tuple[list[str], Iterator[
     return columns, dicts()
 
 
+def told_separator(line: str) -> str:
+    """Return the separator that a line before a table tells, as spreadsheets write it; "" for any other line.
+
+    >>> told_separator("sep=;"), told_separator('"SEP=\\t",,'), told_separator("separator")
+    (';', '\\t', '')
+    """
+    told = _TOLD_SEPARATOR.fullmatch(line.strip("\r\n"))
+    return told[1] if told else ""
+
+
+def unquoted(line: str) -> str:
+    """Return a line of a table without its quoted cells."""
+    return re.sub(r'"[^"]*"', "", line)
+
+
 def separator_of(head: str) -> str:
     """Return what divides the cells of a table with this first line: a comma, or, where it has none, another sign.
 
     >>> separator_of("segment_id;picture"), separator_of('a,"b;c;d"'), separator_of("a\\tb")
     (';', ',', '\\t')
     """
-    unquoted = re.sub(r'"[^"]*"', "", head)
-    return "," if "," in unquoted else max(",;\t", key=unquoted.count)
+    plain = unquoted(head)
+    return "," if "," in plain else max(",;\t", key=plain.count)
 
 
 def safe_cell(value: object) -> object:

@@ -30,7 +30,7 @@ from evaluation.human_study.platforms import (
 )
 from evaluation.human_study.survey import ANSWERS_FORMAT
 from modeling.json_text import parse_json
-from modeling.sheets import plain_cell
+from modeling.sheets import plain_cell, told_separator
 
 MAX_BYTES = 200_000_000
 """Largest size of a file of answers."""
@@ -149,8 +149,8 @@ def read_rows(source: str, text: str) -> list[dict[str, str]]:
     if not text.strip():
         raise NotReadable("no_answers", f"{source}: the file is empty.")
     first, _, rest = text.partition("\n")
-    if told := re.fullmatch(r'"?sep=(.)"?\s*', first):  # a line of spreadsheets, before the header
-        text, delimiter = rest, told[1]
+    if told := told_separator(first):
+        text, delimiter = rest, told
     else:
         delimiter = max(",;\t", key=first.count)
     try:

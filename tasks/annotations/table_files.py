@@ -5,7 +5,6 @@ separator; a line `sep=;` before it, which Excel writes, is obeyed.
 """
 
 import csv
-import re
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from itertools import chain
@@ -14,7 +13,7 @@ from typing import Any, TextIO
 
 import pyarrow as pa
 
-from modeling.sheets import check_table, strict_rows
+from modeling.sheets import check_table, strict_rows, told_separator, unquoted
 from tasks.annotations.json_rows import json_lines, json_rows
 from tasks.annotations.parquet_rows import columns_of, rows_of_columns
 from tasks.annotations.text_files import encoding_of, named, refuse_other_files
@@ -89,11 +88,10 @@ def _csv(path: Path) -> Generator[Any, None, None]:
 def _first_line(file: TextIO) -> tuple[str, str]:
     """Return the first non-empty line and the separator: that of `sep=`, else the most frequent one."""
     line = next((text for text in file if text.strip().strip(",;\t|")), "")
-    told = re.fullmatch(r"\"?sep=(.)\"?[,;\t]*", line.strip("\r\n"), re.IGNORECASE)
-    if told:
-        return next((text for text in file if text.strip()), ""), told[1]
-    unquoted = re.sub(r'"[^"]*"', "", line)
-    return line, max(SEPARATORS, key=lambda separator: (unquoted.count(separator), separator == ","))
+    if told := told_separator(line):
+        return next((text for text in file if text.strip()), ""), told
+    plain = unquoted(line)
+    return line, max(SEPARATORS, key=lambda separator: (plain.count(separator), separator == ","))
 
 
 def _parquet(path: Path) -> Generator[Any, None, None]:
